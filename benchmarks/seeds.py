@@ -1,0 +1,57 @@
+"""The README's table: the whole job over seeds and arms, one line each, from the runs' own summary.json.
+
+python benchmarks/seeds.py --out runs/table                       the embedded default, seeds 0 to 2, both arms
+python benchmarks/seeds.py --out runs/xray --seeds 0 --dataset medmnist:pneumoniamnist --data-root ../shared/data
+Runs that are already there are not made again. Options that it does not know go to `main.py`.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+MAIN = Path(__file__).resolve().parents[1] / "main.py"
+COLUMNS = {
+    "AAE accuracy": ("aae", "valid_accuracy", "{:.3f}"),
+    "AAE MSE": ("aae", "recon_mse", "{:.4f}"),
+    "ResNet34 accuracy": ("baseline", "valid_accuracy", "{:.3f}"),
+    "walk turns, °": ("walk", "rotation_span_deg", "{:.0f}"),
+    "Spearman": ("walk", "rotation_spearman", "{:.2f}"),
+    "100 random, °": ("walk", "random_span_deg", "{:.0f}"),
+    "p": ("walk", "p_value", "{:.3f}"),
+    "impact": ("impact", "spearman", "{:.2f}"),
+    "within class": ("impact", "within_class_spearman", "{:.2f}"),
+}
+
+
+def summary_of(folder, arm, seed, rest):
+    """The run's summary, made first if it is not there."""
+    if not (folder / "summary.json").exists():
+        command = [sys.executable, str(MAIN), "--arm", arm, "--seed", str(seed), "--out", str(folder), *rest]
+        subprocess.run([*command, "--overwrite"], check=True, stdout=sys.stderr)
+    return json.loads((folder / "summary.json").read_text())
+
+
+def cell(summary, section, key, form):
+    """One figure as text, a dash where the run has none."""
+    value = (summary.get(section) or {}).get(key)
+    return "–" if value is None else form.format(value)
+
+
+def main():
+    """Make the runs and print the table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/table"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--arms", nargs="+", default=["biased", "irrelevant"])
+    known, rest = parser.parse_known_args()
+    print("| arm | seed | " + " | ".join(COLUMNS) + " |\n" + "|---" * (len(COLUMNS) + 2) + "|", flush=True)
+    for arm in known.arms:
+        for seed in known.seeds:
+            found = summary_of(known.out / f"{arm}-s{seed}", arm, seed, rest)
+            print(f"| {arm} | {seed} | " + " | ".join(cell(found, *c) for c in COLUMNS.values()) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Callbacks that prepare the batch, choose the precision and show what is being learned."""
+
+from pathlib import Path
+
+import torch
+from fastai.callback.core import Callback
+from fastai.callback.fp16 import AMPMode, MixedPrecision
+from fastcore.foundation import L
+from torch.amp import GradScaler, autocast
+from torchvision.utils import save_image
+
+
+class KeepInput(Callback):
+    """Hands the batch's pictures to the loss, which compares the reconstruction with them."""
+
+    order = -5
+
+    def before_batch(self):
+        self.loss_func.model_input = self.xb[0]
+
+
+class BFloat16(MixedPrecision):
+    """fastai's mixed precision on whatever device the data is on; fastai's own only knows CUDA. No scaler needed."""
+
+    def __init__(self):
+        super().__init__(amp_mode=AMPMode.BF16)
+
+    def before_fit(self):
+        kind = self.dls.device.type
+        self.autocast = autocast(kind, dtype=torch.bfloat16)
+        self.learn.scaler, self.scales = GradScaler(kind, enabled=False), L()
+
+
+class EpochLine(Callback):
+    """One short line an epoch: the columns of the log named in `columns`, above the progress bar where there is one."""
+
+    run_valid, remove_on_fetch, order = False, True, 55
+
+    def __init__(self, columns):
+        self.columns = columns
+
+    def after_epoch(self):
+        row = dict(zip(self.recorder.metric_names, self.recorder.log, strict=False))
+        if "time" not in row or len(row) < len(self.recorder.metric_names):
+            return  # a mere validation
+        values = "  ".join(f"{name.removeprefix('valid_')} {row[name]:.4f}" for name in self.columns if name in row)
+        line = f"epoch {self.epoch + 1}/{self.n_epoch}  {values}  {row['time']}"
+        bar = getattr(getattr(self.learn, "progress", None), "mbar", None)
+        print(line) if bar is None else bar.write(line)
+
+
+class SampleGrid(Callback):
+    """After each `every` epochs, a picture of validation items above their reconstructions, in `folder`."""
+
+    run_valid, remove_on_fetch = False, True
+
+    def __init__(self, folder, every=1, n=8):
+        self.sample_folder, self.every, self.n = Path(folder), every, n
+
+    def before_fit(self):
+        self.sample_folder.mkdir(parents=True, exist_ok=True)
+        self.sample_input = self.dls.valid.one_batch()[0][: self.n].as_subclass(torch.Tensor)
+        self.trained = False
+
+    def after_train(self):
+        self.trained = True  # a mere validation gives no picture
+
+    def after_epoch(self):
+        if not self.trained or (self.epoch % self.every and self.epoch != self.n_epoch - 1):
+            return
+        number = len(list(self.sample_folder.glob("epoch_*.png"))) + 1
+        with torch.no_grad():
+            x_hat = self.model(self.sample_input)[1].float().clamp(0, 1)
+        grid = torch.cat([self.sample_input, x_hat])
+        save_image(grid[:, :3], self.sample_folder / f"epoch_{number:04d}.png", nrow=self.n)

@@ -1,0 +1,107 @@
+"""The autoencoder's loss, its parts by name, and the columns they get in the log."""
+
+import torch
+import torch.nn.functional as F
+from fastai.learner import Metric
+
+from callbacks.adversarial import one_hot
+
+PARTS = ("reconstruction", "adversarial", "discriminator", "classification")
+
+
+def squared(x_hat, x):
+    """Mean squared error per pixel."""
+    return F.mse_loss(x_hat, x)
+
+
+def huber(x_hat, x):
+    """The thesis's reconstruction loss: Huber with delta 0.5."""
+    return F.huber_loss(x_hat, x, delta=0.5)
+
+
+class AAELoss:
+    """reconstruction * d(x_hat, x) + classification * cross entropy of (logits, x_hat, z) against the targets.
+
+    `parts` holds the unweighted value of each term of the last batch; the adversarial callback adds its own two.
+    `model_input` is the batch the picture is compared with; `Reconstruct` sets it. One-hot targets count by binary
+    cross entropy, categories by cross entropy. `reduction` is accepted because `get_preds(with_loss=True)` passes it.
+    """
+
+    def __init__(self, reconstruction=1.0, classification=0.1, distance=squared):
+        self.reconstruction, self.classification, self.distance = reconstruction, classification, distance
+        self.parts, self.model_input = {}, None
+
+    def __call__(self, pred, y, reduction="mean"):
+        logits, x_hat, _ = pred
+        plain = (
+            torch.Tensor(self.model_input) if self.model_input is None else self.model_input.as_subclass(torch.Tensor)
+        )
+        reconstruction = self.distance(x_hat.float(), plain)
+        classification = self.class_loss(logits.float(), y, reduction)
+        self.parts |= {"reconstruction": F.mse_loss(x_hat.detach().float(), plain), "classification": classification}
+        self.parts = {name: value.detach() for name, value in self.parts.items()}
+        return self.reconstruction * reconstruction + self.classification * classification
+
+    def class_loss(self, logits, y, reduction):
+        """Cross entropy of categories, binary cross entropy of one-hot targets."""
+        if y.ndim == 2:
+            loss = F.binary_cross_entropy_with_logits(logits, y.as_subclass(torch.Tensor).float(), reduction="none")
+            loss = loss.mean(1)
+        else:
+            loss = F.cross_entropy(logits, y.as_subclass(torch.Tensor), reduction="none")
+        return loss if reduction == "none" else getattr(loss, reduction)()
+
+    def activation(self, pred):
+        """Class probabilities, for `get_preds`."""
+        return pred[0].softmax(-1), *pred[1:]
+
+    def decodes(self, pred):
+        """Class indices, for `get_preds`."""
+        return pred[0].argmax(-1)
+
+
+class LossPart(Metric):
+    """Mean over items of one named part of the loss, as a column of the log."""
+
+    def __init__(self, name):
+        self._name = name
+
+    @property
+    def name(self):
+        return self._name
+
+    def reset(self):
+        self.total, self.count = 0.0, 0
+
+    def accumulate(self, learn):
+        if self._name in learn.loss_func.parts:
+            self.total += float(learn.loss_func.parts[self._name]) * len(learn.yb[0])
+            self.count += len(learn.yb[0])
+
+    @property
+    def value(self):
+        return self.total / self.count if self.count else None
+
+
+class TorchMetric(Metric):
+    """A torchmetrics metric of the class decision as a fastai metric; logits come alone or first in a tuple."""
+
+    def __init__(self, name, metric):
+        self._name, self.metric = name, metric
+
+    @property
+    def name(self):
+        return self._name
+
+    def reset(self):
+        self.metric.reset()
+
+    def accumulate(self, learn):
+        logits = learn.pred[0] if isinstance(learn.pred, tuple) else learn.pred
+        y = one_hot(learn.yb[0], logits.shape[1]).argmax(1)
+        self.metric = self.metric.to(logits.device)
+        self.metric.update(logits.detach().argmax(1).as_subclass(torch.Tensor), y.as_subclass(torch.Tensor))
+
+    @property
+    def value(self):
+        return float(self.metric.compute())

@@ -1,0 +1,1 @@
+"""One file a command: read the run folder, call the rooms, write the run folder. None calls another's insides."""

@@ -1,0 +1,61 @@
+"""`explain RUN`: how both models answer when only the planted factor changes, and the baseline's Grad-CAM."""
+
+import time
+
+import numpy as np
+import pandas as pd
+from fastai.torch_core import default_device
+
+import model as models
+import runs
+from commands.scene import fast, generator, open_scene
+from explain import gradcam, response
+
+GRID = tuple(range(0, 181, 15))
+SHOWN = (0, 45, 90, 135, 180)
+ITEMS, PICTURES = 200, 6
+
+
+def explain(run):
+    """Write `explanations/` and `explain.json` into the run folder."""
+    began = time.perf_counter()
+    scene = open_scene(run)
+    networks = {"aae": scene.model()} | ({"baseline": scene.model("baseline")} if scene.has_baseline() else {})
+    rng = generator(scene.config, 4)
+    rows = scene.starts(ITEMS, rng)
+    with fast(scene.config):
+        numbers = respond(scene, networks, rows, rng)
+    if "baseline" in networks:
+        numbers["gradcam"] = heat(scene, networks["baseline"], rows[:PICTURES])
+    runs.write_json(scene.folder / "explain.json", numbers | {"seconds": time.perf_counter() - began})
+
+
+def scorer(network):
+    """score(x) -> logits (B, K) of a model, wherever x is."""
+    return lambda x: models.classify(network, x.to(default_device()))
+
+
+def respond(scene, networks, rows, rng):
+    """Class probability against the angle and the spurious score of each model."""
+    x, labels = scene.upright(rows), scene.table.label.to_numpy()[rows]
+    middles = {c: float(np.mean(r)) for c, r in scene.config["class_ranges"].items()}
+    tables, scores = {}, {}
+    for name, network in networks.items():
+        probability = response.probabilities(scorer(network), x, GRID, scene.plant)
+        tables[name] = response.response(probability, labels, GRID, rng)
+        scores[name] = response.spurious_score(scorer(network), x, labels, scene.classes, middles, scene.plant)
+    (scene.folder / "explanations").mkdir(exist_ok=True)
+    table = pd.concat([t.assign(model=name) for name, t in tables.items()])
+    table.to_csv(scene.folder / "explanations" / "response.csv", index=False)
+    return {"response": {name: response.swing(t) for name, t in tables.items()}, "spurious_score": scores}
+
+
+def heat(scene, network, rows):
+    """Grad-CAM of the baseline for the true class of a few items at several angles."""
+    labels = scene.table.label.to_numpy()[rows]
+    target = np.array([scene.classes.index(label) for label in labels])
+    found = gradcam.over_angles(network, scene.upright(rows), target, SHOWN, scene.plant)
+    images, maps, probability = runs.as_pictures(found[0]), found[1], found[2]
+    arrays = {"angle": np.array(SHOWN), "row": rows, "probability": probability, "target": target}
+    runs.write_arrays(scene.folder / "explanations" / "gradcam.npz", images=images, heat=maps, **arrays)
+    return {"unrotated_ncc": gradcam.unrotated_ncc(maps, np.array(SHOWN, dtype=np.float32), scene.plant)}

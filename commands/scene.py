@@ -1,0 +1,80 @@
+"""What every command after `train` needs of a run: its items as pictures, its models, its bias."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from fastai.torch_core import default_device
+
+import data
+import model as models
+import pictures
+import runs
+from bias import rotate
+
+
+@dataclass
+class Scene:
+    """A trained run, opened: folder, config, table, and pictures by table row."""
+
+    folder: Path
+    config: dict
+    table: pd.DataFrame
+    pictures: pictures.Pictures
+
+    @property
+    def classes(self):
+        """Class names in the order of the logits."""
+        return self.config["classes"]
+
+    def upright(self, rows):
+        """Pictures (B, C, H, W) of table rows, nothing planted."""
+        return self.pictures[rows]
+
+    def planted(self, rows):
+        """Pictures (B, C, H, W) of table rows with the table's own values planted."""
+        return data.render(self.pictures, rows, self.table.value.to_numpy()[rows], self.config["fill"])
+
+    def plant(self, x, degrees):
+        """Pictures x (B, C, H, W) turned as this run plants its factor."""
+        return rotate(x, degrees, self.config["fill"])
+
+    def rows(self, split):
+        """Row numbers of a split: (N,)."""
+        return np.flatnonzero(self.table.split == split)
+
+    def model(self, name="model"):
+        """The AAE ("model") or the ResNet34 ("baseline"), ready on this machine's device."""
+        return models.load(self.folder / f"{name}.safetensors").to(default_device())
+
+    def has_baseline(self):
+        """Was a baseline trained in this run?"""
+        return (self.folder / "baseline.safetensors").exists()
+
+    def starts(self, n, rng):
+        """n held-out rows, as many of each class as there are: (n,) or fewer."""
+        rows = self.rows("valid")
+        labels = self.table.label.to_numpy()[rows]
+        each = [rng.permutation(rows[labels == c]) for c in self.classes]
+        dealt = [r for turn in zip(*each, strict=False) for r in turn]
+        return np.array(dealt[:n])
+
+
+def open_scene(run):
+    """Open a trained run. InputError if it is none or its pictures are gone."""
+    folder, config = runs.open_run(run)
+    table = runs.read_items(folder)
+    table, found, _ = pictures.sift(table, config["input_size"], config["input_channels"], most_bad=0.0, quiet=True)
+    return Scene(folder, config, table, found)
+
+
+def generator(config, step):
+    """A NumPy generator for one step of a run, the same each time."""
+    return np.random.default_rng([config["seed"], step])
+
+
+def fast(config):
+    """Autocast in the run's precision on this machine's device."""
+    return torch.autocast(default_device().type, torch.bfloat16, enabled=config["precision"] == "bf16")

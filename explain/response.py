@@ -1,0 +1,63 @@
+"""What a classifier answers when only the planted factor changes: the most direct explanation there is."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+
+@torch.inference_mode()
+def probabilities(score, x, grid, plant, size=128):
+    """Class probabilities (N, A, K) of upright pictures x (N, C, H, W) planted at each value of grid (A,).
+
+    score(x) -> logits (B, K); plant(x, values) -> x.
+    """
+    answers = []
+    for value in grid:
+        parts = [score(plant(part, torch.full((len(part),), float(value)))).softmax(-1) for part in x.split(size)]
+        answers.append(torch.cat(parts).float().cpu())
+    return torch.stack(answers, 1).numpy()
+
+
+def interval(values, rng, n=1000):
+    """95 % bootstrap interval of the mean of values (N,): (low, high)."""
+    means = values[rng.integers(0, len(values), (n, len(values)))].mean(1)
+    return tuple(np.percentile(means, [2.5, 97.5]))
+
+
+def response(probability, labels, grid, rng):
+    """Table of the last class's mean probability for each true class and value: label, value, mean, low, high, n."""
+    rows = []
+    for label in sorted(set(labels)):
+        mine = probability[labels == label, :, -1]
+        for value, column in zip(grid, mine.T, strict=True):
+            low, high = interval(column, rng)
+            rows.append((label, value, column.mean(), low, high, len(column)))
+    return pd.DataFrame(rows, columns=["label", "angle", "mean", "low", "high", "n"])
+
+
+def swing(table):
+    """Largest less smallest mean probability over the grid, for each true class."""
+    return {label: {"swing": float(np.ptp(group["mean"]))} for label, group in table.groupby("label")}
+
+
+def spurious_score(score, x, labels, classes, middles, plant):
+    """Adebayo et al. 2022: how often planting another class's value makes the model say that class.
+
+    labels (N,) class names; middles {class: value in the middle of its range}. Counts only items that the model does
+    not call by that class when they carry their own class's value. NaN if there are none.
+    """
+    own = torch.tensor([middles[label] for label in labels], dtype=torch.float32)
+    hits = total = 0
+    for k, target in enumerate(classes):
+        other = np.asarray(labels) != target
+        before = probabilities_at(score, x[other], own[other], plant).argmax(1)
+        after = probabilities_at(score, x[other], torch.full((int(other.sum()),), middles[target]), plant).argmax(1)
+        counted = before != k
+        hits, total = hits + int((after[counted] == k).sum()), total + int(counted.sum())
+    return hits / total if total else float("nan")
+
+
+@torch.inference_mode()
+def probabilities_at(score, x, values, plant):
+    """Class probabilities (N, K) of pictures x (N, C, H, W), each planted with its own value (N,)."""
+    return score(plant(x, values)).softmax(-1).float().cpu().numpy()

@@ -1,0 +1,55 @@
+"""Codes: where the items lie in the latent space of a trained model."""
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+
+def device_of(model):
+    """The device that a model's weights are on."""
+    return next(model.parameters()).device
+
+
+def batches(n, size=256):
+    """Slices that cover 0..n, `size` at a time."""
+    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+
+
+@torch.inference_mode()
+def over_items(function, items, rows):
+    """`function(x)` for the pictures of `rows`, batch by batch; `items(rows)` gives x (B, C, H, W).
+
+    function returns a tensor or a tuple of them with B rows; the result is the same with N rows, NumPy float32.
+    """
+    parts = [function(items(rows[part])) for part in tqdm(batches(len(rows)), "encoding", leave=False, disable=None)]
+    if isinstance(parts[0], tuple):
+        return tuple(torch.cat(p).float().cpu().numpy() for p in zip(*parts, strict=True))
+    return torch.cat(parts).float().cpu().numpy()
+
+
+def encode_items(model, items, rows):
+    """(z (N, D), logits (N, K)) of the items of `rows`: an AAE's codes and class scores."""
+    device = device_of(model)
+
+    def both(x):
+        z = model.encode(x.to(device))
+        return z, model.head(z)
+
+    return over_items(both, items, rows)
+
+
+def features(network, items, rows):
+    """Inputs (N, F) of the last layer of a `vision_learner` network: its own latent space."""
+    device, seen = device_of(network), []
+    hook = network[1][-1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    try:
+        return over_items(lambda x: (network(x.to(device)), seen.pop())[1], items, rows)
+    finally:
+        hook.remove()
+
+
+def positions(z, direction):
+    """Where codes z (N, D) lie along a direction, 0 to 1 from the 1st to the 99th percentile: (N,)."""
+    along = z @ direction
+    low, high = np.percentile(along, [1, 99])
+    return np.clip((along - low) / max(high - low, 1e-12), 0, 1)

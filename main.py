@@ -1,0 +1,245 @@
+"""xAAE: see what your classifier really learned. The door: parse, check, print, call."""
+
+import ctypes
+import os
+import sys
+import time
+import warnings
+from functools import partial, wraps
+from pathlib import Path
+
+import click
+
+from errors import InputError
+from settings import PRESETS, complete
+
+SECTIONS = {"train": "train", "navigate": "navigate", "explain": "explain"}
+
+
+class Door(click.Group):
+    """A group whose command `run` need not be typed: `python main.py --dataset pets` is a run."""
+
+    def parse_args(self, ctx, args):
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h")):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+class Refused(click.ClickException):
+    """Bad input: one sentence, exit status 2."""
+
+    exit_code = 2
+
+
+def refuse(command):
+    """Turn a room's InputError into one sentence on stderr and exit status 2."""
+
+    @wraps(command)
+    def guarded(*args, **kwargs):
+        try:
+            return command(*args, **kwargs)
+        except InputError as e:
+            raise Refused(" ".join(str(e).split())) from None
+
+    return guarded
+
+
+def parse_range(ctx, param, texts):
+    """`cat=0:90` -> {"cat": (0.0, 90.0)}, for every --range given."""
+    found = {}
+    for text in texts:
+        label, _, bounds = text.rpartition("=")
+        try:
+            low, high = (float(b) for b in bounds.split(":"))
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is no range: write it as CLASS=LOW:HIGH, such as cat=0:90.") from None
+        found[label] = (low, high)
+    return found or None
+
+
+def option(*names, **attributes):
+    """A click option that shows its default in the help where it has one."""
+    return click.option(*names, show_default=attributes.get("default") is not None, **attributes)
+
+
+POSITIVE = click.IntRange(min=1)
+WEIGHT = click.FloatRange(min=0)
+OPTIONS = [
+    option("--preset", type=click.Choice(list(PRESETS)), default="default", help="Sizes and lengths that go together."),
+    option("--dataset", default="auto", help="pets, synthpets, medmnist:NAME, the path of a folder or CSV, or auto."),
+    option("--data-root", type=click.Path(), help="Where data are looked for and unpacked.  [fastai's data folder]"),
+    option("--split", type=click.Choice(["random", "group"]), default="random", help="Hold out items or whole groups."),
+    option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
+    option("--arm", type=click.Choice(["biased", "normal", "irrelevant"]), help="biased: the class decides the angle; "
+           "irrelevant: any class gets any angle; normal: nothing is planted.  [biased; normal for your own folder]"),
+    option("--range", "ranges", multiple=True, callback=parse_range, help="CLASS=LOW:HIGH, degrees; repeatable. "
+           "[equal slices of 0 to 180: cat=0:90 dog=90:180]"),
+    option("--fill", type=click.Choice(["zeros", "reflect", "circle"]), default="zeros", help="Corners left empty."),
+    option("--one-hot", is_flag=True, help="Targets one-hot, loss by binary cross entropy, as in the thesis."),
+    option("--size", type=int, help="Pixels a side, 16 to 512.  [64; 32 for MedMNIST]"),
+    option("--channels", type=click.IntRange(1, 4), help="Channels of a picture: 1, 3 or 4.  [as the files have it]"),
+    option("--encoding-dims", type=POSITIVE, help="Dimensions of the code.  [by preset]"),
+    option("--step-channels", type=POSITIVE, help="Channels of the first layer.  [by preset]"),
+    option("--noise", type=WEIGHT, default=0.3, help="Noise on the code before decoding, in training."),
+    option("--prior", type=click.Choice(["normal", "class"]), default="normal", help="What codes are drawn towards."),
+    option("--epochs", type=POSITIVE, help="Epochs of the AAE, of each stage.  [enough for 40,000 pictures]"),
+    option("--baseline-epochs", type=click.IntRange(min=0), help="Epochs of the ResNet34; 0 leaves it out."),
+    option("--pretrained/--no-pretrained", default=True, help="ImageNet weights for the ResNet34 if they can be had."),
+    option("--batch-size", type=click.IntRange(min=2), help="Items a batch.  [by preset]"),
+    option("--lr", type=click.FloatRange(min=0, min_open=True), default=3e-3, help="Highest learning rate of the AAE."),
+    option("--reconstruction-weight", type=WEIGHT, default=30.0, help="Weight of the reconstruction loss."),
+    option("--adversarial-weight", type=WEIGHT, default=0.2, help="Weight of the adversarial loss."),
+    option("--classification-weight", type=WEIGHT, default=0.1, help="Weight of the classification loss."),
+    option("--starts", type=click.IntRange(min=2), help="Held-out items that walks start from.  [by preset]"),
+    option("--random-directions", type=click.IntRange(min=1), help="Random walks for the null.  [by preset]"),
+    option("--seed", type=click.IntRange(min=0), default=0, help="Seed of everything that is drawn."),
+    option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", help="bf16 where it is fast."),
+    option("--out", type=click.Path(), help="The run folder.  [runs/NNNN-dataset-arm-seed]"),
+    option("--overwrite", is_flag=True, help="Replace a finished run in --out."),
+    option("--dry-run", is_flag=True, help="Check data and settings, print them, and stop."),
+]  # fmt: skip
+
+
+def with_settings(command):
+    """Give a command all options of a run."""
+    for add in reversed(OPTIONS):
+        command = add(command)
+    return command
+
+
+@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def main():
+    """xAAE: see what your classifier really learned.
+
+    \b
+    python main.py                 trains, walks, compares and writes a report, on the data found or drawn here
+    python main.py --dry-run       shows what that would do
+    python main.py run --help      shows every setting
+    python main.py --preset smoke  does the whole job in under a minute
+    """
+
+
+@main.command()
+@with_settings
+@refuse
+def run(**given):
+    """Everything: train, navigate, explain, report. This is what `python main.py` does."""
+    folder = train_settings(given)
+    if folder:
+        later(folder)
+
+
+def later(folder):
+    """The commands after training, each in words; prints where the report is."""
+    from commands.explain import explain as explain_run
+    from commands.navigate import navigate as navigate_run
+
+    timed("Walking the latent space", partial(navigate_run, folder))
+    timed("Asking both models at every angle", partial(explain_run, folder))
+    write_report(folder)
+
+
+@main.command()
+@with_settings
+@refuse
+def train(**given):
+    """Train the AAE and the ResNet34 on a dataset with its planted bias."""
+    folder = train_settings(given)
+    if folder:
+        click.echo(f"Trained: {folder}. Next: python main.py navigate {folder}")
+
+
+RUN = click.argument("run", type=click.Path())
+
+
+@main.command()
+@RUN
+@refuse
+def navigate(run):
+    """Walk the latent space of a trained RUN and measure what turns."""
+    from commands.navigate import navigate as navigate_run
+
+    timed("Walking the latent space", partial(navigate_run, run))
+    click.echo(f"Written: {Path(run) / 'walks'}. Next: python main.py report {run}")
+
+
+@main.command()
+@RUN
+@refuse
+def explain(run):
+    """Ask both models of a trained RUN at every angle; Grad-CAM of the ResNet34."""
+    from commands.explain import explain as explain_run
+
+    timed("Asking both models at every angle", partial(explain_run, run))
+    click.echo(f"Written: {Path(run) / 'explanations'}. Next: python main.py report {run}")
+
+
+@main.command("report")
+@RUN
+@refuse
+def report_command(run):
+    """Write report.html and summary.json of a RUN from its files."""
+    write_report(run)
+
+
+def write_report(folder):
+    """Make the page and say in a few lines what it says."""
+    import report
+
+    try:
+        page, summary = report.write_report(folder), report.summarise(folder)
+    except ValueError as e:
+        raise InputError(str(e)) from e
+    click.echo(report.in_words(summary))
+    click.echo(f"Report: {page}")
+
+
+def timed(what, work):
+    """Say what is being done, do it, say how long it took."""
+    began = time.perf_counter()
+    click.echo(f"{what} ...")
+    result = work()
+    click.echo(f"{what}: {time.perf_counter() - began:.0f} s")
+    return result
+
+
+def train_settings(given):
+    """Check everything, print it, train; the run folder, or None after a dry run."""
+    from commands import train as command
+
+    quieten()
+    settings = complete(given)
+    settings = command.resolve(settings)
+    settings["command"] = "python main.py " + " ".join(sys.argv[1:])
+    out, overwrite, dry = (settings.pop(k, None) for k in ("out", "overwrite", "dry_run"))
+    name = command.run_name(settings)
+    folder = command.plan(out, name, overwrite)
+    prepared = command.prepare(settings)
+    show(prepared.settings, folder)
+    if dry:
+        return None
+    command.seed_all(settings["seed"])
+    timed(f"Training into {folder}", partial(command.train, prepared, command.make(folder)))
+    return folder
+
+
+def show(settings, folder):
+    """Print the settings that a run will have."""
+    hidden = ("versions", "command", "dataset_note", "class_ranges")
+    lines = [f"  {k}: {v}" for k, v in settings.items() if k not in hidden and v is not None]
+    click.echo("\n".join(["Settings:", *lines, f"  out: {folder}"]))
+
+
+def quieten():
+    """No warnings that a user can do nothing about; memory kept between steps instead of handed back (glibc)."""
+    warnings.filterwarnings("ignore", message=".*torch.jit.*")
+    warnings.filterwarnings("ignore", message=".*(GradScaler|lr_scheduler).*")
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    keep = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if keep:
+        keep(-3, 2**30)  # M_MMAP_THRESHOLD: large tensors from the heap
+        keep(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: and the heap kept
+
+
+if __name__ == "__main__":
+    main()

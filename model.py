@@ -1,0 +1,244 @@
+"""What is learned: the adversarial autoencoder (AAE) and the ResNet34 it is set beside.
+
+Shapes: x (B, C, H, W) in [0, 1], x_hat the same, z (B, D), logits (B, K).
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from fastai.vision.core import imagenet_stats
+from fastai.vision.learner import create_vision_model
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+from torchvision.models import resnet34
+
+from errors import InputError
+
+NONLINEARITIES = {
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
+PRIORS = ("normal", "class")
+SMALLEST, LARGEST = 16, 512
+
+
+def check_size(input_size):
+    """Raise InputError unless `input_size` (pixels, square) is one that the models are made for."""
+    if not SMALLEST <= input_size <= LARGEST:
+        raise InputError(
+            f"An input size of {input_size} pixels makes no sense here: choose one from {SMALLEST} to {LARGEST}."
+        )
+
+
+def halvings(size, smallest=4):
+    """Sizes met when `size` pixels are halved, rounded up, down to `smallest`: 28 gives [28, 14, 7, 4]."""
+    sizes = [size]
+    while sizes[-1] > smallest:
+        sizes.append((sizes[-1] + 1) // 2)
+    return sizes
+
+
+def down(c_in, c_out, act):
+    """Halve height and width (rounded up)."""
+    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(c_out), act())
+
+
+def up(c_in, c_out, size, act):
+    """Grow to `size` x `size`; the exact size makes every input size its own mirror image."""
+    conv = nn.Conv2d(c_in, c_out, 3, padding=1, bias=False)
+    return nn.Sequential(nn.Upsample(size=(size, size)), conv, nn.BatchNorm2d(c_out), act())
+
+
+class Encoder(nn.Module):
+    """x (B, C, H, W) in [0, 1] -> z (B, D), any sign, each dimension with mean 0 and variance 1 over the data.
+
+    The last normalisation has no weights: it leaves the adversary the shape of the distribution to settle, not its
+    place and width, which a small discriminator and a fast encoder otherwise chase for ever.
+    """
+
+    def __init__(self, sizes, channels, encoding_dims, act):
+        super().__init__()
+        self.body = nn.Sequential(*[down(i, o, act) for i, o in zip(channels, channels[1:], strict=False)])
+        self.code = nn.Linear(channels[-1] * sizes[-1] ** 2, encoding_dims)
+        self.standard = nn.BatchNorm1d(encoding_dims, affine=False)
+
+    def forward(self, x):
+        return self.standard(self.code(self.body(2 * x - 1).flatten(1)).float())
+
+
+class Decoder(nn.Module):
+    """z (B, D) -> x_hat (B, C, H, W) in [0, 1]: the encoder mirrored."""
+
+    def __init__(self, sizes, channels, encoding_dims, act):
+        super().__init__()
+        self.start = (channels[-1], sizes[-1], sizes[-1])
+        self.seed = nn.Linear(encoding_dims, channels[-1] * sizes[-1] ** 2)
+        widths = [*channels[:0:-1], channels[1]]
+        steps = zip(widths[:-1], widths[1:], sizes[-2::-1], strict=True)
+        self.body = nn.Sequential(*[up(i, o, s, act) for i, o, s in steps])
+        self.pixels = nn.Conv2d(channels[1], channels[0], 3, padding=1)
+
+    def forward(self, z):
+        return torch.sigmoid(self.pixels(self.body(self.seed(z).view(-1, *self.start))))
+
+
+class Discriminator(nn.Module):
+    """Is this single code from the prior? z (B, D) [and one-hot y (B, K)] -> score (B,), positive for the prior.
+
+    Spectral norm: Miyato et al. 2018. It sees each code for itself, not the batch's moments.
+    """
+
+    def __init__(self, encoding_dims, classes=0, width=128):
+        super().__init__()
+        layers = [spectral_norm(nn.Linear(i, o)) for i, o in [(encoding_dims + classes, width), (width, width)]]
+        self.body = nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1], nn.LeakyReLU(0.2))
+        self.score = spectral_norm(nn.Linear(width, 1))
+
+    def forward(self, z, y=None):
+        return self.score(self.body(z if y is None else torch.cat([z, y], 1))).squeeze(1)
+
+
+def prior_means(prior, classes, encoding_dims):
+    """(K, D): the middle of each class's prior; for two classes informed by the label -2 and +2 on the first axis."""
+    means = torch.zeros(classes, encoding_dims)
+    if prior == "class" and classes == 2:
+        means[:, 0] = torch.tensor([-2.0, 2.0])
+    elif prior == "class":
+        means.fill_diagonal_(2.0)
+    return means
+
+
+class AAE(nn.Module):
+    """Adversarial autoencoder with a classifier head on its code (Makhzani et al. 2015; thesis, chapter 7).
+
+    input_size: pixels, square, 16 to 512. input_channels: any. encoding_dims: D. step_channels: channels of the first
+    layer, doubled at each halving up to 8 times. nonlinearity: a name in NONLINEARITIES or a module. classes: K.
+    noise: standard deviation of the Gaussian noise on the code before decoding, in training only.
+    prior: "normal", N(0, I), or "class", N(mean of the class, I), where the discriminator sees the class too.
+    `forward(x)` returns the plain tuple (logits, x_hat, z). Raises InputError for settings that make no sense.
+    """
+
+    def __init__(
+        self,
+        input_size=64,
+        input_channels=3,
+        encoding_dims=16,
+        step_channels=32,
+        nonlinearity="leaky_relu",
+        classes=2,
+        noise=0.3,
+        prior="normal",
+    ):
+        super().__init__()
+        check_size(input_size)
+        if prior not in PRIORS:
+            raise InputError(f"No such prior: {prior!r}. Choose one of {', '.join(PRIORS)}.")
+        if min(input_channels, encoding_dims, step_channels) < 1 or classes < 2 or noise < 0:
+            raise InputError("Channels and dimensions start at 1, classes at 2, noise at 0: correct these settings.")
+        self.arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self.input_size, self.input_channels = input_size, input_channels
+        self.classes, self.noise, self.prior = classes, noise, prior
+        sizes = halvings(input_size)
+        channels = [input_channels, *(step_channels * 2 ** min(i, 3) for i in range(len(sizes) - 1))]
+        act = NONLINEARITIES[nonlinearity] if isinstance(nonlinearity, str) else lambda: nonlinearity
+        self.encoder = Encoder(sizes, channels, encoding_dims, act)
+        self.decoder = Decoder(sizes, channels, encoding_dims, act)
+        self.head = nn.Linear(encoding_dims, classes)
+        self.discriminator = Discriminator(encoding_dims, classes if prior == "class" else 0)
+        self.register_buffer("prior_means", prior_means(prior, classes, encoding_dims))
+
+    def encode(self, x):
+        """x (B, C, H, W) -> z (B, D), placed and widened like the prior of all classes together."""
+        z = self.encoder(x)
+        if self.prior == "normal":
+            return z
+        return self.prior_means.mean(0) + z * (1 + self.prior_means.var(0, correction=0)).sqrt()
+
+    def decode(self, z):
+        """z (B, D) -> x_hat (B, C, H, W) in [0, 1]."""
+        return self.decoder(z)
+
+    def classify(self, x):
+        """x (B, C, H, W) -> logits (B, K)."""
+        return self.head(self.encode(x))
+
+    def forward(self, x):
+        z = self.encode(x)
+        noisy = z + self.noise * torch.randn_like(z) if self.training else z
+        return self.head(z), self.decode(noisy), z
+
+    def discriminate(self, z, y=None):
+        """Scores (B,) of codes z (B, D); y one-hot (B, K) counts with the class-informed prior only."""
+        return self.discriminator(z, y if self.prior == "class" else None)
+
+    def sample_prior(self, y):
+        """One code of the prior for each row of one-hot y (B, K) -> (B, D)."""
+        means = y @ self.prior_means
+        return means + torch.randn_like(means)
+
+
+class Standardise(nn.Module):
+    """x in [0, 1] -> zero mean and unit variance by the given statistics, one number per channel."""
+
+    def __init__(self, mean, std):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    def forward(self, x):
+        return (x - self.mean) / self.std
+
+
+def baseline(classes=2, input_channels=3, network=None):
+    """The ResNet34 the AAE is set beside: `network` as fastai's `vision_learner` made it, or a new one; x in [0, 1]."""
+    network = network or create_vision_model(resnet34, classes, pretrained=False, n_in=input_channels)
+    mean, std = imagenet_stats if input_channels == 3 else ([0.5], [0.25])
+    network[0].insert(0, Standardise(mean, std))
+    network.arguments = {"classes": classes, "input_channels": input_channels}
+    return network
+
+
+def kinds():
+    """What a saved file can hold, by name; imported late because the thesis's AAE is itself an AAE."""
+    from thesis import ThesisAAE
+
+    return {"AAE": AAE, "ThesisAAE": ThesisAAE, "baseline": baseline}
+
+
+def save(model, path):
+    """Write the weights and the arguments that rebuild `model` to one safetensors file; nothing is pickled."""
+    kind = type(model).__name__ if isinstance(model, AAE) else "baseline"
+    if not isinstance(model.arguments.get("nonlinearity", ""), str):
+        raise InputError("Only a model whose nonlinearity was given by name can be saved: pass one of NONLINEARITIES.")
+    weights = {name: w.detach().cpu().contiguous() for name, w in model.state_dict().items()}
+    save_file(weights, path, {"model": kind, "arguments": json.dumps(model.arguments)})
+
+
+def load(path):
+    """The model that `save` wrote, on the CPU, ready for use. InputError says what is wrong with the file."""
+    if not Path(path).is_file():
+        raise InputError(f"There is no model at {path}: train one with `python main.py train`.")
+    try:
+        with safe_open(path, "pt") as f:
+            about, weights = f.metadata(), {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
+        model = kinds()[about["model"]](**json.loads(about["arguments"]))
+        model.load_state_dict(weights)
+    except (SafetensorError, KeyError, TypeError, RuntimeError) as e:
+        raise InputError(f"{path} holds no model of this project ({type(e).__name__}): train it again.") from e
+    return model.eval()
+
+
+def parameters(model):
+    """How many weights `model` has."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def classify(model, x):
+    """Logits (B, K) of any classifier here, an AAE or a plain one."""
+    return model.classify(x) if isinstance(model, AAE) else model(x)

@@ -1,0 +1,113 @@
+"""The run folder, the only corridor between commands: made, filled, read."""
+
+import json
+import math
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from errors import InputError
+
+FINISHED = "train.json"
+
+
+def next_name(parent, name):
+    """`NNNN-name` with the next free number under `parent`."""
+    found = [int(m[1]) for p in Path(parent).glob("*") if (m := re.match(r"(\d{4})-", p.name))]
+    return f"{max(found, default=0) + 1:04d}-{name}"
+
+
+def plan_folder(out, name, overwrite=False):
+    """The folder a run will write to; nothing is made yet. InputError if it holds something that must not be lost."""
+    folder = Path(out) if out else Path("runs") / next_name("runs", name)
+    if folder.is_file():
+        raise InputError(f"{folder} is a file: give --out a folder.")
+    if (folder / FINISHED).exists() and not overwrite:
+        raise InputError(f"{folder} holds a finished run: choose another --out, or add --overwrite.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").exists():
+        raise InputError(f"{folder} holds something other than a run: give --out a new or empty folder.")
+    check_writable(folder)
+    return folder
+
+
+def check_writable(folder):
+    """InputError unless `folder`, or the nearest folder above it that exists, can be written."""
+    nearest = next(p for p in [folder, *folder.absolute().parents] if p.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise InputError(f"{folder} cannot be written ({nearest} does not allow it): choose another --out.")
+
+
+def make_folder(folder):
+    """Make the run folder, emptied of an earlier run's files. InputError if the disk refuses."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+    except OSError as e:
+        raise InputError(f"{folder} cannot be written ({e.strerror}): choose another --out.") from e
+    return folder
+
+
+def open_run(folder, needs="model.safetensors"):
+    """(folder, its config) of a run that was trained. InputError if it is none."""
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"{folder} is not a run folder: it holds no config.json; make one with `python main.py train`."
+        )
+    if not (folder / needs).is_file():
+        raise InputError(f"{folder} holds no {needs}: its training did not finish; run `python main.py train` again.")
+    return folder, read_json(folder / "config.json")
+
+
+def read_json(path):
+    """The object in a JSON file. InputError if it is broken."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as e:
+        raise InputError(f"{path} cannot be read ({e}): run the command that made it again.") from e
+
+
+def plain(value):
+    """`value` as JSON knows it: NumPy numbers as numbers, paths as text, NaN as null."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def write_json(path, value):
+    """Write `value` whole or not at all."""
+    part = Path(path).with_suffix(".part")
+    part.write_text(json.dumps(plain(value), indent=2) + "\n")
+    os.replace(part, path)
+
+
+def write_arrays(path, **arrays):
+    """Write arrays to a compressed .npz, whole or not at all."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    part = Path(path).with_suffix(".part")
+    with open(part, "wb") as f:
+        np.savez_compressed(f, **arrays)
+    os.replace(part, path)
+
+
+def read_items(folder):
+    """The table of a run's items, texts kept as texts."""
+    return pd.read_csv(Path(folder) / "items.csv", dtype={"path": str, "label": str, "split": str, "group": str})
+
+
+def as_pictures(x):
+    """Frames (..., C, H, W) in [0, 1] -> uint8 (..., H, W, C) with 1 or 3 channels, as pictures are kept in a run."""
+    x = np.moveaxis(np.asarray(x), -3, -1)
+    x = x[..., :3] if x.shape[-1] >= 3 else x[..., :1]
+    return np.round(np.clip(x, 0, 1) * 255).astype(np.uint8)

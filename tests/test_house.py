@@ -1,0 +1,114 @@
+"""The house: who may import whom, dependencies named once, the README's commands."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+HOME = Path(__file__).resolve().parents[1]
+LEAVES = {"errors"}  # anyone may import these
+ALLOWED = {  # file or room -> what else of the project it may import
+    "errors": set(),
+    "settings": set(),
+    "synthpets": set(),
+    "pictures": set(),
+    "bias": set(),
+    "runs": set(),
+    "model": {"thesis"},
+    "data": {"bias", "pictures", "synthpets"},
+    "callbacks": set(),
+    "thesis": {"model", "callbacks", "train"},
+    "train": {"model", "callbacks"},
+    "latent_nav": {"model"},
+    "explain": {"model"},
+    "report": set(),
+    "commands": {
+        "bias",
+        "callbacks",
+        "data",
+        "explain",
+        "latent_nav",
+        "model",
+        "pictures",
+        "report",
+        "runs",
+        "settings",
+    }
+    | {"thesis", "train"},
+    "main": {"commands", "report", "settings"},
+}
+FILES = sorted(p for p in HOME.rglob("*.py") if p.relative_to(HOME).parts[0] in ALLOWED or p.stem in ALLOWED)
+FILES = [p for p in FILES if p.relative_to(HOME).parts[0].removesuffix(".py") in ALLOWED]
+
+
+def imports(path):
+    """Every module that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOME)))
+def test_law_of_imports(path):
+    room = path.relative_to(HOME).parts[0].removesuffix(".py")
+    for name in imports(path):
+        other = name.split(".")[0]
+        if other in ALLOWED and other != room:
+            assert other in ALLOWED[room] | LEAVES, f"{path.name} imports {name}"
+        assert room != "report" or other not in ("torch", "fastai", "torchvision")
+
+
+def test_every_module_is_in_the_law_and_in_the_package():
+    found = {p.stem for p in HOME.glob("*.py")} | {p.parent.name for p in HOME.glob("*/__init__.py")}
+    found -= {"tests", "benchmarks"}
+    package = tomllib.loads((HOME / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert found == set(ALLOWED) == set(package["py-modules"]) | set(package["packages"])
+
+
+def test_files_are_short():
+    long = {p.name: n for p in FILES if (n := len(p.read_text().splitlines())) > 300}
+    assert not long
+
+
+def test_public_functions_have_docstrings():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                small = node.name in METHODS or len(node.body) <= 3
+                assert ast.get_docstring(node) or small, f"{path.name}: {node.name}"
+
+
+METHODS = {"forward", "encodes", "accumulate", "reset", "value", "name", "parse_args", "guarded", "both"} | {
+    f"{when}_{what}" for when in ("before", "after") for what in ("fit", "batch", "epoch", "loss", "train")
+}
+
+
+def test_environment_follows_pyproject():
+    environment = yaml.safe_load((HOME / "environment.yml").read_text())
+    project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
+    conda = [d for d in environment["dependencies"] if isinstance(d, str)]
+    (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
+    assert pip == ["-e ."] and sorted(re.split(r"[<>=]", d)[0] for d in conda) == ["pip", "python"]
+    assert f"python{project['requires-python']}" in conda
+
+
+def test_dependencies_are_lower_bounds_without_hosts():
+    project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert {"test", "notebooks", "app", "all"} <= set(extras)
+    for line in project["dependencies"] + [d for name, extra in extras.items() if name != "all" for d in extra]:
+        assert re.fullmatch(r"[\w-]+>=[\d.]+", line), line
+
+
+def test_the_readme_opens_with_the_two_commands():
+    first = (HOME / "README.md").read_text().splitlines()[:40]
+    assert [line for line in first if line.startswith("pip install")] == [
+        "pip install -e . && python main.py",
+        'pip install -e ".[test]" && pytest',
+    ]
+    assert 'pip install -e ".[test]" && pytest' in (HOME / ".ci" / "run").read_text()

@@ -247,7 +247,7 @@ class Render(Transform):
 
 def render(pictures, rows, values, fill="zeros"):
     """Pictures of the table's `rows` planted with `values` (degrees): (B, C, H, W) in [0, 1]."""
-    return rotate(pictures[rows], torch.as_tensor(np.asarray(values), dtype=torch.float32), fill)
+    return rotate(pictures[rows], torch.from_numpy(np.array(values, dtype=np.float32)), fill)
 
 
 def datablock(pictures, bias, classes, seed=0, one_hot=False, redraw=True):

@@ -23,7 +23,7 @@ def archive(path, key):
 
 def open_picture(path):
     """A PIL image of a file, or of an item FILE.npz#KEY/INDEX; upright by its EXIF tag."""
-    file, _, item = path.partition(".npz#")
+    file, _, item = str(path).partition(".npz#")
     if item:
         key, _, index = item.rpartition("/")
         return Image.fromarray(np.asarray(archive(file + ".npz", key)[int(index)]))
@@ -90,7 +90,7 @@ class Pictures:
 
     def __getitem__(self, rows):
         if self.stack is not None:
-            found = self.stack[torch.as_tensor(np.asarray(rows))]
+            found = self.stack[torch.from_numpy(np.array(rows))]
         else:
             found = torch.stack([decode(self.paths[row], self.size, self.channels) for row in rows])
         return found.float() / 255

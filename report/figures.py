@@ -9,9 +9,9 @@ from report.charts import ANGLE_TICKS, Axes, limits, nice_ticks, tag
 METRICS = ("accuracy", "precision", "recall")
 HEALTH = {
     "valid_accuracy": ("Accuracy, held out", "share of held-out images the AAE's head names correctly", None),
-    "discriminator_accuracy": ("Discriminator accuracy", "0.5: it cannot tell codes from the prior", 0.5),
-    "code_mean_norm": ("Norm of the mean code", "0 for a centred latent space", 0.0),
-    "code_cov_error": ("Covariance error of the codes", "0 for the covariance of the prior", 0.0),
+    "valid_discriminator_accuracy": ("Discriminator accuracy", "0.5: it cannot tell codes from the prior", 0.5),
+    "valid_code_mean_norm": ("Norm of the mean code", "0 for a centred latent space", 0.0),
+    "valid_code_cov_error": ("Covariance error of the codes", "0 for the covariance of the prior", 0.0),
 }
 BASELINE = {"accuracy": ("Accuracy, held out", "share of held-out images named correctly", None)}
 RAMP = ((152, 48, 200), (184, 52, 150), (214, 85, 109), (238, 124, 74), (242, 164, 36))  # angle, low to high
@@ -54,7 +54,7 @@ def losses(history: pd.DataFrame) -> list[dict]:
     """One chart per named loss: training thin, held-out in the accent colour."""
     named = dict.fromkeys(name.split("_", 1)[1] for name in history if name.startswith(("train_", "valid_")))
     charts = []
-    for name in (n for n in named if n not in METRICS):
+    for name in (n for n in named if n not in METRICS and f"valid_{n}" not in HEALTH):
         lines = {
             f"{part}_{name}": css
             for part, css in (("train", "quiet"), ("valid", "accent"))

@@ -111,7 +111,7 @@ def paragraphs(summary: dict) -> dict[str, str]:
     """Lead, body and caveat of the page's opening."""
     caveat = (
         "One run cannot tell whether the picture would also turn had nothing been planted, nor whether another seed "
-        "agrees. Only the full audit, with the control arms (normal and irrelevant) beside this one, earns a verdict:"
+        "agrees. Only the control arms, run beside this one, can:"
     )
     body = " ".join(filter(None, (judgement(summary), meaning(summary), models(summary))))
     return {"lead": headline(summary), "body": body, "caveat": caveat}

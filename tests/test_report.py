@@ -246,7 +246,7 @@ def test_summary_file_is_strict_json_with_null_for_nan(tmp_path):
 
 def test_page_needs_nothing_from_outside(tmp_path):
     html = page(fake_run(tmp_path / "run"))
-    assert html.count("https://") == 2 and "see https://example.org" in html  # the dataset's note, as text
+    assert html.count("https://") == 1 and "see https://example.org" in html  # the dataset's note, as text
     assert all(value.startswith("data:image/webp;base64,") for value in re.findall(r'\ssrc="([^"]*)"', html))
     assert all(value.startswith(("#", "data:image/")) for value in re.findall(r'\shref="([^"]*)"', html))
     assert all(value.startswith("data:") for value in re.findall(r"url\(([^)]*)\)", html))
@@ -366,7 +366,7 @@ def test_walks_without_any_angle(tmp_path):
             "undecided",
             "This is undecided: the turn is 30 degrees, and 45 degrees are asked for.",
         ),
-        ({"rotation_spearman": 0.5}, "undecided", "Spearman correlation of 0.50, and 0.8 is asked for"),
+        ({"rotation_spearman": 0.5}, "undecided", "Spearman 0.50, and 0.8 is asked for"),
         ({"p_value": 0.2}, "undecided", "p against random directions is 0.200"),
         ({"p_value": None}, "undecided", "This is undecided"),
     ],
@@ -375,7 +375,7 @@ def test_three_forms_of_the_sentence(tmp_path, walk, form, sentence):
     folder = fake_run(tmp_path / "run", walk=walk)
     assert summarise(folder)["walk"]["reading"] == form
     html = page(folder)
-    assert sentence in html and "Only the full audit" in html
+    assert sentence in html and "Only the control arms" in html
 
 
 def test_a_decoder_that_cannot_show_rotation_never_gives_a_no():

@@ -1,0 +1,192 @@
+"""Laws of the data: the same seed gives the same table, arms mean what they say, loading obeys the table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import save_pictures
+from PIL import Image
+
+import bias as biases
+import data
+import pictures
+from errors import InputError
+
+CLASSES = ["left", "right"]
+
+
+def planted_table(folder, arm="biased", seed=0, **options):
+    table = data.load_table(str(folder), **options)
+    return data.plant(table, biases.make_bias(CLASSES, arm=arm), seed)
+
+
+def test_same_seed_same_table(pictures_folder):
+    a, b, c = (planted_table(pictures_folder, seed=s) for s in (0, 0, 1))
+    pd.testing.assert_frame_equal(a, b)
+    assert not np.array_equal(a.value, c.value) and list(a.columns[:6]) == data.COLUMNS
+    assert set(a.split) == {"train", "valid"} and (a.split == "valid").mean() == pytest.approx(0.2)
+
+
+def test_arms_mean_what_they_say():
+    labels, rng = np.repeat(CLASSES, 4000), np.random.default_rng(0)
+    values = {arm: biases.make_bias(CLASSES, arm=arm).draw(labels, rng) for arm in biases.ARMS}
+    left = labels == "left"
+    assert values["biased"][left].max() <= 90 <= values["biased"][~left].min()
+    assert values["biased"][left].min() < 1 and values["biased"][~left].max() > 179
+    assert abs(values["irrelevant"][left].mean() - values["irrelevant"][~left].mean()) < 4
+    assert values["irrelevant"][left].max() > 178 and not values["normal"].any()
+
+
+def test_three_classes_share_the_half_turn():
+    assert biases.even_ranges(["a", "b", "c"]) == {"a": (0, 60), "b": (60, 120), "c": (120, 180)}
+
+
+def scene(size=65):
+    x = torch.zeros(1, 1, size, size)
+    x[..., size // 2, size // 2 + 5 :] = 1  # a hand that points right, 0 degrees
+    return x
+
+
+def test_rotation_is_counter_clockwise_and_exact():
+    up = biases.rotate(scene(), torch.tensor([90.0]))[0, 0]
+    assert up[:25, 32].min() > 0.9 and up[40:, 32].max() < 0.1
+    x = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(biases.rotate(x, torch.tensor([0.0, 360.0])), x, atol=1e-3, rtol=0)
+    torch.testing.assert_close(biases.rotate(x, torch.tensor([90.0, 180.0]))[1], x[1].flip(-1, -2), atol=1e-3, rtol=0)
+
+
+def test_fills_of_the_corners():
+    x, half = torch.ones(1, 1, 64, 64), torch.tensor([45.0])
+    corner = {fill: float(biases.rotate(x, half, fill)[0, 0, 0, 0]) for fill in biases.FILLS}
+    assert corner == {"zeros": 0.0, "reflect": 1.0, "circle": 0.0}
+    assert biases.rotate(x, torch.tensor([0.0]), "circle")[0, 0, 0, 0] == 0  # whatever the angle
+    assert biases.rotate(x, torch.tensor([0.0]), "zeros")[0, 0, 0, 0] == 1
+
+
+@pytest.fixture
+def loaded(pictures_folder):
+    table = planted_table(pictures_folder)
+    table, found, skipped = pictures.sift(table, 32, 3, quiet=True)
+    assert skipped.empty
+    return table, found
+
+
+def test_loading_obeys_the_table_for_validation_and_redraws_for_training(loaded):
+    table, found = loaded
+    dls = data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8)
+    valid = table[table.split == "valid"]
+    expected = data.render(found, valid.index.to_numpy(), valid.value.to_numpy())
+    seen = [torch.cat([x.as_subclass(torch.Tensor) for x, _ in dls.valid]).cpu() for _ in range(2)]
+    torch.testing.assert_close(seen[0], expected)
+    torch.testing.assert_close(seen[0], seen[1])
+    first, again = epochs_of(dls)
+    assert (first != again).flatten(1).any(1).all()
+    first, again = epochs_of(data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8, redraw=False))
+    assert torch.equal(first, again)
+
+
+def epochs_of(dls):
+    """The training pictures of two epochs, in order."""
+    train = dls.train.new(shuffle=False, drop_last=False)
+    return [torch.cat([x.as_subclass(torch.Tensor) for x, _ in train]) for _ in range(2)]
+
+
+def test_redrawn_values_stay_in_the_class_range():
+    redraw = data.Redraw(biases.make_bias(CLASSES), seed=3)
+    values = [redraw.encodes(data.Planted(0, "right", 91.0)).value for _ in range(200)]
+    assert 90 <= min(values) < 95 and 175 < max(values) <= 180
+
+
+def test_one_hot_and_plain_targets(loaded):
+    table, found = loaded
+    plain, one_hot = (
+        data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8, one_hot=hot) for hot in (False, True)
+    )
+    y, hot = plain.valid.one_batch()[1].cpu(), one_hot.valid.one_batch()[1].cpu()
+    assert hot.shape == (8, 2) and torch.equal(hot.argmax(1), torch.as_tensor(y))
+    plain.show_batch(max_n=2, show=False)
+
+
+def test_csv_with_its_own_split_and_groups(pictures_folder, tmp_path):
+    files = sorted(pictures_folder.rglob("*.png"))
+    splits = ["test", "valid", "train", "train", "train"]
+    rows = [(p.relative_to(tmp_path), p.parent.name, splits[i % 5], f"g{i % 4}") for i, p in enumerate(files)]
+    pd.DataFrame(rows, columns=["path", "label", "split", "group"]).to_csv(tmp_path / "items.csv", index=False)
+    table = data.load_table(str(tmp_path / "items.csv"))
+    assert table.split.value_counts().to_dict() == {"train": 24, "valid": 8, "test": 8}
+    by_group = data.load_table(str(tmp_path / "items.csv"), split="group")
+    assert not set(by_group.group[by_group.split == "train"]) & set(by_group.group[by_group.split == "valid"])
+
+
+@pytest.mark.parametrize("text", ["file,class\na,b\n", "path,label,split\na.png,x,holdout\nb.png,y,train\n"])
+def test_csv_that_is_no_table(tmp_path, text):
+    (tmp_path / "items.csv").write_text(text)
+    with pytest.raises(InputError):
+        data.load_table(str(tmp_path / "items.csv"))
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
+def test_channels_as_the_files_have_them(tmp_path, mode, channels):
+    folder = save_pictures(tmp_path / "p", mode=mode, n=5)
+    table = data.load_table(str(folder))
+    assert pictures.guess_channels(list(table.path)) == channels
+    _, found, _ = pictures.sift(table, 20, channels, quiet=True)
+    assert found[[0, 3]].shape == (2, channels, 20, 20)
+
+
+def test_pictures_too_many_for_memory_are_the_same(loaded, monkeypatch):
+    table, kept = loaded
+    monkeypatch.setattr(pictures, "IN_MEMORY", 0)
+    _, lazy, _ = pictures.sift(table, 32, 3, quiet=True)
+    assert lazy.stack is None and torch.equal(lazy[[0, 7]], kept[[0, 7]])
+
+
+def test_exif_orientation_is_obeyed(tmp_path):
+    image = Image.new("L", (40, 40))
+    image.paste(255, (0, 0, 40, 20))
+    exif = image.getexif()
+    exif[0x0112] = 3  # upside down
+    image.save(tmp_path / "a.jpg", exif=exif)
+    x = pictures.decode(tmp_path / "a.jpg", 40, 1)[0]
+    assert x[:15].max() < 40 and x[25:].min() > 200
+
+
+def npz(path, **replace):
+    rng = np.random.default_rng(0)
+    arrays = {
+        f"{k}_images": rng.integers(0, 255, (n, 28, 28), np.uint8)
+        for k, n in (("train", 30), ("val", 10), ("test", 10))
+    }
+    arrays |= {f"{k}_labels": np.arange(n)[:, None] % 2 for k, n in (("train", 30), ("val", 10), ("test", 10))}
+    np.savez(path, **arrays | replace)
+
+
+def test_medmnist_keeps_its_splits_and_names(tmp_path):
+    npz(tmp_path / "pneumoniamnist.npz")
+    table = data.load_table("medmnist:pneumoniamnist", tmp_path)
+    assert table.split.value_counts().to_dict() == {"train": 30, "valid": 10, "test": 10}
+    assert set(table.label) == {"normal", "pneumonia"}
+    with np.load(tmp_path / "pneumoniamnist.npz") as arrays:
+        expected = arrays["val_images"][3]
+    row = table.index[table.split == "valid"][3]
+    assert np.array_equal(pictures.decode(table.path[row], 28, 1)[0].numpy(), expected)
+
+
+def test_medmnist_with_several_labels_is_refused(tmp_path):
+    npz(tmp_path / "chestmnist.npz", train_labels=np.zeros((30, 14), int))
+    with pytest.raises(InputError, match="several labels"):
+        data.load_table("medmnist:chestmnist", tmp_path)
+
+
+def test_fewer_items_keep_the_shares(pictures_folder):
+    table = data.load_table(str(pictures_folder), items=20)
+    assert len(table) == 20 and table.label.value_counts().to_dict() == {"left": 10, "right": 10}
+
+
+def test_pets_layout(real):
+    table = data.load_table("auto", real)
+    assert len(table) == 1029 and table.label.value_counts().to_dict() == {"cat": 542, "dog": 487}
+    assert table.group.nunique() == 37
+    held = data.load_table("pets", real, split="group")
+    assert not set(held.group[held.split == "train"]) & set(held.group[held.split == "valid"])
+    assert 0.1 < (held.split == "valid").mean() < 0.4

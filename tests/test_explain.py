@@ -1,0 +1,90 @@
+"""Laws of the comparison: response, spurious score and Grad-CAM on models whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+
+import model as models
+from bias import rotate
+from explain import gradcam, response
+
+MIDDLES = {"cat": 45.0, "dog": 135.0}
+LABELS = np.array(["cat", "dog"] * 8)
+
+
+def tag(x, values):
+    """A bias that any model can read: the value is written into the first pixel."""
+    x = x.clone()
+    x[:, :, 0, 0] = torch.as_tensor(values)[:, None] / 180
+    return x
+
+
+def reads_tag(x):
+    """A model that decides by the planted value alone."""
+    z = 50 * (x[:, 0, 0, 0] - 0.5)
+    return torch.stack([-z, z], 1)
+
+
+def reads_animal(x):
+    """A model that decides by the second pixel alone, which the bias leaves alone."""
+    z = 50 * (x[:, 0, 0, 1] - 0.5)
+    return torch.stack([-z, z], 1)
+
+
+@pytest.fixture
+def x():
+    pictures = torch.rand(16, 1, 8, 8)
+    pictures[:, 0, 0, 1] = torch.tensor([0.0, 1.0] * 8)
+    return pictures
+
+
+def test_spurious_score_tells_who_uses_the_factor(x):
+    assert response.spurious_score(reads_tag, x, LABELS, ["cat", "dog"], MIDDLES, tag) == 1
+    assert response.spurious_score(reads_animal, x, LABELS, ["cat", "dog"], MIDDLES, tag) == 0
+
+
+def test_response_swings_with_the_factor_or_not(x):
+    grid = (0, 45, 135, 180)
+    for score, swing in ((reads_tag, 1.0), (reads_animal, 0.0)):
+        probability = response.probabilities(score, x, grid, tag, size=5)
+        assert probability.shape == (16, 4, 2)
+        table = response.response(probability, LABELS, grid, np.random.default_rng(0))
+        assert set(table.columns) == {"label", "angle", "mean", "low", "high", "n"} and len(table) == 8
+        assert all(v["swing"] == pytest.approx(swing, abs=0.01) for v in response.swing(table).values())
+
+
+def test_gradcam_on_a_real_resnet():
+    torch.manual_seed(0)
+    network = models.baseline(2, 3).eval()
+    x = torch.rand(3, 3, 64, 64)
+    images, maps, probability = gradcam.over_angles(network, x, [0, 1, 0], (0, 90), rotate)
+    assert images.shape == (3, 2, 3, 64, 64) and maps.shape == (3, 2, 64, 64) and (maps >= 0).all() and maps.any()
+    np.testing.assert_allclose(probability.sum(-1), 1, atol=1e-5)
+    torch.testing.assert_close(torch.from_numpy(images[:, 0]), x, atol=1e-5, rtol=0)
+    assert gradcam.target_layer(network, x) is [m for m in network[0] if isinstance(m, torch.nn.Sequential)][2]
+
+
+def test_gradcam_is_the_gradient_weighted_map():
+    """Selvaraju's formula, written out on the chosen layer."""
+    torch.manual_seed(1)
+    network = models.baseline(2, 3).eval()
+    x = torch.rand(1, 3, 64, 64)
+    layer, kept = gradcam.target_layer(network, x), {}
+    hook = layer.register_forward_hook(lambda m, i, out: kept.__setitem__("a", out))
+    score = network(x)[0, 1]
+    hook.remove()
+    (gradient,) = torch.autograd.grad(score, kept["a"])
+    expected = (gradient.mean((2, 3), keepdim=True) * kept["a"]).sum(1, keepdim=True).relu()
+    expected = torch.nn.functional.interpolate(expected, (64, 64), mode="bilinear")[:, 0].detach().numpy()
+    np.testing.assert_allclose(gradcam.heat(network, x, torch.tensor([1]), layer), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_maps_that_only_turn_with_the_picture_correlate_fully():
+    y, x = np.mgrid[-1:1:64j, -1:1:64j]
+    blob = torch.from_numpy(np.exp(-((x - 0.4) ** 2 + y**2) * 20)).float()[None, None]
+    grid = np.array([0.0, 45.0, 90.0], np.float32)
+    turned = torch.stack([rotate(blob, torch.tensor([float(a)])) for a in grid], 1)[:, :, 0].numpy()
+    assert gradcam.unrotated_ncc(turned, grid, rotate) > 0.97
+    still = np.repeat(blob[:, 0].numpy()[:, None], 3, 1)
+    assert gradcam.unrotated_ncc(still, grid, rotate) < 0.3
+    assert np.isnan(gradcam.unrotated_ncc(np.zeros((1, 3, 8, 8), np.float32), grid, rotate))

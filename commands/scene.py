@@ -1,6 +1,7 @@
 """What every command after `train` needs of a run: its items as pictures, its models, its bias."""
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +55,11 @@ class Scene:
         return (self.folder / "baseline.safetensors").exists()
 
     def starts(self, n, rng):
-        """n held-out rows, as many of each class as there are: (n,) or fewer."""
+        """n held-out rows, the classes in turn for as long as each lasts: (n,), fewer only if fewer are held out."""
         rows = self.rows("valid")
         labels = self.table.label.to_numpy()[rows]
         each = [rng.permutation(rows[labels == c]) for c in self.classes]
-        dealt = [r for turn in zip(*each, strict=False) for r in turn]
+        dealt = [r for turn in zip_longest(*each) for r in turn if r is not None]
         return np.array(dealt[:n])
 
 

@@ -1,0 +1,116 @@
+"""The thesis's architecture beside the default one: same pictures, same time, one run.
+
+python benchmarks/thesis.py --seconds 240
+
+Both train on synthpets at 128 pixels, the thesis's size, for the same number of seconds at a flat learning rate: the
+thesis in its first stage (autoencoder), the default as always. Speeds are taken in turns, A B A B, before that.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from fastai.callback.core import Callback, CancelFitException
+from fastai.torch_core import default_device, set_seed
+
+import bias
+import data
+import model as models
+import pictures
+import thesis
+import train
+from callbacks import huber
+
+CLASSES = ["cat", "dog"]
+
+
+class StopAfter(Callback):
+    """Ends the fit when its time is up, after a last validation."""
+
+    def __init__(self, seconds):
+        self.allowed = seconds
+
+    def before_fit(self):
+        self.ends = time.perf_counter() + self.allowed
+
+    def after_batch(self):
+        if self.training and time.perf_counter() > self.ends:
+            raise CancelFitException
+
+
+def loaders(items, size, batch):
+    """DataLoaders of planted synthpets."""
+    table = data.load_table("synthpets", tempfile.gettempdir(), items=items, size=size)
+    table, found, _ = pictures.sift(table, size, 3)
+    planted = bias.make_bias(CLASSES)
+    return data.dataloaders(data.plant(table, planted), found, planted, CLASSES, bs=batch)
+
+
+def learners(dls, folder, precision):
+    """name -> Learner of both architectures, with the loss weights of the stage that is compared."""
+    old = train.aae_learner(dls, thesis.ThesisAAE(128), folder, thesis.thesis_game(), huber, precision)
+    new = train.aae_learner(dls, models.AAE(128), folder, precision=precision)
+    for learn, stage in ((old, thesis.thesis_stages(1)[0]), (new, train.default_stages(1)[0])):
+        learn.loss_func.reconstruction, learn.loss_func.classification = stage.reconstruction, stage.classification
+        learn.adversarial.weight = stage.adversarial
+    return {"thesis": old, "default": new}
+
+
+class Count(Callback):
+    """Images trained on, and the time they took, without the first batch."""
+
+    def before_fit(self):
+        self.images, self.began = 0, None
+
+    def after_batch(self):
+        if self.training and self.began is None:
+            self.began = time.perf_counter()
+        elif self.training:
+            self.images += len(self.xb[0])
+            self.took = time.perf_counter() - self.began
+
+
+def fit(learn, seconds, lr):
+    """Train for so many seconds; images per second."""
+    count = Count()
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(1000, lr, cbs=[StopAfter(seconds), count])
+    return count.images / count.took
+
+
+def final_error(learn):
+    """Mean squared error per pixel on held-out items."""
+    with learn.no_bar():
+        return dict(zip(["loss", *learn.metrics.attrgot("name")], learn.validate(), strict=True))["reconstruction"]
+
+
+def main():
+    """Measure and print the table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=240, help="training time of each")
+    parser.add_argument("--items", type=int, default=1000)
+    asked = parser.parse_args()
+    set_seed(0)
+    precision = train.fast_precision(default_device())
+    dls = loaders(asked.items, 128, 16)
+    with tempfile.TemporaryDirectory() as folder:
+        both = learners(dls, folder, precision)
+        turns = [(name, fit(learn, 20, 1e-3)) for _ in range(3) for name, learn in both.items()]
+        speeds = {name: statistics.median(s for n, s in turns if n == name) for name in both}
+        for learn in both.values():
+            fit(learn, asked.seconds, 1e-3)
+        print("| architecture | weights | images/s | MSE after the same time |\n|---|---|---|---|")
+        for name, learn in both.items():
+            row = (f"{models.parameters(learn.model):,}", f"{speeds[name]:.0f}", f"{final_error(learn):.4f}")
+            print(f"| {name} | " + " | ".join(row) + " |")
+    print(f"\n{asked.seconds:.0f} s each, {precision}, {torch.get_num_threads()} threads")
+
+
+if __name__ == "__main__":
+    main()

@@ -13,8 +13,6 @@ import click
 from errors import InputError
 from settings import PRESETS, complete
 
-SECTIONS = {"train": "train", "navigate": "navigate", "explain": "explain"}
-
 
 class Door(click.Group):
     """A group whose command `run` need not be typed: `python main.py --dataset pets` is a run."""
@@ -95,7 +93,7 @@ OPTIONS = [
     option("--seed", type=click.IntRange(min=0), default=0, help="Seed of everything that is drawn."),
     option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", help="bf16 where it is fast."),
     option("--out", type=click.Path(), help="The run folder.  [runs/NNNN-dataset-arm-seed]"),
-    option("--overwrite", is_flag=True, help="Replace a finished run in --out."),
+    option("--overwrite", is_flag=True, help="Replace the run in --out."),
     option("--dry-run", is_flag=True, help="Check data and settings, print them, and stop."),
 ]  # fmt: skip
 
@@ -205,9 +203,10 @@ def timed(what, work):
 
 def train_settings(given):
     """Check everything, print it, train; the run folder, or None after a dry run."""
+    click.echo("xAAE: loading PyTorch and fastai ...")
+    quieten()
     from commands import train as command
 
-    quieten()
     settings = complete(given)
     settings = command.resolve(settings)
     settings["command"] = "python main.py " + " ".join(sys.argv[1:])

@@ -12,7 +12,8 @@ import pandas as pd
 
 from errors import InputError
 
-FINISHED = "train.json"
+FOLDERS = ("walks", "explanations", "samples", "checkpoints")
+FILES = ("*.json", "*.csv", "*.npz", "*.png", "*.safetensors", "*.part", "report.html")
 
 
 def next_name(parent, name):
@@ -21,15 +22,24 @@ def next_name(parent, name):
     return f"{max(found, default=0) + 1:04d}-{name}"
 
 
+def is_run(folder):
+    """Does `folder` hold a run of this project, finished or not?"""
+    try:
+        return {"dataset", "arm", "seed", "class_ranges"} <= set(json.loads((folder / "config.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def plan_folder(out, name, overwrite=False):
     """The folder a run will write to; nothing is made yet. InputError if it holds something that must not be lost."""
     folder = Path(out) if out else Path("runs") / next_name("runs", name)
     if folder.is_file():
         raise InputError(f"{folder} is a file: give --out a folder.")
-    if (folder / FINISHED).exists() and not overwrite:
-        raise InputError(f"{folder} holds a finished run: choose another --out, or add --overwrite.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").exists():
-        raise InputError(f"{folder} holds something other than a run: give --out a new or empty folder.")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not is_run(folder):
+            raise InputError(f"{folder} holds something other than a run: give --out a new or empty folder.")
+        if not overwrite:
+            raise InputError(f"{folder} holds a run already: choose another --out, or add --overwrite.")
     check_writable(folder)
     return folder
 
@@ -42,11 +52,13 @@ def check_writable(folder):
 
 
 def make_folder(folder):
-    """Make the run folder, emptied of an earlier run's files. InputError if the disk refuses."""
+    """Make the run folder, cleared of an earlier run's files and of nothing else. InputError if the disk refuses."""
     try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
+        for name in FOLDERS:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for path in (p for pattern in FILES for p in folder.glob(pattern)):
+            path.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise InputError(f"{folder} cannot be written ({e.strerror}): choose another --out.") from e
     return folder

@@ -95,7 +95,7 @@ def keep_walk(scene, name, walk, starts):
     start_image = runs.as_pictures(scene.planted(starts).numpy())
     runs.write_arrays(scene.folder / "walks" / f"{name}.npz", start_image=start_image, **arrays)
     figure = plots.strip(frames, walk.angle, walk.probability, name, scene.classes[-1])
-    figure.savefig(scene.folder / "walks" / f"{name}.png", dpi=150)
+    figure.savefig(scene.folder / "walks" / f"{name}.png", dpi=90)
 
 
 def impact_all(scene, z, direction):

@@ -19,6 +19,7 @@ import runs
 import thesis
 import train as fitting
 from callbacks import huber
+from errors import InputError
 from settings import BASELINE_SEEN, SEEN, epochs_for, native_size
 
 PACKAGES = ("torch", "torchvision", "fastai", "fastcore", "torchmetrics", "scikit-learn", "captum", "numpy")
@@ -78,6 +79,8 @@ def prepare(settings):
     print(f"Data: {settings['dataset_note']}")
     table = data.load_table(settings["dataset"], root, settings["split"], settings["items"], size, settings["seed"])
     channels = settings.get("channels") or pictures.guess_channels(list(table.path))
+    if channels not in pictures.MODES:
+        raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
     table, pixels, skipped = pictures.sift(table, size, channels)
     classes = class_order(table)
     planted = bias.make_bias(classes, settings.get("ranges"), settings["arm"], settings["fill"])

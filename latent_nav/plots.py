@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 sns.set_theme(style="ticks", context="paper")
 PALETTE = sns.color_palette("colorblind")
+MODELS = {"aae": "AAE", "baseline": "ResNet34"}
 
 
 def show(ax, picture):
@@ -33,7 +34,7 @@ def impact_figure(curves, numbers):
     ax = figure.subplots()
     for (name, c), colour in zip(curves.items(), PALETTE, strict=False):
         n = numbers[name]
-        label = f"{name}: Spearman {n['spearman']:.2f}, within a class {n['within_class_spearman']:.2f}"
+        label = f"{MODELS[name]}: Spearman {n['spearman']:.2f}, within a class {n['within_class_spearman']:.2f}"
         ax.plot(c["distance"], c["difference"], "o-", color=colour, label=label)
     ax.set(xlabel="distance along the most discriminant direction", ylabel="mean angle less that of the first tenth, °")
     ax.legend(frameon=False)
@@ -46,11 +47,12 @@ def map_figure(xy, labels, arrow, thumbs, thumb_xy):
     figure = Figure(figsize=(5.6, 5.0), layout="constrained")
     ax = figure.subplots()
     sns.scatterplot(x=xy[:, 0], y=xy[:, 1], hue=labels, palette=PALETTE[: len(set(labels))], s=12, linewidth=0, ax=ax)
-    ax.annotate("", xy=arrow[1], xytext=arrow[0], arrowprops={"arrowstyle": "->", "lw": 2})
-    low, high = xy.min(0), xy.max(0)
-    for picture, at in zip(thumbs, thumb_xy, strict=True):
-        fraction = (at - low) / (high - low)
-        inset = ax.inset_axes([fraction[0] - 0.05, fraction[1] - 0.05, 0.1, 0.1])
-        show(inset, picture)
     ax.set(xticks=[], yticks=[], title="t-SNE of held-out codes; the walk was not made here")
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    for picture, (x, y) in zip(thumbs, thumb_xy, strict=True):
+        show(ax.inset_axes([(x - x0) / (x1 - x0) - 0.04, (y - y0) / (y1 - y0) - 0.04, 0.08, 0.08]), picture)
+    above = ax.inset_axes([0, 0, 1, 1], zorder=10, xlim=(x0, x1), ylim=(y0, y1))
+    above.set_axis_off()
+    style = {"arrowstyle": "-|>", "lw": 1.6, "color": "black", "shrinkA": 0, "shrinkB": 0}
+    above.annotate("", xy=arrow[1], xytext=arrow[0], arrowprops=style)
     return figure

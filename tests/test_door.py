@@ -81,6 +81,7 @@ BAD_OPTIONS = {
     "negative weight": (["--adversarial-weight", "-1"], "--adversarial-weight"),
     "thesis size": (["--preset", "thesis", "--size", "64"], "32, 128 or 512"),
     "no groups": (["--split", "group"], "group"),
+    "channels": (["--channels", "2"], "--channels 2"),
     "class prior": (["--prior", "wide"], "--prior"),
 }
 
@@ -100,13 +101,20 @@ def test_output_that_cannot_be_written(door, pictures_folder, tmp_path):
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_a_finished_run_and_other_folders_are_safe(door, pictures_folder, tmp_path):
-    finished, other = tmp_path / "finished", tmp_path / "other"
-    for folder, name in ((finished, "train.json"), (other, "diary.txt")):
+def test_runs_and_other_folders_are_safe(door, pictures_folder, tmp_path, toy_run):
+    mine, other, odd = tmp_path / "mine", tmp_path / "other", tmp_path / "odd"
+    shutil.copytree(toy_run, mine)
+    for folder, name in ((other, "diary.txt"), (odd, "config.json")):
         folder.mkdir()
-        (folder / name).write_text("{}")
-        assert refused(door("train", *TINY, "--dataset", pictures_folder, "--out", folder), "--out")
-        assert (folder / name).read_text() == "{}"
+        (folder / name).write_text('{"somebody": "else"}')
+    train = ["train", *TINY, "--dataset", pictures_folder, "--baseline-epochs", 0, "--out"]
+    before = (mine / "model.safetensors").read_bytes()
+    assert refused(door(*train, mine), "--overwrite") and (mine / "model.safetensors").read_bytes() == before
+    for folder in (other, odd):
+        assert refused(door(*train, folder, "--overwrite"), "other than a run") and len(list(folder.iterdir())) == 1
+    (mine / "notes.txt").write_text("keep me")
+    assert door(*train, mine, "--overwrite").exit_code == 0
+    assert (mine / "notes.txt").exists() and not (mine / "report.html").exists() and not (mine / "walks").exists()
 
 
 def test_commands_refuse_what_is_no_run(door, tmp_path, toy_run):

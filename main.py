@@ -230,7 +230,9 @@ def show(settings, folder):
 
 
 def quieten():
-    """No warnings that a user can do nothing about; memory kept between steps instead of handed back (glibc)."""
+    """Before torch is loaded: no warnings that a user can do nothing about; threads sleep while they wait (spinning
+    is several times slower beside any other busy program); memory is kept between steps (glibc)."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     warnings.filterwarnings("ignore", message=".*torch.jit.*")
     warnings.filterwarnings("ignore", message=".*(GradScaler|lr_scheduler).*")
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")

@@ -25,6 +25,7 @@ NONLINEARITIES = {
     "silu": nn.SiLU,
 }
 PRIORS = ("normal", "class")
+KINDS = {}  # what a saved file can hold, by name; every AAE enters itself when its class is made
 SMALLEST, LARGEST = 16, 512
 
 
@@ -114,7 +115,14 @@ def prior_means(prior, classes, encoding_dims):
     return means
 
 
-class AAE(nn.Module):
+class Registered(nn.Module):
+    """A model class that `load` finds by its name once its module is imported."""
+
+    def __init_subclass__(cls):
+        KINDS[cls.__name__] = cls
+
+
+class AAE(Registered):
     """Adversarial autoencoder with a classifier head on its code (Makhzani et al. 2015; thesis, chapter 7).
 
     input_size: pixels, square, 16 to 512. input_channels: any. encoding_dims: D. step_channels: channels of the first
@@ -204,11 +212,7 @@ def baseline(classes=2, input_channels=3, network=None):
     return network
 
 
-def kinds():
-    """What a saved file can hold, by name; imported late because the thesis's AAE is itself an AAE."""
-    from thesis import ThesisAAE
-
-    return {"AAE": AAE, "ThesisAAE": ThesisAAE, "baseline": baseline}
+KINDS["baseline"] = baseline
 
 
 def save(model, path):
@@ -227,7 +231,7 @@ def load(path):
     try:
         with safe_open(path, "pt") as f:
             about, weights = f.metadata(), {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
-        model = kinds()[about["model"]](**json.loads(about["arguments"]))
+        model = KINDS[about["model"]](**json.loads(about["arguments"]))
         model.load_state_dict(weights)
     except (SafetensorError, KeyError, TypeError, RuntimeError) as e:
         raise InputError(f"{path} holds no model of this project ({type(e).__name__}): train it again.") from e

@@ -16,6 +16,8 @@ COLUMNS = {
     "AAE accuracy": ("aae", "valid_accuracy", "{:.3f}"),
     "AAE MSE": ("aae", "recon_mse", "{:.4f}"),
     "ResNet34 accuracy": ("baseline", "valid_accuracy", "{:.3f}"),
+    "spurious AAE": ("spurious_score", "aae", "{:.2f}"),
+    "spurious ResNet34": ("spurious_score", "baseline", "{:.2f}"),
     "walk turns, °": ("walk", "rotation_span_deg", "{:.0f}"),
     "Spearman": ("walk", "rotation_spearman", "{:.2f}"),
     "100 random, °": ("walk", "random_span_deg", "{:.0f}"),

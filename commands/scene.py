@@ -13,6 +13,7 @@ import data
 import model as models
 import pictures
 import runs
+import thesis  # noqa: F401  (so that its models can be loaded)
 from bias import rotate
 
 

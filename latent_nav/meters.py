@@ -1,10 +1,16 @@
-"""Meters: functions from pictures to a physical quantity with a unit."""
+"""Meters: functions from pictures to a physical quantity with a unit. Here how frames have turned, grown and moved.
+
+Turned pictures have black corners, so only the inscribed disc counts. Places are complex numbers x + yj in half sides
+from the middle, y up.
+"""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 RAYS = 360  # one a degree
+COARSE, FINE = 32, 64  # pixels a side at which size and place are found, then refined
+TINY = 1e-6
 
 
 def polar_grid(size, rays=RAYS):
@@ -47,3 +53,99 @@ def rotation(frames):
 def wrap(degrees):
     """Degrees as the same turn in [-180, 180)."""
     return (np.asarray(degrees) + 180) % 360 - 180
+
+
+def plane(n):
+    """Pixel centres (n, n) as complex numbers, half a side long, y up."""
+    at = (2 * torch.arange(n) + 1) / n - 1
+    return torch.complex(at.expand(n, n), -at[:, None].expand(n, n))
+
+
+def disc(z, n):
+    """Weight of the points z in pictures of n pixels: 1 inside the inscribed disc, 0 outside, over two pixels."""
+    return ((1 - z.real.square() - z.imag.square()) * n / 8).clamp(0, 1)
+
+
+def blur(x, sigma):
+    """Pictures (N, n, n) smoothed by a Gaussian of `sigma` pixels, black beyond the edge."""
+    reach = int(3 * sigma + 0.5)
+    bell = torch.exp(-((torch.arange(-reach, reach + 1) / sigma) ** 2) / 2)
+    bell = bell / bell.sum()
+    across = F.conv2d(x[:, None], bell.view(1, 1, 1, -1), padding=(0, reach))
+    return F.conv2d(across, bell.view(1, 1, -1, 1), padding=(reach, 0))[:, 0]
+
+
+def smooth(x, sigma, n=None):
+    """Pictures (N, H, H) shrunk to n pixels a side and smoothed by `sigma` of them, inside the disc alone: (N, n, n).
+
+    Smaller pictures keep their size and are smoothed by the same share of the side.
+    """
+    size = min(n or x.shape[-1], x.shape[-1])
+    mask = disc(plane(x.shape[-1]), x.shape[-1])[None]
+    both = torch.cat([x * mask, mask])
+    if size < x.shape[-1]:
+        both = F.interpolate(both[None], size=(size, size), mode="area")[0]
+    both = blur(both, sigma * size / (n or size))
+    return both[:-1] / both[-1].clamp_min(TINY)
+
+
+def sample(x, z):
+    """Pictures x (N, n, n) at points z (N, P): (N, P)."""
+    grid = torch.stack([z.real, -z.imag], -1)[:, None]
+    return F.grid_sample(x[:, None], grid, padding_mode="border", align_corners=False)[:, 0, 0]
+
+
+def columns(first):
+    """How a picture (n, n) changes as it grows, turns, moves right, moves up, gains contrast, light: (6, n, n)."""
+    down, right = torch.gradient(first, spacing=2 / len(first))
+    slope = torch.complex(right, -down)
+    grow = slope.conj() * plane(len(first))
+    parts = [grow.real, -grow.imag, slope.real, slope.imag, first, torch.ones_like(first)]
+    return torch.stack(parts)
+
+
+def correlation(a, b, weight):
+    """Weighted correlation (N,) of a and b (N, P), -1 where fewer than 0.3 of all the pixels count."""
+    share = weight / weight.sum(1, keepdim=True).clamp_min(TINY)
+    a, b = (x - (x * share).sum(1, keepdim=True) for x in (a, b))
+    found = (share * a * b).sum(1) / ((share * a * a).sum(1) * (share * b * b).sum(1)).sqrt().clamp_min(TINY)
+    return torch.where(weight.mean(1) < 0.35, -1.0, found)
+
+
+def align(first, frames, q, t, steps):
+    """Refine q, t (N,) so that frames (N, n, n) at q z + t look like `first` (n, n) at z; and their correlation (N,).
+
+    Inverse compositional Gauss-Newton with gain and offset; only points inside the disc in both pictures count.
+    Baker and Matthews, Lucas-Kanade 20 years on, 2004, doi 10.1023/B:VISI.0000011205.11775.fd.
+    """
+    n = len(first)
+    inside = disc(plane(n), n) > 0
+    z, first, basis = plane(n)[inside], first[inside], columns(first)[:, inside]
+    products = (basis[:, None] * basis).flatten(0, 1).T
+    for step in range(steps + 1):
+        place = q[:, None] * z + t[:, None]
+        weight = disc(z, n) * disc(place, n)
+        seen = sample(frames, place)
+        if step == steps:
+            return q, t, correlation(seen, first[None], weight)
+        left = ((weight * (seen - first)) @ basis.T) / len(z)
+        normal = (weight @ products).view(-1, 6, 6) / len(z) + TINY * torch.eye(6)
+        move = torch.linalg.solve(normal, left)
+        move = (move[:, :4] / (1 + move[:, 4:5]).clamp_min(0.3)).clamp(-0.15, 0.15)
+        q = q / (1 + torch.complex(move[:, 0], move[:, 1]))
+        t = t - q * torch.complex(move[:, 2], move[:, 3])
+
+
+def register(luma, degrees):
+    """Size, turn and place of each frame (T, H, H) against the first: complex (q (T,), t (T,)), z moved to q z + t.
+
+    Starts unturned and turned by `degrees` (T,), each at three sizes; the best match on a coarse picture is refined.
+    """
+    turn = torch.polar(torch.ones_like(degrees), torch.deg2rad(degrees)).to(torch.complex64)
+    starts = torch.stack([s * way for s in (1, 0.8, 1.25) for way in (torch.ones_like(turn), turn)])  # (6, T)
+    coarse, fine = smooth(luma, 1.5, COARSE), smooth(luma, 1.2, FINE)
+    copies = coarse.repeat(len(starts), 1, 1)
+    q, t, match = align(coarse[0], copies, starts.flatten(), torch.zeros_like(starts).flatten(), 10)
+    order = 1e-3 * torch.arange(len(starts))[:, None]  # of matches as good as each other, the first
+    best = (match.view(starts.shape) - order).argmax(0), torch.arange(len(luma))
+    return align(fine[0], fine, q.view(starts.shape)[best], t.view(starts.shape)[best], 4)[:2]

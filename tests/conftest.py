@@ -1,11 +1,14 @@
 """What tests share: a toy dataset on disk, a trained toy run, and where the real data are."""
 
+import os
 from pathlib import Path
 
-import numpy as np
-import pytest
-from click.testing import CliRunner
-from PIL import Image
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: tests share their machine
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from click.testing import CliRunner  # noqa: E402
+from PIL import Image  # noqa: E402
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 TINY = ["--preset", "smoke", "--items", "80", "--epochs", "1", "--starts", "4", "--random-directions", "4"]

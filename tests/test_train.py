@@ -5,7 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import TINY
+from torchvision.models import resnet34
+
+import model as models
 
 
 def test_same_seed_same_run(door, data_root, tmp_path):
@@ -55,3 +59,21 @@ def test_the_whole_job_with_other_settings(door, data_root, tmp_path, options):
     result = door(*TINY, *options, "--dataset", "synthpets", "--data-root", data_root, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert np.isfinite(json.loads((tmp_path / "run" / "summary.json").read_text())["baseline"]["valid_accuracy"])
+
+
+def test_imagenet_weights_are_used_where_they_can_be_had(monkeypatch, door, data_root, tmp_path):
+    """A stand-in for the download: the weights of another ResNet34, which the baseline must start from."""
+    torch.manual_seed(7)
+    fetched = resnet34().state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *args, **kwargs: fetched)
+    out = tmp_path / "run"
+    result = door(
+        "train", *TINY, "--baseline-epochs", 2, "--dataset", "synthpets", "--data-root", data_root, "--out", out
+    )
+    assert result.exit_code == 0, result.output
+    assert (
+        json.loads((out / "train.json").read_text())["baseline"]["pretrained"] and "ImageNet weights" in result.output
+    )
+    moved = (models.load(out / "baseline.safetensors")[0][1].weight - fetched["conv1.weight"]).abs().max()
+    assert moved < 0.01 < fetched["conv1.weight"].abs().max()
+    assert list(pd.read_csv(out / "baseline_history.csv").stage) == ["head", "baseline"]

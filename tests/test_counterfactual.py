@@ -1,0 +1,366 @@
+"""Laws of gradient walks, counterfactuals, interpolation and heat maps of walks, where the answer is known."""
+
+import math
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import model as models
+from errors import InputError
+from latent_nav import counterfactual as cf
+from latent_nav import interpolate, walks
+from latent_nav.adapter import Adapter
+
+
+def linear(weight, bias=None):
+    """A linear layer with this weight (O, I) and bias (O,)."""
+    weight = torch.as_tensor(weight, dtype=torch.float32)
+    layer = nn.Linear(*weight.T.shape)
+    bias = torch.zeros(len(weight)) if bias is None else torch.as_tensor(bias, dtype=torch.float32)
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    return layer
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def perfect(classifier, discriminator=None):
+    """An autoencoder that loses nothing: pictures (B, 1, 2, 2) are codes (B, 4), turned; and a classifier of codes."""
+    turn = torch.linalg.qr(draw(4, 4, seed=5))[0]
+    encoder = nn.Sequential(nn.Flatten(), linear(turn))
+    decoder = nn.Sequential(linear(turn.T), nn.Unflatten(1, (1, 2, 2)))
+    return Adapter(encoder, decoder, nn.Sequential(encoder, classifier), discriminator)
+
+
+@pytest.fixture
+def aae():
+    torch.manual_seed(0)
+    return models.AAE(16, 1, 4, 4).eval()
+
+
+W = torch.tensor([[1.0, 0, 2, 0], [0, -1, 0, 2], [1, 3, -1, 0]])
+B = [0.5, 0.0, -0.5]
+
+
+@pytest.mark.parametrize("context", [nullcontext, torch.inference_mode])
+def test_the_gradient_of_a_linear_classifier_is_its_weights_difference(context):
+    model, z = perfect(linear(W, B)), draw(300, 4)
+    own = (z @ W.T + torch.tensor(B)).argmax(1)
+    with context():
+        target = (own + 1) % 3
+        g = cf.gradient_direction(model, z.clone(), target)
+    difference = W[target] - W[own]
+    torch.testing.assert_close(g, difference / difference.norm(dim=1, keepdim=True))
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_each_item_has_its_own_gradient_where_the_classifier_is_curved():
+    class Radius(nn.Module):
+        def forward(self, z):
+            return torch.stack([torch.zeros(len(z)), z.norm(dim=1)], 1)
+
+    z = draw(5, 4)
+    g = cf.gradient_direction(perfect(Radius()), z, [1, 1, 1, 0, 0])
+    sign = torch.tensor([1.0, 1, 1, -1, -1])[:, None]
+    torch.testing.assert_close(g, sign * z / z.norm(dim=1, keepdim=True))
+
+
+def test_a_flat_classifier_gives_no_direction():
+    assert not cf.gradient_direction(perfect(linear(torch.zeros(2, 4))), draw(3, 4), 1).any()
+
+
+@pytest.mark.parametrize("target", [3, -1, [0, 1, 5]])
+def test_a_class_that_is_not_there_is_refused(target):
+    model, z = perfect(linear(W)), draw(3, 4)
+    for function in (cf.gradient_direction, cf.counterfactual):
+        with pytest.raises(InputError, match="from 0 to 2"):
+            function(model, z, target)
+
+
+def test_shift_is_in_deviations_of_the_training_codes_along_each_direction():
+    codes = draw(20000, 3) * torch.tensor([1.0, 2.0, 5.0]) + 7
+    g = torch.tensor([[0.0, 1, 0], [0, 0.6, 0.8]])
+    scale = cf.scale_along(g, codes)
+    torch.testing.assert_close(scale, torch.tensor([2.0, math.hypot(1.2, 4.0)]), rtol=0.02, atol=0)
+    z, alpha = draw(2, 3), walks.alphas(5, 2.0)
+    moved = cf.shift(z, g, alpha, scale)
+    assert moved.shape == (2, 5, 3)
+    torch.testing.assert_close(moved[:, 2], z)
+    torch.testing.assert_close(moved[:, 4] - z, 2 * scale[:, None] * g)
+    torch.testing.assert_close(cf.shift(z, g, alpha, 3.0)[:, 0], z - 6 * g)
+
+
+def test_following_with_a_perfect_autoencoder_is_the_plain_walk():
+    model, z, step = perfect(linear(W[:2])), draw(6, 4), torch.linspace(0.1, 0.6, 6)
+    plain = cf.shift(z, cf.gradient_direction(model, z, 1), np.arange(8), step)
+    torch.testing.assert_close(cf.follow(model, z, 1, step, 8), plain, rtol=1e-4, atol=1e-4)
+
+
+def test_following_looks_again_after_every_step():
+    model, z = perfect(linear(W[:2])), draw(6, 4)
+    model.decoder = nn.Sequential(linear(0.5 * torch.eye(4)), model.decoder)
+    g = (W[1] - W[0]) / (W[1] - W[0]).norm()
+    expected = torch.stack([z, (z + g) / 2, ((z + g) / 2 + g) / 2], 1)
+    torch.testing.assert_close(cf.follow(model, z, 1, 1.0, 3), expected)
+
+
+@pytest.mark.parametrize("context", [nullcontext, torch.inference_mode])
+def test_the_nearest_flip_of_a_linear_head_is_its_margin(aae, context):
+    with torch.no_grad():
+        aae.head.weight.mul_(50)  # the scale of logits must not matter
+    z = 100 * draw(300, 4)  # nor that of codes
+    with context():
+        found = cf.counterfactual(aae, z.clone())
+    logits, w = aae.head(z).detach(), aae.head.weight.detach()
+    exact = (logits[:, 1] - logits[:, 0]).abs() / (w[1] - w[0]).norm()
+    np.testing.assert_allclose(found.distance, exact, rtol=0.01)
+    assert found.flipped.all() and found.accepted.all()
+    assert (aae.head(found.z).argmax(1) != logits.argmax(1)).all()
+    np.testing.assert_allclose(found.probability, aae.head(found.z).softmax(1).detach(), atol=1e-5)
+    np.testing.assert_allclose(found.distance, (found.z - z).norm(dim=1), rtol=1e-5)
+    assert all(p.grad is None for p in aae.parameters())
+
+
+def test_any_other_class_is_the_nearest_of_them_and_a_target_may_be_farther():
+    z, w = draw(200, 4), torch.cat([W, 10 * W[:1].roll(1)])
+    head = linear(w)
+    logits = head(z).detach()
+    own = logits.argmax(1)
+    gap = logits[range(200), own][:, None] - logits
+    walls = (gap / (w[own][:, None] - w).norm(dim=2)).scatter(1, own[:, None], torch.inf)
+    anywhere = cf.counterfactual(perfect(head), z)
+    np.testing.assert_allclose(anywhere.distance, walls.amin(1), rtol=0.05)
+    there = cf.counterfactual(perfect(head), z, 2)
+    assert np.array_equal(there.flipped, own != 2) and 0.1 < there.flipped.mean() < 1
+    assert (head(there.z).argmax(1) == 2).all()
+    ahead = there.distance[there.flipped] / anywhere.distance[there.flipped]
+    assert ahead.min() > 0.95 and ahead.max() > 1.5
+
+
+def test_items_of_the_target_stay_home():
+    z = torch.tensor([[1.0, 0], [-1.0, 0]])
+    found = cf.counterfactual(perfect_2d(), z, 1, decide=lambda z: z @ torch.tensor([[-1.0, 1], [0, 0]]))
+    assert found.flipped.tolist() == [False, True] and np.isnan(found.distance).tolist() == [True, False]
+    torch.testing.assert_close(found.z, torch.tensor([[1.0, 0], [0, 0]]), atol=2e-3, rtol=0)
+
+
+def perfect_2d(discriminator=None):
+    """Codes (B, 2) are the pictures; class 1 where the first number is above 1."""
+    return Adapter(linear(torch.eye(2)), linear(torch.eye(2)), linear([[-1, 0], [1, 0]], [1, -1]), discriminator)
+
+
+def test_a_curved_boundary_is_met_at_its_nearest_point():
+    """An ellipse: the first gradient points elsewhere, so the search must slide along the boundary."""
+    angle = torch.linspace(0, 2 * math.pi, 20001)
+    ellipse = torch.stack([3 * angle.cos(), angle.sin()], 1)
+    z = torch.cat([1.5 * draw(100, 2), torch.tensor([[2.9, 0.05], [5.0, 3.0]])])
+    exact = torch.cdist(z, ellipse).amin(1)
+    inside = lambda z: torch.stack([torch.zeros(len(z)), (z**2 / torch.tensor([9.0, 1.0])).sum(1) - 1], 1)  # noqa: E731
+    found = cf.counterfactual(perfect_2d(), z, decide=inside)
+    assert found.flipped.mean() > 0.95
+    ratio = found.distance / exact.numpy()
+    assert np.nanmin(ratio) > 0.99 and np.nanquantile(ratio, 0.95) < 1.05
+
+
+class Ball(nn.Module):
+    """A discriminator that takes codes for real as long as they are near the middle."""
+
+    def forward(self, z):
+        return -(z**2).sum(1, keepdim=True)
+
+
+def test_the_counterfactual_stays_where_the_discriminator_accepts():
+    z = torch.tensor([[0.0, 1.3], [0.2, -1.35], [0.0, 0.5], [-1.0, 0.0]])
+    found = cf.counterfactual(perfect_2d(Ball()), z, threshold=-2.0)
+    corner = torch.tensor([[1.0, 1], [1, -1], [1, 0.5], [1, 0]])  # of the boundary and the ball of radius sqrt(2)
+    assert found.flipped.all() and found.accepted.all() and (found.z.norm(dim=1) < 2**0.5).all()
+    np.testing.assert_allclose(found.distance, (corner - z).norm(dim=1), rtol=0.05)
+    free = cf.counterfactual(perfect_2d(Ball()), z)
+    assert (found.distance[:2] > free.distance[:2]).all()
+    np.testing.assert_allclose(free.distance, 1 - z[:, 0], rtol=0.01)
+
+
+def test_a_flip_that_no_code_makes_acceptable_is_reported_so():
+    z = torch.tensor([[0.0, 0.1], [0.3, 0.0]])
+    found = cf.counterfactual(perfect_2d(Ball()), z, threshold=-0.5)
+    assert found.flipped.all() and not found.accepted.any()
+    np.testing.assert_allclose(found.distance, [1.0, 0.7], rtol=0.05)
+
+
+def test_a_decision_that_never_changes_has_no_counterfactual():
+    z = draw(3, 2)
+    found = cf.counterfactual(perfect_2d(), z, decide=lambda z: torch.stack([z.sum(1) * 0, z.sum(1) * 0 - 1], 1))
+    assert not found.flipped.any() and np.isnan(found.distance).all() and torch.equal(found.z, z)
+
+
+def test_the_margin_is_led_by():
+    z = torch.tensor([[0.0, 0.0]])
+    found = cf.counterfactual(perfect_2d(), z, margin=1.0)
+    assert found.distance == pytest.approx(1.5, rel=2e-3)
+
+
+def test_what_is_seen_again_may_be_decided_otherwise():
+    blind = Adapter(linear(torch.eye(2)), linear([[0, 0], [0, 1]]), linear([[-1, 0], [1, 0]], [1, -1]))
+    z = torch.zeros(2, 2)
+    decide = perfect_2d().classify
+    assert cf.counterfactual(perfect_2d(), z, decide=decide).flipped_when_seen.all()
+    found = cf.counterfactual(blind, z, decide=decide)
+    assert found.flipped.all() and not found.flipped_when_seen.any()
+
+
+def test_a_threshold_needs_a_discriminator():
+    with pytest.raises(InputError, match="no discriminator"):
+        cf.counterfactual(perfect_2d(), draw(2, 2), threshold=0.0)
+
+
+def test_a_learned_head_is_flipped_nearer_than_at_any_item_of_the_other_class():
+    torch.manual_seed(0)
+    y = torch.arange(400) % 2
+    z = draw(400, 8) + 3 * (2 * y[:, None] - 1) * torch.eye(8)[0]
+    head = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 2))
+    optimiser = torch.optim.Adam(head.parameters(), 1e-2)
+    for _ in range(60):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(head(z), y).backward()
+        optimiser.step()
+    model = Adapter(nn.Identity(), nn.Identity(), head, Ball())
+    decided = head(z).argmax(1)
+    assert (decided == y).float().mean() > 0.98
+    scores = model.discriminate(z)
+    real = scores > (threshold := float(scores.quantile(0.05)))
+    found = cf.counterfactual(model, z, threshold=threshold)
+    assert found.flipped.mean() >= 0.95 and (found.flipped & found.accepted).mean() >= 0.95
+    other = torch.cdist(z, z[real]).where(decided[:, None] != decided[real], torch.inf).amin(1)
+    nearer = found.distance[found.flipped] < other.numpy()[found.flipped]
+    assert nearer.all()
+
+
+def test_an_aae_walks_and_flips_with_all_its_columns(aae):
+    z = draw(5, 4)
+    g = cf.gradient_direction(aae, z, 1)
+    assert walks.decode(aae, cf.shift(z, g, walks.alphas(3), 1.0)).shape == (5, 3, 1, 16, 16)
+    assert cf.follow(aae, z, 0, 0.5, 4).shape == (5, 4, 4)
+    threshold = aae.discriminate(draw(200, 4, seed=1)).quantile(0.05).item()
+    found = cf.counterfactual(aae, z, threshold=threshold)
+    assert found.z.shape == (5, 4) and found.probability.shape == (5, 2)
+    seen = aae.classify(aae.decode(found.z)).argmax(1) != aae.head(z).argmax(1)
+    assert np.array_equal(found.flipped_when_seen, seen.numpy())
+    assert np.array_equal(found.accepted, (aae.discriminate(found.z) > threshold).numpy())
+
+
+def test_a_prior_informed_of_the_class_judges_the_code_as_one_of_the_new_class():
+    torch.manual_seed(0)
+    aae = models.AAE(16, 1, 4, 4, prior="class").eval()
+    z = draw(6, 4)
+    found = cf.counterfactual(aae, z, threshold=0.0)
+    onehot = torch.eye(2)[torch.from_numpy(found.probability.argmax(1))]
+    assert np.array_equal(found.accepted, (aae.discriminate(found.z, onehot) > 0).numpy())
+
+
+# A plain autoencoder that this project did not define
+
+
+class Plain(nn.Module):
+    """Somebody's autoencoder with names of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.squeeze = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 5))
+        self.grow = nn.Sequential(nn.Linear(5, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
+
+
+def test_the_adapter_lends_any_autoencoder_the_whole_walk():
+    torch.manual_seed(0)
+    plain, classifier = Plain(), nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(64, 1))
+    model = Adapter(plain.squeeze, plain.grow, classifier)
+    x = draw(6, 1, 8, 8)
+    z = model.encode(x).detach()
+    torch.testing.assert_close(model.classify(x).softmax(1)[:, 1], classifier(x).sigmoid()[:, 0])
+    g = cf.gradient_direction(model, z, 1)
+    ahead = model.classify(model.decode(z + 0.01 * g)) - model.classify(model.decode(z))
+    assert (ahead[:, 1] > ahead[:, 0]).all()
+    found = cf.counterfactual(model, z)
+    decided = lambda z: model.classify(model.decode(z)).argmax(1)  # noqa: E731
+    assert found.flipped.any()
+    assert np.array_equal(found.flipped, (decided(found.z) != decided(z)).numpy())
+    assert walks.second_look(model, walks.decode(model, found.z[:, None])).shape == (6, 1, 2)
+
+
+def test_the_adapter_says_what_it_cannot_use():
+    conv = Adapter(nn.Conv2d(1, 2, 3), nn.Identity(), nn.Identity())
+    with pytest.raises(InputError, match="codes"):
+        conv.encode(draw(2, 1, 8, 8))
+    with pytest.raises(InputError, match="no discriminator"):
+        conv.discriminate(draw(2, 4))
+
+
+# Interpolation and heat
+
+
+@pytest.mark.parametrize("path", [interpolate.linear, interpolate.spherical])
+def test_paths_join_their_ends_and_the_way_back_is_the_same(path):
+    a, b = draw(6, 16), draw(6, 16, seed=1)
+    b[5] = a[5]
+    codes = path(a, b, 9)
+    assert codes.shape == (6, 9, 16)
+    torch.testing.assert_close(codes[:, 0], a)
+    torch.testing.assert_close(codes[:, -1], b)
+    torch.testing.assert_close(codes.flip(1), path(b, a, 9))
+    torch.testing.assert_close(codes[5], a[5].expand(9, 16))
+
+
+def test_the_straight_line_has_even_steps():
+    steps = interpolate.linear(draw(3, 4), draw(3, 4, seed=1), 6).diff(dim=1)
+    torch.testing.assert_close(steps, steps[:, :1].expand_as(steps), atol=1e-5, rtol=1e-4)
+
+
+def test_slerp_keeps_the_norm_and_turns_evenly():
+    a, b = (5 * nn.functional.normalize(draw(6, 16, seed=s), dim=1) for s in (0, 1))
+    codes = interpolate.spherical(a, b, 9)
+    torch.testing.assert_close(codes.norm(dim=2), torch.full((6, 9), 5.0))
+    cosine = (codes[:, 1:] * codes[:, :-1]).sum(2) / 25
+    torch.testing.assert_close(cosine.acos(), cosine[:, :1].acos().expand(6, 8), atol=1e-3, rtol=1e-3)
+    assert (interpolate.linear(a, b, 9)[:, 4].norm(dim=1) < 4.5).all()
+
+
+def test_slerp_of_a_quarter_turn_and_of_nearly_one_code():
+    quarter = interpolate.spherical(torch.tensor([[2.0, 0]]), torch.tensor([[0, 4.0]]), 3)
+    torch.testing.assert_close(quarter[0, 1], torch.full((2,), 3 * 0.5**0.5))
+    near = interpolate.spherical(torch.tensor([[1.0, 0]]), torch.tensor([[1.0, 1e-6]]), 3)
+    torch.testing.assert_close(near[0, 1], torch.tensor([1.0, 5e-7]), rtol=1e-3, atol=0)
+
+
+def test_slerp_refuses_opposite_codes():
+    a = draw(2, 4)
+    with pytest.raises(InputError, match="opposite"):
+        interpolate.spherical(a, -2 * a)
+
+
+def test_heat_of_a_known_walk():
+    frames = np.zeros((1, 4, 2, 1, 3))
+    frames[0, :, 0, 0, 0] = [0, 1, 0.5, 0.2]  # there and back, in one channel of two
+    frames[0, :, :, 0, 1] = np.array([0.9, 0.6, 0.5, 0.1])[:, None]
+    frames[0, :, 0, 0, 2], frames[0, :, 1, 0, 2] = [0, 0, 0, 1], [1, 1, 1, 0]  # the channels change places
+    expected = {"integral": [0.9, 0.8, 1], "maximum": [0.5, 0.8, 1], "ends": [0.1, -0.8, 0]}
+    for kind, values in expected.items():
+        heat = interpolate.walk_heat(frames, kind)
+        assert heat.shape == (1, 1, 3)
+        np.testing.assert_allclose(heat[0, 0], values, atol=1e-6)
+
+
+def test_heats_are_ordered(aae):
+    frames = walks.decode(aae, interpolate.linear(draw(4, 4), draw(4, 4, seed=1), 7))
+    integral, maximum, ends = (interpolate.walk_heat(frames, kind) for kind in interpolate.HEATS)
+    assert integral.shape == (4, 16, 16) and (integral > 0).any()
+    assert (integral >= maximum - 1e-6).all() and (maximum >= np.abs(ends) - 1e-6).all()
+
+
+def test_an_unknown_heat_is_refused_in_one_sentence():
+    with pytest.raises(
+        InputError, match=r"^No such heat map of a walk: 'warm'. Choose one of integral, maximum, ends.$"
+    ):
+        interpolate.walk_heat(np.zeros((1, 2, 1, 2, 2)), "warm")

@@ -10,46 +10,42 @@ PARTS = ("reconstruction", "adversarial", "discriminator", "classification")
 
 
 def squared(x_hat, x):
-    """Mean squared error per pixel."""
-    return F.mse_loss(x_hat, x)
+    """Squared error of every pixel."""
+    return F.mse_loss(x_hat, x, reduction="none")
 
 
 def huber(x_hat, x):
-    """The thesis's reconstruction loss: Huber with delta 0.5."""
-    return F.huber_loss(x_hat, x, delta=0.5)
+    """The thesis's reconstruction loss of every pixel: Huber with delta 0.5."""
+    return F.huber_loss(x_hat, x, delta=0.5, reduction="none")
 
 
 class AAELoss:
     """reconstruction * d(x_hat, x) + classification * cross entropy of (logits, x_hat, z) against the targets.
 
     `parts` holds the unweighted value of each term of the last batch; the adversarial callback adds its own two.
-    `model_input` is the batch the picture is compared with; `Reconstruct` sets it. One-hot targets count by binary
-    cross entropy, categories by cross entropy. `reduction` is accepted because `get_preds(with_loss=True)` passes it.
+    `model_input` is the batch the picture is compared with; `KeepInput` sets it. One-hot targets count by binary
+    cross entropy, categories by cross entropy. While `reduction` is "none" the loss of each item (B,) is returned:
+    fastai sets it so for `get_preds(with_loss=True)`.
     """
 
     def __init__(self, reconstruction=1.0, classification=0.1, distance=squared):
         self.reconstruction, self.classification, self.distance = reconstruction, classification, distance
-        self.parts, self.model_input = {}, None
+        self.parts, self.model_input, self.reduction = {}, None, "mean"
 
-    def __call__(self, pred, y, reduction="mean"):
+    def __call__(self, pred, y):
         logits, x_hat, _ = pred
-        plain = (
-            torch.Tensor(self.model_input) if self.model_input is None else self.model_input.as_subclass(torch.Tensor)
-        )
-        reconstruction = self.distance(x_hat.float(), plain)
-        classification = self.class_loss(logits.float(), y, reduction)
-        self.parts |= {"reconstruction": F.mse_loss(x_hat.detach().float(), plain), "classification": classification}
-        self.parts = {name: value.detach() for name, value in self.parts.items()}
-        return self.reconstruction * reconstruction + self.classification * classification
+        x, x_hat = self.model_input.as_subclass(torch.Tensor), x_hat.float()
+        classification = self.class_loss(logits.float(), y.as_subclass(torch.Tensor))
+        found = {"reconstruction": F.mse_loss(x_hat, x), "classification": classification.mean()}
+        self.parts |= {name: value.detach() for name, value in found.items()}
+        loss = self.reconstruction * self.distance(x_hat, x).flatten(1).mean(1) + self.classification * classification
+        return loss if self.reduction == "none" else loss.mean()
 
-    def class_loss(self, logits, y, reduction):
-        """Cross entropy of categories, binary cross entropy of one-hot targets."""
+    def class_loss(self, logits, y):
+        """Of each item (B,): cross entropy of categories, binary cross entropy of one-hot targets."""
         if y.ndim == 2:
-            loss = F.binary_cross_entropy_with_logits(logits, y.as_subclass(torch.Tensor).float(), reduction="none")
-            loss = loss.mean(1)
-        else:
-            loss = F.cross_entropy(logits, y.as_subclass(torch.Tensor), reduction="none")
-        return loss if reduction == "none" else getattr(loss, reduction)()
+            return F.binary_cross_entropy_with_logits(logits, y.float(), reduction="none").mean(1)
+        return F.cross_entropy(logits, y, reduction="none")
 
     def activation(self, pred):
         """Class probabilities, for `get_preds`."""

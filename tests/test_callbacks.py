@@ -95,6 +95,16 @@ def test_validation_moves_nothing(loaders, tmp_path):
     assert all(torch.equal(before[k], v) for k, v in learn.model.state_dict().items())
 
 
+def test_the_loss_of_each_item_averages_to_the_loss(loaders, tmp_path):
+    learn = learner(loaders(), tmp_path)
+    quiet_fit(learn)
+    with learn.no_bar(), learn.no_logging():
+        preds, y, each = learn.get_preds(with_loss=True)
+        total = learn.validate()[0]
+    assert each.shape == (len(y),) and each.std() > 0 and float(each.mean()) == pytest.approx(total, rel=1e-3)
+    assert len(preds) == 3 and torch.allclose(preds[0].sum(1), torch.ones(len(y)))
+
+
 def test_the_log_names_every_loss_and_metric(loaders, tmp_path):
     learn = learner(loaders(), tmp_path)
     with learn.no_bar(), learn.no_logging():

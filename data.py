@@ -137,7 +137,7 @@ def choose(dataset, root):
     """(name of the dataset's function, its argument, one line that says which data it is) for what the user typed."""
     root = Path(root)
     if dataset == "auto" and (root / PETS_FOLDER).is_dir():
-        return "pets", "", f"Oxford-IIIT Pets, found in {root / PETS_FOLDER}."
+        return "pets", "", f"Oxford-IIIT Pets, found in {root / PETS_FOLDER} (for drawn ones: --dataset synthpets)."
     if dataset == "auto":
         note = f"synthpets, drawn here (no Oxford-IIIT Pets under {root}; fetch them, 800 MB, with --dataset pets)."
         return "synthpets", "", note

@@ -23,6 +23,7 @@ def test_the_whole_job_on_real_pictures(door, real, tmp_path, dataset, items):
 def test_auto_takes_the_archive_that_is_there(door, real, tmp_path):
     result = door("--preset", "smoke", "--data-root", real, "--out", tmp_path / "r", "--dry-run")
     assert result.exit_code == 0 and "Oxford-IIIT Pets, found in" in result.output
+    assert "--dataset synthpets" in result.output
 
 
 @pytest.mark.real

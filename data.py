@@ -149,7 +149,7 @@ def choose(dataset, root):
         raise InputError(
             f"There is no dataset {dataset!r}: use {known}, medmnist:NAME, or the path of a folder or CSV."
         )
-    return name, argument, f"{dataset}, from {argument or root}." if name != "synthpets" else "synthpets, drawn here."
+    return name, argument, f"{name}, from {argument or root}." if name != "synthpets" else "synthpets, drawn here."
 
 
 def load_table(dataset="auto", root=None, split="random", items=None, size=64, seed=0):
@@ -187,7 +187,10 @@ def split_table(table, split="random", valid_pct=0.2, seed=42):
         table["split"] = np.where(table.index.isin(list(held)), "valid", "train")
     for part in ("train", "valid"):
         if missing := set(table.label) - set(table.label[table.split == part]):
-            raise InputError(f"No item of class {sorted(missing)[0]!r} is in the {part} split: give more items.")
+            counts = ", ".join(f"{c} {n}" for c, n in table.label.value_counts().items())
+            raise InputError(
+                f"No item of class {sorted(missing)[0]!r} is in the {part} split (items: {counts}): give more items."
+            )
     return table
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shlex
 import sys
 import time
 import warnings
@@ -155,6 +156,7 @@ RUN = click.argument("run", type=click.Path())
 @refuse
 def navigate(run):
     """Walk the latent space of a trained RUN and measure what turns."""
+    quieten()
     from commands.navigate import navigate as navigate_run
 
     timed("Walking the latent space", partial(navigate_run, run))
@@ -166,6 +168,7 @@ def navigate(run):
 @refuse
 def explain(run):
     """Ask both models of a trained RUN at every angle; Grad-CAM of the ResNet34."""
+    quieten()
     from commands.explain import explain as explain_run
 
     timed("Asking both models at every angle", partial(explain_run, run))
@@ -209,7 +212,7 @@ def train_settings(given):
 
     settings = complete(given)
     settings = command.resolve(settings)
-    settings["command"] = "python main.py " + " ".join(sys.argv[1:])
+    settings["command"] = "python main.py " + shlex.join(sys.argv[1:])
     out, overwrite, dry = (settings.pop(k, None) for k in ("out", "overwrite", "dry_run"))
     name = command.run_name(settings)
     folder = command.plan(out, name, overwrite)
@@ -218,7 +221,11 @@ def train_settings(given):
     if dry:
         return None
     command.seed_all(settings["seed"])
-    timed(f"Training into {folder}", partial(command.train, prepared, command.make(folder)))
+    try:
+        timed(f"Training into {folder}", partial(command.train, prepared, command.make(folder)))
+    except KeyboardInterrupt:
+        click.echo(f"\nStopped: {folder} is unfinished; repeat with --overwrite to start it again.", err=True)
+        sys.exit(130)
     return folder
 
 

@@ -39,7 +39,8 @@ def plan_folder(out, name, overwrite=False):
         if not is_run(folder):
             raise InputError(f"{folder} holds something other than a run: give --out a new or empty folder.")
         if not overwrite:
-            raise InputError(f"{folder} holds a run already: choose another --out, or add --overwrite.")
+            state = "a run" if (folder / "train.json").exists() else "an unfinished run"
+            raise InputError(f"{folder} holds {state} already: choose another --out, or add --overwrite.")
     check_writable(folder)
     return folder
 

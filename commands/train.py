@@ -22,6 +22,7 @@ from callbacks import huber
 from errors import InputError
 from settings import BASELINE_SEEN, SEEN, epochs_for, native_size
 
+FEWEST_STEPS = 100  # fewer leave an autoencoder about where it began
 PACKAGES = ("torch", "torchvision", "fastai", "fastcore", "torchmetrics", "scikit-learn", "captum", "numpy")
 
 
@@ -38,7 +39,8 @@ class Prepared:
 
 def is_own(dataset):
     """Is this the user's own folder or CSV, where nothing is planted unasked?"""
-    return dataset.partition(":")[0] == "folder" or Path(dataset).exists()
+    name = dataset.partition(":")[0]
+    return name == "folder" or (name not in [*data.DATASETS, "auto"] and Path(dataset).exists())
 
 
 def resolve(settings):
@@ -88,6 +90,9 @@ def prepare(settings):
     about |= {"ranges": {c: planted.of(c) for c in classes}, "class_ranges": planted.ranges, "factor": planted.factor}
     about |= lengths(settings, table) | machine(settings["precision"])
     make_aae(settings | about)  # refuses sizes that make no sense before anything is written
+    steps = about["epochs"] * int((table.split == "train").sum()) // settings["batch_size"]
+    if steps < FEWEST_STEPS:
+        print(f"Only about {steps} training steps: little will be learned; give more items or more --epochs.")
     if len(skipped):
         print(f"{len(skipped)} pictures cannot be read and are left out; skipped.csv in the run folder lists them.")
     return Prepared(data.plant(table, planted, settings["seed"]), pixels, planted, skipped, settings | about)

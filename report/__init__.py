@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 from report.folder import RunFolder
 from report.page import render
 from report.summary import gather
-from report.verdict import headline, judgement, meaning, models
+from report.verdict import paragraphs
 
 __all__ = ["in_words", "summarise", "write_report"]
 
@@ -21,8 +22,9 @@ def summarise(run_folder) -> dict:
 
 
 def in_words(summary) -> str:
-    """What a run found, in the sentences that open its page."""
-    return " ".join(part(summary) for part in (headline, judgement, meaning, models)).replace("\u202f", " ").strip()
+    """What a run found, in the sentences that open its page, one a line."""
+    said = paragraphs(summary)
+    return "\n".join([said["lead"], *re.split(r"(?<=\.) (?=[A-Z])", said["body"])]).replace("\u202f", " ").strip()
 
 
 def write_report(run_folder) -> Path:

@@ -20,7 +20,7 @@ ARM_MEANING = {
         "irrelevant",
         "does not turn",
     ): "In this arm the angle says nothing about the class, and the walk claims nothing: as it should be.",
-    ("normal", "turns"): "In this arm nothing was rotated, so this turn is a false alarm.",
+    ("normal", "turns"): "In this arm nothing was planted: such a turn was in the data already, or is a false alarm.",
     ("normal", "does not turn"): "In this arm nothing was rotated, and the walk claims nothing: as it should be.",
 }
 
@@ -76,9 +76,9 @@ def judgement(summary: dict) -> str:
     walk, form = summary["walk"], summary["walk"]["reading"]
     if form == "turns":
         return (
-            "This is a clear turn: the angle follows the walk step by step "
+            "This is a clear turn: the angle rises along the walk "
             f"(Spearman {fixed(walk['rotation_spearman'], 2)}), "
-            f"and random directions seldom reach as far (p = {fixed(walk['p_value'], 3)})."
+            f"and hardly any random direction reaches as far (p = {fixed(walk['p_value'], 3)})."
         )
     if form == "does not turn":
         return f"This is no turn: at most {degrees(NO_SPAN)} counts as none, whatever else the walk changes."
@@ -107,11 +107,29 @@ def models(summary: dict) -> str:
     return f"Of the held-out images, {' and '.join(known)} correctly." if known else ""
 
 
+def spurious(summary: dict) -> str:
+    """In the biased arm: how often planting the other class's angle changes each model's answer."""
+    scores = summary.get("spurious_score") or {}
+    known = [
+        f"the {name} in {fixed(100 * scores[key], 0)}\u202f%"
+        for key, name in (("aae", "AAE"), ("baseline", "ResNet34"))
+        if scores.get(key) is not None
+    ]
+    if summary["arm"] != "biased" or not known:
+        return ""
+    return f"Planting the other class's angle makes {' and '.join(known)} of cases say that class."
+
+
+def caveat(summary: dict) -> str:
+    """What one run cannot tell, and which runs can."""
+    others = [f"--arm {arm}" for arm in ("biased", "irrelevant", "normal") if arm != summary["arm"]]
+    return (
+        "One run cannot tell whether another arm or another seed would give the same walk. Only the control arms can: "
+        f"the same command with {' and with '.join(others)}, and with another --seed."
+    )
+
+
 def paragraphs(summary: dict) -> dict[str, str]:
     """Lead, body and caveat of the page's opening."""
-    caveat = (
-        "One run cannot tell whether the picture would also turn had nothing been planted, nor whether another seed "
-        "agrees. Only the control arms, run beside this one, can:"
-    )
-    body = " ".join(filter(None, (judgement(summary), meaning(summary), models(summary))))
-    return {"lead": headline(summary), "body": body, "caveat": caveat}
+    parts = (judgement(summary), meaning(summary), spurious(summary), models(summary))
+    return {"lead": headline(summary), "body": " ".join(filter(None, parts)), "caveat": caveat(summary)}

@@ -40,6 +40,7 @@ def test_dry_run_writes_nothing(door, data_root, tmp_path):
         "--dry-run",
     )
     assert result.exit_code == 0 and "Settings" in result.output and not out.exists()
+    assert "training steps: little will be learned" in result.output
 
 
 def test_auto_says_which_data_and_how_to_get_the_other(door, data_root, tmp_path):
@@ -112,6 +113,8 @@ def test_runs_and_other_folders_are_safe(door, pictures_folder, tmp_path, toy_ru
     assert refused(door(*train, mine), "--overwrite") and (mine / "model.safetensors").read_bytes() == before
     for folder in (other, odd):
         assert refused(door(*train, folder, "--overwrite"), "other than a run") and len(list(folder.iterdir())) == 1
+    (mine / "train.json").unlink()
+    assert refused(door(*train, mine), "unfinished")
     (mine / "notes.txt").write_text("keep me")
     assert door(*train, mine, "--overwrite").exit_code == 0
     assert (mine / "notes.txt").exists() and not (mine / "report.html").exists() and not (mine / "walks").exists()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from report import summarise, write_report
+from report import in_words, summarise, write_report
 from report.verdict import reading
 
 ROOT = Path(__file__).parent.parent
@@ -394,3 +394,14 @@ def test_report_imports_no_torch_and_no_other_room(tmp_path):
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("arm", "said"), [("biased", True), ("irrelevant", False), ("normal", False)])
+def test_the_opening_says_what_planting_the_angle_does(tmp_path, arm, said):
+    folder = fake_run(tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"arm": arm}))
+    html = page(folder)
+    assert ("Planting the other class" in html) == said
+    assert (f"--arm {arm}" not in html.split("</section>")[0]) and "step by step" not in html
+    assert ("counts as none" in html or "clear turn" in html or "undecided" in html) and in_words(summarise(folder))

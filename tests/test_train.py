@@ -77,3 +77,10 @@ def test_imagenet_weights_are_used_where_they_can_be_had(monkeypatch, door, data
     moved = (models.load(out / "baseline.safetensors")[0][1].weight - fetched["conv1.weight"]).abs().max()
     assert moved < 0.01 < fetched["conv1.weight"].abs().max()
     assert list(pd.read_csv(out / "baseline_history.csv").stage) == ["head", "baseline"]
+
+
+def test_a_folder_that_happens_to_have_a_datasets_name_changes_nothing(door, data_root, tmp_path, monkeypatch):
+    (tmp_path / "synthpets").mkdir()
+    monkeypatch.chdir(tmp_path)
+    options = ["--preset", "smoke", "--items", 80, "--dataset", "synthpets", "--data-root", data_root, "--dry-run"]
+    assert "arm: biased" in door(*options).output

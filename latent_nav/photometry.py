@@ -34,6 +34,7 @@ class Sight:
 
     @property
     def size(self):
+        """Pixels a side."""
         return self.x.shape[-1]
 
     @cached_property

@@ -17,7 +17,6 @@ from fastai.torch_core import TensorImage
 from fasttransform import Transform
 
 import synthpets as drawn
-from bias import rotate
 from errors import InputError
 
 COLUMNS = ["path", "label", "split", "group", "factor", "value"]
@@ -238,24 +237,24 @@ class Redraw(Transform):
 
 
 class Render(Transform):
-    """A planted item -> its picture (C, H, W) in [0, 1], turned by its value."""
+    """A planted item -> its picture (C, H, W) in [0, 1], given its value of the factor."""
 
-    def __init__(self, pictures, fill="zeros"):
+    def __init__(self, pictures, bias):
         super().__init__()
-        self.pictures, self.fill = pictures, fill
+        self.pictures, self.bias = pictures, bias
 
     def encodes(self, item: Planted):
-        return TensorImage(render(self.pictures, [item.row], [item.value], self.fill)[0])
+        return TensorImage(render(self.pictures, [item.row], [item.value], self.bias)[0])
 
 
-def render(pictures, rows, values, fill="zeros"):
-    """Pictures of the table's `rows` planted with `values` (degrees): (B, C, H, W) in [0, 1]."""
-    return rotate(pictures[rows], torch.from_numpy(np.array(values, dtype=np.float32)), fill)
+def render(pictures, rows, values, bias):
+    """Pictures of the table's `rows` given the factor's `values` as `bias` plants them: (B, C, H, W) in [0, 1]."""
+    return bias.plant(pictures[rows], torch.from_numpy(np.array(values, dtype=np.float32)))
 
 
 def datablock(pictures, bias, classes, seed=0, one_hot=False, redraw=True):
     """The DataBlock of a planted table: one input, one target; validation keeps the table's own values."""
-    tfms = [Redraw(bias, seed)] * redraw + [Render(pictures, bias.fill)]
+    tfms = [Redraw(bias, seed)] * redraw + [Render(pictures, bias)]
     target = MultiCategoryBlock(encoded=True, vocab=classes) if one_hot else CategoryBlock(vocab=classes, sort=False)
     return DataBlock(
         blocks=(TransformBlock(item_tfms=tfms), target),

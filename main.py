@@ -69,11 +69,14 @@ OPTIONS = [
     option("--data-root", type=click.Path(), help="Where data are looked for and unpacked.  [fastai's data folder]"),
     option("--split", type=click.Choice(["random", "group"]), default="random", help="Hold out items or whole groups."),
     option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
-    option("--arm", type=click.Choice(["biased", "normal", "irrelevant"]), help="biased: the class decides the angle; "
-           "irrelevant: any class gets any angle; normal: nothing is planted.  [biased; normal for your own folder]"),
-    option("--range", "ranges", multiple=True, callback=parse_range, help="CLASS=LOW:HIGH, degrees; repeatable. "
-           "[equal slices of 0 to 180: cat=0:90 dog=90:180]"),
-    option("--fill", type=click.Choice(["zeros", "reflect", "circle"]), default="zeros", help="Corners left empty."),
+    option("--arm", type=click.Choice(["biased", "normal", "irrelevant"]), help="biased: the class decides the "
+           "value; irrelevant: any class has any value; normal: nothing planted.  [biased; normal for your own data]"),
+    option("--factor", type=click.Choice(["rotation", "brightness", "tint", "blur"]), default="rotation",
+           help="What the bias plants."),
+    option("--range", "ranges", multiple=True, callback=parse_range, help="CLASS=LOW:HIGH in the factor's unit, "
+           "degrees for rotation; repeatable. [equal slices of its whole range: cat=0:90 dog=90:180]"),
+    option("--fill", type=click.Choice(["zeros", "reflect", "circle"]), default="zeros",
+           help="Corners that a rotation leaves empty."),
     option("--one-hot", is_flag=True, help="Targets one-hot, loss by binary cross entropy, as in the thesis."),
     option("--size", type=int, help="Pixels a side, 16 to 512.  [64; 32 for MedMNIST]"),
     option("--channels", type=click.IntRange(1, 4), help="Channels of a picture: 1, 3 or 4.  [as the files have it]"),
@@ -134,7 +137,7 @@ def later(folder):
     from commands.navigate import navigate as navigate_run
 
     timed("Walking the latent space", partial(navigate_run, folder))
-    timed("Asking both models at every angle", partial(explain_run, folder))
+    timed("Asking both models at every value of the factor", partial(explain_run, folder))
     write_report(folder)
 
 
@@ -151,27 +154,71 @@ def train(**given):
 RUN = click.argument("run", type=click.Path())
 
 
+def parse_pair(ctx, param, texts):
+    """`12:873` -> (12, 873), for every --between given."""
+    try:
+        return [(int(a), int(b)) for a, _, b in (text.partition(":") for text in texts)]
+    except ValueError:
+        raise click.BadParameter("write it as ROW:ROW, two rows of items.csv, such as 12:873.") from None
+
+
+def names(ctx, param, text):
+    """`lda,pca:2` -> ["lda", "pca:2"]."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
 @main.command()
 @RUN
+@option(
+    "--directions",
+    "specs",
+    callback=names,
+    help="Which directions, with commas, the first the main one: lda, "
+    "logistic, head, means, severity, gradient, pca:N, dims:N, lda@rest:CLASS, target:COLUMN.  [all kinds]",
+)
+@option("--contrast", default="", help="FROM:TO, two classes, or rest:CLASS.  [the first class to the last]")
+@option("--away", callback=names, help="Keep all directions away from these: pca:1, target:COLUMN, ...")
+@option("--between", "pairs", multiple=True, callback=parse_pair, help="ROW:ROW, interpolate between two items.")
+@option("--spherical", "curved", is_flag=True, help="Interpolate along the arc, not the straight line.")
+@option("--against", multiple=True, type=click.Path(), help="A navigated run of the same data: same order of items?")
+@option("--maps", callback=names, help="Which maps, with commas: pca, tsne, umap.  [all; smoke without umap]")
+@option("--films", is_flag=True, help="GIF and MP4 of every walk, not of the main one alone.")
+@option("--counterfactuals", type=POSITIVE, default=200, help="Counterfactuals of at most so many held-out items.")
 @refuse
-def navigate(run):
-    """Walk the latent space of a trained RUN and measure what turns."""
+def navigate(run, **given):
+    """Walk the latent space of a trained RUN: what changes, what would have to change, which items lie there."""
     quieten()
     from commands.navigate import navigate as navigate_run
 
-    timed("Walking the latent space", partial(navigate_run, run))
+    found = timed("Walking the latent space", partial(navigate_run, run, **given))
+    told = {name: naming["sentence"] for name, naming in found["naming"].items()}
+    told |= {f"order of items as in {other}": f"|Spearman| {r:.2f}" for other, r in found["agreement"].items()}
+    click.echo("\n".join(f"  {name}: {text}" for name, text in told.items()))
     click.echo(f"Written: {Path(run) / 'walks'}. Next: python main.py report {run}")
+
+
+@main.command()
+@RUN
+@option("--port", type=click.IntRange(1, 65535), default=7860, help="Where on 127.0.0.1.")
+@option("--browser/--no-browser", default=True, help="Open the page in the browser.")
+@refuse
+def app(run, port, browser):
+    """Explore a trained and navigated RUN: a page on 127.0.0.1 with sliders, meters and your own pictures."""
+    quieten()
+    from commands.app import app as serve
+
+    serve(run, port, browser)
 
 
 @main.command()
 @RUN
 @refuse
 def explain(run):
-    """Ask both models of a trained RUN at every angle; Grad-CAM of the ResNet34."""
+    """Ask both models of a trained RUN at every value of the factor; Grad-CAM of the ResNet34."""
     quieten()
     from commands.explain import explain as explain_run
 
-    timed("Asking both models at every angle", partial(explain_run, run))
+    timed("Asking both models at every value of the factor", partial(explain_run, run))
     click.echo(f"Written: {Path(run) / 'explanations'}. Next: python main.py report {run}")
 
 
@@ -231,7 +278,7 @@ def train_settings(given):
 
 def show(settings, folder):
     """Print the settings that a run will have."""
-    hidden = ("versions", "command", "dataset_note", "class_ranges")
+    hidden = ("versions", "command", "dataset_note", "class_ranges", "factor_about")
     lines = [f"  {k}: {v}" for k, v in settings.items() if k not in hidden and v is not None]
     click.echo("\n".join(["Settings:", *lines, f"  out: {folder}"]))
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from errors import InputError
 
-FOLDERS = ("walks", "explanations", "samples", "checkpoints")
+FOLDERS = ("walks", "interpolations", "explanations", "samples", "checkpoints")
 FILES = ("*.json", "*.csv", "*.npz", "*.png", "*.safetensors", "*.part", "report.html")
 
 

@@ -24,6 +24,7 @@ PRESETS = {
         "baseline_epochs": 1,
         "starts": 8,
         "random_directions": 100,
+        "maps": ["pca", "tsne"],  # UMAP alone takes 15 s to load
     },
     "thesis": {
         "architecture": "thesis",

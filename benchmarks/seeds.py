@@ -1,6 +1,7 @@
 """The README's table: the whole job over seeds and arms, one line each, from the runs' own summary.json.
 
-python benchmarks/seeds.py --out runs/table                       the embedded default, seeds 0 to 2, both arms
+python benchmarks/seeds.py --out runs/table                       the embedded default, seeds 0 to 2, all arms
+python benchmarks/seeds.py --out runs/tint --arms biased --factor tint --baseline-epochs 0
 python benchmarks/seeds.py --out runs/xray --seeds 0 --dataset medmnist:pneumoniamnist --data-root ../shared/data
 Runs that are already there are not made again. Options that it does not know go to `main.py`.
 """
@@ -18,12 +19,16 @@ COLUMNS = {
     "ResNet34 accuracy": ("baseline", "valid_accuracy", "{:.3f}"),
     "spurious AAE": ("spurious_score", "aae", "{:.2f}"),
     "spurious ResNet34": ("spurious_score", "baseline", "{:.2f}"),
-    "walk turns, °": ("walk", "rotation_span_deg", "{:.0f}"),
-    "Spearman": ("walk", "rotation_spearman", "{:.2f}"),
-    "100 random, °": ("walk", "random_span_deg", "{:.0f}"),
+    "walk": ("walk", "change_words", "{}"),
+    "Spearman": ("walk", "spearman", "{:.2f}"),
+    "100 random": ("walk", "random_change", "{:.2g}"),
     "p": ("walk", "p_value", "{:.3f}"),
     "impact": ("impact", "spearman", "{:.2f}"),
     "within class": ("impact", "within_class_spearman", "{:.2f}"),
+    "counterfactuals": ("counterfactual", "flipped_when_seen", "{:.3f}"),
+    "accepted": ("counterfactual", "accepted", "{:.2f}"),
+    "distance": ("counterfactual", "distance", "{:.2f}"),
+    "nearest other": ("counterfactual", "nearest_other", "{:.2f}"),
 }
 
 
@@ -41,18 +46,24 @@ def cell(summary, section, key, form):
     return "–" if value is None else form.format(value)
 
 
+def names(summary):
+    """The meters that the walk is said to change, strongest first."""
+    return ", ".join(summary["naming"][summary["walk"]["direction"]]["named"]) or "nothing"
+
+
 def main():
     """Make the runs and print the table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/table"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--arms", nargs="+", default=["biased", "irrelevant"])
+    parser.add_argument("--arms", nargs="+", default=["biased", "irrelevant", "normal"])
     known, rest = parser.parse_known_args()
-    print("| arm | seed | " + " | ".join(COLUMNS) + " |\n" + "|---" * (len(COLUMNS) + 2) + "|", flush=True)
+    print("| arm | seed | " + " | ".join(COLUMNS) + " | named |\n" + "|---" * (len(COLUMNS) + 3) + "|", flush=True)
     for arm in known.arms:
         for seed in known.seeds:
             found = summary_of(known.out / f"{arm}-s{seed}", arm, seed, rest)
-            print(f"| {arm} | {seed} | " + " | ".join(cell(found, *c) for c in COLUMNS.values()) + " |", flush=True)
+            cells = [arm, str(seed), *(cell(found, *c) for c in COLUMNS.values()), names(found)]
+            print("| " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,7 @@ import runs
 from commands.scene import fast, generator, open_scene
 from explain import gradcam, response
 
-GRID = tuple(range(0, 181, 15))
-SHOWN = (0, 45, 90, 135, 180)
-ITEMS, PICTURES = 200, 6
+ITEMS, PICTURES, SHOWN = 200, 6, 5
 
 
 def explain(run):
@@ -36,13 +34,13 @@ def scorer(network):
 
 
 def respond(scene, networks, rows, rng):
-    """Class probability against the angle and the spurious score of each model."""
+    """Class probability against the factor's value and the spurious score of each model."""
     x, labels = scene.upright(rows), scene.table.label.to_numpy()[rows]
-    middles = {c: float(np.mean(r)) for c, r in scene.config["class_ranges"].items()}
+    grid, middles = scene.bias.grid(), scene.bias.middles()
     tables, scores = {}, {}
     for name, network in networks.items():
-        probability = response.probabilities(scorer(network), x, GRID, scene.plant)
-        tables[name] = response.response(probability, labels, GRID, rng)
+        probability = response.probabilities(scorer(network), x, grid, scene.plant)
+        tables[name] = response.response(probability, labels, grid, rng)
         scores[name] = response.spurious_score(scorer(network), x, labels, scene.classes, middles, scene.plant)
     (scene.folder / "explanations").mkdir(exist_ok=True)
     table = pd.concat([t.assign(model=name) for name, t in tables.items()])
@@ -51,11 +49,14 @@ def respond(scene, networks, rows, rng):
 
 
 def heat(scene, network, rows):
-    """Grad-CAM of the baseline for the true class of a few items at several angles."""
+    """Grad-CAM of the baseline for the true class of a few items at several values of the factor."""
     labels = scene.table.label.to_numpy()[rows]
     target = np.array([scene.classes.index(label) for label in labels])
-    found = gradcam.over_angles(network, scene.upright(rows), target, SHOWN, scene.plant)
+    grid = scene.bias.grid(SHOWN)
+    found = gradcam.over_values(network, scene.upright(rows), target, grid, scene.plant)
     images, maps, probability = runs.as_pictures(found[0]), found[1], found[2]
-    arrays = {"angle": np.array(SHOWN), "row": rows, "probability": probability, "target": target}
+    arrays = {"value": grid, "row": rows, "probability": probability, "target": target}
     runs.write_arrays(scene.folder / "explanations" / "gradcam.npz", images=images, heat=maps, **arrays)
-    return {"unrotated_ncc": gradcam.unrotated_ncc(maps, np.array(SHOWN, dtype=np.float32), scene.plant)}
+    if scene.factor.name != "rotation":
+        return {}
+    return {"unrotated_ncc": gradcam.unrotated_ncc(maps, grid.astype(np.float32), scene.plant)}

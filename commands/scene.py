@@ -14,7 +14,7 @@ import model as models
 import pictures
 import runs
 import thesis  # noqa: F401  (so that its models can be loaded)
-from bias import rotate
+from bias import FACTORS, Bias
 
 
 @dataclass
@@ -35,13 +35,23 @@ class Scene:
         """Pictures (B, C, H, W) of table rows, nothing planted."""
         return self.pictures[rows]
 
+    @property
+    def bias(self):
+        """What this run planted, and in which arm."""
+        return Bias(*(self.config[k] for k in ("class_ranges", "arm", "fill", "factor")))
+
+    @property
+    def factor(self):
+        """What the planted factor is: see bias.Factor."""
+        return FACTORS[self.config["factor"]]
+
     def planted(self, rows):
         """Pictures (B, C, H, W) of table rows with the table's own values planted."""
-        return data.render(self.pictures, rows, self.table.value.to_numpy()[rows], self.config["fill"])
+        return data.render(self.pictures, rows, self.table.value.to_numpy()[rows], self.bias)
 
-    def plant(self, x, degrees):
-        """Pictures x (B, C, H, W) turned as this run plants its factor."""
-        return rotate(x, degrees, self.config["fill"])
+    def plant(self, x, values):
+        """Pictures x (B, C, H, W) given `values` (B,) of the factor as this run plants it."""
+        return self.bias.plant(x, values)
 
     def rows(self, split):
         """Row numbers of a split: (N,)."""
@@ -49,7 +59,8 @@ class Scene:
 
     def model(self, name="model"):
         """The AAE ("model") or the ResNet34 ("baseline"), ready on this machine's device."""
-        return models.load(self.folder / f"{name}.safetensors").to(default_device())
+        found = models.load(self.folder / f"{name}.safetensors").to(default_device())
+        return found.to(memory_format=torch.channels_last) if self.config["precision"] == "bf16" else found
 
     def has_baseline(self):
         """Was a baseline trained in this run?"""
@@ -75,6 +86,11 @@ def open_scene(run):
 def generator(config, step):
     """A NumPy generator for one step of a run, the same each time."""
     return np.random.default_rng([config["seed"], step])
+
+
+def exact():
+    """No autocast: where a decision hangs on small differences."""
+    return torch.autocast(default_device().type, enabled=False)
 
 
 def fast(config):

@@ -57,7 +57,8 @@ def run_name(settings):
     name = re.sub(
         r"[^\w-]+", "-", Path(settings["dataset"]).stem if is_own(settings["dataset"]) else settings["dataset"]
     )
-    return f"{name}-{settings['arm']}-s{settings['seed']}"
+    factor = "" if settings["factor"] == "rotation" else f"-{settings['factor']}"
+    return f"{name}{factor}-{settings['arm']}-s{settings['seed']}"
 
 
 def seed_all(seed):
@@ -85,9 +86,15 @@ def prepare(settings):
         raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
     table, pixels, skipped = pictures.sift(table, size, channels)
     classes = class_order(table)
-    planted = bias.make_bias(classes, settings.get("ranges"), settings["arm"], settings["fill"])
+    if bias.FACTORS[settings["factor"]].needs_colour and channels < 3:
+        raise InputError(f"A {settings['factor']} cannot be planted in grey pictures: use another --factor.")
+    planted = bias.make_bias(classes, settings.get("ranges"), settings["arm"], settings["fill"], settings["factor"])
     about = {"input_size": size, "input_channels": channels, "classes": classes}
-    about |= {"ranges": {c: planted.of(c) for c in classes}, "class_ranges": planted.ranges, "factor": planted.factor}
+    about |= {
+        "ranges": {c: planted.of(c) for c in classes},
+        "class_ranges": planted.ranges,
+        "factor_about": bias.FACTORS[planted.factor].about(),
+    }
     about |= lengths(settings, table) | machine(settings["precision"])
     make_aae(settings | about)  # refuses sizes that make no sense before anything is written
     steps = about["epochs"] * int((table.split == "train").sum()) // settings["batch_size"]

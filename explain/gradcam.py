@@ -27,7 +27,7 @@ def heat(network, x, target, layer):
     return LayerAttribution.interpolate(raw, tuple(x.shape[-2:]), "bilinear")[:, 0].detach().cpu().numpy()
 
 
-def over_angles(network, x, target, grid, plant):
+def over_values(network, x, target, grid, plant):
     """Pictures (S, A, C, H, W), heat (S, A, H, W) and probabilities (S, A, K) of x (S, C, H, W) at each grid value."""
     device = next(network.parameters()).device
     turned = torch.stack([plant(x, torch.full((len(x),), float(a))) for a in grid], 1)

@@ -13,8 +13,10 @@ def probabilities(score, x, grid, plant, size=128):
     """
     answers = []
     for value in grid:
-        parts = [score(plant(part, torch.full((len(part),), float(value)))).softmax(-1) for part in x.split(size)]
-        answers.append(torch.cat(parts).float().cpu())
+        parts = [
+            score(plant(part, torch.full((len(part),), float(value)))).float().softmax(-1) for part in x.split(size)
+        ]
+        answers.append(torch.cat(parts).cpu())
     return torch.stack(answers, 1).numpy()
 
 
@@ -32,7 +34,7 @@ def response(probability, labels, grid, rng):
         for value, column in zip(grid, mine.T, strict=True):
             low, high = interval(column, rng)
             rows.append((label, value, column.mean(), low, high, len(column)))
-    return pd.DataFrame(rows, columns=["label", "angle", "mean", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=["label", "value", "mean", "low", "high", "n"])
 
 
 def swing(table):
@@ -60,4 +62,4 @@ def spurious_score(score, x, labels, classes, middles, plant):
 @torch.inference_mode()
 def probabilities_at(score, x, values, plant):
     """Class probabilities (N, K) of pictures x (N, C, H, W), each planted with its own value (N,)."""
-    return score(plant(x, values)).softmax(-1).float().cpu().numpy()
+    return score(plant(x, values)).float().softmax(-1).cpu().numpy()

@@ -28,12 +28,12 @@ def over_items(function, items, rows):
 
 
 def encode_items(model, items, rows):
-    """(z (N, D), logits (N, K)) of the items of `rows`: an AAE's codes and class scores."""
-    device = device_of(model)
+    """(z (N, D), logits (N, K)) of the items of `rows`: codes and class scores, by the head if there is one."""
+    device, head = device_of(model), getattr(model, "head", None)
 
     def both(x):
         z = model.encode(x.to(device))
-        return z, model.head(z)
+        return z, head(z) if head else model.classify(x.to(device))
 
     return over_items(both, items, rows)
 

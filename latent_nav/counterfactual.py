@@ -1,11 +1,11 @@
-"""What would have to change: each item's own gradient walk, and the nearest code that the model decides otherwise.
+"""What would have to change: the nearest code that the model decides otherwise.
 
 Models need `encode`, `decode` and `classify`, in evaluation mode; `head` and `discriminate` are used where they exist.
 Gradients are taken with respect to codes only: no weight is touched.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -13,31 +13,12 @@ from torch.nn import functional as F
 
 from errors import InputError
 from latent_nav.codes import batches, device_of
+from latent_nav.gradient import classes, lead, look_again, seen_by, slope
 
 PUSH = 4.0  # weight of a broken condition against the pull home; any above 1 leads out, more keeps out of corners
 FIRST_STEP, LONGER, SHORTER = 0.1, 1.04, 0.96  # of the expected distance; before and after a first counterfactual
 BEYOND = 1.001  # of the distance at which the decision flips
 NONE, FLIPPED, ACCEPTED = 0, 1, 2  # ranks of a code
-
-
-def slope(function, z):
-    """Values (S,) and gradients (S, D) of `function(z) -> (S,)` at codes z (S, D), inside inference mode too."""
-    with torch.inference_mode(False), torch.enable_grad():
-        z = z.detach().clone().requires_grad_()
-        value = function(z)
-        (gradient,) = torch.autograd.grad(value.sum(), z)
-    return value.detach(), gradient
-
-
-def lead(logits, k):
-    """Logit of class k (S,) less the best of the other classes, from logits (S, K): (S,), positive if k is decided."""
-    k = k[:, None]
-    return (logits.gather(1, k) - logits.scatter(1, k, -torch.inf).amax(1, keepdim=True)).squeeze(1)
-
-
-def seen_by(model):
-    """The function z (S, D) -> logits (S, K) of the decoded picture."""
-    return lambda z: model.classify(model.decode(z))
 
 
 def decider(model):
@@ -48,66 +29,6 @@ def decider(model):
 def judge(model):
     """The function (z (S, D), y one-hot (S, K)) -> score (S,) of the model's discriminator, None if it has none."""
     return model.discriminate if getattr(model, "discriminator", None) is not None else None
-
-
-def classes(target, logits):
-    """`target`, a class number or one for each of S items, as (S,). InputError for a class the model does not have."""
-    k = torch.as_tensor(target, device=logits.device).long().expand(len(logits)).clone()
-    if ((k < 0) | (k >= logits.shape[1])).any():
-        raise InputError(f"There is no such target class: choose from 0 to {logits.shape[1] - 1}.")
-    return k
-
-
-# Each item's own gradient
-
-
-def gradient_direction(model, z, target):
-    """Unit vectors (S, D) along which the decoded picture of z (S, D) gains most for class `target` (int or (S,)).
-
-    The gradient of f_target - f_rival of `classify(decode(z))`, rival the best other class: the item's own class as
-    long as the target is not decided (latent shift, Cohen et al. 2021, arXiv 2102.09475). Zero where there is no slope.
-    InputError for a class the model does not have.
-    """
-    logits, device = seen_by(model), device_of(model)
-    target = torch.as_tensor(target).expand(len(z))
-
-    def towards(part):
-        return slope(lambda c: lead(out := logits(c), classes(target[part], out)), z[part].to(device))[1]
-
-    return F.normalize(torch.cat([towards(part) for part in batches(len(z))]), dim=1).to(z.device)
-
-
-def scale_along(direction, codes):
-    """Standard deviation of training codes (N, D) along each item's direction (S, D): (S,)."""
-    return (codes.to(direction) @ direction.T).std(0, correction=0)
-
-
-def shift(z, direction, alpha, scale=1.0):
-    """Codes z (S, D) moved by alpha (T,) steps of `scale` (float or (S,)) along own directions (S, D): (S, T, D)."""
-    alpha, scale = (torch.as_tensor(a, dtype=z.dtype, device=z.device) for a in (alpha, scale))
-    return z[:, None] + alpha[:, None] * (scale.reshape(-1, 1) * direction)[:, None]
-
-
-@torch.no_grad()
-def look_again(model, z):
-    """Codes (S, D) that the model gives the decoded pictures of codes z (S, D): encode(decode(z))."""
-    device = device_of(model)
-    return torch.cat([model.encode(model.decode(z[part].to(device))) for part in batches(len(z))]).to(z)
-
-
-def follow(model, z, target, step, frames=11):
-    """Walk by the gradient, looking again after each step: z <- encode(decode(z + step g(z))): (S, T, D), first z.
-
-    g is `gradient_direction` at the current code; step (float or (S,)) in latent units, negative to walk away from it.
-    """
-    codes, step = [z], torch.as_tensor(step, dtype=z.dtype, device=z.device).reshape(-1, 1)
-    for _ in range(frames - 1):
-        z = look_again(model, z + step * gradient_direction(model, z, target))
-        codes.append(z)
-    return torch.stack(codes, 1)
-
-
-# The nearest code that is decided otherwise
 
 
 @dataclass
@@ -233,7 +154,7 @@ def verdict(model, goal, home, z):
         found.cpu().numpy(),
         goal.flipped(goal.decide(look_again(model, z))).cpu().numpy(),
         (goal.score(z, logits.argmax(1)) > goal.threshold).cpu().numpy(),
-        logits.softmax(1).cpu().numpy(),
+        logits.float().softmax(1).cpu().numpy(),
     )
 
 
@@ -262,8 +183,51 @@ def counterfactual(
         goal = goal_at(home, None if chosen is None else chosen[part], decide, discriminate, threshold, margin)
         return verdict(model, goal, home, pull_home(goal, home, descend(goal, home, steps)))
 
-    found = [search(part) for part in batches(len(z))]
-    codes = torch.cat([f.z for f in found]).to(z.device)
+    return joined([search(part) for part in batches(len(z))], z.device)
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def in_sight(model, z, near, discriminate=None, threshold=None, reaches=(4.0, 8.0)) -> Counterfactual:
+    """The nearest codes on the lines from z (S, D) through `near` (S, D) whose decoded picture is decided otherwise.
+
+    A code beyond the head's boundary is often still drawn as the old class: this goes on, up to reaches[0] times as far
+    and, for items without success, up to the next, until encode(decode(code)) is decided otherwise than z. Descent by
+    `counterfactual` with decide=seen_by(model) finds somewhat nearer ones at a hundred times the cost. Items whose near
+    is their own code have none. Arguments otherwise as for `counterfactual`.
+    """
+    discriminate, device = discriminate or judge(model), device_of(model)
+
+    def search(part):
+        home, beyond = z[part].detach().to(device), near[part].to(device)
+        goal, best = sighted(model, home, beyond, discriminate, threshold), home
+        for reach in reaches:
+            far = home + reach * (beyond - home)
+            missing = (goal.rank(best) == NONE)[:, None]
+            best = torch.where(missing, go_out(goal, home, far), best) if missing.any() else best
+        return verdict(model, goal, home, torch.where((goal.rank(best) == NONE)[:, None], home, best))
+
+    return joined([search(part) for part in batches(len(z))], z.device)
+
+
+def sighted(model, home, beyond, discriminate, threshold):
+    """The Goal of decoded pictures that are decided otherwise than the head decides `home` (S, D).
+
+    The aim is the best class at `beyond` but home's own, which rounding may still give at the boundary itself.
+    """
+    goal, head = goal_at(home, None, seen_by(model), discriminate, threshold, 0.0), decider(model)
+    own = head(home).argmax(1)
+    return replace(goal, own=own, aim=head(beyond).scatter(1, own[:, None], -torch.inf).argmax(1))
+
+
+def go_out(goal, home, far):
+    """`pull_home` with fewer looks: every one decodes and encodes."""
+    return pull_home(goal, home, far, scan=8, halvings=6)
+
+
+def joined(found, device):
+    """Counterfactuals of several batches as one."""
+    codes = torch.cat([f.z for f in found]).to(device)
     return Counterfactual(codes, *[np.concatenate([getattr(f, k.name) for f in found]) for k in fields(found[0])[1:]])
 
 

@@ -1,58 +1,278 @@
 """Directions: unit vectors of the latent space with the scale of one step, fitted on training codes.
 
-All point from the first class to the last. Two-dimensional maps such as t-SNE give no direction: they have no inverse.
+Each points from the first side of a contrast (say cat) to the second (dog). DIRECTIONS names every kind. Maps such as
+t-SNE give no direction: they have no inverse.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import rankdata
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+
+from errors import InputError
+from latent_nav.severity import severity_model
+
+REST = "rest"
 
 
 @dataclass(frozen=True)
 class Direction:
-    """vector (D,) of length 1; scale: standard deviation of the training codes along it."""
+    """vector (D,) of length 1; scale: standard deviation of the training codes along it. kind: its name in DIRECTIONS.
+
+    vector is None for the gradient, which every start has its own of, anew after each step. sides: the contrast it was
+    fitted for, such as "rest:dog", where that is not the one asked for all.
+    """
 
     name: str
-    vector: np.ndarray
+    vector: np.ndarray | None
     scale: float
+    kind: str = ""
+    sides: str = ""
 
 
-def lda(z, last, head=None):
-    """Linear discriminant analysis with Ledoit-Wolf shrinkage: the direction that separates the classes best."""
-    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(z, last).coef_[0]
+@dataclass(frozen=True)
+class Evidence:
+    """What directions are fitted on: training codes z (N, D); last (N,): is the item on the contrast's second side?
+
+    head (D,): the classifier's weights of that side less those of the other, None where there is no linear head.
+    """
+
+    z: np.ndarray
+    last: np.ndarray
+    head: np.ndarray | None = None
 
 
-def means(z, last, head=None):
-    """Difference of the class means."""
-    return z[last].mean(0) - z[~last].mean(0)
+# ---- contrasts: between which classes ---------------------------------------------------------------------------
 
 
-def head_weights(z, last, head):
-    """Difference of the classifier head's weight rows (K, D): the direction the model itself decides by."""
-    return head[-1] - head[0]
+@dataclass(frozen=True)
+class Contrast:
+    """Two sides, each a set of classes: from `first` to `last`."""
+
+    first: tuple
+    last: tuple
+
+    def __str__(self):
+        return f"{' or '.join(self.first)} to {' or '.join(self.last)}"
+
+    def evidence(self, z, labels, classes, head=None):
+        """The Evidence of codes z (N, D) with labels (N,); head (K, D) holds the classifier's weights by class."""
+        labels = np.asarray(labels)
+        rows, side = np.isin(labels, self.first + self.last), np.isin(labels, self.last)
+        weights = None
+        if head is not None:
+            of = lambda side: head[[classes.index(c) for c in side]].mean(0)  # noqa: E731
+            weights = of(self.last) - of(self.first)
+        return Evidence(z[rows], side[rows], weights)
 
 
-DIRECTIONS = {"lda": lda, "head": head_weights, "means": means}
+def contrast(text, classes):
+    """The contrast a user means: "cat:dog", "rest:dog" (one against the rest), or "" for the first class to the last.
+
+    InputError for a class that is not there, or for two sides that are the same.
+    """
+    first, _, last = (text or f"{classes[0]}:{classes[-1]}").partition(":")
+    for side in (first, last):
+        if side not in (*classes, REST):
+            raise InputError(
+                f"There is no class {side!r}: write a contrast as FROM:TO with {', '.join(classes)}, rest."
+            )
+    if first == last:
+        raise InputError(f"The contrast {text!r} has the same side twice: write FROM:TO with two classes.")
+    sides = [
+        tuple(c for c in classes if c != other) if side == REST else (side,)
+        for side, other in ((first, last), (last, first))
+    ]
+    return Contrast(*sides)
 
 
-def scaled(name, vector, z):
+# ---- kinds of direction: Evidence -> (D,) or (n, D) -------------------------------------------------------------
+
+
+def lda(found, n=1):
+    """Linear discriminant analysis with Ledoit-Wolf shrinkage (Fisher 1936; Ledoit and Wolf 2004)."""
+    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(found.z, found.last).coef_[0]
+
+
+def logistic(found, n=1):
+    """Weights of a logistic regression in which both sides weigh the same."""
+    return LogisticRegression(max_iter=1000, class_weight="balanced").fit(found.z, found.last).coef_[0]
+
+
+def head_weights(found, n=1):
+    """Difference of the classifier head's weights. InputError where the classifier is no linear map of the code."""
+    if found.head is None:
+        raise InputError("This classifier has no linear head on the code: choose another direction than head.")
+    return found.head
+
+
+def means(found, n=1):
+    """Difference of the mean codes."""
+    return found.z[found.last].mean(0) - found.z[~found.last].mean(0)
+
+
+def severity(found, n=1):
+    """The thesis's regression of the label with label-distribution smoothing."""
+    return severity_model(found.z, found.last.astype(float)).coef_
+
+
+def principal(found, n=2):
+    """The first n principal axes (n, D), whatever the classes; each towards the second side."""
+    return oriented(PCA(min(n, *found.z.shape), svd_solver="full").fit(found.z).components_, found)
+
+
+def dimensions(found, n=3):
+    """The n single dimensions (n, D) that tell the sides apart best, by AUC; each towards the second side."""
+    return oriented(np.eye(found.z.shape[1])[[d["dimension"] for d in ranked_dimensions(found)[:n]]], found)
+
+
+def oriented(vectors, found):
+    """Vectors (n, D), turned round where they point to the first side."""
+    towards = vectors @ means(found)
+    return vectors * np.where(towards < 0, -1, 1)[:, None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of direction: fit(Evidence, n) -> vector (D,) or (n, D) of them; None where each item has its own."""
+
+    title: str
+    note: str
+    fit: Callable | None
+    many: int = 0
+
+
+DIRECTIONS = {
+    "lda": Kind(
+        "LDA with shrinkage",
+        "Fisher's linear discriminant, with shrinkage, of the training codes: it separates the classes best.",
+        lda,
+    ),
+    "logistic": Kind(
+        "logistic regression", "The weights of a logistic regression of the class on the training codes.", logistic
+    ),
+    "head": Kind(
+        "classifier head",
+        "The difference between the weights of the classifier head: the direction the classifier itself reads.",
+        head_weights,
+    ),
+    "means": Kind("class means", "From one class's mean code to the other's.", means),
+    "severity": Kind(
+        "severity",
+        "A regression of the label with label-distribution smoothing, as in the thesis: rare labels weigh more.",
+        severity,
+    ),
+    "gradient": Kind(
+        "gradient of the logit",
+        "Every start follows the gradient of its own decision, found anew after each step from the encoded frame.",
+        None,
+    ),
+    "pca": Kind(
+        "principal axis", "An axis of largest variance of the training codes, whatever the classes.", principal, 2
+    ),
+    "dims": Kind(
+        "single dimension", "One of the dimensions that separate the classes best, all others still.", dimensions, 3
+    ),
+}
+
+
+# ---- fitting ----------------------------------------------------------------------------------------------------
+
+
+def scaled(name, vector, z, kind=""):
     """A Direction along `vector` (D,) with the scale of the codes z (N, D)."""
     unit = np.asarray(vector, dtype=np.float64) / max(np.linalg.norm(vector), 1e-12)
-    return Direction(name, unit.astype(np.float32), float((z @ unit).std()))
+    return Direction(name, unit.astype(np.float32), float((z @ unit).std()), kind)
 
 
-def fit_directions(z, labels, classes, head, names=tuple(DIRECTIONS)):
-    """Directions by name from training codes z (N, D) and labels (N,); head (K, D) holds the classifier's weights.
+def parse(spec):
+    """("pca", 2) of "pca:2"; the kind's own number without one. InputError for a kind that is not there."""
+    name, _, count = spec.partition(":")
+    if name not in DIRECTIONS or (count and not (count.isdigit() and int(count) and DIRECTIONS[name].many)):
+        many = [f"{n}:N" for n, k in DIRECTIONS.items() if k.many]
+        raise InputError(
+            f"There is no direction {spec!r}: choose from {', '.join([*DIRECTIONS, *many])}, target:COLUMN."
+        )
+    return name, int(count or DIRECTIONS[name].many)
 
-    With more than two classes only the items of the first and the last count.
+
+def fit_directions(found, specs):
+    """Directions for specs such as "lda" or "pca:2", fitted on an Evidence: a list, in that order."""
+    fitted = []
+    for spec in specs:
+        name, n = parse(spec)
+        fit = DIRECTIONS[name].fit
+        if fit is None:
+            fitted.append(Direction(name, None, float(found.z.std(0).mean()), name))
+            continue
+        vectors = np.atleast_2d(fit(found, n))
+        names = [label(name, i, v) for i, v in enumerate(vectors)] if n else [name]
+        fitted += [scaled(each, v, found.z, name) for each, v in zip(names, vectors, strict=True)]
+    return fitted
+
+
+def label(kind, i, vector):
+    """What one of several directions is called: dim_7 for a single dimension, pca_1 for the first axis."""
+    return f"dim_{np.abs(vector).argmax()}" if kind == "dims" else f"{kind}_{i + 1}"
+
+
+def random_directions(k, z, rng, across=None):
+    """k directions drawn evenly from the sphere, each with the scale of the codes z (N, D): the walk's null.
+
+    across: a Direction at right angles to which they are drawn, so that none walks part of the way along it: in 16
+    dimensions one in nine has a cosine beyond 0.4 with any given direction, enough to cross between the classes.
     """
-    labels = np.asarray(labels)
-    ends = np.isin(labels, [classes[0], classes[-1]])
-    last = labels[ends] == classes[-1]
-    return [scaled(name, DIRECTIONS[name](z[ends], last, head), z) for name in names]
+    drawn = rng.standard_normal((k, z.shape[1]))
+    if across is not None and z.shape[1] > 1:
+        drawn -= np.outer(drawn @ across.vector, across.vector)
+    return [scaled(f"random_{i}", vector, z) for i, vector in enumerate(drawn)]
 
 
-def random_directions(k, z, rng):
-    """k directions drawn evenly from the sphere, each with the scale of the codes z (N, D): the walk's null."""
-    return [scaled(f"random_{i}", rng.standard_normal(z.shape[1]), z) for i in range(k)]
+def along_target(name, z, values):
+    """The Direction along which a number such as an age grows, by the same regression as the severity.
+
+    codes z (N, D) and values (N,), NaN left out. InputError for a number that never changes.
+    """
+    known = np.isfinite(values)
+    if known.sum() < 3 or not np.ptp(values[known]):
+        raise InputError(f"The column {name!r} has fewer than two different numbers: choose another target.")
+    return scaled(f"target_{name}", severity_model(z[known], values[known]).coef_, z, "target")
+
+
+def away(direction, others, z):
+    """`direction` less its part in the plane of the directions `others`. InputError if nothing is left of it."""
+    vectors, size, _ = np.linalg.svd(np.stack([o.vector for o in others], 1).astype(np.float64), full_matrices=False)
+    basis = vectors[:, size > 1e-6 * size.max()]
+    rest = direction.vector - basis @ (basis.T @ direction.vector)
+    if np.linalg.norm(rest) < 1e-3:
+        raise InputError(
+            f"Nothing is left of {direction.name} away from {', '.join(o.name for o in others)}: name fewer."
+        )
+    return replace(scaled(direction.name, rest, z, direction.kind), sides=direction.sides)
+
+
+# ---- how good is a direction? -----------------------------------------------------------------------------------
+
+
+def separation(position, last):
+    """(AUC, Cohen's d) with which positions (N,) or (N, D) tell the sides last (N,) apart: floats or arrays (D,).
+
+    AUC from ranks (Mann-Whitney), ties counted half; d by the pooled standard deviation (Cohen 1988).
+    """
+    ranks, n, m = rankdata(position, axis=0), int(last.sum()), int((~last).sum())
+    auc = (ranks[last].sum(0) - n * (n + 1) / 2) / max(n * m, 1)
+    a, b = position[last], position[~last]
+    pooled = ((n - 1) * a.var(0, ddof=1) + (m - 1) * b.var(0, ddof=1)) / max(n + m - 2, 1)
+    return auc, (a.mean(0) - b.mean(0)) / np.sqrt(np.maximum(pooled, 1e-24))
+
+
+def ranked_dimensions(found):
+    """Every dimension with its AUC (0.5 to 1, whatever its sign) and Cohen's d, the most discriminant first."""
+    auc, d = separation(found.z, found.last)
+    auc = np.maximum(auc, 1 - auc)
+    order = np.lexsort((-np.abs(d), -auc))
+    return [{"dimension": int(i), "auc": float(auc[i]), "cohens_d": float(d[i])} for i in order]

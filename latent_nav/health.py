@@ -252,10 +252,10 @@ def concentration(weights):
     return 1 - entr(share).sum(1) / np.log(n) if n > 1 else np.full(len(weights), np.nan)
 
 
-def importance(z, y, rng, trees=50):
+def importance(z, y, rng, trees=30):
     """(importances (D,) of the dimensions for y, out-of-bag R2 or chance-corrected balanced accuracy) of a forest."""
     forest, score = FORESTS[y.dtype.kind]
-    settings = {"max_features": None, "min_samples_leaf": 3, "bootstrap": True, "oob_score": score}
+    settings = {"max_features": None, "min_samples_leaf": 3, "bootstrap": True, "oob_score": score, "n_jobs": -1}
     fitted = forest(trees, **settings, random_state=int(rng.integers(2**31))).fit(z, y)
     return fitted.feature_importances_, max(float(fitted.oob_score_), 0.0)
 

@@ -1,4 +1,4 @@
-"""The rotation-impact curve of the thesis, with the correlation that counts: the one within a class."""
+"""The impact curve of the thesis, with the correlation that counts: the one within a class."""
 
 import warnings
 
@@ -35,11 +35,11 @@ def within_class(position, value, label):
 
 
 def impact(position, value, label):
-    """Numbers and curve of one model: positions, planted values (degrees) and labels of the held-out items (N,)."""
+    """Numbers and curve of one model: positions, planted values and labels of the held-out items (N,)."""
     distance, difference = curve(position, value)
     numbers = {
         "spearman": spearman(position, value),
         "within_class_spearman": within_class(position, value, label),
-        "slope_deg": float(linregress(position, value).slope) if np.ptp(value) else 0.0,
+        "slope": float(linregress(position, value).slope) if np.ptp(value) else 0.0,
     }
     return numbers, {"distance": distance, "difference": difference, "position": position}

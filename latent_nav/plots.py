@@ -1,4 +1,4 @@
-"""Figures of walks, curves and maps. Each function returns a Figure; the door saves it."""
+"""Figures of walks, curves and maps. Each function returns a Figure; the command saves it."""
 
 import numpy as np
 import seaborn as sns
@@ -7,52 +7,115 @@ from matplotlib.figure import Figure
 sns.set_theme(style="ticks", context="paper")
 PALETTE = sns.color_palette("colorblind")
 MODELS = {"aae": "AAE", "baseline": "ResNet34"}
+MAPS = {"side": "Direction and PCA", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+GAP, CAPTION = 0.06, 0.24  # of a frame's side: between frames, and for the text above one
 
 
-def show(ax, picture):
-    """Draw one picture (H, W, C) without axes."""
-    ax.imshow(picture[..., 0] if picture.shape[-1] == 1 else picture[..., :3], cmap="gray", vmin=0, vmax=255)
+def colour(pictures):
+    """Pictures (..., 1 or 3) uint8 as colour (..., 3)."""
+    return np.repeat(pictures, 3, -1) if pictures.shape[-1] == 1 else pictures[..., :3]
+
+
+def show(ax, picture, **place):
+    """Draw one picture (H, W, C) without axes, or at a place of axes that go on being used."""
+    ax.imshow(colour(picture), **place)
     ax.set_axis_off()
 
 
-def strip(frames, angle, probability, name, label, starts=6, every=2):
-    """A walk as a strip: starts below each other, frames (S, T, H, W, C) uint8 with their angle and probability."""
-    frames, angle, probability = frames[:starts, ::every], angle[:starts, ::every], probability[:starts, ::every]
-    rows, columns = frames.shape[:2]
-    figure = Figure(figsize=(columns, 1.35 * rows + 0.4), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for i, j in np.ndindex(rows, columns):
-        show(axes[i, j], frames[i, j])
-        axes[i, j].set_title(f"{angle[i, j]:.0f}°  {probability[i, j, -1]:.2f}", fontsize=7, pad=2)
-    figure.suptitle(f"Walk along {name}: measured turn of each decoded frame, probability of {label}", fontsize=9)
+def warm(heat):
+    """Heat (H, W) >= 0 as a colour picture (H, W, 3) uint8, its largest value brightest."""
+    share = heat / max(float(heat.max()), 1e-12)
+    return np.round(255 * sns.color_palette("rocket", as_cmap=True)(share)[..., :3]).astype(np.uint8)
+
+
+def strip(frames, captions, title, heat=None):
+    """Walks below each other: frames (S, T, H, W, C) uint8, each with its caption (S lists of T texts) above.
+
+    heat (S, H, W) >= 0, if given, is a last column: how much each pixel changes along the walk.
+    """
+    frames = colour(frames)
+    if heat is not None:
+        last = np.stack([warm(np.asarray(each, float)) for each in heat])
+        frames = np.concatenate([frames, last[:, None]], 1)
+        captions = [[*texts, "" if i else "change"] for i, texts in enumerate(captions)]
+    sheet, side = mosaic(frames), frames.shape[2]
+    tall, wide = (1.05 * length / side for length in sheet.shape[:2])
+    figure = Figure(figsize=(wide, tall + 0.35))
+    ax = figure.add_axes([0, 0, 1, tall / (tall + 0.35)])
+    ax.imshow(sheet, aspect="auto")
+    ax.set_axis_off()
+    for i, j in np.ndindex(*frames.shape[:2]):
+        y, x = (i + 1) * (sheet.shape[0] / len(frames)) - side, (j + 0.5) * sheet.shape[1] / frames.shape[1]
+        ax.text(x, y - 0.05 * side, captions[i][j], ha="center", va="bottom", fontsize=7)
+    figure.suptitle(title, fontsize=10, y=1 - 0.08 / (tall + 0.35), va="top")
     return figure
 
 
-def impact_figure(curves, numbers):
-    """Rotation-impact curves of the AAE and the baseline with both correlations in the legend."""
+def mosaic(frames):
+    """Frames (S, T, H, W, 3) uint8 as one white sheet with room around each and for a caption above it."""
+    side = frames.shape[2]
+    above, gap = round(CAPTION * side), max(1, round(GAP * side))
+    room = [(0, 0), (0, 0), (above, 0), (gap // 2, gap - gap // 2), (0, 0)]
+    padded = np.pad(frames, room, constant_values=255)
+    return padded.transpose(0, 2, 1, 3, 4).reshape(len(frames) * padded.shape[2], -1, 3)
+
+
+def impact_figure(curves, numbers, factor):
+    """Impact curves of the AAE and the baseline with both correlations in the legend; factor as in config.json."""
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     ax = figure.subplots()
-    for (name, c), colour in zip(curves.items(), PALETTE, strict=False):
+    for (name, c), shade in zip(curves.items(), PALETTE, strict=False):
         n = numbers[name]
         label = f"{MODELS[name]}: Spearman {n['spearman']:.2f}, within a class {n['within_class_spearman']:.2f}"
-        ax.plot(c["distance"], c["difference"], "o-", color=colour, label=label)
-    ax.set(xlabel="distance along the most discriminant direction", ylabel="mean angle less that of the first tenth, °")
+        ax.plot(c["distance"], c["difference"], "o-", color=shade, label=label)
+    ax.set(
+        xlabel="distance along the most discriminant direction", ylabel=f"mean {factor['noun']} less the first tenth's"
+    )
     ax.legend(frameon=False)
     sns.despine(figure)
     return figure
 
 
-def map_figure(xy, labels, arrow, thumbs, thumb_xy):
-    """t-SNE map of held-out codes by class, the arrow between the class means, real images along it."""
-    figure = Figure(figsize=(5.6, 5.0), layout="constrained")
-    ax = figure.subplots()
-    sns.scatterplot(x=xy[:, 0], y=xy[:, 1], hue=labels, palette=PALETTE[: len(set(labels))], s=12, linewidth=0, ax=ax)
-    ax.set(xticks=[], yticks=[], title="t-SNE of held-out codes; the walk was not made here")
-    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
-    for picture, (x, y) in zip(thumbs, thumb_xy, strict=True):
-        show(ax.inset_axes([(x - x0) / (x1 - x0) - 0.04, (y - y0) / (y1 - y0) - 0.04, 0.08, 0.08]), picture)
-    above = ax.inset_axes([0, 0, 1, 1], zorder=10, xlim=(x0, x1), ylim=(y0, y1))
-    above.set_axis_off()
-    style = {"arrowstyle": "-|>", "lw": 1.6, "color": "black", "shrinkA": 0, "shrinkB": 0}
-    above.annotate("", xy=arrow[1], xytext=arrow[0], arrowprops=style)
+def maps_figure(found, labels, thumbs, at):
+    """The maps {name: xy (M, 2)} side by side by class, with real images thumbs (P, H, W, C) at the points `at` (P,).
+
+    "pca.arrow" (2, 2) is drawn in its map; no other has one, since no other is linear.
+    """
+    names = [name for name in MAPS if f"{name}.xy" in found]
+    figure = Figure(figsize=(5.0 * len(names), 4.8), layout="constrained")
+    for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        one_map(ax, found[f"{name}.xy"], labels, thumbs, at, found.get(f"{name}.arrow"))
+        ax.set_title(MAPS[name])
     return figure
+
+
+def one_map(ax, xy, labels, thumbs, at, arrow):
+    """One map on its axes."""
+    sns.scatterplot(x=xy[:, 0], y=xy[:, 1], hue=labels, palette=PALETTE[: len(set(labels))], s=12, linewidth=0, ax=ax)
+    ax.set(xticks=[], yticks=[])
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    for picture, (x, y) in zip(thumbs, xy[at], strict=True):
+        show(ax.inset_axes([(x - x0) / (x1 - x0) - 0.04, (y - y0) / (y1 - y0) - 0.04, 0.08, 0.08]), picture)
+    if arrow is not None:
+        above = ax.inset_axes([0, 0, 1, 1], zorder=10, xlim=(x0, x1), ylim=(y0, y1))
+        above.set_axis_off()
+        style = {"arrowstyle": "-|>", "lw": 1.6, "color": "black", "shrinkA": 0, "shrinkB": 0}
+        above.annotate("", xy=arrow[1], xytext=arrow[0], arrowprops=style)
+
+
+def rows_of_pictures(columns, titles, captions, title):
+    """Items below each other: columns, a list of pictures (S, H, W, C) uint8 each, with titles above the first row.
+
+    captions: one list of S texts for each column, or None.
+    """
+    sheet = np.stack([colour(c) for c in columns], 1)
+    texts = [[(t if not i else "") + ("\n" if t and not i and c else "") + (c[i] if c else "")
+              for t, c in zip(titles, captions, strict=True)] for i in range(len(sheet))]  # fmt: skip
+    return strip(sheet, texts, title)
+
+
+def diverging(difference):
+    """Signed differences (S, H, W) in blue, white and red around 0, one scale for all: (S, H, W, 3) uint8."""
+    top = max(float(np.abs(difference).max()), 1e-12)
+    share = (difference / top + 1) / 2
+    return np.round(255 * sns.diverging_palette(250, 15, s=90, l=45, as_cmap=True)(share)[..., :3]).astype(np.uint8)

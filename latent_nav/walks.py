@@ -1,35 +1,32 @@
 """Walks: codes moved along a direction and decoded, frame by frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from scipy.stats import bootstrap, spearmanr
+from scipy.stats import spearmanr
 
 from latent_nav.codes import batches, device_of
-from latent_nav.meters import rotation, wrap
+from latent_nav.gradient import follow
+from latent_nav.meters import rotation
+from latent_nav.photometry import measure_all, meters_for
 
 
 @dataclass
 class Walk:
-    """S starts of T frames: frames (S, T, C, H, W) in [0, 1], alpha (T,) in standard deviations of the codes,
-    angle (S, T) in degrees against the first frame, match (S, T) correlation after un-rotating, probability (S, T, K)
-    of the re-encoded frames, discriminator (S, T) score of the codes."""
+    """S starts of T frames: frames (S, T, C, H, W) in [0, 1], alpha (T,) in standard deviations of the codes.
+
+    z (S, T, D) their codes, readings {meter: (S, T)}, match (S, T) correlation with the first frame after un-rotating,
+    probability (S, T, K) of the re-encoded frames, discriminator (S, T) score of the codes, None without one.
+    """
 
     frames: np.ndarray
     alpha: np.ndarray
-    angle: np.ndarray
-    match: np.ndarray
+    z: torch.Tensor
+    readings: dict = field(default_factory=dict)
+    match: np.ndarray | None = None
     probability: np.ndarray | None = None
     discriminator: np.ndarray | None = None
-
-    def spans(self):
-        """Angle between the first and the last frame of each start, in [-180, 180) degrees: (S,)."""
-        return wrap(self.angle[:, -1] - self.angle[:, 0])
-
-    def spearmans(self):
-        """Rank correlation of alpha and angle for each start: (S,), 0 where the angle never changes."""
-        return np.array([spearmanr(self.alpha, a)[0] if np.ptp(a) else 0.0 for a in self.angle])
 
 
 def alphas(frames=21, reach=3.0):
@@ -41,6 +38,19 @@ def move(z, direction, alpha):
     """Codes z (S, D) moved by alpha (T,) steps along a Direction: (S, T, D); alpha 0 is home."""
     step = torch.as_tensor(alpha[:, None] * direction.scale * direction.vector, dtype=z.dtype, device=z.device)
     return z[:, None] + step
+
+
+def path(model, z, direction, alpha, target=1):
+    """Codes (S, T, D) of a walk from z (S, D): straight on, or by each start's own gradient for class `target`.
+
+    alpha (T,) in even steps, one of them 0. By the gradient, each step starts from the re-encoded frame of the last.
+    """
+    if direction.vector is not None:
+        return move(z, direction, alpha)
+    home, step = int(np.abs(alpha).argmin()), direction.scale * float(alpha[1] - alpha[0])
+    back = follow(model, z, target, -step, home + 1)
+    there = follow(model, z, target, step, len(alpha) - home)
+    return torch.cat([back.flip(1)[:, :-1], there], 1)
 
 
 @torch.inference_mode()
@@ -56,43 +66,40 @@ def second_look(model, frames):
     """Class probabilities (S, T, K) that the model gives its own frames (S, T, C, H, W) when it meets them as input."""
     flat = torch.from_numpy(frames).flatten(0, 1)
     device = device_of(model)
-    found = [model.classify(flat[part].to(device)).softmax(-1).float().cpu() for part in batches(len(flat))]
+    found = [model.classify(flat[part].to(device)).float().softmax(-1).cpu() for part in batches(len(flat))]
     return torch.cat(found).view(*frames.shape[:2], -1).numpy()
 
 
 @torch.inference_mode()
 def scores(model, z, y):
-    """Discriminator's scores (S, T) of codes z (S, T, D); y (S, K) one-hot classes of the starts."""
+    """Discriminator's scores (S, T) of codes z (S, T, D); y (S, K) one-hot classes of the starts. None without one."""
+    if getattr(model, "discriminator", None) is None:
+        return None
     flat, device = z.flatten(0, 1), device_of(model)
     onehot = y.repeat_interleave(z.shape[1], 0).to(device)
     return model.discriminate(flat.to(device), onehot).float().view(*z.shape[:2]).cpu().numpy()
 
 
-def turn(model, z, direction, alpha):
-    """A walk of starts z (S, D) with its rotation measured and nothing else."""
-    frames = decode(model, move(z, direction, alpha))
-    return Walk(frames, alpha, *rotation(frames))
-
-
-def walk(model, z, y, direction, alpha):
-    """A whole walk: frames, angles, class probabilities of the re-encoded frames, discriminator scores."""
-    found = turn(model, z, direction, alpha)
-    found.probability = second_look(model, found.frames)
-    found.discriminator = scores(model, move(z, direction, alpha), y)
-    return found
-
-
-def null(model, z, directions, alpha):
-    """Median |span| and median |Spearman| over starts z (S, D) for each random direction: two arrays (R,)."""
-    walks = (turn(model, z, d, alpha) for d in directions)
-    pairs = [(np.median(np.abs(w.spans())), np.median(np.abs(w.spearmans()))) for w in walks]
-    return np.array(pairs, dtype=float).T
+def walk(model, z, y, direction, alpha, meters=None, target=None):
+    """A whole Walk from z (S, D): frames, all `meters` (those for its channels, if None), class probabilities of the
+    re-encoded frames, discriminator scores. y (S, K) one-hot classes of the starts; target: the class that the gradient
+    leads to, by default the last."""
+    codes = path(model, z, direction, alpha, y.shape[1] - 1 if target is None else target)
+    frames = decode(model, codes)
+    readings = measure_all(frames, meters or meters_for(frames.shape[2]))
+    looked = rotation(frames)[1], second_look(model, frames), scores(model, codes, y)
+    return Walk(frames, alpha, codes, readings, *looked)
 
 
 def median_interval(values, rng, confidence=0.95):
     """Bootstrap interval of the median of `values` (N,): (low, high)."""
-    found = bootstrap((values,), np.median, confidence_level=confidence, method="percentile", rng=rng, n_resamples=2000)
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    again = np.median(np.asarray(values)[rng.integers(0, len(values), (2000, len(values)))], 1)
+    return tuple(float(np.percentile(again, 50 + 50 * side * confidence)) for side in (-1, 1))
+
+
+def rank_correlation(alpha, reading):
+    """Median over starts of the Spearman correlation of alpha (T,) and readings (S, T), 0 where nothing changes."""
+    return float(np.median([spearmanr(alpha, r)[0] if np.ptp(r) else 0.0 for r in reading]))
 
 
 def p_value(value, null_values):
@@ -100,15 +107,25 @@ def p_value(value, null_values):
     return float((1 + np.sum(null_values >= value)) / (len(null_values) + 1))
 
 
-def reconstruction_error(model, items, rows, plant, grid):
-    """Can the decoder show the factor? Mean |meter - planted| in degrees over the grid, on reconstructions.
+# ---- gate 1: can the decoder show the factor? -------------------------------------------------------------------
 
-    items(rows) gives upright pictures, `plant(x, degrees)` turns them; grid (A,) starts with 0.
+
+def reconstruction_error(model, x, plant, grid, meter):
+    """Mean error, in the meter's unit, of a factor's change read on reconstructions instead of the pictures themselves.
+
+    x (S, C, H, W) pictures without the factor, `plant(x, values (S,))` gives it to them, at each value of grid (A,).
     """
-    x = items(rows)
-    turned = torch.stack([plant(x, torch.full((len(x),), float(a))) for a in grid], 1)
-    flat, device = turned.flatten(0, 1), device_of(model)
+    planted = torch.stack([plant(x, torch.full((len(x),), float(a))) for a in grid], 1)
+    flat, device = planted.flatten(0, 1), device_of(model)
     with torch.inference_mode():
         x_hat = torch.cat([model.decode(model.encode(flat[p].to(device))).float().cpu() for p in batches(len(flat))])
-    angle, _ = rotation(x_hat.view(turned.shape).numpy())
-    return float(np.abs(wrap(angle - np.asarray(grid))).mean())
+    real, seen = (meter.measure(frames) for frames in (planted, x_hat.view(planted.shape)))
+    error = meter.between(real - real[:, :1], seen - seen[:, :1])
+    return float(np.abs(error).mean())
+
+
+def planted_shift(x, plant, low, high, meter):
+    """By how much a meter's reading of pictures x (S, C, H, W) changes from the value `low` to `high`: the median."""
+    ends = torch.stack([plant(x, torch.full((len(x),), float(a))) for a in (low, high)], 1)
+    reading = meter.measure(ends)
+    return float(np.median(meter.between(reading[:, 0], reading[:, 1])))

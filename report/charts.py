@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
-ANGLE_TICKS = (0, 45, 90, 135, 180)
-
 
 def tag(name: str, *children, **attributes) -> Markup:
     """One SVG element; children and attribute values are escaped. `class_` -> class, `data_x` -> data-x."""

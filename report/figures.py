@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from report.charts import ANGLE_TICKS, Axes, limits, nice_ticks, tag
+from report.charts import Axes, limits, nice_ticks, tag
+from report.quantity import Quantity
 
 METRICS = ("accuracy", "precision", "recall")
 HEALTH = {
@@ -14,7 +15,7 @@ HEALTH = {
     "valid_code_cov_error": ("Covariance error of the codes", "0 for the covariance of the prior", 0.0),
 }
 BASELINE = {"accuracy": ("Accuracy, held out", "share of held-out images named correctly", None)}
-RAMP = ((152, 48, 200), (184, 52, 150), (214, 85, 109), (238, 124, 74), (242, 164, 36))  # angle, low to high
+RAMP = ((152, 48, 200), (184, 52, 150), (214, 85, 109), (238, 124, 74), (242, 164, 36))  # of a number, low to high
 
 
 def epochs(history: pd.DataFrame) -> np.ndarray:
@@ -98,7 +99,7 @@ def arc(low: float, high: float, radius: float, css: str) -> Markup:
     )
 
 
-def dial(ranges: dict, class_index: dict[str, int]) -> Markup:
+def dial(ranges: dict, class_index: dict[str, int], told: Quantity) -> Markup:
     """The planted range of angles of each class, as rings of a half dial (a whole one if angles go beyond 180)."""
     beyond = any(low < 0 or high > 180 for low, high in ranges.values())
     ticks = range(0, 360 if beyond else 181, 45)
@@ -112,96 +113,81 @@ def dial(ranges: dict, class_index: dict[str, int]) -> Markup:
         arc(low, high, 108 - step * i, f"k{class_index.get(name, i) % 6}")
         for i, (name, (low, high)) in enumerate(ranges.items())
     ]
-    words = "; ".join(f"{name} {low:g} to {high:g} degrees" for name, (low, high) in ranges.items())
     return Axes((0, 1), (0, 1), height=305 if beyond else 168).svg(
-        *parts, alt=f"Planted angles: {words}", class_="dial"
+        *parts, alt=planted_words(ranges, told), class_="dial"
     )
 
 
-def median(values: np.ndarray) -> np.ndarray:
-    """Median over the rows of what is finite; NaN where nothing is."""
-    columns = [column[np.isfinite(column)] for column in values.T]
-    return np.array([np.median(column) if len(column) else np.nan for column in columns])
+def planted_words(ranges: dict, told: Quantity) -> str:
+    """The planted ranges for those who cannot see the drawing."""
+    return f"Planted {told.plural}: " + "; ".join(f"{name} {told.between(*pair)}" for name, pair in ranges.items())
 
 
-def walk_chart(alpha: np.ndarray, angle: np.ndarray, shown: list[int], most: int = 60) -> tuple[Markup, list]:
-    """Angle against alpha: all starts thin, the median thick; and where the cursor stands at each frame."""
-    axes = Axes(limits(alpha, pad=0.02), limits(angle, include=(0, 45)), width=380, height=250)
-    rows = list(dict.fromkeys([*shown, *range(min(len(angle), most))]))
-    thin = [axes.line(alpha, angle[row], "thin", data_row=row if row in shown else None) for row in rows]
-    middle = median(angle)
-    path = [[round(float(x), 1), round(float(y), 1)] for x, y in zip(axes.px(alpha), axes.py(middle), strict=True)]
-    cursor = tag("g", tag("line", x1=0, x2=0, y1=axes.top - 6, y2=axes.height - axes.bottom), class_="cursor")
-    knob = tag("circle", class_="knob", r=4.5, cx=0, cy=0)
-    alt = f"Measured angle against the step along the direction, {len(angle)} starts and their median"
-    frame = axes.frame("alpha (standard deviations of the codes)", y_ticks=angle_ticks(axes.y))
-    return axes.svg(frame, *thin, cursor, axes.line(alpha, middle, "accent thick"), knob, alt=alt), path
+def bars(ranges: dict, class_index: dict[str, int], told: Quantity) -> Markup:
+    """The planted range of values of each class, as bars one above the other over a common axis."""
+    ends = limits(*ranges.values(), pad=0.03)
+    axes = Axes(ends, (0, 1), height=54 + 26 * len(ranges), left=16, right=16, top=10)
+    parts = []
+    for i, (name, (low, high)) in enumerate(ranges.items()):
+        css, y = f"k{class_index.get(name, i) % 6}", axes.top + 13 + 26.0 * i
+        x0, x1 = (float(x) for x in axes.px((low, high)))
+        path = f"M{x0:.1f} {y}H{x1:.1f}" if high > low else f"M{x0:.1f} {y}h0"
+        parts.append(tag("path", class_=f"{'arc' if high > low else 'dots big'} {css}", d=path))
+    frame = axes.frame(f"{told.noun} ({told.scale})", y_ticks=())
+    return axes.svg(frame, *parts, alt=planted_words(ranges, told), class_="ranges")
 
 
-def angle_ticks(ends: tuple[float, float]) -> list[float] | None:
-    """Multiples of 45 degrees, or of 90 if there would be too many; None (round numbers) if there would be too few."""
-    for step in (15, 45, 90, 180):
-        ticks = np.arange(np.ceil(ends[0] / step), np.floor(ends[1] / step) + 1) * float(step)
-        if 3 <= len(ticks) <= 7:
-            return ticks.tolist()
-    return None
+DRAWINGS = {"degrees": dial}  # of planted ranges by unit; bars for any other
 
 
-def null_chart(spans: np.ndarray, span: float | None) -> Markup:
-    """How far random directions turn the picture, with this walk's span marked."""
-    spans = spans[np.isfinite(spans)]
-    top = max([45.0, *spans, *([] if span is None else [abs(span)])]) * 1.08
-    counts, edges = np.histogram(spans, bins=28, range=(0, top))
-    axes = Axes((0, top), (0, max(1, counts.max()) * 1.12), width=380, height=170, top=20)
-    here = [] if span is None else [axes.mark(abs(span), f"this walk: {abs(span):.0f}°")]
-    alt = f"Histogram of the turn of {len(spans)} random directions, with this walk's turn marked"
-    ticks = [t for t in (*ANGLE_TICKS, 225, 270, 315, 360) if t <= top]
-    return axes.svg(axes.frame("median turn (degrees)", ticks), axes.bars(edges, counts, "count"), *here, alt=alt)
+def planted_ranges(ranges: dict, class_index: dict[str, int], told: Quantity) -> Markup:
+    """The planted range of each class, drawn as its unit asks for: {class: (low, high)}."""
+    return DRAWINGS.get(told.unit, bars)(ranges, class_index, told)
 
 
-def response_chart(rows: pd.DataFrame, class_index: dict, boundary: float | None, alt: str) -> Markup:
-    """Mean class probability against the angle, one line and interval per true class."""
-    axes = Axes(limits(rows["angle"], pad=0.02), (-0.03, 1.03), height=220, top=20)
-    parts = [] if boundary is None else [axes.mark(boundary, f"{boundary:g}°")]
+def response_chart(rows: pd.DataFrame, class_index: dict, boundary: float | None, told: Quantity, alt: str) -> Markup:
+    """Mean class probability against the planted value, one line and interval per true class."""
+    axes = Axes(limits(rows["value"], pad=0.02), (-0.03, 1.03), height=220, top=20)
+    parts = [] if boundary is None else [axes.mark(boundary, told.short(boundary))]
     parts.append(axes.line(axes.x, (0.5, 0.5), "reference"))
-    for name, group in rows.sort_values("angle").groupby("label", sort=False):
-        css, x = f"k{class_index.get(str(name), 0) % 6}", group["angle"]
+    for name, group in rows.sort_values("value").groupby("label", sort=False):
+        css, x = f"k{class_index.get(str(name), 0) % 6}", group["value"]
         parts += [axes.band(x, group["low"], group["high"], css)] if {"low", "high"} <= set(group) else []
         parts += [axes.line(x, group["mean"], css), axes.dots(x, group["mean"], css)]
-    ticks = [t for t in ANGLE_TICKS if axes.x[0] <= t <= axes.x[1]]
-    return axes.svg(axes.frame("planted angle (degrees)", ticks or None, (0, 0.25, 0.5, 0.75, 1)), *parts, alt=alt)
+    frame = axes.frame(f"planted {told.noun} ({told.scale})", told.ticks(axes.x), (0, 0.25, 0.5, 0.75, 1))
+    return axes.svg(frame, *parts, alt=alt)
 
 
-def impact_chart(impact: dict) -> Markup:
-    """Difference of the mean planted angle against the distance along the direction, both models."""
+def impact_chart(impact: dict, told: Quantity) -> Markup:
+    """Difference of the mean planted value against the distance along the direction, both models."""
     named = [(m, css) for m, css in (("baseline", "quiet dashed"), ("aae", "accent")) if f"{m}.difference" in impact]
-    axes = Axes((0, 1), limits(*(impact[f"{m}.difference"] for m, _ in named), include=(0, 90)), height=230)
+    axes = Axes((0, 1), limits(*(impact[f"{m}.difference"] for m, _ in named), include=(0,)), height=230)
     parts = [
         draw(impact[f"{m}.distance"], impact[f"{m}.difference"], css.split()[0] if draw == axes.dots else css)
         for m, css in named
         for draw in (axes.line, axes.dots)
     ]
     return axes.svg(
-        axes.frame("distance along the direction", y_ticks=angle_ticks(axes.y)),
+        axes.frame("distance along the direction", y_ticks=told.ticks(axes.y)),
         *parts,
-        alt="Rotation-impact curve of the AAE and the ResNet34",
+        alt=f"Mean planted {told.noun} along the direction of the AAE and the ResNet34",
     )
 
 
-def impact_scatter(position, value, label, class_index: dict, alt: str, most: int = 600) -> Markup:
-    """Planted angle of each held-out item against its place along the direction, one colour per class."""
+def impact_scatter(position, value, label, class_index: dict, told: Quantity, alt: str, most: int = 600) -> Markup:
+    """Planted value of each held-out item against its place along the direction, one colour per class."""
     kept = np.linspace(0, len(value) - 1, min(len(value), most)).astype(int)
     position, value, label = np.asarray(position)[kept], np.asarray(value)[kept], np.asarray(label).astype(str)[kept]
-    axes = Axes(limits(position), limits(value, include=(0, 90)), height=230)
+    axes = Axes(limits(position), limits(value, include=(0,)), height=230)
     parts = [
         axes.dots(position[label == name], value[label == name], f"k{index % 6} fine")
         for name, index in class_index.items()
     ]
-    return axes.svg(axes.frame("position along the direction", y_ticks=angle_ticks(axes.y)), *parts, alt=alt)
+    return axes.svg(axes.frame("position along the direction", y_ticks=told.ticks(axes.y)), *parts, alt=alt)
 
 
 def ramp(share: float) -> str:
-    """The colour at `share` (0 to 1) of the angle's scale."""
+    """The colour at `share` (0 to 1) of a number's scale."""
     at = np.clip(share, 0, 1) * (len(RAMP) - 1)
     return "#" + "".join(
         f"{round(np.interp(at, range(len(RAMP)), channel)):02x}" for channel in zip(*RAMP, strict=True)

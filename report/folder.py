@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-ORDER = ("lda", "head", "means")  # the order in which directions are offered
+from report.quantity import Quantity, meter_quantity, planted_quantity
+from report.words import numbered
+
+ORDER = ("lda", "logistic", "head", "means", "severity", "gradient")  # in which directions are offered; then by name
 
 
 def clean(value):
@@ -20,6 +23,12 @@ def clean(value):
         return [clean(item) for item in value]
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def counted(name: str) -> tuple[str, int]:
+    """What sorts "dim_7" before "dim_11"."""
+    kind, number = numbered(name)
+    return kind, int(number or 0)
 
 
 class RunFolder:
@@ -77,9 +86,24 @@ class RunFolder:
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """Planted degrees per class, (low, high)."""
+        """Planted values per class, (low, high), in the factor's unit."""
         ranges = self.config.get("ranges") or {}
         return {str(name): (float(pair[0]), float(pair[1])) for name, pair in ranges.items() if pair}
+
+    @property
+    def planted(self) -> Quantity:
+        """What is planted, and how its values are told."""
+        return planted_quantity(self.config.get("factor_about"))
+
+    @cached_property
+    def meter(self) -> Quantity:
+        """What the planted factor's meter reads, and how its readings are told."""
+        return meter_quantity(self.meter_name, (self.json("navigate.json").get("planted") or {}).get("unit"))
+
+    @property
+    def meter_name(self) -> str:
+        """The name of the planted factor's meter."""
+        return (self.config.get("factor_about") or {}).get("meter") or "rotation"
 
     @cached_property
     def items(self) -> pd.DataFrame | None:
@@ -96,8 +120,12 @@ class RunFolder:
         """Names of the walks there are, `first` in front."""
         found = {file.stem for file in (self.path / "walks").glob("*.npz")} - {"random"}
         known = [name for name in (first, *ORDER) if name in found]
-        return list(dict.fromkeys(known + sorted(found)))
+        return list(dict.fromkeys(known + sorted(found, key=counted)))
 
     def walk(self, name: str) -> dict | None:
         """The arrays of one walk; None if incomplete."""
-        return self.arrays(f"walks/{name}.npz", "frames", "alpha", "angle", "probability")
+        return self.arrays(f"walks/{name}.npz", "frames", "alpha", "probability")
+
+    def names(self, rows) -> np.ndarray:
+        """The class of each of some rows of items.csv, (M,) str."""
+        return np.array([str(self.item(row, "label")) for row in rows])

@@ -1,48 +1,101 @@
-"""The t-SNE map of the held-out codes: points in two colourings, the class arrow, thumbs of real images."""
+"""Maps of the held-out codes: points by class, the main direction where it is linear, thumbs of real images.
+
+A path per class holds its points in the order of the rows; `columns` gives, in the same order, what a script needs to
+colour them otherwise.
+"""
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from report.charts import Axes, limits, tag
+from report.choice import evenly
 from report.figures import ramp
+from report.folder import RunFolder
 from report.pictures import colour, shrink, uri
+from report.words import column_name
 
-THUMB, BINS, MOST = 42, 12, 2000
+METHODS = {"side": "Direction and PCA", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+LINEAR = ("side", "pca")
+THUMB, MOST, BINS, NAMES, MOST_COLUMNS = 42, 2000, 12, 6, 40
+LETTERS = "abcdefghijkl"  # a bin or a name each; "-" is unknown
+PLACEHOLDERS = ("path", "group", "split", "factor", "label")  # columns that name items, or stand elsewhere
 
 
-def map_chart(found: dict, label: np.ndarray, value: np.ndarray, class_index: dict) -> Markup:
-    """The map as SVG; `label` (M,) and `value` (M,) in degrees belong to the points, NaN where unknown."""
-    xy, arrow = found["xy"], found.get("arrow")
+def map_chart(found: dict, name: str, label: np.ndarray, class_index: dict) -> Markup:
+    """One map as SVG; `label` (M,) belongs to the points `name`.xy (M, 2)."""
+    xy, arrow = found[f"{name}.xy"], found.get(f"{name}.arrow")
     axes = Axes(limits(xy[:, 0]), limits(xy[:, 1]), width=480, height=400, left=24, right=24, top=24, bottom=24)
-    parts = points(axes, xy, label, value, class_index)
-    parts += thumbs(axes, found, class_index, label)
+    parts = [
+        axes.dots(*xy[chosen].T, "point", style=f"--class:var(--k{index % 6})")
+        for index, chosen in in_order(label, class_index)
+    ]
+    parts += thumbs(axes, found, xy, class_index, label)
     parts += [] if arrow is None else arrow_between(axes, arrow)
-    return axes.svg(*parts, alt=f"t-SNE map of the codes of {len(xy)} held-out images", class_="map")
+    return axes.svg(*parts, alt=f"{METHODS[name]} map of the codes of {len(xy)} held-out images", class_="map")
 
 
-def scale(value: np.ndarray) -> tuple[float, float]:
-    """The ends of the angle's colour scale: 0 to 180 unless values go beyond."""
-    known = value[np.isfinite(value)]
-    return (min(0.0, *known), max(180.0, *known)) if len(known) else (0.0, 180.0)
+def in_order(label: np.ndarray, class_index: dict) -> list[tuple[int, np.ndarray]]:
+    """(class number, indices of its shown points), classes in order; at most MOST points in all."""
+    kept = np.array(evenly(len(label), MOST), int)
+    found = [(index, kept[label[kept] == name]) for name, index in class_index.items()]
+    return [(index, chosen) for index, chosen in found if len(chosen)]
 
 
-def points(axes: Axes, xy, label, value, class_index: dict) -> list[Markup]:
-    """The points as one path per class and step of angle, so that a page of thousands stays small."""
-    low, high = scale(value)
-    steps = np.where(np.isfinite(value), np.clip((value - low) / (high - low) * BINS, 0, BINS - 1), -1).astype(int)
-    kept = np.isin(np.arange(len(xy)), np.linspace(0, len(xy) - 1, min(len(xy), MOST)).astype(int))
-    parts = []
-    for step in range(-1, BINS):
-        tint = ramp((step + 0.5) / BINS) if step >= 0 else "var(--muted)"
-        for name, index in class_index.items():
-            chosen = kept & (steps == step) & (label == name)
-            style = f"--class:var(--k{index % 6});--angle:{tint}"
-            parts += [axes.dots(*xy[chosen].T, "point", style=style)] if chosen.any() else []
-    return parts
+def columns(run: RunFolder, rows: np.ndarray, label: np.ndarray, class_index: dict) -> list[dict]:
+    """Every column that can colour the points: its name, its legend, and a letter for each point.
+
+    Numbers are cut into BINS steps from the least to the largest; names may be at most NAMES.
+    """
+    if run.items is None or not len(rows):
+        return []
+    order = np.concatenate([chosen for _, chosen in in_order(label, class_index)] or [np.empty(0, int)])
+    known = order[rows[order] < len(run.items)]
+    table = run.items.iloc[rows[known]] if len(known) == len(order) else run.items.iloc[:0]
+    names = ["value", *(c for c in table if c not in (*PLACEHOLDERS, "value"))]
+    made = [(column_name(name, run.planted.noun), name) for name in names if name in table]
+    say = {"value": run.planted.short}
+    found = [{"name": title, **letters} for title, n in made if (letters := encode(table[n], say.get(n, rough)))]
+    return found[:MOST_COLUMNS]
+
+
+def rough(value: float) -> str:
+    """A number with three digits and a true minus sign."""
+    return f"{value:.3g}".replace("-", "\u2212")
+
+
+def encode(column: pd.Series, say) -> dict | None:
+    """A column as letters with its legend; None if it is constant, or text of too many values.
+
+    say: from a number to the text of the legend's ends.
+    """
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return steps(column.to_numpy(float), say)
+    names = sorted(column.dropna().astype(str).unique())
+    if not 2 <= len(names) <= NAMES:
+        return None
+    letter = dict(zip(names, LETTERS, strict=False))
+    points = "".join("-" if pd.isna(value) else letter[str(value)] for value in column)
+    return {"names": names, "points": points}
+
+
+def steps(values: np.ndarray, say) -> dict | None:
+    """Numbers (M,) as letters of BINS equal steps, with the ends of the scale; None if they do not vary."""
+    known = np.isfinite(values)
+    if not known.any() or not (high := values[known].max()) > (low := values[known].min()):
+        return None
+    level = np.clip((np.where(known, values, low) - low) / (high - low) * BINS, 0, BINS - 1).astype(int)
+    points = "".join(LETTERS[i] if k else "-" for i, k in zip(level, known, strict=True))
+    return {"low": say(float(low)), "high": say(float(high)), "points": points}
+
+
+def shades() -> list[str]:
+    """The colours of the BINS steps, low to high."""
+    return [ramp((step + 0.5) / BINS) for step in range(BINS)]
 
 
 def arrow_between(axes: Axes, arrow: np.ndarray) -> list[Markup]:
-    """An arrow from the first class's mean to the last one's, with a halo that keeps it readable on points."""
+    """An arrow between two points (2, 2), with a halo that keeps it readable on the map's points."""
     (x0, x1), (y0, y1) = axes.px(arrow[:, 0]), axes.py(arrow[:, 1])
     along = np.array([x1 - x0, y1 - y0]) / (np.hypot(x1 - x0, y1 - y0) or 1)
     across, tip = np.array([-along[1], along[0]]), np.array([x1, y1])
@@ -58,25 +111,24 @@ def arrow_between(axes: Axes, arrow: np.ndarray) -> list[Markup]:
     ]
 
 
-def thumbs(axes: Axes, found: dict, class_index: dict, label: np.ndarray) -> list[Markup]:
-    """Small real images at their places, leaving out those that would cover an earlier one."""
-    if not all(key in found for key in ("thumb_xy", "thumb_image")):
+def thumbs(axes: Axes, found: dict, xy: np.ndarray, class_index: dict, label: np.ndarray) -> list[Markup]:
+    """Small real images at the places of their rows, leaving out those that would cover an earlier one."""
+    if not {"thumb_row", "thumb_image"} <= set(found):
         return []
-    pictures = shrink(colour(found["thumb_image"]), 64)
-    centres = np.stack([axes.px(found["thumb_xy"][:, 0]), axes.py(found["thumb_xy"][:, 1])], axis=1)
+    pictures = shrink(colour(found["thumb_image"]), 48)
     placed, parts = [], []
-    for i, centre in enumerate(centres):
-        centre = np.clip(centre, THUMB / 2 + 1, (axes.width - THUMB / 2 - 1, axes.height - THUMB / 2 - 1))
-        if np.isfinite(centre).all() and all(np.abs(centre - other).max() > THUMB * 0.94 for other in placed):
-            placed.append(centre)
-            parts += thumb(pictures[i], centre, class_index.get(thumb_class(found, label, i)))
+    for picture, row in zip(pictures, found["thumb_row"], strict=True):
+        for at in np.flatnonzero(found["row"] == row)[:1]:
+            centre = inside(axes, np.array([axes.px(xy[at, 0]), axes.py(xy[at, 1])]))
+            if np.isfinite(centre).all() and all(np.abs(centre - other).max() > THUMB * 0.94 for other in placed):
+                placed.append(centre)
+                parts += thumb(picture, centre, class_index.get(str(label[at])))
     return parts
 
 
-def thumb_class(found: dict, label: np.ndarray, i: int) -> str | None:
-    """The class of thumb `i`, looked up by its row among the points."""
-    at = np.flatnonzero(found["row"] == found["thumb_row"][i]) if "thumb_row" in found else ()
-    return str(label[at[0]]) if len(at) else None
+def inside(axes: Axes, centre: np.ndarray) -> np.ndarray:
+    """The centre of a thumb, moved so far that it lies on the map."""
+    return np.clip(centre, THUMB / 2 + 1, (axes.width - THUMB / 2 - 1, axes.height - THUMB / 2 - 1))
 
 
 def thumb(picture: np.ndarray, centre: np.ndarray, index: int | None) -> list[Markup]:

@@ -11,6 +11,14 @@ LARGEST = 96  # pixels per tile; larger pictures are scaled down
 HEAT = np.array(
     [(0, 64, 10, 90), (90, 180, 35, 90), (170, 240, 110, 30), (255, 252, 230, 120)], float
 )  # level, r, g, b
+SIGNED = ((33, 255, 178), (102, 255, 24), (172, 255, 43))  # red, green, blue at a fall, no change, a rise
+
+
+def rounded(values, digits: int):
+    """Nested lists of rounded floats, None for what is not finite."""
+    if np.ndim(values):
+        return [rounded(value, digits) for value in values]
+    return round(float(values), digits) if np.isfinite(values) else None
 
 
 def colour(pictures: np.ndarray) -> np.ndarray:
@@ -43,9 +51,9 @@ def uri(picture: np.ndarray, quality: int = 84) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def sprite(pictures: np.ndarray) -> dict:
+def sprite(pictures: np.ndarray, largest: int = LARGEST) -> dict:
     """(R, C, H, W, 1 or 3) uint8 -> {"uri", "rows", "columns", "ratio"}: one picture holding all of them."""
-    small = shrink(colour(pictures))
+    small = shrink(colour(pictures), largest)
     return {
         "uri": uri(sheet(small)),
         "rows": small.shape[0],
@@ -62,7 +70,18 @@ def heat_sprite(heat: np.ndarray) -> dict:
     paint = [np.interp(level, HEAT[:, 0], channel) for channel in HEAT[:, 1:].T]
     layers = np.stack([*paint, level * 0.82], axis=-1).round().astype(np.uint8)
     small = shrink(layers, 64)
-    return {"uri": uri(sheet(small), 80), "rows": small.shape[0], "columns": small.shape[1]}
+    return {"uri": uri(sheet(small), 80), "rows": small.shape[0], "columns": small.shape[1], "ratio": None}
+
+
+def signed_picture(difference: np.ndarray) -> np.ndarray:
+    """(R, H, W) signed change -> (R, H, W, 3) uint8: red where it rises, white where it stays, blue where it falls.
+
+    One scale for all, up to the largest change but for the half per cent beyond.
+    """
+    difference = np.nan_to_num(np.asarray(difference, float), posinf=0, neginf=0)
+    top = np.percentile(np.abs(difference), 99.5) if difference.size else 0.0
+    level = np.clip(difference / (top or 1), -1, 1)
+    return np.stack([np.interp(level, (-1, 0, 1), ends) for ends in SIGNED], axis=-1).round().astype(np.uint8)
 
 
 def picture_file(path: Path, widest: int = 1400) -> dict:
@@ -79,3 +98,8 @@ def picture_file(path: Path, widest: int = 1400) -> dict:
 def place(index: int, number: int) -> float:
     """Where tile `index` of `number` begins along a sprite, in the per cent of CSS background-position."""
     return round(100 * index / max(1, number - 1), 4)
+
+
+def spot(column: int, columns: int, row: int = 0, rows: int = 1) -> dict:
+    """The place of one tile of a sprite, both ways."""
+    return {"x": place(column, columns), "y": place(row, rows)}

@@ -1,18 +1,19 @@
 "use strict";
-// Sliders of the walks. Everything else on the page works without a script.
+// Sliders of the walks, and other colours for the map. Everything else on the page works without a script.
 (function () {
   const holder = document.getElementById("walk-data");
   if (!holder) return;
-  const data = JSON.parse(holder.textContent);
+  const {walks: data, sign, digits, change} = JSON.parse(holder.textContent);
   const minus = (text) => text.replace("-", "\u2212");
-  const degrees = (a) => a === null ? "\u2013" : (a > 0.5 ? "+" : "") + minus(Math.abs(a) < 0.5 ? "0" : a.toFixed(0)) + "\u00b0";
+  const plain = (v) => minus(Number(v.toFixed(digits)) === 0 ? (0).toFixed(digits) : v.toFixed(digits)) + sign;
+  const signed = (v) => v === null ? "\u2013" : (Number(v.toFixed(digits)) > 0 ? "+" : "") + plain(v);
   const walks = Array.from(document.querySelectorAll("[data-walk]"), (box, i) => walk(box, data[i]));
 
   function walk(box, d) {
     const slider = box.querySelector("[data-step]"), button = box.querySelector("[data-play]");
     const readout = box.querySelector("[data-readout]"), cursor = box.querySelector(".cursor"), knob = box.querySelector(".knob");
     const cells = Array.from(box.querySelectorAll(".cell"), (cell) => ({
-      tile: cell.querySelector(".tile"), bar: cell.querySelector(".bar i"), angle: cell.querySelector("[data-angle]"),
+      tile: cell.querySelector(".tile"), bar: cell.querySelector(".bar i"), reading: cell.querySelector("[data-reading]"),
       probability: cell.querySelector("[data-probability]")}));
     let timer = 0, way = 1;
 
@@ -22,15 +23,15 @@
         const p = d.probability[row][t];
         cell.tile.style.backgroundPositionX = across + "%";
         cell.bar.style.width = 100 * (p || 0) + "%";
-        cell.angle.textContent = degrees(d.angle[row][t]);
+        cell.reading.textContent = signed(d.reading[row][t]);
         cell.probability.textContent = p === null ? "\u2013" : p.toFixed(2);
       });
       const [x, y] = d.cursor[t];
       cursor.setAttribute("transform", `translate(${x} 0)`);
       knob.style.display = y === null ? "none" : "";
       knob.setAttribute("transform", `translate(${x} ${y || 0})`);
-      readout.textContent = `alpha ${minus(d.alpha[t].toFixed(1))}, median ${degrees(d.median[t])}`;
-      slider.setAttribute("aria-valuetext", `alpha ${d.alpha[t].toFixed(1)}, median angle ${d.median[t] === null ? "not measured" : d.median[t] + " degrees"}`);
+      readout.textContent = `alpha ${minus(d.alpha[t].toFixed(1))}, median ${signed(d.median[t])}`;
+      slider.setAttribute("aria-valuetext", `alpha ${d.alpha[t].toFixed(1)}, median ${change} ${d.median[t] === null ? "not measured" : plain(d.median[t])}`);
     }
     function stop() {
       clearInterval(timer);
@@ -61,18 +62,68 @@
     return {box, stop, slider, show};
   }
 
-  function choose(number, from) {
-    walks.forEach((each, i) => {
+  function choose(from) {
+    walks.forEach((each) => {
       each.stop();
       if (from && each.slider.max === from.slider.max) each.slider.value = from.slider.value;
-      each.box.hidden = i !== number;
       each.show();
     });
   }
   let current = 0;
   document.querySelectorAll("[data-tabs] input").forEach((input) => {
-    input.addEventListener("change", () => { choose(Number(input.value), walks[current]); current = Number(input.value); });
+    input.addEventListener("change", () => { choose(walks[current]); current = Number(input.value); });
     if (input.checked) current = Number(input.value);
   });
-  choose(current);
+})();
+
+(function () {
+  const holder = document.getElementById("map-data"), select = document.getElementById("colour-by");
+  if (!holder || !select) return;
+  const {columns, shades} = JSON.parse(holder.textContent);
+  const legend = document.querySelector("[data-legend]"), first = legend.innerHTML;
+  const maps = Array.from(document.querySelectorAll("svg.map"), (svg) => {
+    const byClass = Array.from(svg.querySelectorAll(".point"));
+    return {svg, byClass, after: byClass[byClass.length - 1], places: byClass.flatMap((path) => path.getAttribute("d").match(/M[^M]*/g) || []), own: []};
+  });
+  const colour = (each, letter) => letter === "-" ? "var(--muted)" : each.names ? `var(--k${letter.charCodeAt(0) - 97})` : shades[letter.charCodeAt(0) - 97];
+
+  function element(name, text, style) {
+    const made = document.createElement(name);
+    made.textContent = text;
+    if (style) made.style.cssText = style;
+    return made;
+  }
+  function key(each) {
+    const line = element("p", "");
+    line.className = "key";
+    line.setAttribute("aria-label", "Legend");
+    const parts = each.names ? each.names.map((name, i) => {
+      const entry = element("span", name), dot = element("i", "", `--k:var(--k${i})`);
+      dot.className = "dot";
+      entry.prepend(dot);
+      return entry;
+    }) : [element("span", each.low), Object.assign(element("span", "", `background:linear-gradient(90deg,${shades.join(",")})`), {className: "gradient"}), element("span", each.high)];
+    line.append(...parts);
+    return line;
+  }
+  function paint(map, each) {
+    map.svg.classList.toggle("by-column", Boolean(each));
+    map.own.forEach((path) => path.remove());
+    map.byClass.forEach((path) => { path.style.display = each ? "none" : ""; });
+    const letters = each ? Array.from(new Set(each.points)).sort() : [];
+    map.own = letters.map((letter) => {
+      const path = map.after.cloneNode();
+      path.style.cssText = `--class:${colour(each, letter)}`;
+      path.setAttribute("d", map.places.filter((_, i) => each.points[i] === letter).join(""));
+      map.after.after(path);
+      return path;
+    });
+  }
+  function show() {
+    const each = select.value === "" ? null : columns[Number(select.value)];
+    maps.forEach((map) => paint(map, each));
+    if (each) legend.replaceChildren(key(each)); else legend.innerHTML = first;
+  }
+  select.addEventListener("change", show);
+  show();
 })();

@@ -1,52 +1,82 @@
 """What the numbers of one run allow to be said, in plain words."""
 
-from report.words import degrees, direction_name, fixed
+from report.quantity import Quantity, meter_quantity, planted_quantity
+from report.words import direction_name, fixed, listed, sentence
 
-CLEAR_SPAN, CLEAR_SPEARMAN, CLEAR_P = 45.0, 0.8, 0.01  # all three are needed to call it a turn
-NO_SPAN = 10.0  # at most this is no turn
-METER_ERROR = 15.0  # above this the decoder cannot show the factor, so that "no" is no answer (protocol, gate 1)
+CLEAR_SPEARMAN, CLEAR_P = 0.8, 0.01  # with the limit "clear" of the change, all are needed to call it one
+USED = 0.85  # least spurious score of a model that is said to use the factor (protocol, gate 0)
 
 ARM_MEANING = {
-    (
-        "biased",
-        "turns",
-    ): "In this arm the angle gives the class away, and the walk shows it, as it does where a model uses rotation.",
-    (
-        "biased",
-        "does not turn",
-    ): "In this arm the angle gives the class away, and the walk does not show it: ignored, or missed by the walk.",
-    ("irrelevant", "turns"): "In this arm the angle says nothing about the class, so this turn is a false alarm.",
-    (
-        "irrelevant",
-        "does not turn",
-    ): "In this arm the angle says nothing about the class, and the walk claims nothing: as it should be.",
-    ("normal", "turns"): "In this arm nothing was planted: such a turn was in the data already, or is a false alarm.",
-    ("normal", "does not turn"): "In this arm nothing was rotated, and the walk claims nothing: as it should be.",
+    ("biased", "changes"): "In this arm the {noun} gives the class away, and the walk shows it, as it does where a "
+    "model uses {factor}.",
+    ("biased", "unused"): "In this arm the {noun} gives the class away, and the walk shows it. But planted alone it "
+    "brings the AAE over in too few cases to call it used (85\u202f% are asked for): the walk shows what goes with the "
+    "class in these pictures, not what alone decides.",
+    ("biased", "does not change"): "In this arm the {noun} gives the class away, and the walk does not show it: "
+    "ignored, or missed by the walk.",
+    ("irrelevant", "changes"): "In this arm the {noun} says nothing about the class, so this {change} is a false "
+    "alarm.",
+    ("irrelevant", "does not change"): "In this arm the {noun} says nothing about the class, and the walk claims "
+    "nothing: as it should be.",
+    ("normal", "changes"): "In this arm nothing was planted: such a {change} was in the data already, or is a false "
+    "alarm.",
+    ("normal", "does not change"): "In this arm nothing was planted, and the walk claims no {change}: as it should be.",
 }
 
+SHARES = ("flipped", "flipped_when_seen", "already", "accepted", "shorter")
+COUNTERFACTUAL = (
+    ("flipped", "for {flipped} of {items} held-out items a code was found that the head decides otherwise"),
+    ("flipped_when_seen", "{flipped_when_seen} are also decided otherwise when decoded and encoded again"),
+    ("already", "for {already} the plain reconstruction already is"),
+    ("accepted", "the discriminator accepts {accepted} of these codes"),
+    ("distance", "their median distance is {distance}"),
+    ("nearest_other", "the nearest real item of another class lies at {nearest_other}"),
+    ("shorter", "the counterfactual is the nearer one for {shorter}"),
+)
 
-def reading(walk: dict, meter: dict | None = None) -> str | None:
-    """ "turns", "does not turn" or "undecided" from a walk's scores; None if nothing was measured."""
-    span = walk.get("rotation_span_deg")
-    if span is None:
+
+def quantities(summary: dict) -> tuple[Quantity, Quantity]:
+    """What is planted, and what its meter reads."""
+    about = summary["factor_about"] or {}
+    return planted_quantity(about), meter_quantity(about.get("meter"), summary["planted"]["unit"])
+
+
+def reading(walk: dict, planted: dict, meter: dict | None = None) -> str | None:
+    """ "changes", "does not change" or "undecided" from a walk's scores and the planted limits, in the meter's unit.
+
+    None if nothing was measured, or if there are no limits to compare with.
+    """
+    change, limits = walk.get("change"), planted.get("limits") or {}
+    if change is None or limits.get("clear") is None:
         return None
-    if not doubts(walk):
-        return "turns"
-    error = (meter or {}).get("reconstruction_error_deg")
-    return "does not turn" if abs(span) <= NO_SPAN and (error is None or error <= METER_ERROR) else "undecided"
+    if not doubts(walk, limits, meter_quantity(planted.get("meter"), planted.get("unit"))):
+        return "changes"
+    return "does not change" if small(change, limits) and not blind(limits, meter) else "undecided"
 
 
-def doubts(walk: dict) -> list[str]:
-    """The clauses of a clear turn that the walk does not meet, as phrases."""
-    span, spearman, p = (walk.get(key) for key in ("rotation_span_deg", "rotation_spearman", "p_value"))
+def small(change: float, limits: dict) -> bool:
+    """Is a change at most what counts as none?"""
+    return limits.get("none") is not None and abs(change) <= limits["none"]
+
+
+def blind(limits: dict, meter: dict | None) -> bool:
+    """Are readings of reconstructions so far off that the decoder cannot show the factor (protocol, gate 1)?"""
+    error, most = (meter or {}).get("reconstruction_error"), limits.get("meter_error")
+    return error is not None and most is not None and error > most
+
+
+def doubts(walk: dict, limits: dict, told: Quantity) -> list[str]:
+    """The clauses of a clear change that the walk does not meet, as phrases."""
+    change, spearman, p = (walk.get(key) for key in ("change", "spearman", "p_value"))
+    clear = limits["clear"]
     checks = [
         (
-            span is not None and abs(span) >= CLEAR_SPAN,
-            f"the turn is {degrees(span)}, and {degrees(CLEAR_SPAN)} are asked for",
+            change is not None and abs(change) >= clear,
+            f"the {told.change} is {told.said(abs(change or 0))}, and at least {told.said(clear)} is asked for",
         ),
         (
             spearman is not None and abs(spearman) >= CLEAR_SPEARMAN,
-            f"the angle follows the walk with Spearman {fixed(spearman, 2)}, and {CLEAR_SPEARMAN} is asked for",
+            f"the {told.noun} follows the walk with Spearman {fixed(spearman, 2)}, and {CLEAR_SPEARMAN} is asked for",
         ),
         (
             p is not None and p <= CLEAR_P,
@@ -56,44 +86,93 @@ def doubts(walk: dict) -> list[str]:
     return [phrase for passed, phrase in checks if not passed]
 
 
+def named(summary: dict) -> list[dict]:
+    """The meters that the naming table of the main direction calls changed, strongest first."""
+    found = (summary["naming"] or {}).get(summary["walk"]["direction"]) or {}
+    return [row for row in found.get("meters") or [] if row.get("named") and row.get("words")]
+
+
+def measured(summary: dict) -> str:
+    """By how much the decoded picture changes, with its interval and beside random directions: a clause."""
+    walk, told = summary["walk"], quantities(summary)[1]
+    change, random = walk["change"], walk["random_change"]
+    words = walk["change_words"] or f"has a {told.change} of {told.said(abs(change))}"
+    ends = sorted(end if change >= 0 else -end for end in walk["change_ci"] or [] if end is not None)
+    interval = (
+        f" (95\u202f% interval {fixed(ends[0], told.digits)} to {fixed(ends[1], told.digits)})"
+        if len(ends) == 2
+        else ""
+    )
+    verb = "turn" if told.change == "turn" else "change"
+    beside = "" if random is None else f"; random directions {verb} it by {fixed(random, told.digits)}"
+    return f"{words}{interval}{beside}"
+
+
 def headline(summary: dict) -> str:
-    """The first sentence: how far the walk turns the picture, beside random directions."""
+    """The first sentence: what the walk does to the decoded picture.
+
+    The planted factor where one was planted; in arm normal whatever the naming table names.
+    """
     walk = summary["walk"]
-    if walk["rotation_span_deg"] is None:
+    if walk["change"] is None:
         return "In this run no walk has been measured yet."
-    low_high = walk["rotation_span_deg_ci"] or []
-    interval = f" (95\u202f% interval {fixed(low_high[0], 0)} to {fixed(low_high[1], 0)})" if len(low_high) == 2 else ""
-    random = walk["random_span_deg"]
-    beside = "" if random is None else f"; random directions turn it by {fixed(random, 0)}"
+    told = measured(summary)
+    if summary["arm"] == "normal" and walk["direction"] in (summary["naming"] or {}):
+        told = listed(row["words"] for row in named(summary)) or "changes no factor that the meters know beyond chance"
     return (
-        f"Walking the {direction_name(walk['direction'])} direction from one end to the other turns the decoded "
-        f"picture by {degrees(abs(walk['rotation_span_deg']))}{interval}{beside}."
+        f"From one end of the {direction_name(walk['direction'])} direction to the other, the decoded picture {told}."
     )
 
 
+def checked(summary: dict) -> str:
+    """In arm normal: the factor that the run is checked for, after what it does in general."""
+    if summary["arm"] != "normal" or summary["walk"]["change"] is None:
+        return ""
+    return f"Checked for {summary['factor'] or 'rotation'}: the picture {measured(summary)}."
+
+
 def judgement(summary: dict) -> str:
-    """The second sentence: clear turn, no turn, or undecided and why."""
-    walk, form = summary["walk"], summary["walk"]["reading"]
-    if form == "turns":
+    """The second sentence: clear change, none, or undecided and why."""
+    walk, told, limits = summary["walk"], quantities(summary)[1], summary["planted"]["limits"] or {}
+    if walk["reading"] == "changes":
         return (
-            "This is a clear turn: the angle rises along the walk "
-            f"(Spearman {fixed(walk['rotation_spearman'], 2)}), "
+            f"This is a clear {told.change}: the {told.noun} follows the walk "
+            f"(Spearman {fixed(walk['spearman'], 2)}), "
             f"and hardly any random direction reaches as far (p = {fixed(walk['p_value'], 3)})."
         )
-    if form == "does not turn":
-        return f"This is no turn: at most {degrees(NO_SPAN)} counts as none, whatever else the walk changes."
-    error = summary["meter"]["reconstruction_error_deg"]
-    if form == "undecided" and error is not None and error > METER_ERROR and abs(walk["rotation_span_deg"]) <= NO_SPAN:
+    if walk["reading"] == "does not change":
+        return f"This is no {told.change}: at most {told.said(limits['none'])} counts as none, whatever else changes."
+    if walk["reading"] and small(walk["change"], limits) and blind(limits, summary["meter"]):
         return (
-            f"This is undecided: angles measured on reconstructions are off by {degrees(error)}, so this decoder "
-            "cannot show rotation, and a walk without a turn proves nothing."
+            f"This is undecided: the {told.noun} measured on reconstructions is off by "
+            f"{told.said(summary['meter']['reconstruction_error'])}, so this decoder cannot show "
+            f"{summary['factor'] or 'rotation'}, and a walk without a {told.change} proves nothing."
         )
-    return f"This is undecided: {'; '.join(doubts(walk))}." if form else ""
+    return f"This is undecided: {'; '.join(doubts(walk, limits, told))}." if walk["reading"] else ""
+
+
+def besides(summary: dict) -> str:
+    """What else the naming table names, where the lead speaks of the planted factor alone."""
+    if summary["arm"] == "normal":
+        return ""
+    own = summary["planted"]["meter"] or summary["walk"]["meter"] or "rotation"
+    others = [row["words"] for row in named(summary) if not str(row.get("meter")).startswith(own)]
+    return f"Beyond chance it also {listed(others)}." if others else ""
 
 
 def meaning(summary: dict) -> str:
-    """The third sentence: what that says in this arm."""
-    return ARM_MEANING.get((summary["arm"], summary["walk"]["reading"]), "")
+    """What the reading says in this arm."""
+    planted, told = quantities(summary)
+    form = ARM_MEANING.get((summary["arm"], understood(summary)), "")
+    return form.format(noun=planted.noun, factor=summary["factor"] or "rotation", change=told.change)
+
+
+def understood(summary: dict) -> str | None:
+    """The reading, or "unused" for a change in arm biased of a factor that the AAE does not go by (gate 0)."""
+    score, found = (summary.get("spurious_score") or {}).get("aae"), summary["walk"]["reading"]
+    return (
+        "unused" if (summary["arm"], found) == ("biased", "changes") and score is not None and score < USED else found
+    )
 
 
 def models(summary: dict) -> str:
@@ -108,7 +187,7 @@ def models(summary: dict) -> str:
 
 
 def spurious(summary: dict) -> str:
-    """In the biased arm: how often planting the other class's angle changes each model's answer."""
+    """In the biased arm: how often planting the other class's value changes each model's answer."""
     scores = summary.get("spurious_score") or {}
     known = [
         f"the {name} in {fixed(100 * scores[key], 0)}\u202f%"
@@ -117,7 +196,8 @@ def spurious(summary: dict) -> str:
     ]
     if summary["arm"] != "biased" or not known:
         return ""
-    return f"Planting the other class's angle makes {' and '.join(known)} of cases say that class."
+    noun = quantities(summary)[0].noun
+    return f"Planting the other class's {noun} makes {' and '.join(known)} of cases say that class."
 
 
 def caveat(summary: dict) -> str:
@@ -129,7 +209,17 @@ def caveat(summary: dict) -> str:
     )
 
 
+def counterfactuals(summary: dict) -> str:
+    """The numbers of the counterfactuals in one sentence; "" if there are none."""
+    found = {"items": None, **summary["counterfactual"]}
+    told = {key: fixed(value, 2) for key, value in found.items()}
+    told |= {key: f"{fixed(100 * found[key], 0)}\u202f%" for key in SHARES if found.get(key) is not None}
+    told["items"] = "the" if found["items"] is None else str(found["items"])
+    return sentence("; ".join(form.format(**told) for key, form in COUNTERFACTUAL if found.get(key) is not None))
+
+
 def paragraphs(summary: dict) -> dict[str, str]:
     """Lead, body and caveat of the page's opening."""
-    parts = (judgement(summary), meaning(summary), spurious(summary), models(summary))
-    return {"lead": headline(summary), "body": " ".join(filter(None, parts)), "caveat": caveat(summary)}
+    parts = (checked, judgement, meaning, besides, spurious, models)
+    body = " ".join(filter(None, (part(summary) for part in parts)))
+    return {"lead": headline(summary), "body": body, "caveat": caveat(summary)}

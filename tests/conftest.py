@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from tempfile import gettempdir
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: tests share their machine
+os.environ["FASTAI_HOME"] = str(Path(gettempdir()) / "xaae-tests")  # nothing is kept in the home folder
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -167,7 +167,7 @@ def test_the_whole_job_leaves_everything(toy_run):
         "config.json items.csv model.safetensors baseline.safetensors history.csv train.json latents.npz report.html"
     )
     wanted += (
-        " directions.npz walks/lda.npz walks/lda.png walks/random.npz impact.png map.png summary.json navigate.json"
+        " directions.npz walks/lda.npz walks/lda.png walks/random.npz impact.png maps.png summary.json navigate.json"
     )
     wanted += " explanations/gradcam.npz explanations/response.csv explain.json baseline_history.csv"
     assert set(wanted.split()) <= made

@@ -49,7 +49,7 @@ def test_response_swings_with_the_factor_or_not(x):
         probability = response.probabilities(score, x, grid, tag, size=5)
         assert probability.shape == (16, 4, 2)
         table = response.response(probability, LABELS, grid, np.random.default_rng(0))
-        assert set(table.columns) == {"label", "angle", "mean", "low", "high", "n"} and len(table) == 8
+        assert set(table.columns) == {"label", "value", "mean", "low", "high", "n"} and len(table) == 8
         assert all(v["swing"] == pytest.approx(swing, abs=0.01) for v in response.swing(table).values())
 
 
@@ -57,7 +57,7 @@ def test_gradcam_on_a_real_resnet():
     torch.manual_seed(0)
     network = models.baseline(2, 3).eval()
     x = torch.rand(3, 3, 64, 64)
-    images, maps, probability = gradcam.over_angles(network, x, [0, 1, 0], (0, 90), rotate)
+    images, maps, probability = gradcam.over_values(network, x, [0, 1, 0], (0, 90), rotate)
     assert images.shape == (3, 2, 3, 64, 64) and maps.shape == (3, 2, 64, 64) and (maps >= 0).all() and maps.any()
     np.testing.assert_allclose(probability.sum(-1), 1, atol=1e-5)
     torch.testing.assert_close(torch.from_numpy(images[:, 0]), x, atol=1e-5, rtol=0)

@@ -25,7 +25,9 @@ ALLOWED = {  # file or room -> what else of the project it may import
     "latent_nav": {"model"},
     "explain": {"model"},
     "report": set(),
+    "app": {"latent_nav", "model", "pictures"},
     "commands": {
+        "app",
         "bias",
         "callbacks",
         "data",

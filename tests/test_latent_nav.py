@@ -1,4 +1,4 @@
-"""Laws of the walk: the meter recovers planted angles, alpha 0 is home, null and impact mean what they say."""
+"""Laws of the walk: the meter recovers planted angles, alpha 0 is home, impact and gate 1 mean what they say."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,10 @@ import torch
 
 import model as models
 import synthpets
-from bias import FILLS, rotate
-from latent_nav import codes, directions, impact, maps, meters, plots, walks
+from bias import FACTORS, FILLS, rotate
+from latent_nav import codes, gradient, impact, meters, plots, walks
+from latent_nav.directions import Direction
+from latent_nav.photometry import METERS, meters_for
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +54,17 @@ def aae():
     return models.AAE(16, 1, 4, 4).eval()
 
 
+def along(axis, scale=1.0, dims=4):
+    """The Direction along one dimension."""
+    return Direction("d", np.eye(dims, dtype=np.float32)[axis], scale)
+
+
+GRADIENT = Direction("gradient", None, 0.5, "gradient")
+
+
 def test_alpha_nought_is_home(aae):
     z = torch.randn(3, 4)
-    direction = directions.Direction("d", np.array([0.6, 0.8, 0, 0], np.float32), 2.0)
+    direction = Direction("d", np.array([0.6, 0.8, 0, 0], np.float32), 2.0)
     alpha = walks.alphas(5, 3.0)
     moved = walks.move(z, direction, alpha)
     torch.testing.assert_close(moved[:, 2], z)
@@ -62,47 +72,76 @@ def test_alpha_nought_is_home(aae):
     np.testing.assert_allclose(walks.decode(aae, moved)[:, 2], aae.decode(z).detach().numpy(), atol=1e-6)
 
 
-def test_a_whole_walk_has_all_its_columns(aae):
+def test_a_path_is_straight_or_follows_the_gradient_both_ways(aae):
+    z, alpha = torch.randn(3, 4), walks.alphas(7)
+    torch.testing.assert_close(walks.path(aae, z, along(1, 2.0), alpha), walks.move(z, along(1, 2.0), alpha))
+    bent = walks.path(aae, z, GRADIENT, alpha, target=1)
+    torch.testing.assert_close(bent[:, 3], z)
+    torch.testing.assert_close(bent[:, 3:], gradient.follow(aae, z, 1, 0.5, 4))
+    torch.testing.assert_close(bent[:, :4].flip(1), gradient.follow(aae, z, 1, -0.5, 4))
+    torch.testing.assert_close(bent.diff(dim=1).norm(dim=2), torch.full((3, 6), 0.5))
+
+
+@pytest.mark.parametrize("direction", [along(0), GRADIENT], ids=["straight", "gradient"])
+def test_a_whole_walk_has_all_its_columns(aae, direction):
     z, y = torch.randn(3, 4), torch.eye(2)[[0, 1, 0]]
-    direction = directions.Direction("d", np.eye(4, dtype=np.float32)[0], 1.0)
     found = walks.walk(aae, z, y, direction, walks.alphas(7))
-    assert found.frames.shape == (3, 7, 1, 16, 16) and found.angle.shape == found.match.shape == (3, 7)
+    assert found.frames.shape == (3, 7, 1, 16, 16) and found.match.shape == found.discriminator.shape == (3, 7)
+    assert set(found.readings) == set(meters_for(1)) and all(r.shape == (3, 7) for r in found.readings.values())
+    torch.testing.assert_close(found.z, walks.path(aae, z, direction, found.alpha))
     np.testing.assert_allclose(found.probability.sum(-1), 1, atol=1e-5)
-    expected = aae.discriminate(z + found.alpha[0] * torch.eye(4)[0]).detach().numpy()
-    np.testing.assert_allclose(found.discriminator[:, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(found.discriminator[:, 0], aae.discriminate(found.z[:, 0]).detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(found.readings["luminance"], METERS["luminance"].measure(found.frames), atol=1e-6)
 
 
-def test_span_and_spearman_of_a_known_walk():
+def test_a_walk_has_the_meters_it_is_given_and_the_gradient_the_class_it_is_told(aae):
+    z, y = torch.randn(3, 4), torch.eye(3)[[0, 1, 2]]
+    torch.manual_seed(0)
+    three = models.AAE(16, 1, 4, 4, classes=3).eval()
+    alone = {"contrast": METERS["contrast"]}
+    chosen, last = (walks.walk(three, z, y, GRADIENT, walks.alphas(3), alone, target) for target in (0, None))
+    assert list(chosen.readings) == ["contrast"]
+    for found, k in ((chosen, 0), (last, 2)):
+        torch.testing.assert_close(found.z, walks.path(three, z, GRADIENT, found.alpha, k))
+    assert not torch.allclose(chosen.z, last.z)
+
+
+def test_probabilities_sum_to_one_in_a_run_of_any_precision(aae):
+    frames = np.random.default_rng(0).random((8, 9, 1, 16, 16), np.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = walks.second_look(aae, frames)
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
+
+
+def test_without_a_discriminator_there_are_no_scores(aae):
+    class Mute(torch.nn.Module):
+        discriminator = None
+
+    assert walks.scores(Mute(), torch.zeros(2, 3, 4), torch.eye(2)) is None
+    assert walks.scores(aae, torch.zeros(2, 3, 4), torch.eye(2)).shape == (2, 3)
+
+
+def test_rank_correlation_is_the_median_over_starts():
     alpha = walks.alphas(5)
-    angle = np.array([[0, 20, 40, 60, 80.0], [0, 0, 0, 0, 0], [0, -90, -180, -270, -350]])
-    walk = walks.Walk(None, alpha, angle, None)
-    np.testing.assert_allclose(walk.spans(), [80, 0, 10])
-    np.testing.assert_allclose(walk.spearmans(), [1, 0, -1])
+    rising, still, falling = np.arange(5.0) ** 3, np.zeros(5), -np.arange(5.0)
+    assert walks.rank_correlation(alpha, np.array([rising, rising, falling])) == pytest.approx(1)
+    assert walks.rank_correlation(alpha, np.array([rising, still, falling])) == 0
+    assert walks.rank_correlation(alpha, falling[None]) == pytest.approx(-1)
 
 
-@pytest.fixture(scope="module")
-def cloud():
-    """Codes whose classes differ along (1, 1, 0) while the largest variance lies along the third axis."""
+def test_a_change_of_angle_goes_the_short_way_round():
+    first, last = np.array([0.0, 0, 10, 0]), np.array([80.0, 0, -340, -350])
+    np.testing.assert_allclose(METERS["rotation"].between(first, last), [80, 0, 10, 10])
+    np.testing.assert_allclose(METERS["luminance"].between(first, last), last - first)
+
+
+def test_the_interval_of_a_median_covers_it_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    z = rng.standard_normal((800, 3)) * [1, 1, 5]
-    labels = np.repeat(["a", "b"], 400)
-    z[labels == "b"] += [2, 2, 0]
-    return z, labels
-
-
-@pytest.mark.parametrize("name", directions.DIRECTIONS)
-def test_directions_find_the_class_axis(cloud, name):
-    z, labels = cloud
-    head = np.array([[-1.0, -1.0, 0.0], [1.0, 1.0, 0.0]])
-    (d,) = directions.fit_directions(z, labels, ["a", "b"], head, (name,))
-    assert np.linalg.norm(d.vector) == pytest.approx(1) and d.scale == pytest.approx((z @ d.vector).std(), rel=1e-4)
-    assert d.vector @ np.array([1, 1, 0]) / 2**0.5 > (0.9 if name == "means" else 0.99)
-
-
-def test_random_directions_are_the_same_for_the_same_generator(cloud):
-    a, b = (directions.random_directions(5, cloud[0], np.random.default_rng(1)) for _ in range(2))
-    assert all(np.array_equal(x.vector, y.vector) for x, y in zip(a, b, strict=True))
-    assert abs(a[0].vector @ a[1].vector) < 0.999
+    ends = np.array([walks.median_interval(rng.standard_normal(60), rng) for _ in range(200)])
+    held = ((ends[:, 0] <= 0) & (ends[:, 1] >= 0)).mean()
+    assert 0.9 <= held <= 0.99
+    narrow = np.array([walks.median_interval(rng.standard_normal(60), rng, 0.5) for _ in range(200)])
+    assert 0.35 <= ((narrow[:, 0] <= 0) & (narrow[:, 1] >= 0)).mean() <= 0.65
 
 
 def test_p_value_counts_the_null():
@@ -123,7 +162,13 @@ def test_the_class_alone_gives_the_plain_correlation_but_none_within():
 
 def test_impact_without_a_factor_is_no_number():
     numbers, _ = impact.impact(np.linspace(0, 1, 50), np.zeros(50), np.repeat(["a", "b"], 25))
-    assert np.isnan(numbers["spearman"]) and numbers["slope_deg"] == 0
+    assert np.isnan(numbers["spearman"]) and numbers["slope"] == 0
+
+
+def test_the_slope_of_the_impact_is_the_planted_one():
+    position = np.random.default_rng(0).uniform(size=400)
+    numbers, _ = impact.impact(position, 10 - 70 * position, np.repeat(["a", "b"], 200))
+    assert numbers["slope"] == pytest.approx(-70) and numbers["within_class_spearman"] == pytest.approx(-1)
 
 
 def test_codes_keep_the_order_of_rows(aae):
@@ -142,34 +187,84 @@ def test_features_are_what_the_last_layer_sees():
     assert not network[1][-1]._forward_pre_hooks
 
 
-def test_the_map_keeps_the_classes_apart(cloud):
-    z, labels = cloud
-    z = z + 20 * (labels == "b")[:, None]
-    xy = maps.tsne(z)
-    arrow = maps.class_arrow(xy, labels, ["a", "b"])
-    assert np.linalg.norm(arrow[1] - arrow[0]) > 2 * xy[labels == "a"].std()
-    near = maps.along(xy, arrow)
-    assert len(set(near)) == len(near) and labels[near[0]] == "a" and labels[near[-1]] == "b"
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("heat", [None, np.arange(128.0).reshape(2, 8, 8)], ids=["plain", "heat"])
+def test_a_strip_holds_every_frame_and_its_caption(channels, heat):
+    frames = np.random.default_rng(0).integers(0, 256, (2, 5, 8, 8, channels)).astype(np.uint8)
+    captions = [[f"{i}.{j}" for j in range(5)] for i in range(2)]
+    figure = plots.strip(frames, captions, "a walk", heat)
+    (ax,) = figure.axes
+    said = [t.get_text() for t in ax.texts]
+    assert figure.get_suptitle() == "a walk" and [s for row in captions for s in row] == [s for s in said if "." in s]
+    assert ("change" in said) == (heat is not None)
+    sheet = np.asarray(ax.get_images()[0].get_array())
+    tall, wide = sheet.shape[0] // 2, sheet.shape[1] // (5 + (heat is not None))
+    for i, j in np.ndindex(2, 5):
+        left = j * wide + (wide - 8) // 2
+        seen = sheet[(i + 1) * tall - 8 : (i + 1) * tall, left : left + 8]
+        np.testing.assert_array_equal(seen, plots.colour(frames)[i, j])
 
 
-def test_plots_return_figures():
-    frames, angle = np.zeros((2, 5, 8, 8, 1), np.uint8), np.zeros((2, 5))
-    figure = plots.strip(frames, angle, np.zeros((2, 5, 2)), "lda", "b")
-    assert len(figure.axes) == 2 * 3
+def test_a_figure_has_one_map_for_each_that_was_made():
+    xy = np.random.default_rng(0).standard_normal((20, 2))
+    found = {"pca.xy": xy, "tsne.xy": xy, "pca.arrow": np.array([[-1.0, 0], [1, 0]])}
+    labels, thumbs = np.repeat(["a", "b"], 10), np.zeros((3, 8, 8, 1), np.uint8)
+    figure = plots.maps_figure(found, labels, thumbs, [0, 7, 19])
+    assert [ax.get_title() for ax in figure.axes] == ["PCA", "t-SNE"]
+    pictures = [sum(bool(inset.get_images()) for inset in ax.child_axes) for ax in figure.axes]
+    arrows = [sum(len(inset.texts) for inset in ax.child_axes) for ax in figure.axes]
+    assert pictures == [3, 3] and arrows == [1, 0]
 
 
-def test_reconstruction_error_of_a_perfect_and_a_blind_model(pets):
-    class Perfect(torch.nn.Linear):
-        def encode(self, x):
-            return x
+class Through(torch.nn.Linear):
+    """An autoencoder that shows everything."""
 
-        def decode(self, z):
-            return z
+    def encode(self, x):
+        return x
 
-    class Blind(Perfect):
-        def decode(self, z):
-            return z.flip(0) * 0 + pets[0]
+    def decode(self, z):
+        return z
 
-    for kind, low, high in ((Perfect, 0, 2), (Blind, 60, 180)):
-        error = walks.reconstruction_error(kind(1, 1), lambda rows: pets[rows], np.arange(4), rotate, range(0, 181, 30))
-        assert low <= error <= high
+
+class Blind(Through):
+    """An autoencoder that draws the first picture of the batch, whatever it is given."""
+
+    def decode(self, z):
+        return z[:1].expand_as(z)
+
+
+@pytest.mark.parametrize(
+    ("factor", "meter", "least"),
+    [
+        ("rotation", "rotation", 80),
+        ("brightness", "luminance", 0.1),
+        ("tint", "warmth", 0.1),
+        ("blur", "sharpness", 0.3),
+    ],
+)
+def test_reconstruction_error_of_a_perfect_and_a_blind_model(pets, factor, meter, least):
+    factor, meter = FACTORS[factor], METERS[meter]
+    grid = np.linspace(*factor.whole, 5)
+    assert walks.reconstruction_error(Through(1, 1), pets, factor.plant, grid, meter) == 0
+    whole = readings(pets, factor.plant, grid, meter)
+    expected = np.abs(meter.between(whole[:, :1], whole)).mean()
+    assert walks.reconstruction_error(Blind(1, 1), pets, factor.plant, grid, meter) == pytest.approx(expected)
+    assert expected > least
+
+
+def readings(x, plant, grid, meter):
+    """What a meter reads of pictures x at each value of the grid: (S, A)."""
+    return meter.measure(torch.stack([plant(x, torch.full((len(x),), float(a))) for a in grid], 1))
+
+
+@pytest.mark.parametrize(("low", "high"), [(45, 135), (135, 45), (0, 30)])
+def test_the_planted_shift_is_what_was_planted(pets, low, high):
+    shift = walks.planted_shift(pets, rotate, low, high, METERS["rotation"])
+    assert shift == pytest.approx(high - low, abs=1)
+
+
+def test_the_planted_shift_is_in_the_unit_of_its_meter(pets):
+    half = lambda x, values: x * values.view(-1, 1, 1, 1)  # noqa: E731
+    light = METERS["luminance"].measure(pets[:, None])[:, 0]
+    found = walks.planted_shift(pets, half, 1.0, 0.5, METERS["luminance"])
+    assert found == pytest.approx(-np.median(light) / 2, rel=1e-4)

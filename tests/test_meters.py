@@ -178,9 +178,9 @@ def test_scale_and_position_are_found_under_a_turn(size):
 
 def test_the_registered_turn_is_counter_clockwise(pets):
     frames = walk(pets[:1], rotate_by, [40.0])[0]
-    luma = photometry.Sight(frames).luma
-    q, _ = meters.register(luma, torch.tensor([0.0, 35.0]))
-    assert torch.rad2deg(q.angle()).tolist() == pytest.approx([0, 40], abs=0.5)
+    luma = photometry.Sight(frames[None]).luma
+    q, _ = meters.register(luma, torch.tensor([[0.0, 35.0]]))
+    assert torch.rad2deg(q[0].angle()).tolist() == pytest.approx([0, 40], abs=0.5)
 
 
 def rotate_by(x, degrees):
@@ -288,7 +288,7 @@ def test_other_shapes_are_refused(shape):
 def test_changes_are_said_in_words():
     assert (
         METERS["luminance"].say(0.1) == "gets brighter by 0.10"
-        and METERS["y"].say(-3.2) == "moves down by 3 % of the side"
+        and METERS["y"].say(-3.2) == "moves down by 3.2 % of the side"
     )
     for name, meter in METERS.items():
         assert meter.name == name and meter.unit and meter.say(12) != meter.say(-12) and "12" in meter.say(-12)

@@ -1,0 +1,1 @@
+"""The page that explores a run: an explorer without a page, checks of uploads, HTML, and the Gradio page."""

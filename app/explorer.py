@@ -1,0 +1,193 @@
+"""The explorer: an item's code moved by sliders, and what the model says of where it then is. It knows of no page."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from latent_nav import directions, photometry, walks
+from latent_nav.codes import device_of
+
+REACH = 3.0  # standard deviations that a slider goes each way
+DIMENSIONS = 4  # single dimensions with a slider of their own
+NEAREST = 6
+FLOOR = 5  # percentile of the training codes' scores below which the discriminator refuses a code
+STRIP = 11  # frames of the strip
+NOTICEABLE = {  # smallest change of a meter worth a word, in its unit
+    "rotation": 4,
+    "luminance": 0.015,
+    "contrast": 0.015,
+    "sharpness": 0.2,
+    "hue": 15,
+    "saturation": 0.015,
+    "warmth": 0.02,
+    "scale": 4,
+    "x": 2,
+    "y": 2,
+    "edge_darkness": 0.03,
+}
+
+
+def pixels(x):
+    """Pictures (..., C, H, W) in [0, 1] -> uint8 (..., H, W, 1 or 3), as they are shown; alpha is left out."""
+    x = np.moveaxis(np.asarray(x), -3, -1)
+    x = x[..., :3] if x.shape[-1] >= 3 else x[..., :1]
+    return np.round(np.clip(x, 0, 1) * 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where an exploration starts: code z (D,), input x (C, H, W), frame (C, H, W) = decode(z), probability (K,) of it.
+
+    row: its row in the table, None for an uploaded picture. name: what it is called.
+    """
+
+    z: np.ndarray
+    x: np.ndarray
+    frame: np.ndarray
+    probability: np.ndarray
+    row: int | None
+    name: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What there is at a code: frame (C, H, W) decoded, probability (K,) of the frame encoded again, words of change.
+
+    changes: how far every meter's reading of the frame is from that of the reconstruction, {name: float}.
+    score: the discriminator's; accepted: is it at least the explorer's floor? Both None where there is no floor.
+    nearest (n,): rows of the nearest real items; distance (n,) to them in the latent space.
+    """
+
+    frame: np.ndarray
+    probability: np.ndarray
+    words: list
+    changes: dict
+    score: float | None
+    accepted: bool | None
+    nearest: np.ndarray
+    distance: np.ndarray
+
+
+def changes(home, now):
+    """By how much every meter's reading of the frame `now` (C, H, W) differs from that of `home`: {name: float}."""
+    return {name: float(r[0, 1] - r[0, 0]) for name, r in photometry.measure_all(np.stack([home, now])[None]).items()}
+
+
+def in_words(found, most=4):
+    """The noticeable ones of {meter: change} in words, strongest first, at most so many."""
+    strength = {name: abs(change) / NOTICEABLE.get(name, np.inf) for name, change in found.items()}
+    named = sorted((n for n in found if strength[n] >= 1), key=strength.get, reverse=True)
+    return [photometry.METERS[n].say(found[n]) for n in named[:most]]
+
+
+class Explorer:
+    """A navigated run, ready to be explored.
+
+    model: an AAE. classes: K names. z (N, D), labels (N,), splits (N,) of the table's items. picture(rows) gives their
+    pictures (B, C, H, W) as the model met them. direction: the discriminant Direction, from first class to last.
+    """
+
+    def __init__(self, model, classes, z, labels, splits, picture, direction):
+        self.model, self.classes, self.picture = model, list(classes), picture
+        self.z, self.labels, self.splits = z, np.asarray(labels).astype(str), np.asarray(splits).astype(str)
+        self.contrast = directions.contrast("", self.classes)
+        train = self.splits == "train"
+        found = self.contrast.evidence(z[train], self.labels[train], self.classes)
+        self.directions = [direction, *directions.fit_directions(found, [f"dims:{DIMENSIONS}"])]
+        self.auc = {f"dim_{d['dimension']}": d["auc"] for d in directions.ranked_dimensions(found)}
+        self.steps = np.stack([d.scale * d.vector for d in self.directions]).astype(np.float32)
+
+    @property
+    def size(self):
+        """Pixels a side of the model's pictures."""
+        return self.model.input_size
+
+    @property
+    def channels(self):
+        """Channels of the model's pictures."""
+        return self.model.input_channels
+
+    @property
+    def held_out(self):
+        """Rows that were not trained on: (V,)."""
+        return np.flatnonzero(self.splits == "valid")
+
+    @cached_property
+    def floor(self):
+        """The lowest score of an accepted code. None for a discriminator that does not tell single codes apart."""
+        train = self.splits == "train"
+        index = [self.classes.index(label) for label in self.labels[train]]
+        scores = self.scores(self.z[train], index)
+        return float(np.percentile(scores, FLOOR)) if np.isfinite(scores).all() and np.ptp(scores) > 1e-6 else None
+
+    def scores(self, z, index):
+        """The discriminator's scores (B,) of codes z (B, D) of the classes index (B,)."""
+        y = F.one_hot(torch.as_tensor(index), len(self.classes)).float()
+        return walks.scores(self.model, torch.from_numpy(z)[:, None], y)[:, 0]
+
+    def name(self, row):
+        """What the item of a row is called: its class and row."""
+        return f"{self.labels[row]}, row {row}"
+
+    def start(self, row):
+        """The Home of a table row, at the code that `navigate` found for it."""
+        return self.settle(self.z[row], self.picture(np.array([row]))[0].numpy(), int(row), self.name(row))
+
+    @torch.inference_mode()
+    def start_from(self, x, name="uploaded picture"):
+        """The Home of any picture x (C, H, W) in [0, 1], a tensor; nothing is planted in it."""
+        z = self.model.encode(x[None].to(device_of(self.model)))[0].float().cpu().numpy()
+        return self.settle(z, x.numpy(), None, name)
+
+    def settle(self, z, x, row, name):
+        """The Home at a code z (D,)."""
+        frame, probability = self.look(z)
+        return Home(z, x, frame, probability, row, name)
+
+    def look(self, z):
+        """(frame (C, H, W) decoded from a code z (D,), probability (K,) when the model meets that frame)."""
+        frames = walks.decode(self.model, torch.from_numpy(z)[None, None])
+        return frames[0, 0], walks.second_look(self.model, frames)[0, 0]
+
+    def move(self, home, amounts):
+        """Home's code moved by `amounts` (one a slider) in standard deviations of the training codes: (D,).
+
+        An amount beyond REACH counts as REACH.
+        """
+        return home.z + np.clip(np.asarray(amounts, np.float32), -REACH, REACH) @ self.steps
+
+    def view(self, home, amounts):
+        """The View at home's code moved by `amounts`; no amount at all is the plain reconstruction."""
+        z = self.move(home, amounts)
+        frame, probability = self.look(z)
+        score, accepted = self.judge(z)
+        found = changes(home.frame, frame if np.any(amounts) else home.frame)
+        return View(frame, probability, in_words(found), found, score, accepted, *self.nearest(z, home.row))
+
+    @torch.inference_mode()
+    def judge(self, z):
+        """(score, accepted) of a code z (D,) of the class that the head decides for; (None, None) without a floor."""
+        if self.floor is None:
+            return None, None
+        codes = torch.from_numpy(z)[None].to(device_of(self.model))
+        score = float(self.scores(z[None], self.model.head(codes).argmax(1).cpu())[0])
+        return score, score >= self.floor
+
+    def nearest(self, z, but=None, n=NEAREST):
+        """(rows (n,), distances (n,)) of the real items nearest to a code z (D,), the row `but` left out."""
+        distance = np.linalg.norm(self.z - z, axis=1)
+        distance[[] if but is None else but] = np.inf
+        rows = np.argsort(distance, kind="stable")[: min(n, int(np.isfinite(distance).sum()))]
+        return rows, distance[rows]
+
+    def strip(self, home):
+        """The walk along the discriminant direction: frames (1, T, H, W, C) uint8, captions [[T texts]], title."""
+        alpha, direction = walks.alphas(STRIP, REACH), self.directions[0]
+        frames = walks.decode(self.model, walks.move(torch.from_numpy(home.z)[None], direction, alpha))
+        last = walks.second_look(self.model, frames)[0, :, -1]
+        captions = [f"{a:+.1f}  {p:.2f}" if a else f"home  {p:.2f}" for a, p in zip(alpha, last, strict=True)]
+        title = f"{home.name}, moved from {self.contrast}: standard deviations, probability of {self.classes[-1]}"
+        return pixels(frames), [captions], title

@@ -1,0 +1,113 @@
+"""How the page looks: a theme with system fonts only, and the style sheet. Nothing is fetched."""
+
+import gradio as gr
+
+SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
+MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
+LIGHT = {"page": "#fcfcfa", "raised": "#f3f3ef", "text": "#1d1f21", "muted": "#5f6368", "rule": "#dedcd4"}
+DARK = {"page": "#141618", "raised": "#1d2023", "text": "#e7e6e2", "muted": "#a2a6ab", "rule": "#34383c"}
+ACCENT, ACCENT_DARK = "#1f5fa8", "#82b5f2"
+
+
+def colours(c, accent, suffix=""):
+    """Gradio's names for the colours `c`; `suffix` is "_dark" for the dark page."""
+    named = {
+        "body_background_fill": c["page"],
+        "body_text_color": c["text"],
+        "body_text_color_subdued": c["muted"],
+        "background_fill_primary": c["page"],
+        "background_fill_secondary": c["raised"],
+        "block_background_fill": "transparent",
+        "block_label_text_color": c["muted"],
+        "block_title_text_color": c["text"],
+        "block_info_text_color": c["muted"],
+        "border_color_primary": c["rule"],
+        "input_background_fill": c["page"],
+        "input_border_color": c["rule"],
+        "slider_color": accent,
+        "color_accent_soft": c["raised"],
+        "button_secondary_background_fill": "transparent",
+        "button_secondary_background_fill_hover": c["raised"],
+        "button_secondary_border_color": c["rule"],
+        "button_secondary_border_color_hover": accent,
+        "button_secondary_text_color": accent,
+    }
+    return {name + suffix: value for name, value in named.items()}
+
+
+def theme():
+    """The Gradio theme."""
+    base = gr.themes.Base(font=SANS, font_mono=MONO, radius_size="sm", spacing_size="md")
+    flat = {"block_border_width": "0px", "block_shadow": "none"}
+    return base.set(**colours(LIGHT, ACCENT), **colours(DARK, ACCENT_DARK, "_dark"), **flat)
+
+
+CSS = """
+.gradio-container{--k0:#b8560f;--k1:#1f5fa8;--k2:#2f7d4f;--k3:#8a3f8f;--k4:#8a6d00;--k5:#5b6470;--accent:#1f5fa8;
+  --text:#1d1f21;--muted:#5f6368;--rule:#dedcd4;--color-accent:var(--accent);
+  --serif:"Iowan Old Style",Charter,"Bitstream Charter",Georgia,serif}
+.dark .gradio-container,.gradio-container.dark{--k0:#f0a35e;--k1:#82b5f2;--k2:#7fcf9d;--k3:#d79bdc;--k4:#dcc25a;
+  --k5:#a9b2bd;--accent:#82b5f2;--text:#e7e6e2;--muted:#a2a6ab;--rule:#34383c}
+.gradio-container .main.fillable.app{max-width:1180px!important;margin:0 auto;padding:clamp(14px,2.4vw,32px)!important}
+.gradio-container :is(.head,.help,.note,.stage),.gradio-container .html-container{padding:0}
+.gradio-container .form{background:none;gap:0}
+.gradio-container button:focus-visible,.gradio-container input:focus-visible{outline:2px solid var(--accent)!important;
+  outline-offset:2px}
+.head h1{font:600 clamp(24px,3.4vw,32px)/1.2 var(--serif);letter-spacing:-.01em;margin:0 0 6px;color:var(--text)}
+.head p,.help p{font-size:14px;line-height:1.5;color:var(--muted);margin:0;max-width:56em}
+.help p{font-size:13px}
+.note p{font-size:14px;line-height:1.5;border-left:3px solid var(--k0);padding:2px 0 2px 12px;margin:0}
+.note:not(:has(p)){display:none}
+
+#controls{gap:12px}
+#controls .row{gap:8px}
+#controls button.sm{border:1px solid var(--rule);min-height:34px}
+#controls button.sm:hover{border-color:var(--accent)}
+#controls .block.padded{padding:0}
+.gradio-container #chosen .wrap{border:1px solid var(--rule)}
+#gallery .grid-wrap{max-height:none;min-height:0;height:auto;padding:0}
+#gallery .grid-container{grid-template:none/repeat(6,minmax(0,1fr));grid-auto-rows:auto;gap:6px;padding:3px 1px}
+#gallery .thumbnail-item{aspect-ratio:1;height:auto;border-radius:2px}
+#controls .block.slide{padding:0 0 10px}
+#controls :is(.slide,.form){overflow:visible!important}
+.slide .head{margin-bottom:0;align-items:center}
+.slide .min_value,.slide .max_value{display:none}
+.slide input[type=number]{background:none;border:0;text-align:right;font-variant-numeric:tabular-nums;height:24px}
+.slide :is(.tab-like-container,.reset-button){border:0}
+.dark .slide{--neutral-200:#34383c}
+
+.stage h2{font-size:13px;font-weight:600;line-height:1.4;color:var(--text);margin:0 0 6px}
+.stage p{font-size:14px;line-height:1.5;margin:0;color:var(--text)}
+.stage figure{margin:0;min-width:0}
+.stage img{display:block;width:100%;height:auto;aspect-ratio:1;border-radius:2px;background:var(--rule);margin:0}
+.stage figcaption{font-size:12px;line-height:1.4;color:var(--muted);margin-top:4px;text-align:left}
+.stage .pictures{display:grid;grid-template-columns:minmax(0,2.1fr) minmax(0,1fr);gap:12px;max-width:640px}
+.stage .pictures>div{display:grid;gap:8px;align-content:start}
+.stage .facts{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:16px 32px;margin-top:18px;
+  padding-top:14px;border-top:1px solid var(--rule)}
+.stage .facts section:first-child p{min-height:6em}
+.stage .near{margin-top:14px;padding-top:14px;border-top:1px solid var(--rule)}
+.stage .near>div{display:grid;grid-template-columns:repeat(6,minmax(0,1fr));gap:12px}
+.stage .meters{display:grid;grid-template-columns:repeat(4,minmax(0,1fr));gap:2px 28px;margin:0;font-size:13px;
+  line-height:1.5;font-variant-numeric:tabular-nums}
+.stage .meters div{display:flex;justify-content:space-between;gap:8px;color:var(--muted)}
+.stage .meters :is(dt,dd){margin:0;color:inherit}
+.stage .meters dd{white-space:nowrap}
+.stage .meters .large{color:var(--text);font-weight:600}
+.stage .bars{width:calc(100% + 24px);border-collapse:separate;border-spacing:12px 4px;font-size:14px;border:0;
+  font-variant-numeric:tabular-nums;margin:-4px -12px}
+.stage .bars :is(th,td,tr){border:0;padding:0;background:none;color:var(--text)}
+.stage .bars th{font-weight:400;text-align:left;white-space:nowrap;max-width:8.5em;overflow:hidden;
+  text-overflow:ellipsis}
+.stage .bars td:last-child{text-align:right}
+.stage .bars .bar{position:relative;width:100%}
+.stage .bar i,.stage .bar b{position:absolute;top:50%;height:10px;margin-top:-5px}
+.stage .bar i{left:0;background:var(--k)} .stage .bar b{width:2px;margin-left:-1px;background:var(--text);opacity:.55}
+.stage .bar::before{content:"";position:absolute;inset:50% 0 auto;height:1px;background:var(--rule)}
+.k0{--k:var(--k0)} .k1{--k:var(--k1)} .k2{--k:var(--k2)} .k3{--k:var(--k3)} .k4{--k:var(--k4)} .k5{--k:var(--k5)}
+@media (max-width:760px){
+  .stage .facts{grid-template-columns:minmax(0,1fr)}
+  .stage .facts section:first-child p{min-height:4.5em}
+  .stage .meters{grid-template-columns:repeat(2,minmax(0,1fr))}
+  .stage .near>div{grid-template-columns:repeat(3,minmax(0,1fr))}}
+"""

@@ -1,0 +1,113 @@
+"""How long a move of a slider takes in the page of `app RUN`: from the input event to the changed picture.
+
+python benchmarks/app.py runs/0001-synthpets-biased-s0 --moves 60
+Needs gradio, playwright and a Chromium. The time is taken in the page by performance.now(), with the keyboard.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OFF = ("background-networking", "component-update", "sync", "gpu")
+ARGUMENTS = ["--no-sandbox", *(f"--disable-{name}" for name in OFF)]
+SERVER = """
+import sys
+from main import quieten
+quieten()
+from commands.app import app
+app(sys.argv[1], int(sys.argv[2]), browser=False)
+"""
+WATCH = """() => {
+  const now = () => document.querySelector("#stage .now img").src;
+  const state = window.watched = {times: [], frames: [now()], began: null};
+  document.querySelector("#slider-0 input[type=range]").addEventListener(
+    "input", () => { state.began = performance.now() }, true);
+  new MutationObserver(() => {
+    if (state.began === null || now() === state.frames.at(-1)) return;
+    state.times.push(performance.now() - state.began);
+    state.frames.push(now());
+    state.began = null;
+  }).observe(document.querySelector("#stage"), {subtree: true, childList: true, attributes: true});
+}"""
+
+
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(run, port=None):
+    """(address, process) of the page of a run, in a process of its own that ends with the block."""
+    port = port or free_port()
+    command = [sys.executable, "-u", "-c", SERVER, str(run), str(port)]
+    process = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        if not line.startswith("Explore:"):
+            raise RuntimeError(f"The page did not start: {line}{process.communicate()[1]}")
+        yield f"http://127.0.0.1:{port}/", process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.wait(20)
+
+
+@contextmanager
+def browser():
+    """A headless Chromium that asks nobody anything."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, BROWSERS)))
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+def ready(page, address):
+    """Open the explorer in `page` and wait until it can be used."""
+    page.goto(address)
+    page.wait_for_selector("#slider-0 input[type=range]", timeout=60_000)
+    page.wait_for_selector("#stage .now img")
+    return page
+
+
+def moves(page, n):
+    """Move the first slider n times with the keyboard: (milliseconds [n], addresses of the frames [n + 1])."""
+    page.evaluate(WATCH)
+    page.locator("#slider-0 input[type=range]").focus()
+    for i in range(n):
+        page.keyboard.press("ArrowRight" if i % 50 < 25 else "ArrowLeft")
+        page.wait_for_function("i => watched.times.length > i", arg=i, timeout=20_000)
+    return page.evaluate("[watched.times, watched.frames]")
+
+
+def main():
+    """Print median and 95th percentile of the time from the input event to the changed picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--moves", type=int, default=60)
+    known = parser.parse_args()
+    with served(known.run.resolve()) as (address, _), browser() as chromium:
+        times, _ = moves(ready(chromium.new_page(), address), known.moves + 5)
+    times = times[5:]
+    rare = statistics.quantiles(times, n=20, method="inclusive")[-1]
+    print(f"{len(times)} moves: median {statistics.median(times):.0f} ms, 95th percentile {rare:.0f} ms")
+    if hasattr(os, "getloadavg"):
+        print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()

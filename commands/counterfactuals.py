@@ -1,0 +1,89 @@
+"""Minimal counterfactuals of `navigate`: the nearest code whose picture is decided otherwise, for held-out items."""
+
+import numpy as np
+import torch
+
+import runs
+from commands.scene import exact
+from latent_nav import counterfactual as nearest
+from latent_nav import exemplars, naming, plots, walks
+from latent_nav.photometry import measure_all
+
+STEPS, SHOWN = 100, 6
+
+
+def counterfactual_all(tour, starts, spread):
+    """Counterfactuals of up to `tour.counterfactuals` held-out items, the starts first; figures of those; numbers."""
+    held = tour.scene.rows("valid")
+    others = tour.rng.permutation(held[~np.isin(held, starts)])
+    rows = np.concatenate([starts, others])[: tour.counterfactuals]
+    z = tour.codes(rows)
+    with exact():
+        near = nearest.counterfactual(tour.model, z, threshold=tour.floor, steps=STEPS)
+    found = nearest.in_sight(tour.model, z, near.z, threshold=tour.floor)
+    _, distance = exemplars.counter_exemplars(tour.z, tour.labels, tour.z[rows], tour.labels[rows], 1)
+    keep(tour, rows[:SHOWN], found, np.arange(min(SHOWN, len(rows))), distance[:SHOWN, 0])
+    some = slice(64)
+    told = {"already": already(tour, rows), "sentence": in_words(tour, z[some], found.z[some], spread)}
+    return numbers(found, near, distance[:, 0]) | told
+
+
+def already(tour, rows):
+    """Share of items whose plain reconstruction is decided otherwise than they are: it has lost what decides."""
+    seen = walks.second_look(tour.model, walks.decode(tour.model, tour.codes(rows)[:, None]))[:, 0]
+    return float((seen.argmax(-1) != tour.logits[rows].argmax(-1)).mean())
+
+
+def numbers(found, near, nearest_other):
+    """The shares and medians of `navigate.json`; near are the codes at the head's own boundary."""
+    flipped = found.flipped
+    return {
+        "items": len(flipped),
+        "flipped": float(near.flipped.mean()),
+        "flipped_when_seen": float(flipped.mean()),
+        "accepted": float(found.accepted[flipped].mean()) if flipped.any() else None,
+        "acceptance_floor_percentile": 5,
+        "distance_of_the_head": float(np.nanmedian(near.distance)) if near.flipped.any() else None,
+        "distance": float(np.nanmedian(found.distance)) if flipped.any() else None,
+        "nearest_other": float(np.median(nearest_other)),
+        "shorter": float((found.distance < nearest_other)[flipped].mean()) if flipped.any() else None,
+    }
+
+
+def in_words(tour, home, found, spread):
+    """What the step across the border changes: meters whose median change has as many spreads as a name needs."""
+    frames = walks.decode(tour.model, torch.stack([home, found], 1))
+    changes = naming.changes(measure_all(frames, tour.meters), tour.meters)
+    sizes = {n: float(np.median(c)) for n, c in changes.items() if not tour.meters[n].confirms}
+    large = [n for n, c in sizes.items() if naming.ratio(c, spread[n]) >= naming.RULE.spreads]
+    told = [
+        f"{tour.meters[n].say(sizes[n])} {tour.meters[n].interval(np.percentile(changes[n], [25, 75]))}" for n in large
+    ]
+    return "; ".join(told) or "no meter changes by as much as the naming rule asks for"
+
+
+def keep(tour, rows, found, at, nearest_other):
+    """Pictures of a few items: input, reconstruction, counterfactual, difference, nearest item of another class."""
+    home = tour.codes(rows)
+    frames = walks.decode(tour.model, torch.stack([home, found.z[at]], 1))
+    probability = walks.second_look(tour.model, frames)
+    others, _ = exemplars.counter_exemplars(tour.z, tour.labels, tour.z[rows], tour.labels[rows], 1)
+    shown, real = runs.as_pictures(frames), tour.planted_images(others[:, 0])
+    difference = (frames[:, 1] - frames[:, 0]).mean(1).astype(np.float32)
+    arrays = {"row": rows, "start_image": tour.planted_images(rows), "nearest_image": real, "nearest_row": others[:, 0]}
+    arrays |= {"reconstruction": shown[:, 0], "counterfactual": shown[:, 1], "difference": difference}
+    arrays |= {"probability": probability, "distance": found.distance[at], "accepted": found.accepted[at]}
+    runs.write_arrays(tour.scene.folder / "counterfactuals.npz", nearest_other=nearest_other, **arrays)
+    draw(tour, arrays, nearest_other)
+
+
+def draw(tour, found, nearest_other):
+    """`counterfactuals.png`: one row per item."""
+    columns = [found["start_image"], found["reconstruction"], found["counterfactual"],
+               plots.diverging(found["difference"]), found["nearest_image"]]  # fmt: skip
+    last = tour.scene.classes[-1]
+    said = [[f"{last} {p:.2f}" for p in found["probability"][:, i, -1]] for i in (0, 1)]
+    far = [[f"{d:.2f} away" for d in each] for each in (found["distance"], nearest_other)]
+    titles = ["input", "decoded", "otherwise", "change", "nearest real"]
+    figure = plots.rows_of_pictures(columns, titles, [None, *said, *far], "Nearest code that is decided otherwise")
+    figure.savefig(tour.scene.folder / "counterfactuals.png", dpi=110)

@@ -1,0 +1,114 @@
+"""Naming the factor: which meters a walk changes, in units of their own spread, beside random directions.
+
+The spread of a meter is how far its reading differs between two real items of the run, taken along the straight line
+between their codes, so that meters which only compare frames (rotation, scale, place) have one like all others.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from latent_nav.interpolate import linear
+from latent_nav.photometry import measure_all
+from latent_nav.walks import decode, median_interval, move, p_value, rank_correlation
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a meter has to reach before a walk is said to change it.
+
+    spreads: the change from end to end, at least. p_any: at most; all meters are looked at, so that chance is the best
+    of all. spearman: |rank correlation| of alpha and reading, at least.
+    """
+
+    spreads: float = 0.75
+    p_any: float = 0.05
+    spearman: float = 0.8
+
+
+RULE = Rule()
+TOGETHER = 5  # directions decoded and measured at a time
+
+
+def changes(readings, meters):
+    """Signed change from the first to the last frame of readings {meter: (S, T)}: {meter: (S,)}."""
+    return {name: meters[name].between(reading[:, 0], reading[:, -1]) for name, reading in readings.items()}
+
+
+def spreads(model, z, meters, rng, pairs=48, frames=5):
+    """Root mean square change of each meter between random pairs of codes z (N, D), over the root of 2: {meter: float}.
+
+    For a meter with an absolute reading this estimates its standard deviation over the decoded items.
+    """
+    a, b = (torch.from_numpy(z[rng.integers(0, len(z), pairs)]) for _ in range(2))
+    readings = measure_all(decode(model, linear(a, b, frames)), meters)
+    return {name: float(np.sqrt(np.mean(change**2) / 2)) for name, change in changes(readings, meters).items()}
+
+
+def null(model, z, directions, alpha, meters):
+    """Median change of every meter along each random direction from starts z (S, D): {meter: (R,)}."""
+    groups = [directions[i : i + TOGETHER] for i in range(0, len(directions), TOGETHER)]
+    found = []
+    for group in tqdm(groups, "random directions", leave=False, disable=None):
+        codes = torch.cat([move(z, d, alpha) for d in group])
+        found.append(changes(measure_all(decode(model, codes), meters), meters))
+    whole = {name: np.concatenate([each[name] for each in found]) for name in meters}
+    return {name: np.median(change.reshape(len(directions), len(z)), 1) for name, change in whole.items()}
+
+
+def ratio(change, scale):
+    """|change| in units of a scale; beyond all measure where the scale is 0 and the change is not."""
+    return np.abs(change) / max(scale, 1e-9)
+
+
+def rms(values):
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def row(meter, change, reading, alpha, spread, chance, best, rng):
+    """What one meter says of a walk: a dict; `table` says what its keys mean."""
+    middle = float(np.median(change))
+    found = {"meter": meter.name, "unit": meter.unit, "change": middle, "change_ci": median_interval(change, rng)}
+    found |= {
+        "spread": spread,
+        "spreads": float(ratio(middle, spread)),
+        "times_chance": float(ratio(middle, rms(chance))),
+    }
+    found |= {"spearman": rank_correlation(alpha, reading), "p": p_value(abs(middle), np.abs(chance))}
+    return found | {"p_any": p_value(found["times_chance"], best), "words": meter.say(middle)}
+
+
+def table(readings, alpha, spread, chance, meters, rng, rule=RULE):
+    """One row for each meter of a walk's readings {meter: (S, T)}: named ones first, then by how far beyond chance.
+
+    spread {meter: float} and chance {meter: (R,)} as `spreads` and `null` give them. change is the median over starts
+    with its bootstrap interval, spreads its size in spreads, times_chance in root mean squares of what random
+    directions do; p counts random directions that change this meter as far, p_any those that change any meter as many
+    times (the single-step maximum of Westfall and Young 1993). A meter that only confirms another is never named.
+    """
+    own = [name for name, meter in meters.items() if not meter.confirms]
+    best = np.max([ratio(chance[name], rms(chance[name])) for name in own], axis=0)
+    rows = [
+        row(meters[n], change, readings[n], alpha, spread[n], chance[n], best, rng)
+        for n, change in changes({n: readings[n] for n in meters}, meters).items()
+    ]
+    rows = [r | {"named": r["meter"] in own and is_named(r, rule)} for r in rows]
+    return sorted(rows, key=lambda r: (not r["named"], -r["times_chance"]))
+
+
+def is_named(found, rule=RULE):
+    """Does a row of the table reach every clause of the rule?"""
+    far, beyond = found["spreads"] >= rule.spreads, found["p_any"] <= rule.p_any
+    return bool(far and beyond and abs(found["spearman"]) >= rule.spearman)
+
+
+def sentence(rows, meters):
+    """What a walk changes, in words: "turns left by 88 degrees [81, 95], p = 0.01; no other factor beyond chance"."""
+    named = [r for r in rows if r["named"]]
+    if not named:
+        return "changes no factor that the meters know beyond chance"
+    told = [f"{r['words']} {meters[r['meter']].interval(r['change_ci'])}, p = {r['p_any']:.2f}" for r in named]
+    return "; ".join([*told, "no other factor beyond chance"])

@@ -1,0 +1,249 @@
+"""Laws of what is planted: each factor's own meter reads it, nothing else moves, and every arm draws what it says."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import save_pictures
+from scipy.ndimage import gaussian_filter
+
+import bias
+import synthpets
+from bias import ARMS, FACTORS, make_bias
+from errors import InputError
+from latent_nav.photometry import METERS
+
+CLASSES = ["cat", "dog", "fox"]
+WHOLE = {
+    "rotation": 179,
+    "brightness": 0.38,
+    "tint": 0.2,
+    "blur": -0.7,
+}  # its meter's change, at least
+
+
+@pytest.fixture(scope="module")
+def pets():
+    """Pictures (6, 3, 64, 64) in the middle of the scale, so that nothing planted here is cut off."""
+    images, _ = synthpets.draw(6, 64, 5)
+    return 0.25 + 0.4 * torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+
+
+def plant(factor, x, value, fill="zeros"):
+    return FACTORS[factor].plant(x, torch.full((len(x),), float(value)), fill)
+
+
+def read(meter, x, factor, values):
+    """What a meter reads of x given each value: (S, T)."""
+    return METERS[meter].measure(torch.stack([plant(factor, x, v) for v in values], 1))
+
+
+# ---- the factors ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_the_neutral_value_leaves_a_picture_as_it_is(pets, name):
+    torch.testing.assert_close(plant(name, pets, FACTORS[name].neutral), pets, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_each_factor_is_read_by_its_own_meter_in_order_and_with_its_sign(pets, name):
+    factor = FACTORS[name]
+    values = np.linspace(*factor.whole, 5)
+    change = np.diff(read(factor.meter, pets, name, values), axis=1) * np.sign(WHOLE[name])
+    assert change.min() > 0 and change.sum(1).min() > abs(WHOLE[name])
+
+
+def test_brightness_moves_luma_by_its_share_of_the_way(pets):
+    light = METERS["luminance"].measure(pets[:, None])
+    values = np.array([-0.4, -0.1, 0.2, 0.4])
+    expected = light * (1 - np.abs(values)) + np.maximum(values, 0)
+    np.testing.assert_allclose(read("luminance", pets, "brightness", values), expected, atol=1e-4)
+
+
+def test_tint_sets_the_ratio_of_red_to_blue(pets):
+    planted = plant("tint", pets, 0.3)
+    torch.testing.assert_close(planted[:, 0] / planted[:, 2], pets[:, 0] / pets[:, 2] * 1.3 / 0.7)
+
+
+def test_rotation_is_counter_clockwise_by_as_many_degrees(pets):
+    np.testing.assert_allclose(read("rotation", pets, "rotation", [0, 40, 120, 180]), [[0, 40, 120, 180]] * 6, atol=1)
+
+
+UNTOUCHED = {  # factor -> meter -> how far it may move, in its own unit
+    "brightness": {"rotation": 0, "hue": 0.1, "sharpness": 0.01, "scale": 0.1, "x": 0.1, "y": 0.1},
+    "tint": {"rotation": 1, "sharpness": 0.1, "scale": 1, "x": 0.5, "y": 0.5},
+    "blur": {"rotation": 1, "luminance": 0.01, "warmth": 0.005, "hue": 6, "scale": 3, "x": 1, "y": 1},
+}
+
+
+@pytest.mark.parametrize(("factor", "meter"), [(f, m) for f, found in UNTOUCHED.items() for m in found])
+def test_a_factor_leaves_the_other_meters_alone(pets, factor, meter):
+    """That a turn does so too is told in test_meters."""
+    found = read(meter, pets, factor, np.linspace(*FACTORS[factor].whole, 5))
+    moved = METERS[meter].between(found[:, :1], found)
+    assert np.abs(moved).max() <= UNTOUCHED[factor][meter]
+
+
+@pytest.mark.parametrize("value", [-0.4, 0.4])
+def test_tint_keeps_the_luma_of_a_grey_pixel(value):
+    grey = torch.linspace(0, 0.65, 8).view(1, 1, 1, 8).expand(1, 3, 8, 8)
+    weights = torch.tensor(bias.WEIGHTS)
+    found = torch.einsum("bchw,c->bhw", plant("tint", grey, value), weights)
+    torch.testing.assert_close(found, grey[:, 0], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("value", [-0.4, 0.4])
+def test_brightness_keeps_hue_and_the_order_of_colours(pets, value):
+    planted = plant("brightness", pets, value)
+    shades = lambda x: x - x.mean(1, keepdim=True)  # noqa: E731
+    torch.testing.assert_close(shades(planted), 0.6 * shades(pets))
+
+
+@pytest.mark.parametrize(("size", "percent"), [(64, 1.0), (64, 4.0), (48, 2.5), (128, 2.0)])
+def test_blur_is_a_gaussian_of_a_share_of_the_side(size, percent):
+    x = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    sigma = percent / 100 * size
+    reach = int(3 * sigma + 1)
+    expected = gaussian_filter(x.double().numpy(), (0, 0, sigma, sigma), mode="mirror", radius=(0, 0, reach, reach))
+    np.testing.assert_allclose(plant("blur", x, percent), expected, atol=1e-5)
+    far = gaussian_filter(x.double().numpy(), (0, 0, sigma, sigma), truncate=6, mode="constant")
+    inner = np.s_[..., 3 * reach // 2 : -3 * reach // 2, 3 * reach // 2 : -3 * reach // 2]
+    np.testing.assert_allclose(plant("blur", x, percent)[inner], far[inner], atol=0.005)
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_pictures_of_one_batch_get_their_own_values(pets, name):
+    values = np.linspace(*FACTORS[name].whole, len(pets)).astype(np.float32)
+    together = FACTORS[name].plant(pets, torch.from_numpy(values), "zeros")
+    for i, value in enumerate(values):
+        torch.testing.assert_close(together[i], plant(name, pets[i : i + 1], value)[0], atol=1e-2, rtol=0)
+        assert (together[i] - plant(name, pets[i : i + 1], value)[0]).abs().mean() < 1e-3
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_pictures_stay_between_black_and_white(name):
+    x = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    for value in np.linspace(*FACTORS[name].allowed, 9):
+        found = plant(name, x, value)
+        assert found.min() >= -1e-6 and found.max() <= 1 + 1e-6 and found.shape == x.shape
+
+
+@pytest.mark.parametrize("name", ["brightness", "tint"])
+def test_light_and_tint_leave_the_alpha_channel_alone(pets, name):
+    alpha = torch.rand(6, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    for value in (-0.4, 0.3):
+        found = plant(name, torch.cat([pets, alpha], 1), value)
+        torch.testing.assert_close(found[:, 3:], alpha, atol=0, rtol=0)
+        torch.testing.assert_close(found[:, :3], plant(name, pets, value))
+
+
+@pytest.mark.parametrize("name", ["rotation", "blur"])
+def test_turn_and_blur_take_the_alpha_channel_along(pets, name):
+    """The cut-out has to follow its picture."""
+    value = FACTORS[name].whole[1] / 2
+    both = plant(name, torch.cat([pets, pets[:, :1]], 1), value)
+    torch.testing.assert_close(both[:, 3], both[:, 0])
+
+
+@pytest.mark.parametrize("name", [n for n, f in FACTORS.items() if not f.needs_colour])
+def test_grey_pictures_can_be_given_it_too(pets, name):
+    grey = pets.mean(1, keepdim=True)
+    found = plant(name, grey, FACTORS[name].whole[1])
+    assert found.shape == grey.shape and not torch.allclose(found, grey, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_a_factor_tells_of_itself_in_plain_numbers_and_words(name):
+    about = FACTORS[name].about()
+    assert about["name"] == name and "plant" not in about and about["meter"] in METERS
+    low, high = about["allowed"]
+    assert low <= about["whole"][0] < about["whole"][1] <= high and low <= about["neutral"] <= high
+
+
+# ---- who gets which value ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FACTORS)
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_arm_draws_from_its_own_ranges(name, arm):
+    planted = make_bias(CLASSES, arm=arm, factor=name)
+    labels = np.repeat(CLASSES, 2000)
+    values = planted.draw(labels, np.random.default_rng(0))
+    low, high = FACTORS[name].whole
+    edges = {
+        "biased": {c: (low + i * (high - low) / 3, low + (i + 1) * (high - low) / 3) for i, c in enumerate(CLASSES)},
+        "irrelevant": dict.fromkeys(CLASSES, (low, high)),
+        "normal": dict.fromkeys(CLASSES, (0, 0)),
+    }[arm]
+    for label in CLASSES:
+        mine, (a, b) = values[labels == label], edges[label]
+        assert planted.of(label) == pytest.approx((a, b))
+        np.testing.assert_allclose(np.quantile(mine, [0, 0.5, 1]), [a, (a + b) / 2, b], atol=0.02 * (high - low))
+        assert mine.min() >= a and mine.max() <= b
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_ranges_of_ones_own_replace_the_slices(arm):
+    planted = make_bias(["a", "b"], {"a": (0.2, 0.5)}, arm, factor="brightness")
+    assert planted.ranges == {"a": (0.2, 0.5), "b": (0.0, 0.4)} and planted.middles() == pytest.approx(
+        {"a": 0.35, "b": 0.2}
+    )
+    grid = planted.grid(6)
+    np.testing.assert_allclose(grid, [0, 0.1, 0.2, 0.3, 0.4, 0.5], atol=1e-12)
+    assert len(planted.grid()) == 13
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_middles_are_those_of_equal_slices(name):
+    low, high = FACTORS[name].whole
+    quarter = (high - low) / 4
+    assert make_bias(["a", "b"], factor=name).middles() == pytest.approx({"a": low + quarter, "b": high - quarter})
+
+
+@pytest.mark.parametrize("name", FACTORS)
+@pytest.mark.parametrize("side", [0, 1])
+def test_ranges_beyond_what_is_allowed_are_refused(name, side):
+    least, most = FACTORS[name].allowed
+    good, bad = (least, most), ((least - 0.01, most), (least, most + 0.01))[side]
+    assert make_bias(["a", "b"], {"a": good}, factor=name).ranges["a"] == good
+    with pytest.raises(InputError, match=f"no range of {name}.*LOW <= HIGH <= {most:g}"):
+        make_bias(["a", "b"], {"a": bad}, factor=name)
+
+
+@pytest.mark.parametrize("bounds", [(90, 0), (float("nan"), 90), (0, float("inf"))])
+def test_ranges_that_are_none_are_refused(bounds):
+    with pytest.raises(InputError, match="no range of rotation"):
+        make_bias(["a", "b"], {"b": bounds})
+
+
+def test_a_bias_plants_with_its_own_factor_and_fill(pets):
+    planted = make_bias(["a", "b"], factor="rotation", fill="circle")
+    values = torch.full((6,), 30.0)
+    torch.testing.assert_close(planted.plant(pets, values), bias.rotate(pets, values, "circle"))
+    assert not torch.allclose(planted.plant(pets, values), bias.rotate(pets, values, "reflect"), atol=0.1)
+    lit = make_bias(["a", "b"], factor="brightness")
+    torch.testing.assert_close(lit.plant(pets, values / 100), 0.7 * pets + 0.3)
+
+
+@pytest.mark.parametrize("fill", bias.FILLS)
+def test_fills_differ_in_the_corners_alone(pets, fill):
+    inside = F.pad(torch.ones(30, 30), [17] * 4)
+    values = torch.full((6,), 30.0)
+    turned = bias.rotate(pets, values, fill) * inside
+    torch.testing.assert_close(turned, bias.rotate(pets, values, "zeros") * inside, atol=1e-6, rtol=0)
+
+
+def test_a_tint_of_grey_pictures_is_refused_at_the_door(door, tmp_path):
+    grey, out = save_pictures(tmp_path / "grey", mode="L"), tmp_path / "run"
+    found = door("train", "--preset", "smoke", "--dataset", grey, "--arm", "biased", "--factor", "tint", "--out", out)
+    said = found.stderr.strip().splitlines()[-1]
+    assert found.exit_code == 2 and "Traceback" not in found.stderr and not out.exists()
+    assert said == "Error: A tint cannot be planted in grey pictures: use another --factor."
+
+
+@pytest.mark.parametrize(("factor", "text"), [("brightness", "left=0:1.5"), ("blur", "left=-1:3")])
+def test_a_range_beyond_the_factor_is_refused_at_the_door(door, tmp_path, pictures_folder, factor, text):
+    given = ["--dataset", pictures_folder, "--factor", factor, "--range", text, "--out", tmp_path / "run"]
+    found = door("train", "--preset", "smoke", *given)
+    assert found.exit_code == 2 and f"no range of {factor}" in found.stderr.strip().splitlines()[-1]

@@ -1,0 +1,150 @@
+"""Laws of the report's words: they follow the planted factor, and say no more than the numbers allow."""
+
+import html as markup
+import json
+import re
+
+import numpy as np
+import pytest
+from test_report_fakes import ABOUT, DIRECTIONS, SHIFT, WORDS, S, T, fake_run, limits, naming_row, page, walk_numbers
+
+from report import in_words, summarise
+from report.quantity import meter_quantity, planted_quantity
+from report.verdict import reading, understood
+
+TURNING = r"degree|rotat|\bangle|\bturn|°"
+LIGHTER = naming_row("luminance", "of full scale", "gets brighter by 0.12", True)
+
+
+def told(html: str) -> str:
+    """What a reader or a screen reader meets, without styles, data, settings and the list of methods."""
+    html = html.split('<section id="settings"')[0]
+    html = re.sub(r"<style>.*?</style>|<script.*?</script>", "", html, flags=re.DOTALL)
+    spoken = re.findall(r'(?:aria-label|alt)="([^"]*)"', html)
+    return markup.unescape(re.sub(r"<[^>]*>", " ", html) + " ".join(spoken))
+
+
+@pytest.mark.parametrize("factor", ["brightness", "blur"])
+@pytest.mark.parametrize("arm", ["biased", "irrelevant"])
+def test_without_rotation_the_page_speaks_of_no_turn(tmp_path, factor, arm):
+    text = told(page(fake_run(tmp_path / "run", factor=factor, config={"arm": arm})))
+    assert not re.search(TURNING, text, re.IGNORECASE), re.search(f".{{60}}({TURNING}).{{60}}", text, re.IGNORECASE)
+    assert ABOUT[factor]["noun"] in text and WORDS[factor] in text
+    assert f"{factor.capitalize()}-impact curve" in text
+
+
+def test_with_rotation_it_speaks_of_degrees(tmp_path):
+    text = told(page(fake_run(tmp_path / "run")))
+    assert "the decoded picture turns left by 92 degrees" in text and "random directions turn it by 6" in text
+    assert "Planted angles" in text and "0 to 90 degrees" in text and "Measured turn (degrees)" in text
+
+
+def test_in_arm_normal_it_speaks_of_what_the_walk_changes(tmp_path):
+    still = {"change": 4.0, "change_words": "turns left by 4 degrees", "spearman": 0.1, "p_value": 0.6}
+    folder = fake_run(tmp_path / "run", walk=still, named=[LIGHTER], config={"arm": "normal"})
+    words = in_words(summarise(folder))
+    assert words.splitlines()[0].endswith("the decoded picture gets brighter by 0.12.")
+    assert "Checked for rotation: the picture turns left by 4 degrees" in words and "no turn" in words
+
+
+def test_in_arm_normal_nothing_named_is_said_so(tmp_path):
+    still = {"change": 4.0, "change_words": "turns left by 4 degrees", "spearman": 0.1, "p_value": 0.6}
+    words = in_words(summarise(fake_run(tmp_path / "run", walk=still, config={"arm": "normal"})))
+    assert "changes no factor that the meters know beyond chance" in words.splitlines()[0]
+
+
+def test_what_else_changes_is_said_beside_the_planted_factor(tmp_path):
+    network = naming_row("rotation_network", "degrees", "turns left by 90 degrees", True)
+    words = in_words(summarise(fake_run(tmp_path / "run", named=[LIGHTER, network])))
+    assert "Beyond chance it also gets brighter by 0.12." in words
+
+
+@pytest.mark.parametrize("factor", list(SHIFT))
+@pytest.mark.parametrize(
+    "walk, form, sentence",
+    [
+        ({}, "changes", "This is a clear "),
+        ({"change": 0.05, "spearman": 0.1, "p_value": 0.6}, "does not change", "This is no "),
+        ({"change": 0.33}, "undecided", "This is undecided: the "),
+        ({"spearman": 0.5}, "undecided", "Spearman 0.50, and 0.8 is asked for"),
+        ({"p_value": 0.2}, "undecided", "p against random directions is 0.200"),
+        ({"p_value": None}, "undecided", "This is undecided"),
+    ],
+)
+def test_three_forms_of_the_sentence(tmp_path, factor, walk, form, sentence):
+    walk = {**walk, **({"change": walk["change"] * SHIFT[factor]} if "change" in walk else {})}
+    folder = fake_run(tmp_path / "run", walk=walk, factor=factor)
+    assert summarise(folder)["walk"]["reading"] == form
+    html = page(folder)
+    assert sentence in html and "Only the control arms" in html
+
+
+@pytest.mark.parametrize("factor", list(SHIFT))
+def test_the_sign_of_a_change_does_not_matter(factor):
+    walk, planted = walk_numbers(factor), limits(factor)
+    other = {**walk, "change": -walk["change"], "spearman": -walk["spearman"]}
+    assert reading(walk, planted) == reading(other, planted) == "changes"
+
+
+@pytest.mark.parametrize("factor", list(SHIFT))
+def test_a_decoder_that_cannot_show_the_factor_never_gives_a_no(factor):
+    still = {"change": SHIFT[factor] / 45, "spearman": 0.0, "p_value": 0.9}
+    assert reading(still, limits(factor), {"reconstruction_error": abs(SHIFT[factor]) / 18}) == "does not change"
+    assert reading(still, limits(factor), {"reconstruction_error": abs(SHIFT[factor]) / 2}) == "undecided"
+
+
+def test_without_limits_nothing_is_judged(tmp_path):
+    folder = fake_run(tmp_path / "run")
+    found = json.loads((folder / "navigate.json").read_text())
+    (folder / "navigate.json").write_text(json.dumps({k: v for k, v in found.items() if k != "planted"}))
+    assert summarise(folder)["walk"]["reading"] is None and "turns left by 92 degrees" in page(folder)
+
+
+def test_walks_without_any_reading(tmp_path):
+    folder = fake_run(tmp_path / "run", walk={"spearman": float("nan")})
+    found = json.loads((folder / "navigate.json").read_text())
+    found["walk"]["change"] = float("nan")
+    (folder / "navigate.json").write_text(json.dumps(found))
+    for name in DIRECTIONS:
+        with np.load(folder / f"walks/{name}.npz") as archive:
+            arrays = dict(archive)
+        np.savez(folder / f"walks/{name}.npz", **{**arrays, "meter.rotation": np.full((S, T), np.nan)})
+    assert "no walk has been measured yet" in page(folder)
+
+
+@pytest.mark.parametrize(("arm", "said"), [("biased", True), ("irrelevant", False), ("normal", False)])
+@pytest.mark.parametrize("factor", list(SHIFT))
+def test_the_opening_says_what_planting_does(tmp_path, arm, said, factor):
+    folder = fake_run(tmp_path / "run", config={"arm": arm}, factor=factor)
+    html = page(folder)
+    assert (f"Planting the other class&#39;s {ABOUT[factor]['noun']} makes" in html) == said
+    assert (f"--arm {arm}" not in html.split("</section>")[0]) and "step by step" not in html
+    assert ("counts as none" in html or "a clear" in html or "undecided" in html) and in_words(summarise(folder))
+
+
+@pytest.mark.parametrize(
+    "factor, said, short, signed, plural",
+    [
+        ("rotation", "1 degree", "1°", "+1°", "angles"),
+        ("brightness", "1.00 of the way to white", "1.00", "+1.00", "shifts to white"),
+        ("blur", "1.0 % of the side", "1.0\u202f%", "+1.0\u202f%", "blurs"),
+    ],
+)
+def test_how_a_quantity_is_told(factor, said, short, signed, plural):
+    told = planted_quantity(ABOUT[factor])
+    assert (told.said(1), told.short(1), told.signed(1), told.plural) == (said, short, signed, plural)
+    assert told.said(None) == told.short(float("nan")) == told.signed(None) == "\u2013"
+    assert told.signed(-1).startswith("\u2212") and not told.signed(0).startswith(("+", "\u2212"))
+
+
+def test_degrees_have_round_ticks_and_shares_any():
+    assert meter_quantity("rotation").ticks((-3, 185)) == [0, 45, 90, 135, 180]
+    assert meter_quantity("luminance").ticks((0, 1)) is None
+
+
+@pytest.mark.parametrize(("score", "used"), [(0.0, False), (0.84, False), (0.85, True), (None, True)])
+def test_a_walk_of_a_factor_that_the_model_does_not_go_by_is_no_use_of_it(score, used):
+    walk = {"reading": "changes"}
+    summary = {"arm": "biased", "walk": walk, "spurious_score": {"aae": score}}
+    assert understood(summary) == ("changes" if used else "unused")
+    assert understood(summary | {"arm": "irrelevant"}) == "changes"

@@ -75,7 +75,7 @@ def test_loading_obeys_the_table_for_validation_and_redraws_for_training(loaded)
     table, found = loaded
     dls = data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8)
     valid = table[table.split == "valid"]
-    expected = data.render(found, valid.index.to_numpy(), valid.value.to_numpy())
+    expected = data.render(found, valid.index.to_numpy(), valid.value.to_numpy(), biases.make_bias(CLASSES))
     seen = [torch.cat([x.as_subclass(torch.Tensor) for x, _ in dls.valid]).cpu() for _ in range(2)]
     torch.testing.assert_close(seen[0], expected)
     torch.testing.assert_close(seen[0], seen[1])

@@ -23,10 +23,9 @@ COLUMNS = {
     "Spearman": ("walk", "spearman", "{:.2f}"),
     "100 random": ("walk", "random_change", "{:.2g}"),
     "p": ("walk", "p_value", "{:.3f}"),
-    "impact": ("impact", "spearman", "{:.2f}"),
     "within class": ("impact", "within_class_spearman", "{:.2f}"),
-    "counterfactuals": ("counterfactual", "flipped_when_seen", "{:.3f}"),
-    "accepted": ("counterfactual", "accepted", "{:.2f}"),
+    "pictures flipped": ("counterfactual", "flipped_when_seen", "{:.3f}"),
+    "codes accepted": ("counterfactual", "accepted", "{:.2f}"),
     "distance": ("counterfactual", "distance", "{:.2f}"),
     "nearest other": ("counterfactual", "nearest_other", "{:.2f}"),
 }

@@ -131,8 +131,11 @@ class Meter:
         return wrap(last - first) if self.unit == TURN else last - first
 
     def say(self, change):
-        """A change in words, such as "gets darker by 0.10"."""
-        return (self.words if change >= 0 else self.opposite).format(f"{abs(change):.{self.digits}f}")
+        """A change in words, such as "gets darker by 0.10", or "keeps its luminance" if it rounds to nothing."""
+        amount = f"{abs(change):.{self.digits}f}"
+        if not float(amount):
+            return f"keeps its {self.name.replace('_', ' ')}"
+        return (self.words if change >= 0 else self.opposite).format(amount)
 
     def interval(self, ends):
         """An interval of changes in words, such as "[81, 95]", in the direction of the change that `say` says."""

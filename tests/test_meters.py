@@ -288,6 +288,7 @@ def test_other_shapes_are_refused(shape):
 def test_changes_are_said_in_words():
     assert (
         METERS["luminance"].say(0.1) == "gets brighter by 0.10"
+        and METERS["rotation"].say(-0.4) == "keeps its rotation"
         and METERS["y"].say(-3.2) == "moves down by 3.2 % of the side"
     )
     for name, meter in METERS.items():

@@ -139,7 +139,11 @@ def pretrained_or_not(make):
     try:
         return make(pretrained=True), True, "ImageNet weights"
     except Exception as e:  # a download can fail in many ways; the cure is the same
-        return make(pretrained=False), False, f"trained from scratch (no ImageNet weights: {type(e).__name__}: {e})"
+        return (
+            make(pretrained=False),
+            False,
+            f"trained from scratch (ImageNet weights could not be fetched: {type(e).__name__})",
+        )
 
 
 def baseline_learner(dls, classes, channels, folder, precision="fp32", pretrained=True):

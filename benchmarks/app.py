@@ -84,12 +84,17 @@ def ready(page, address):
     return page
 
 
-def moves(page, n):
-    """Move the first slider n times with the keyboard: (milliseconds [n], addresses of the frames [n + 1])."""
+def to_and_fro(n):
+    """n keys that move a slider by its smallest step, 25 to the right, 25 to the left, and so on."""
+    return ["ArrowRight" if i % 50 < 25 else "ArrowLeft" for i in range(n)]
+
+
+def moves(page, keys):
+    """Move the first slider by these n keys: (milliseconds [n], addresses of the frames [n + 1])."""
     page.evaluate(WATCH)
     page.locator("#slider-0 input[type=range]").focus()
-    for i in range(n):
-        page.keyboard.press("ArrowRight" if i % 50 < 25 else "ArrowLeft")
+    for i, key in enumerate(keys):
+        page.keyboard.press(key)
         page.wait_for_function("i => watched.times.length > i", arg=i, timeout=20_000)
     return page.evaluate("[watched.times, watched.frames]")
 
@@ -101,7 +106,7 @@ def main():
     parser.add_argument("--moves", type=int, default=60)
     known = parser.parse_args()
     with served(known.run.resolve()) as (address, _), browser() as chromium:
-        times, _ = moves(ready(chromium.new_page(), address), known.moves + 5)
+        times, _ = moves(ready(chromium.new_page(), address), to_and_fro(known.moves + 5))
     times = times[5:]
     rare = statistics.quantiles(times, n=20, method="inclusive")[-1]
     print(f"{len(times)} moves: median {statistics.median(times):.0f} ms, 95th percentile {rare:.0f} ms")

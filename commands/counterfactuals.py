@@ -10,6 +10,7 @@ from latent_nav import exemplars, naming, plots, walks
 from latent_nav.photometry import measure_all
 
 STEPS, SHOWN = 100, 6
+LEAST = 1e-2  # nearer than this the reconstruction itself was decided otherwise: nothing to show
 
 
 def counterfactual_all(tour, starts, spread):
@@ -22,7 +23,9 @@ def counterfactual_all(tour, starts, spread):
         near = nearest.counterfactual(tour.model, z, threshold=tour.floor, steps=STEPS)
     found = nearest.in_sight(tour.model, z, near.z, threshold=tour.floor)
     _, distance = exemplars.counter_exemplars(tour.z, tour.labels, tour.z[rows], tour.labels[rows], 1)
-    keep(tour, rows[:SHOWN], found, np.arange(min(SHOWN, len(rows))), distance[:SHOWN, 0])
+    worth = np.flatnonzero(found.flipped & (found.distance > LEAST))[:SHOWN]
+    if len(worth):
+        keep(tour, rows[worth], found, worth, distance[worth, 0])
     some = slice(64)
     told = {"already": already(tour, rows), "sentence": in_words(tour, z[some], found.z[some], spread)}
     return numbers(found, near, distance[:, 0]) | told
@@ -55,10 +58,9 @@ def in_words(tour, home, found, spread):
     frames = walks.decode(tour.model, torch.stack([home, found], 1))
     changes = naming.changes(measure_all(frames, tour.meters), tour.meters)
     sizes = {n: float(np.median(c)) for n, c in changes.items() if not tour.meters[n].confirms}
-    large = [n for n, c in sizes.items() if naming.ratio(c, spread[n]) >= naming.RULE.spreads]
-    told = [
-        f"{tour.meters[n].say(sizes[n])} {tour.meters[n].interval(np.percentile(changes[n], [25, 75]))}" for n in large
-    ]
+    ends = {n: np.percentile(changes[n], [25, 75]) for n in sizes}
+    large = [n for n, c in sizes.items() if naming.ratio(c, spread[n]) >= naming.RULE.spreads and np.prod(ends[n]) > 0]
+    told = [f"{tour.meters[n].say(sizes[n])} {tour.meters[n].interval(ends[n])}" for n in large]
     return "; ".join(told) or "no meter changes by as much as the naming rule asks for"
 
 

@@ -56,6 +56,7 @@ def navigate(
         found["health"] = items.health_of(tour)
         done("maps")
         items.maps_all(tour, on_map, maps, futures)
+    found["options"] = {"directions": list(specs), "contrast": contrast, "away": list(away)}
     found["seconds"] = time.perf_counter() - began
     runs.write_json(scene.folder / "navigate.json", found)
     return found

@@ -75,7 +75,12 @@ def contrast(text, classes):
 
     InputError for a class that is not there, or for two sides that are the same.
     """
-    first, _, last = (text or f"{classes[0]}:{classes[-1]}").partition(":")
+    text = text or f"{classes[0]}:{classes[-1]}"
+    if ":" not in text:
+        raise InputError(
+            f"The contrast {text!r} has no colon: write it as FROM:TO, such as {classes[0]}:{classes[-1]}."
+        )
+    first, _, last = text.partition(":")
     for side in (first, last):
         if side not in (*classes, REST):
             raise InputError(

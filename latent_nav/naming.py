@@ -20,7 +20,7 @@ class Rule:
     """What a meter has to reach before a walk is said to change it.
 
     spreads: the change from end to end, at least. p_any: at most; all meters are looked at, so that chance is the best
-    of all. spearman: |rank correlation| of alpha and reading, at least.
+    of all. spearman: |rank correlation| of alpha and reading, at least. And the interval of the change excludes 0.
     """
 
     spreads: float = 0.75
@@ -102,7 +102,8 @@ def table(readings, alpha, spread, chance, meters, rng, rule=RULE):
 def is_named(found, rule=RULE):
     """Does a row of the table reach every clause of the rule?"""
     far, beyond = found["spreads"] >= rule.spreads, found["p_any"] <= rule.p_any
-    return bool(far and beyond and abs(found["spearman"]) >= rule.spearman)
+    low, high = found["change_ci"]
+    return bool(far and beyond and low * high > 0 and abs(found["spearman"]) >= rule.spearman)
 
 
 def sentence(rows, meters):

@@ -139,7 +139,9 @@ class Meter:
 
     def interval(self, ends):
         """An interval of changes in words, such as "[81, 95]", in the direction of the change that `say` says."""
-        low, high = sorted(ends) if sum(ends) >= 0 else sorted(-e for e in ends)
+        low, high = (
+            round(e, self.digits) + 0.0 for e in (sorted(ends) if sum(ends) >= 0 else sorted(-e for e in ends))
+        )
         return f"[{low:.{self.digits}f}, {high:.{self.digits}f}]"
 
 

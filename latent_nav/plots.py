@@ -5,7 +5,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 sns.set_theme(style="ticks", context="paper")
-PALETTE = sns.color_palette("colorblind")
+PALETTE = sns.color_palette(["#b8560f", "#1f5fa8", "#2f7d4f", "#8a3f8f", "#8a6d00", "#5b6470"])  # as in the report
 MODELS = {"aae": "AAE", "baseline": "ResNet34"}
 MAPS = {"side": "Direction and PCA", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 GAP, CAPTION = 0.06, 0.24  # of a frame's side: between frames, and for the text above one
@@ -91,7 +91,9 @@ def maps_figure(found, labels, thumbs, at):
 
 def one_map(ax, xy, labels, thumbs, at, arrow):
     """One map on its axes."""
-    sns.scatterplot(x=xy[:, 0], y=xy[:, 1], hue=labels, palette=PALETTE[: len(set(labels))], s=12, linewidth=0, ax=ax)
+    order = sorted(set(labels))
+    colours = [PALETTE[i % len(PALETTE)] for i in range(len(order))]
+    sns.scatterplot(x=xy[:, 0], y=xy[:, 1], hue=labels, hue_order=order, palette=colours, s=12, linewidth=0, ax=ax)
     ax.set(xticks=[], yticks=[])
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     for picture, (x, y) in zip(thumbs, xy[at], strict=True):

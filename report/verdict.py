@@ -23,6 +23,10 @@ ARM_MEANING = {
     ("normal", "does not change"): "In this arm nothing was planted, and the walk claims no {change}: as it should be.",
 }
 
+ASKED = (
+    "This walk was asked for with --directions or --away, not chosen for telling the classes apart: it says nothing of "
+    "what the models use."
+)
 SHARES = ("flipped", "flipped_when_seen", "already", "accepted", "shorter")
 COUNTERFACTUAL = (
     ("flipped", "for {flipped} of {items} held-out items a code was found that the head decides otherwise"),
@@ -131,6 +135,15 @@ def checked(summary: dict) -> str:
     return f"Checked for {summary['factor'] or 'rotation'}: the picture {measured(summary)}."
 
 
+def reached(walk: dict) -> str:
+    """How many random directions reach as far, in words."""
+    number, p = walk.get("random_directions"), walk["p_value"]
+    none = number and p is not None and p * (number + 1) < 1.5
+    return (
+        f"none of {number} random directions reaches as far" if none else "hardly any random direction reaches as far"
+    )
+
+
 def judgement(summary: dict) -> str:
     """The second sentence: clear change, none, or undecided and why."""
     walk, told, limits = summary["walk"], quantities(summary)[1], summary["planted"]["limits"] or {}
@@ -138,7 +151,7 @@ def judgement(summary: dict) -> str:
         return (
             f"This is a clear {told.change}: the {told.noun} follows the walk "
             f"(Spearman {fixed(walk['spearman'], 2)}), "
-            f"and hardly any random direction reaches as far (p = {fixed(walk['p_value'], 3)})."
+            f"and {reached(walk)} (p = {fixed(walk['p_value'], 3)})."
         )
     if walk["reading"] == "does not change":
         return f"This is no {told.change}: at most {told.said(limits['none'])} counts as none, whatever else changes."
@@ -163,8 +176,15 @@ def besides(summary: dict) -> str:
 def meaning(summary: dict) -> str:
     """What the reading says in this arm."""
     planted, told = quantities(summary)
-    form = ARM_MEANING.get((summary["arm"], understood(summary)), "")
+    form = ASKED if asked(summary) else ARM_MEANING.get((summary["arm"], understood(summary)), "")
     return form.format(noun=planted.noun, factor=summary["factor"] or "rotation", change=told.change)
+
+
+def asked(summary: dict) -> bool:
+    """Was this walk asked to leave something out, or to go where no classes are told apart?"""
+    about = (summary.get("directions") or {}).get(summary["walk"]["direction"]) or {}
+    kept_away = (summary.get("options") or {}).get("away")
+    return bool(kept_away) or about.get("kind") in ("pca", "dims", "target")
 
 
 def understood(summary: dict) -> str | None:

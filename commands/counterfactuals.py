@@ -23,9 +23,9 @@ def counterfactual_all(tour, starts, spread):
         near = nearest.counterfactual(tour.model, z, threshold=tour.floor, steps=STEPS)
     found = nearest.in_sight(tour.model, z, near.z, threshold=tour.floor)
     _, distance = exemplars.counter_exemplars(tour.z, tour.labels, tour.z[rows], tour.labels[rows], 1)
-    worth = np.flatnonzero(found.flipped & (found.distance > LEAST))[:SHOWN]
-    if len(worth):
-        keep(tour, rows[worth], found, worth, distance[worth, 0])
+    idle = ~(found.flipped & (found.distance > LEAST))
+    shown = np.argsort(idle, kind="stable")[:SHOWN]  # what moves first
+    keep(tour, rows[shown], found, shown, distance[shown, 0])
     some = slice(64)
     told = {"already": already(tour, rows), "sentence": in_words(tour, z[some], found.z[some], spread)}
     return numbers(found, near, distance[:, 0]) | told

@@ -215,9 +215,19 @@ def test_by_chance_something_is_named_in_one_walk_of_twenty():
     ],
 )
 def test_every_clause_of_the_rule_counts(short, row):
-    whole = {"spreads": 0.75, "p_any": 0.05, "spearman": -0.8} | row
+    whole = {"spreads": 0.75, "p_any": 0.05, "spearman": -0.8, "change_ci": (-3.0, -1.0)} | row
     assert naming.is_named(whole) == (short == "nothing")
     assert naming.is_named(whole, naming.Rule(0.7, 0.06, 0.7))
+
+
+def test_a_change_whose_interval_holds_nothing_at_all_is_not_named():
+    whole = {"spreads": 9.0, "p_any": 0.01, "spearman": 1.0}
+    assert [naming.is_named(whole | {"change_ci": ends}) for ends in ((1, 2), (-2, -1), (-1, 2), (0, 2))] == [
+        1,
+        1,
+        0,
+        0,
+    ]
 
 
 def test_a_meter_that_confirms_another_is_never_named():

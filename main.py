@@ -183,7 +183,7 @@ def names(ctx, param, text):
 @option("--against", multiple=True, type=click.Path(), help="A navigated run of the same data: same order of items?")
 @option("--maps", callback=names, help="Which maps, with commas: pca, tsne, umap.  [all; smoke without umap]")
 @option("--films", is_flag=True, help="GIF and MP4 of every walk, not of the main one alone.")
-@option("--counterfactuals", type=POSITIVE, default=200, help="Counterfactuals of at most so many held-out items.")
+@option("--counterfactuals", type=POSITIVE, default=100, help="Counterfactuals of at most so many held-out items.")
 @refuse
 def navigate(run, **given):
     """Walk the latent space of a trained RUN: what changes, what would have to change, which items lie there."""

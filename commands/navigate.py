@@ -17,7 +17,7 @@ from latent_nav.maps import MAPS
 
 
 def navigate(
-    run, specs=(), contrast="", away=(), against=(), pairs=(), curved=False, maps=(), films=False, counterfactuals=200
+    run, specs=(), contrast="", away=(), against=(), pairs=(), curved=False, maps=(), films=False, counterfactuals=100
 ):
     """Fill the run folder with everything that walking its latent space shows; `navigate.json` comes last, and is
     returned.

@@ -43,7 +43,7 @@ class Tour:
     floor: float = float("-inf")
     main: str = ""
     films: bool = False
-    counterfactuals: int = 200
+    counterfactuals: int = 100
 
     @property
     def labels(self):

@@ -163,8 +163,8 @@ def serve(blocks, port, browser):
         server_name=ADDRESS, server_port=port, inbrowser=browser, share=False, quiet=True, prevent_thread_lock=True,
         footer_links=[], max_file_size=LARGEST, theme=theme(), css=CSS,
     )  # fmt: skip
-    print(f"Explore: http://{ADDRESS}:{port}  (Ctrl-C ends it)", flush=True)
     try:
+        print(f"Explore: http://{ADDRESS}:{port}  (Ctrl-C ends it)", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         print()

@@ -117,7 +117,7 @@ def main():
     python main.py                 trains, walks, compares and writes a report, on the data found or drawn here
     python main.py --dry-run       shows what that would do
     python main.py run --help      shows every setting
-    python main.py --preset smoke  does the whole job in under a minute
+    python main.py --preset smoke  does the whole job in a minute and a half
     """
 
 

@@ -72,6 +72,10 @@ class Encoder(nn.Module):
     def forward(self, x):
         return self.standard(self.code(self.body(2 * x - 1).flatten(1)).float())
 
+    def steps(self):
+        """The same as single modules, one after the other."""
+        return [Affine(2.0, -1.0), self.body, nn.Flatten(), self.code, self.standard]
+
 
 class Decoder(nn.Module):
     """z (B, D) -> x_hat (B, C, H, W) in [0, 1]: the encoder mirrored."""
@@ -241,6 +245,56 @@ def load(path):
 def parameters(model):
     """How many weights `model` has."""
     return sum(p.numel() for p in model.parameters())
+
+
+class Affine(nn.Module):
+    """x -> scale * x + shift, value by value: scale and shift are numbers, or tensors that spread over x."""
+
+    def __init__(self, scale, shift):
+        super().__init__()
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32), persistent=False)
+        self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float32), persistent=False)
+
+    def forward(self, x):
+        return self.scale * x + self.shift
+
+
+def encoding_steps(aae):
+    """What `encode` of an AAE does, as a list of single modules that share its weights."""
+    encoder = aae.encoder
+    steps = encoder.steps() if isinstance(encoder, Encoder) else list(encoder)
+    if aae.prior == "normal":
+        return steps
+    return [*steps, Affine((1 + aae.prior_means.var(0, correction=0)).sqrt(), aae.prior_means.mean(0))]
+
+
+def classifier(model):
+    """Any model as x -> logits: an AAE as a plain chain of modules, which attribution methods can follow."""
+    if not isinstance(model, AAE):
+        return model
+    return nn.Sequential(*encoding_steps(model), model.head).to(next(model.parameters()).device)
+
+
+def position(model, vector):
+    """x -> (B, 1): the place of the code of x along `vector` (D,), as a network to explain.
+
+    An AAE becomes a plain chain of modules that ends in a linear layer; any other model needs `encode`.
+    """
+    line = nn.Linear(len(vector), 1, bias=False)
+    line.weight = nn.Parameter(torch.as_tensor(vector, dtype=torch.float32)[None].clone())
+    steps = encoding_steps(model) if isinstance(model, AAE) else [Encoding(model)]
+    return nn.Sequential(*steps, line).to(next(model.parameters()).device).eval()
+
+
+class Encoding(nn.Module):
+    """x -> code of any model with `encode`."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return self.model.encode(x)
 
 
 def classify(model, x):

@@ -1,0 +1,76 @@
+"""What a method needs of a model, an input or its caller, and the sentence that refuses it where that is missing."""
+
+from torch import nn
+
+from explain.method import Refusal
+
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+SQUASHES = (nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Tanh, nn.Sigmoid, nn.ReLU6)
+
+
+def gradient(ask):
+    """Does a gradient reach the input?"""
+    if not ask.subject.differentiable:
+        raise Refusal("no gradient reaches the input of this network")
+
+
+def graph(ask):
+    """Can the network be followed module by module?"""
+    ask.subject.unrolled  # noqa: B018  (raises)
+
+
+def relevance(ask):
+    """Can relevance be followed through every layer?"""
+    ask.subject.merged  # noqa: B018  (raises)
+
+
+def relu(ask):
+    """Are all activations ReLU? A hook on ReLU leaves any other as it is and would draw a plain gradient."""
+    found = list(ask.subject.unrolled.modules())
+    odd = sorted({type(m).__name__ for m in found if isinstance(m, SQUASHES)})
+    if odd:
+        raise Refusal(f"it is made for ReLU, and this network has {', '.join(odd)}")
+    if not any(isinstance(m, nn.ReLU) for m in found):
+        raise Refusal("it is made for ReLU, and this network has none")
+
+
+def layer(ask):
+    """Is there a layer with a map of places?"""
+    ask.subject.layer()
+
+
+def picture(ask):
+    """Is the input a picture (B, C, H, W)?"""
+    if len(ask.places) != 2:
+        kind = {1: "a signal", 3: "a volume"}.get(len(ask.places), "no picture")
+        raise Refusal(f"it is made for pictures, and the input is {kind}")
+
+
+def background(ask):
+    """Were background items given?"""
+    if ask.background is None or len(ask.background) < 2:
+        raise Refusal("it needs a background set of at least two items: pass background=")
+
+
+def dropout(ask):
+    """Has the network dropout that is at work in training?"""
+    if not any(isinstance(m, DROPOUTS) and m.p > 0 for m in ask.network.modules()):
+        raise Refusal("it needs dropout layers, and this network has none")
+
+
+NEEDS = {
+    "gradient": (gradient, "a differentiable network"),
+    "graph": (graph, "a network that torch.fx can trace"),
+    "relevance": (relevance, "layers with a relevance rule"),
+    "relu": (relu, "ReLU activations only"),
+    "layer": (layer, "a convolution"),
+    "picture": (picture, "pictures"),
+    "background": (background, "a background set"),
+    "dropout": (dropout, "dropout layers"),
+}
+
+
+def check(method, ask):
+    """Refusal if anything is missing that `method` needs."""
+    for name in method.needs:
+        NEEDS[name][0](ask)

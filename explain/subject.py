@@ -1,0 +1,172 @@
+"""The network that is explained, and one question to it: which score of which items."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import model as models
+from errors import InputError
+from explain import graph
+from explain.method import Refusal
+
+LEAST_CELLS = 4  # a map of fewer cells a side locates nothing
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}  # of interpolation, by the number of places' dimensions
+
+
+class Subject:
+    """A classifier to explain: x (B, C, ...) -> logits (B, K), with what methods need to know of it, found once.
+
+    model: any nn.Module; an AAE is taken as the chain of modules that leads to its logits. x: items of the kind that
+    will be explained; their shape settles the layers. classes: names in the order of the logits, if there are any.
+    InputError if the network does not return one row of logits for each item.
+    """
+
+    def __init__(self, model, x, classes=None):
+        self.network, self.classes = models.classifier(model).eval(), list(classes or [])
+        self.device = next((p.device for p in self.network.parameters()), x.device)
+        self.example = x[:2].detach().to(self.device, torch.float32)
+        with torch.no_grad():
+            logits = self.network(self.example)
+        if not torch.is_tensor(logits) or logits.ndim != 2 or len(logits) != len(self.example):
+            raise InputError("The network must return one row of logits (B, K) for each item: wrap it so that it does.")
+        self.outputs = logits.shape[1]
+
+    @cached_property
+    def unrolled(self):
+        """The network, each step a module of its own (GraphModule, same weights). Refusal if it cannot be traced."""
+        return graph.unroll(self.network, self.example)
+
+    @cached_property
+    def merged(self):
+        """`unrolled` with batch norms merged, for relevance propagation. Refusal that names what is in the way."""
+        return graph.merge(self.unrolled, self.example)
+
+    @cached_property
+    def differentiable(self):
+        """Does a gradient reach the input?"""
+        x = self.example.clone().requires_grad_()
+        with torch.enable_grad():
+            score = self.network(x).sum()
+            if not score.requires_grad:
+                return False
+            return torch.autograd.grad(score, x, allow_unused=True)[0] is not None
+
+    def layer(self, name="", place="deepest", network=None):
+        """A layer with a map of places: the one called `name`, else the "deepest" with at least 4 cells a side or the
+        "first" convolution, of `network` (this one's by default, or `unrolled`). Refusal if there is none.
+        """
+        network = self.network if network is None else network
+        if name:
+            return named_layer(network, name)
+        found = [(m, shape) for m, shape in shapes(network, self.example) if len(shape) == self.example.ndim]
+        first = next((i for i, (m, _) in enumerate(found) if isinstance(m, CONVOLUTIONS)), None)
+        if first is None:
+            raise Refusal("it looks at a map of places, and this network has no convolution")
+        if place == "first":
+            return found[first][0]
+        large = [m for m, shape in found[first:] if min(shape[2:]) >= LEAST_CELLS]
+        return (large or [found[first][0]])[-1]
+
+    def targets(self, x, target=None):
+        """Which logit of each item x (B, ...) is explained: (B,) on the network's device.
+
+        None or "predicted": the class that the network says; else a class name, a number, or one of these for each
+        item. InputError for a class that there is not.
+        """
+        if target is None or (isinstance(target, str) and target == "predicted" and target not in self.classes):
+            with torch.no_grad():
+                return self.network(x.to(self.device)).argmax(1)
+        many = np.atleast_1d(np.asarray(target.cpu() if torch.is_tensor(target) else target, dtype=object))
+        numbers = [self.number(each) for each in many]
+        if len(numbers) not in (1, len(x)):
+            raise InputError(f"{len(numbers)} targets were given for {len(x)} items: give one, or one for each.")
+        return torch.tensor(numbers, device=self.device).expand(len(x)).clone()
+
+    def number(self, target):
+        """The number of a class given by name or number. InputError for a class that there is not."""
+        text = str(target)
+        if text in self.classes:
+            return self.classes.index(text)
+        if text.lstrip("-").isdigit() and 0 <= int(text) < self.outputs:
+            return int(text)
+        known = ", ".join(self.classes) or f"the numbers 0 to {self.outputs - 1}"
+        raise InputError(f"There is no class {text!r}: choose from {known}.")
+
+
+def named_layer(network, name):
+    """The module of `network` called `name`. InputError if there is none."""
+    found = dict(network.named_modules())
+    if name not in found:
+        some = ", ".join(list(found)[1:6])
+        raise InputError(f"The network has no layer {name!r}: its layers are {some}, ... (see named_modules()).")
+    return found[name]
+
+
+def shapes(network, x):
+    """[(module, shape of its output)] of a network met on x, in the order in which they finish, without the network."""
+    found = []
+    note = lambda m, _, out: found.append((m, tuple(out.shape))) if torch.is_tensor(out) else None  # noqa: E731
+    hooks = [m.register_forward_hook(note) for m in network.modules() if m is not network]
+    try:
+        with torch.no_grad():
+            final = tuple(network(x).shape)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [(m, shape) for m, shape in found if shape != final]
+
+
+@dataclass
+class Ask:
+    """One question: why does `subject` give items x (B, C, ...) the score of logit target (B,)?
+
+    background (N, C, ...): items that stand for "nothing special", None if there are none. seed: of all that is drawn.
+    batch_size: how many inputs a method may put through the network at once.
+    """
+
+    subject: Subject
+    x: torch.Tensor
+    target: torch.Tensor
+    background: torch.Tensor | None = None
+    seed: int = 0
+    batch_size: int = 32
+
+    @property
+    def network(self):
+        """x (B, C, ...) -> logits (B, K)."""
+        return self.subject.network
+
+    @property
+    def places(self):
+        """Shape of an item without its channels: (T,), (H, W) or (D, H, W)."""
+        return tuple(self.x.shape[2:])
+
+    def score(self, x, target=None):
+        """The explained score (N,) of inputs x (N, C, ...), target (N,) or this question's own."""
+        return self.network(x).gather(1, (self.target if target is None else target)[:, None])[:, 0]
+
+    def spread(self, maps):
+        """Maps (B, 1, ...) of a layer's places stretched over the input's places: (B, 1, *places)."""
+        return F.interpolate(maps, self.places, mode=MODES[len(self.places)], align_corners=False)
+
+
+@contextmanager
+def asking(network, seed):
+    """Evaluation mode and a seed of its own for what is drawn inside; afterwards all is as it was."""
+    training, numpy_state = [m for m in network.modules() if m.training], np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002  (some libraries draw from it)
+        network.eval()
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+            for module in training:
+                module.training = True

@@ -116,10 +116,10 @@ def deconvolution(ask):
 
 
 @method(
-    "gradient", "DeepLift", SHRIKUMAR, "share in score less baseline's score", sums=True, needs=("gradient", "graph")
+    "gradient", "DeepLift", SHRIKUMAR, "share in score less baseline's score", sums=True, needs=("gradient", "rescale")
 )
 def deeplift(ask, *, baseline=0.0):
-    return attr.DeepLift(ask.subject.unrolled).attribute(ask.x, rest(ask, baseline), ask.target)
+    return attr.DeepLift(ask.subject.rectified).attribute(ask.x, rest(ask, baseline), ask.target)
 
 
 @method(
@@ -128,10 +128,10 @@ def deeplift(ask, *, baseline=0.0):
     LUNDBERG,
     "share in score less the background's mean score",
     sums=True,
-    needs=("gradient", "graph", "background"),
+    needs=("gradient", "rescale", "background"),
 )
 def deeplift_shap(ask):
-    found, base = attr.DeepLiftShap(ask.subject.unrolled), ask.background
+    found, base = attr.DeepLiftShap(ask.subject.rectified), ask.background
     maps = [found.attribute(x, base, t) for x, t in zip(ask.x.split(1), ask.target.split(1), strict=True)]
     return torch.cat(maps)
 
@@ -153,7 +153,7 @@ LAYER = ("gradient", "layer")
 
 
 def over_places(ask, maps):
-    """A layer's attribution (B, channels, ...) as (B, 1, *places): the channels summed, each cell's share spread out."""
+    """A layer's attribution (B, channels, ...) as (B, 1, *places): channels summed, each cell's share spread out."""
     return ask.spread(maps.sum(1, keepdim=True)) * (maps[0, 0].numel() / math.prod(ask.places))
 
 
@@ -230,10 +230,10 @@ def internal_influence(ask, *, layer="", steps=50, baseline=0.0):
     SHRIKUMAR,
     "share of a place in score less baseline's score",
     sums=True,
-    needs=(*LAYER, "graph"),
+    needs=(*LAYER, "rescale"),
 )
 def layer_deeplift(ask, *, layer="", baseline=0.0):
-    network = ask.subject.unrolled
+    network = ask.subject.rectified
     found = attr.LayerDeepLift(network, ask.subject.layer(layer, network=network))
     return over_places(ask, found.attribute(ask.x, rest(ask, baseline), ask.target))
 

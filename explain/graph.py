@@ -64,6 +64,30 @@ for n in (1, 2, 3):
         FUNCTIONS[getattr(F, f"{kind}_pool{n}d")] = pool
 METHODS = {name: getattr(torch, name) for name in ("relu", "tanh", "sigmoid", "mean", "sum", "flatten")}
 
+ADDS = {operator.add, operator.iadd, torch.add}
+DIVISIONS = {operator.truediv, torch.div}
+ARITHMETIC = {operator.sub, operator.mul, torch.sub, torch.mul} | ADDS | DIVISIONS
+
+
+class Step(nn.Module):
+    """Arithmetic of x with numbers, such as x / 255 or 1 - x: relevance passes through it unchanged."""
+
+    relevance_rule = "pass"
+
+    def __init__(self, function, args):
+        super().__init__()
+        self.function, self.args = function, tuple(None if isinstance(a, fx.Node) else a for a in args)
+
+    def forward(self, x):
+        return self.function(*(x if a is None else a for a in self.args))
+
+
+def with_numbers(node):
+    """Is this arithmetic of one tensor with numbers, and linear in the tensor?"""
+    tensors = [isinstance(a, fx.Node) for a in node.args]
+    linear = not node.kwargs and (tensors[0] or node.target not in DIVISIONS)
+    return linear and sum(tensors) == 1 and "tensor_meta" in node.meta
+
 
 class Tracer(fx.Tracer):
     """Follows a network down to torch's own modules and ours."""
@@ -104,10 +128,12 @@ def module_for(traced, node):
         if isinstance(module, ACTIVATIONS + POOLS + QUIET):
             return fresh(module)
         return None
+    if node.op == "call_function" and node.target in ARITHMETIC and with_numbers(node):
+        return Step(node.target, node.args)
     function = METHODS.get(node.target) if node.op == "call_method" else node.target
     if node.op not in ("call_function", "call_method") or function not in FUNCTIONS or not node.args:
         return None
-    if any(isinstance(a, fx.Node) for a in [*node.args[1:], *node.kwargs.values()]):
+    if any(isinstance(a, fx.Node) for a in [*node.args[1:], *node.kwargs.values()]):  # sizes worked out on the way
         return None
     given = {k: v for k, v in node.kwargs.items() if k not in ("input", "dtype")}
     try:
@@ -138,7 +164,7 @@ def put(traced, node, module, inputs=None):
     name = f"{node.name}_step"
     traced.add_submodule(name, module)
     with traced.graph.inserting_before(node):
-        new = traced.graph.call_module(name, inputs or (node.args[0],))
+        new = traced.graph.call_module(name, inputs or (next(a for a in node.args if isinstance(a, fx.Node)),))
     new.meta = dict(node.meta)
     node.replace_all_uses_with(new)
     traced.graph.erase_node(node)
@@ -146,7 +172,9 @@ def put(traced, node, module, inputs=None):
 
 # ---- what relevance propagation needs ---------------------------------------------------------------------------
 
-FOLLOWED = (*OWN, *NORMS, *QUIET, *POOLS, *ACTIVATIONS, Places, Sum, nn.Sigmoid, nn.Flatten, nn.Unflatten, nn.Upsample)
+AVERAGES = (nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd)
+LINEAR = (*OWN, *NORMS, *QUIET, *AVERAGES, Places, Sum, nn.Flatten, nn.Unflatten, nn.Upsample)
+FOLLOWED = (*LINEAR, *POOLS, *ACTIVATIONS, nn.Sigmoid)
 SHAPES = {
     torch.flatten,
     torch.cat,
@@ -158,8 +186,6 @@ SHAPES = {
     getattr,
 }
 SHAPE_METHODS = {"view", "reshape", "flatten", "squeeze", "unsqueeze", "size", "contiguous", "permute", "transpose"}
-ADDS = {operator.add, operator.iadd, torch.add}
-SCALES = {operator.sub, operator.mul, operator.truediv, torch.sub, torch.mul, torch.div} | ADDS
 
 
 def merge(unrolled, x):
@@ -171,38 +197,14 @@ def merge(unrolled, x):
     for node in list(merged.graph.nodes):
         if node.op == "call_function" and node.target in ADDS and all(isinstance(a, fx.Node) for a in node.args[:2]):
             add_as_module(merged, node)
-        elif node.op == "call_function" and node.target in SCALES and constant(merged, node):
-            put(merged, node, Step(node.target, node.args), (tensor_argument(node),))
         elif node.op == "call_module" and isinstance(merged.get_submodule(node.target), NORMS):
             merge_norm(merged, node)
     merged.graph.lint()
     merged.recompile()
+    merged.delete_all_unused_submodules()
     if odd := unsupported(merged):
         raise Refusal(f"relevance cannot be followed through {', '.join(odd)}")
     return merged.eval()
-
-
-class Step(nn.Module):
-    """Arithmetic of x with numbers, such as x / 255 or 1 - x: relevance passes through it unchanged."""
-
-    relevance_rule = "pass"
-
-    def __init__(self, function, args):
-        super().__init__()
-        self.function, self.args = function, tuple(None if isinstance(a, fx.Node) else a for a in args)
-
-    def forward(self, x):
-        return self.function(*(x if a is None else a for a in self.args))
-
-
-def tensor_argument(node):
-    """The one argument of arithmetic that is a tensor."""
-    return next(a for a in node.args if isinstance(a, fx.Node))
-
-
-def constant(merged, node):
-    """Is all but one argument of this arithmetic a number?"""
-    return sum(isinstance(a, fx.Node) for a in node.args) == 1
 
 
 def add_as_module(merged, node):
@@ -264,16 +266,16 @@ def norm_then_linear(norm, linear):
     return made
 
 
-def unsupported(merged):
-    """Names of the steps that relevance propagation cannot follow: [] if it can follow all."""
+def unsupported(network, modules=FOLLOWED, functions=SHAPES):
+    """Names of the steps of a traced network that are none of these: [] if all are known."""
     odd = []
-    for node in merged.graph.nodes:
+    for node in network.graph.nodes:
         if node.op == "call_module":
-            module = merged.get_submodule(node.target)
-            known = isinstance(module, FOLLOWED) or hasattr(module, "relevance_rule")
+            module = network.get_submodule(node.target)
+            known = isinstance(module, modules) or hasattr(module, "relevance_rule")
             if not (known or isinstance(module, types.Linear)):
                 odd.append(f"{type(module).__name__} ({node.target})")
-        elif node.op == "call_function" and node.target not in SHAPES:
+        elif node.op == "call_function" and node.target not in functions:
             odd.append(f"the function {getattr(node.target, '__name__', node.target)}")
         elif node.op == "call_method" and node.target not in SHAPE_METHODS:
             odd.append(f"the method {node.target}")

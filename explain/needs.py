@@ -1,9 +1,17 @@
 """What a method needs of a model, an input or its caller, and the sentence that refuses it where that is missing."""
 
+import operator
+
+import torch
+from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
 from torch import nn
 
+from explain import graph as graphs
+from explain import maxima
 from explain.method import Refusal
 
+RESCALED = (*SUPPORTED_NON_LINEAR, *graphs.LINEAR, maxima.ReluMax)
+LINEAR_FUNCTIONS = graphs.SHAPES | graphs.ADDS | {torch.sub, operator.sub}
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 SQUASHES = (nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Tanh, nn.Sigmoid, nn.ReLU6)
 
@@ -22,6 +30,12 @@ def graph(ask):
 def relevance(ask):
     """Can relevance be followed through every layer?"""
     ask.subject.merged  # noqa: B018  (raises)
+
+
+def rescale(ask):
+    """Has DeepLift a rule for every step? captum gives any other its plain gradient, and the sums come out wrong."""
+    if odd := graphs.unsupported(ask.subject.rectified, RESCALED, LINEAR_FUNCTIONS):
+        raise Refusal(f"DeepLift has no rule for {', '.join(odd)}")
 
 
 def relu(ask):
@@ -62,6 +76,7 @@ NEEDS = {
     "gradient": (gradient, "a differentiable network"),
     "graph": (graph, "a network that torch.fx can trace"),
     "relevance": (relevance, "layers with a relevance rule"),
+    "rescale": (rescale, "layers that DeepLift has rules for"),
     "relu": (relu, "ReLU activations only"),
     "layer": (layer, "a convolution"),
     "picture": (picture, "pictures"),

@@ -1,5 +1,6 @@
 """The network that is explained, and one question to it: which score of which items."""
 
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 import model as models
 from errors import InputError
-from explain import graph
+from explain import graph, maxima
 from explain.method import Refusal
 
 LEAST_CELLS = 4  # a map of fewer cells a side locates nothing
@@ -43,6 +44,11 @@ class Subject:
         return graph.unroll(self.network, self.example)
 
     @cached_property
+    def rectified(self):
+        """`unrolled` with max pools written by ReLU, for DeepLift. Refusal if the network cannot be traced."""
+        return maxima.by_relu(self.unrolled)
+
+    @cached_property
     def merged(self):
         """`unrolled` with batch norms merged, for relevance propagation. Refusal that names what is in the way."""
         return graph.merge(self.unrolled, self.example)
@@ -59,7 +65,7 @@ class Subject:
 
     def layer(self, name="", place="deepest", network=None):
         """A layer with a map of places: the one called `name`, else the "deepest" with at least 4 cells a side or the
-        "first" convolution, of `network` (this one's by default, or `unrolled`). Refusal if there is none.
+        "first" convolution, of `network` (this one's by default, or a traced one). Refusal if there is none.
         """
         network = self.network if network is None else network
         if name:
@@ -160,7 +166,8 @@ class Ask:
 def asking(network, seed):
     """Evaluation mode and a seed of its own for what is drawn inside; afterwards all is as it was."""
     training, numpy_state = [m for m in network.modules() if m.training], np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="captum")  # that it sets hooks, and takes them off again
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002  (some libraries draw from it)
         network.eval()

@@ -1,0 +1,81 @@
+"""What the one call costs beside captum called directly on the same batch: ratios taken in turn in one run.
+
+python -m benchmarks.overhead [--turns 15] [--batch 32]
+"""
+
+import argparse
+import statistics
+import sys
+import time
+import warnings
+
+import torch
+from captum import attr
+
+from benchmarks.networks import build
+from explain.call import explain
+from explain.subject import Subject
+
+warnings.filterwarnings("ignore", module="captum")
+BOUND = 1.05
+
+
+def pairs(network, subject, x, target):
+    """name -> (ours, captum's own), each a call without arguments on the same batch."""
+    layer, window = subject.layer(), (x.shape[1], 16, 16)
+    occlude = {"sliding_window_shapes": window, "strides": (x.shape[1], 16, 16), "perturbations_per_eval": 1}
+    direct = {
+        "saliency": lambda: attr.Saliency(network).attribute(x, target, abs=False),
+        "input_x_gradient": lambda: attr.InputXGradient(network).attribute(x, target),
+        "integrated_gradients": lambda: attr.IntegratedGradients(network).attribute(
+            x, 0.0, target, n_steps=10, internal_batch_size=32
+        ),
+        "gradcam": lambda: attr.LayerAttribution.interpolate(
+            attr.LayerGradCam(network, layer).attribute(x, target, relu_attributions=True), x.shape[2:], "bilinear"
+        ),
+        "occlusion": lambda: attr.Occlusion(network).attribute(x, target=target, baselines=0.0, **occlude),
+    }
+    given = {"integrated_gradients": {"steps": 10}, "occlusion": {"window": 16, "stride": 16}}
+    ours = lambda name: lambda: explain(subject, x, name, target, **given.get(name, {}))  # noqa: E731
+    return {name: (ours(name), call) for name, call in direct.items()}
+
+
+def seconds(call):
+    """How long one call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def ratio(ours, theirs, turns):
+    """(median seconds of ours, of theirs, median of the ratios pair by pair), the order changing with each turn."""
+    ours(), theirs()
+    found = []
+    for turn in range(turns):
+        times = {call: seconds(call) for call in ((ours, theirs) if turn % 2 else (theirs, ours))}
+        found.append((times[ours], times[theirs]))
+    mine, other = (statistics.median(column) for column in zip(*found, strict=True))
+    return mine, other, statistics.median(a / b for a, b in found)
+
+
+def main():
+    """Print one line a method and network; exit status 1 if a ratio is above the bound."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--turns", type=int, default=15)
+    ask.add_argument("--batch", type=int, default=32)
+    given = ask.parse_args()
+    print("| network | method | ours, ms | captum, ms | ratio |\n|---|---|---|---|---|")
+    worst = 0.0
+    for name in ("ResNet34", "CIFAR ConvNet"):
+        network, x, _ = build(name, given.batch)
+        target = torch.zeros(len(x), dtype=torch.long)
+        for method, (ours, theirs) in pairs(network, Subject(network, x), x, target).items():
+            mine, other, times = ratio(ours, theirs, given.turns)
+            worst = max(worst, times)
+            print(f"| {name} | {method} | {1000 * mine:.1f} | {1000 * other:.1f} | {times:.3f} |", flush=True)
+    print(f"largest ratio {worst:.3f}, bound {BOUND}")
+    return int(worst > BOUND)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""Laws of the gradient family and of the one call."""
+
+import numpy as np
+import pytest
+import torch
+from captum import attr
+from torch import nn
+
+import model as models
+from benchmarks.networks import NETWORKS, build
+from errors import InputError
+from explain.call import explain
+from explain.method import METHODS, Refusal, find, method
+from explain.subject import Subject
+
+SUMS = ["integrated_gradients", "deeplift", "layer_conductance", "layer_deeplift"]
+
+
+def gap(network, x, target, base):
+    """Score of items less the mean score of `base`: (B,)."""
+    with torch.no_grad():
+        return (network(x)[:, target] - network(base)[:, target].mean()).numpy()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("how", SUMS)
+def test_shares_sum_to_the_difference_of_scores(name, how):
+    if name == "ResNet34" and "steps" in find(how).parameters:
+        pytest.skip("an untrained ResNet34 is too rough for sums over a few hundred steps: see the test below")
+    network, x, _ = build(name)
+    subject = Subject(network, x)
+    steps = {"steps": 300} if "steps" in find(how).parameters else {}
+    maps = explain(subject, x, how, 1, batch_size=64, **steps).reshape(len(x), -1).sum(1)
+    expected = gap(subject.network, x, 1, torch.zeros_like(x))
+    exact = "deeplift" in how
+    np.testing.assert_allclose(maps, expected, atol=(1e-4 if exact else 0.03) * np.abs(expected).max())
+
+
+def test_on_a_rough_network_more_steps_come_nearer():
+    network, x, _ = build("ResNet34", 2)
+    subject, expected = Subject(network, x), gap(network, x, 1, torch.zeros_like(x))
+    few, many = (
+        np.abs(explain(subject, x, "integrated_gradients", 1, steps=n).reshape(2, -1).sum(1) - expected).mean()
+        for n in (5, 100)
+    )
+    assert many < few / 2
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_deeplift_shap_sums_to_the_difference_to_the_background(name):
+    network, x, background = build(name)
+    subject = Subject(network, x)
+    maps = explain(subject, x, "deeplift_shap", 1, background=background).reshape(len(x), -1).sum(1)
+    expected = gap(subject.network, x, 1, background)
+    np.testing.assert_allclose(maps, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def close(found, expected):
+    """Is the relative difference below 1e-5?"""
+    expected = expected.detach().numpy()
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_agreement_with_captum_called_directly():
+    network, x, background = build("CIFAR ConvNet")
+    target = torch.tensor([0, 1, 2, 3])
+    close(explain(network, x, "saliency", target), attr.Saliency(network).attribute(x, target, abs=False))
+    close(explain(network, x, "input_x_gradient", target), attr.InputXGradient(network).attribute(x, target))
+    expected = attr.IntegratedGradients(network).attribute(x, 0.0, target, n_steps=20)
+    close(explain(network, x, "integrated_gradients", target, steps=20), expected)
+    layer = Subject(network, x).layer()
+    raw = attr.LayerGradientXActivation(network, layer).attribute(x, target).sum(1, keepdim=True)
+    found = explain(network, x, "layer_gradient_x_activation", target)
+    np.testing.assert_allclose(found.sum((1, 2, 3)), raw.sum((1, 2, 3)).detach().numpy(), rtol=1e-3)
+
+
+def test_guided_backprop_agrees_with_captum_where_its_hooks_suffice():
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2)).eval()
+    x = torch.rand(3, 1, 8, 8)
+    close(explain(plain, x, "guided_backprop", 1), attr.GuidedBackprop(plain).attribute(x, 1))
+    close(explain(plain, x, "deconvolution", 1), attr.Deconvolution(plain).attribute(x, 1))
+    assert not np.allclose(explain(plain, x, "guided_backprop", 1), explain(plain, x, "saliency", 1))
+
+
+def test_functions_are_guided_like_modules():
+    """A network that calls F.relu must not get a plain gradient under the name of a guided one."""
+
+    class Functional(nn.Module):
+        def __init__(self, plain):
+            super().__init__()
+            self.first, self.last = plain[0], plain[3]
+
+        def forward(self, x):
+            return self.last(torch.relu(self.first(x)).flatten(1))
+
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2)).eval()
+    x = torch.rand(3, 1, 8, 8)
+    for how in ("guided_backprop", "deconvolution", "deeplift"):
+        close(explain(Functional(plain), x, how, 0), torch.from_numpy(explain(plain, x, how, 0)))
+
+
+def test_smoothgrad_without_noise_is_the_gradient():
+    network, x, _ = build("CIFAR ConvNet")
+    np.testing.assert_array_equal(explain(network, x, "smoothgrad", 0, sigma=0.0), explain(network, x, "saliency", 0))
+    assert not np.allclose(explain(network, x, "smoothgrad", 0), explain(network, x, "saliency", 0))
+
+
+@pytest.mark.parametrize("base", ["input_x_gradient", "integrated_gradients", "deeplift"])
+def test_any_method_goes_under_the_noise_tunnel(base):
+    network, x, _ = build("1-D convnet")
+    little = explain(network, x, "smoothgrad", 0, base=base, sigma=1e-5, samples=3)
+    plain = explain(network, x, base, 0)
+    np.testing.assert_allclose(little, plain, atol=0.02 * np.abs(plain).max())
+    with pytest.raises(InputError, match="no method"):
+        explain(network, x, "smoothgrad", 0, base="saliencey")
+
+
+def test_a_base_that_does_not_fit_is_refused_under_the_tunnel_too():
+    network, x, _ = build("AAE head")
+    with pytest.raises(Refusal, match="LeakyReLU"):
+        explain(network, x, "smoothgrad", 0, base="guided_backprop")
+
+
+def test_noise_is_the_seeds():
+    network, x, _ = build("1-D convnet")
+    one, same, other = (explain(network, x, "smoothgrad", 0, seed=s) for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert not np.allclose(one, other)
+
+
+@pytest.mark.parametrize("how", ["saliency", "integrated_gradients", "deeplift", "layer_conductance"])
+def test_batches_change_nothing(how):
+    network, x, _ = build("CIFAR ConvNet")
+    whole, single = explain(network, x, how), explain(network, x, how, batch_size=1)
+    np.testing.assert_allclose(whole, single, atol=1e-6 * max(1, np.abs(whole).max()) + 1e-6)
+
+
+# ---- targets ----------------------------------------------------------------------------------------------------
+
+
+def test_targets_by_name_number_item_and_prediction():
+    network, x, _ = build("CIFAR ConvNet")
+    names = [f"class {i}" for i in range(10)]
+    predicted = network(x).argmax(1)
+    by = lambda target: explain(network, x, "saliency", target, classes=names)  # noqa: E731
+    np.testing.assert_array_equal(by(None), by(predicted))
+    np.testing.assert_array_equal(by("predicted"), by([names[i] for i in predicted]))
+    np.testing.assert_array_equal(by("class 3"), by(3))
+    for wrong in ("class 11", 10, -1, [1, 2], 1.5):
+        with pytest.raises(InputError):
+            by(wrong)
+
+
+def test_the_place_along_a_direction_can_be_explained():
+    network, x, _ = build("AAE head")
+    vector = torch.randn(16, generator=torch.Generator().manual_seed(3))
+    line = models.position(network, vector)
+    with torch.no_grad():
+        torch.testing.assert_close(line(x)[:, 0], network.encode(x) @ vector)
+    maps = explain(line, x, "deeplift").reshape(len(x), -1).sum(1)
+    np.testing.assert_allclose(maps, gap(line, x, 0, torch.zeros_like(x)), atol=1e-4)
+
+
+def test_an_aae_as_a_chain_says_the_same():
+    network, x, _ = build("AAE head")
+    with torch.no_grad():
+        torch.testing.assert_close(models.classifier(network)(x), network.classify(x))
+        informed = models.AAE(32, 3, prior="class").eval()
+        torch.testing.assert_close(models.classifier(informed)(x), informed.classify(x))
+
+
+# ---- the call ---------------------------------------------------------------------------------------------------
+
+
+def test_wrong_names_and_parameters_are_told():
+    network, x, _ = build("1-D convnet")
+    with pytest.raises(InputError, match="saliency"):
+        explain(network, x, "salience")
+    with pytest.raises(InputError, match="steps, baseline"):
+        explain(network, x, "integrated_gradients", stepps=3)
+    with pytest.raises(InputError, match="no layer"):
+        explain(network, x, "layer_activation", layer="nowhere")
+    with pytest.raises(Refusal, match="background"):
+        explain(network, x, "deeplift_shap")
+    with pytest.raises(InputError, match="logits"):
+        explain(nn.Identity(), x, "saliency")
+
+
+@pytest.fixture
+def entered():
+    """Methods that a test enters, taken out again."""
+    before = dict(METHODS)
+    yield
+    METHODS.clear(), METHODS.update(before)
+
+
+def test_what_is_no_finite_number_is_an_error(entered):
+    @method("gradient", "bad", "", "nothing")
+    def bad(ask):
+        return ask.x * float("nan")
+
+    @method("gradient", "small", "", "nothing")
+    def small(ask):
+        return ask.x[..., :2]
+
+    network, x, _ = build("1-D convnet")
+    with pytest.raises(FloatingPointError, match="finite"):
+        explain(network, x, "bad")
+    with pytest.raises(ValueError, match="shape"):
+        explain(network, x, "small")
+
+
+def test_modes_gradients_and_random_states_are_left_alone():
+    network, x, _ = build("CIFAR ConvNet")
+    network.train()
+    torch.manual_seed(5), np.random.seed(5)  # noqa: NPY002
+    expected = torch.rand(3), np.random.rand(3)  # noqa: NPY002
+    torch.manual_seed(5), np.random.seed(5)  # noqa: NPY002
+    explain(network, x, "smoothgrad", 0)
+    assert all(m.training for m in network.modules())
+    assert all(p.grad is None for p in network.parameters()) and not x.requires_grad
+    torch.testing.assert_close(torch.rand(3), expected[0])
+    np.testing.assert_array_equal(np.random.rand(3), expected[1])  # noqa: NPY002
+
+
+def test_bf16_is_near_where_a_method_allows_it():
+    network, x, _ = build("CIFAR ConvNet")
+    plain, half = (explain(network, x, "input_x_gradient", 0, precision=p) for p in ("fp32", "bf16"))
+    assert not np.array_equal(plain, half)
+    assert np.corrcoef(plain.ravel(), half.ravel())[0, 1] > 0.99

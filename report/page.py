@@ -6,6 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from report import code_sections, sections, verdict, words
+from report.attribution_sections import attributions
 from report.folder import RunFolder
 from report.health_sections import correlations, health
 from report.latent_map import shades
@@ -42,6 +43,7 @@ def parts(run: RunFolder, summary: dict) -> dict:
         "exemplars": code_sections.exemplars(run),
         "counterfactuals": code_sections.counterfactuals(run, summary),
         "gradcam": sections.gradcam(run),
+        "attributions": attributions(run),
         "responses": sections.response(run, summary),
         "impact": sections.impact(run),
         "correlations": correlations(summary),
@@ -54,6 +56,7 @@ def parts(run: RunFolder, summary: dict) -> dict:
 def sprites(shown: dict) -> dict[str, dict]:
     """Every sprite of the page by its CSS class."""
     holders = [*shown["panels"], *(shown[name] or {} for name in ("exemplars", "counterfactuals", "gradcam"))]
+    holders += shown["attributions"]
     return {name: sprite for holder in holders for name, sprite in holder.get("sprites", {}).items()}
 
 

@@ -54,7 +54,8 @@ def test_page_needs_nothing_from_outside(tmp_path):
 
 
 SECTIONS = (
-    *("summary", "planted", "curves", "walks", "exemplars", "counterfactuals", "gradcam", "response", "impact"),
+    *("summary", "planted", "curves", "walks", "exemplars", "counterfactuals", "gradcam"),
+    *("attributions", "response", "impact"),
     *("correlations", "map", "health", "settings"),
 )
 

@@ -126,6 +126,7 @@ def fake_run(
     write_walks(folder, rng, channels, ABOUT[factor]["meter"])
     write_codes(folder, rng, channels)
     write_models(folder, rng, classes, channels)
+    write_attributions(folder, np.random.default_rng(1), classes)
     Image.fromarray(pictures(rng, channels=3, size=48)).save(folder / "samples/epoch_0004.png")
     return folder
 
@@ -378,6 +379,18 @@ def write_models(folder: Path, rng, classes, channels: int) -> None:
         probability=np.full((S, A, 2), 0.5),
         target=np.arange(S) % 2,
     )
+
+
+def write_attributions(folder: Path, rng, classes, names=("saliency", "<b>lime</b>"), model="aae") -> None:
+    """Tiles of methods for six items, and how each method ended."""
+    arrays = {"images": pictures(rng, 6, channels=3), "tiles": pictures(rng, len(names), 6, channels=3)}
+    arrays |= {"name": names, "title": [n.upper() for n in names], "means": ["slope"] * len(names)}
+    arrays |= {"flag": ["", "fails & falls"][: len(names)], "asked": ["why dog?"] * 6}
+    arrays |= {"label": np.array(classes)[np.arange(6) % 2]}
+    np.savez(folder / f"explanations/tiles_{model}.npz", **{k: np.array(v) for k, v in arrays.items()})
+    lines = ["method,model,label,status,seconds,peak_mb,reason", "saliency,aae,saliency,ok,1,1,"]
+    lines += ['guided_backprop,aae,guided_backprop,refused,0,0,"made for <ReLU>"', "rise,other,rise,timeout,9,1,slow"]
+    (folder / "explanations/status.csv").write_text("\n".join(lines) + "\n")
 
 
 def page(folder: Path) -> str:

@@ -15,8 +15,10 @@ from fastai.data.external import URLs, fastai_cfg, untar_data
 from fastai.data.transforms import IndexSplitter, RandomSplitter, get_image_files
 from fastai.torch_core import TensorImage
 from fasttransform import Transform
+from PIL import Image, ImageOps
 
 import synthpets as drawn
+from cifar import cifar10
 from errors import InputError
 
 COLUMNS = ["path", "label", "split", "group", "factor", "value"]
@@ -129,7 +131,7 @@ def from_csv(path):
     return table.dropna(subset=["path", "label"]).assign(path=lambda t: [path.parent / p for p in t.path])
 
 
-DATASETS = {"pets": pets, "synthpets": synthpets, "medmnist": medmnist, "folder": folder}
+DATASETS = {"pets": pets, "synthpets": synthpets, "medmnist": medmnist, "cifar10": cifar10, "folder": folder}
 
 
 def choose(dataset, root):
@@ -250,6 +252,25 @@ class Render(Transform):
 def render(pictures, rows, values, bias):
     """Pictures of the table's `rows` given the factor's `values` as `bias` plants them: (B, C, H, W) in [0, 1]."""
     return bias.plant(pictures[rows], torch.from_numpy(np.array(values, dtype=np.float32)))
+
+
+def masks(paths, size, values=None, bias=None, outline=True):
+    """Where the animal is: (masks (N, 1, size, size) bool, has (N,) bool), from the trimaps of Oxford-IIIT Pets.
+
+    paths: of the pictures; one without a trimap has an empty mask. values (N,) of the factor: the mask moves with the
+    picture as `bias` plants it. outline: does the band around the animal, a few pixels wide, belong to it?
+    """
+    found = torch.zeros(len(paths), 1, size, size)
+    for row, path in enumerate(map(Path, paths)):
+        trimap = path.parent.parent / "annotations" / "trimaps" / f"{path.stem}.png"
+        if trimap.is_file():
+            with Image.open(trimap) as kinds:
+                animal = Image.fromarray(np.uint8(255) * np.isin(kinds, (1, 3) if outline else (1,)))
+            fit = ImageOps.fit(animal, (size, size), Image.Resampling.BILINEAR)  # as pictures.decode does it
+            found[row, 0] = torch.from_numpy(np.array(fit)) / 255
+    if bias is not None and bias.factor == "rotation":  # nothing else moves what is in a picture
+        found = bias.plant(found, values)
+    return found >= 0.5, (found >= 0.5).flatten(1).any(1).numpy()
 
 
 def datablock(pictures, bias, classes, seed=0, one_hot=False, redraw=True):

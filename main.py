@@ -12,7 +12,16 @@ from pathlib import Path
 import click
 
 from errors import InputError
-from options import POSITIVE, RUN, names, option, parse_pair, with_settings
+from options import (
+    RUN,
+    option,
+    with_evaluating,
+    with_explaining,
+    with_navigating,
+    with_predicting,
+    with_settings,
+    with_tutorial,
+)
 from settings import complete
 
 
@@ -68,11 +77,11 @@ def run(**given):
 
 def later(folder):
     """The commands after training, each in words; prints where the report is."""
-    from commands.explain import explain as explain_run
     from commands.navigate import navigate as navigate_run
 
     timed("Walking the latent space", partial(navigate_run, folder))
-    timed("Asking both models at every value of the factor", partial(explain_run, folder))
+    ask_both(folder)
+    explain_by_methods(folder)
     write_report(folder)
 
 
@@ -87,22 +96,7 @@ def train(**given):
 
 
 @main.command()
-@RUN
-@option(
-    "--directions",
-    "specs",
-    callback=names,
-    help="Which directions, with commas, the first the main one: lda, "
-    "logistic, head, means, severity, gradient, pca:N, dims:N, lda@rest:CLASS, target:COLUMN.  [all kinds]",
-)
-@option("--contrast", default="", help="FROM:TO, two classes, or rest:CLASS.  [the first class to the last]")
-@option("--away", callback=names, help="Keep all directions away from these: pca:1, target:COLUMN, ...")
-@option("--between", "pairs", multiple=True, callback=parse_pair, help="ROW:ROW, interpolate between two items.")
-@option("--spherical", "curved", is_flag=True, help="Interpolate along the arc, not the straight line.")
-@option("--against", multiple=True, type=click.Path(), help="A navigated run of the same data: same order of items?")
-@option("--maps", callback=names, help="Which maps, with commas: pca, tsne, umap.  [all; smoke without umap]")
-@option("--films", is_flag=True, help="GIF and MP4 of every walk, not of the main one alone.")
-@option("--counterfactuals", type=POSITIVE, default=100, help="Counterfactuals of at most so many held-out items.")
+@with_navigating
 @refuse
 def navigate(run, **given):
     """Walk the latent space of a trained RUN: what changes, what would have to change, which items lie there."""
@@ -130,15 +124,95 @@ def app(run, port, browser):
 
 
 @main.command()
-@RUN
+@with_explaining
 @refuse
-def explain(run):
-    """Ask both models of a trained RUN at every value of the factor; Grad-CAM of the ResNet34."""
+def explain(what, listing, describe, **given):
+    """Explain a few items of a trained RUN, or a picture file, by many methods; --list names them.
+
+    Each method has a process and a time limit of its own; what fails or does not fit is told in status.csv. Without
+    --methods and --config a RUN is also asked at every value of the planted factor. Exit status 1 if a method failed.
+    """
     quieten()
+    from commands import explaining
+
+    if listing or describe:
+        return click.echo(explaining.in_words(describe))
+    if not what:
+        raise InputError("What shall be explained? Give the folder of a run or a picture file; --list names methods.")
+    if not (given["methods"] or given["config"] or Path(what).is_file()):
+        ask_both(what)
+    if explaining.failed(explain_by_methods(what, **given)):
+        sys.exit(1)
+
+
+def ask_both(run):
+    """The response of both models of a run to the planted factor."""
     from commands.explain import explain as explain_run
 
     timed("Asking both models at every value of the factor", partial(explain_run, run))
-    click.echo(f"Written: {Path(run) / 'explanations'}. Next: python main.py report {run}")
+
+
+def explain_by_methods(what, **given):
+    """Explanations, each in a process of its own; says where they are. Ctrl-C ends them and keeps what is finished."""
+    from commands import explaining
+
+    try:
+        rows, folder = timed("Explaining", partial(explaining.explain, what, **given))
+    except KeyboardInterrupt:
+        click.echo("\nStopped: what was finished is kept.", err=True)
+        sys.exit(130)
+    click.echo(f"Written: {folder}")
+    return rows
+
+
+@main.command()
+@with_predicting
+@refuse
+def predict(run, path, **given):
+    """Classify the pictures at PATH with a trained RUN into a CSV, with Monte-Carlo-dropout uncertainty.
+
+    PATH: a picture, a folder (searched at any depth), a CSV with a column path, or FILE.npz#KEY/INDEX. Pictures are
+    cropped to their middle square and scaled as in training, else taken as they are: nothing is planted.
+    """
+    quieten()
+    from commands.predict import in_words
+    from commands.predict import predict as predict_run
+
+    found = timed("Classifying", partial(predict_run, run, path, **given))
+    click.echo(f"{in_words(found)}\n{found.note}\nWritten: {found.out}")
+
+
+@main.command()
+@with_evaluating
+@refuse
+def evaluate(run, **given):
+    """Judge the models of a trained RUN on held-out items: loss, accuracy, precision, recall, calibration.
+
+    Writes evaluate.json and evaluation_MODEL.png into the run folder; each evaluation replaces the last.
+    """
+    quieten()
+    from commands.evaluate import evaluate as evaluate_run
+    from commands.evaluate import in_words
+
+    found = timed("Judging the models", partial(evaluate_run, run, **given))
+    click.echo(f"{in_words(found)}\nWritten: {Path(run) / 'evaluate.json'} and a figure of each model beside it.")
+
+
+@main.command()
+@with_tutorial
+@refuse
+def tutorial(**given):
+    """The SHAP tutorial on CIFAR-10: train its small ConvNet, then plot what speaks for and against each class.
+
+    Trains on a CIFAR-10 copy under --data-root (torchvision's or fastai's layout), else on drawn cats and dogs.
+    """
+    click.echo("xAAE: loading PyTorch and fastai ...")
+    quieten()
+    from commands import tutorial as command
+
+    given["command"] = "python main.py " + shlex.join(sys.argv[1:])
+    folder, found = timed("The tutorial", partial(command.tutorial, **given))
+    click.echo(f"{command.in_words(found)}\nWritten: {folder}")
 
 
 @main.command("report")

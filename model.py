@@ -221,7 +221,7 @@ KINDS["baseline"] = baseline
 
 def save(model, path):
     """Write the weights and the arguments that rebuild `model` to one safetensors file; nothing is pickled."""
-    kind = type(model).__name__ if isinstance(model, AAE) else "baseline"
+    kind = type(model).__name__ if isinstance(model, Registered) else "baseline"
     if not isinstance(model.arguments.get("nonlinearity", ""), str):
         raise InputError("Only a model whose nonlinearity was given by name can be saved: pass one of NONLINEARITIES.")
     weights = {name: w.detach().cpu().contiguous() for name, w in model.state_dict().items()}
@@ -261,8 +261,7 @@ class Affine(nn.Module):
 
 def encoding_steps(aae):
     """What `encode` of an AAE does, as a list of single modules that share its weights."""
-    encoder = aae.encoder
-    steps = encoder.steps() if isinstance(encoder, Encoder) else list(encoder)
+    steps = aae.encoder.steps() if isinstance(aae.encoder, Encoder) else list(aae.encoder)
     if aae.prior == "normal":
         return steps
     return [*steps, Affine((1 + aae.prior_means.var(0, correction=0)).sqrt(), aae.prior_means.mean(0))]
@@ -282,19 +281,15 @@ def position(model, vector):
     """
     line = nn.Linear(len(vector), 1, bias=False)
     line.weight = nn.Parameter(torch.as_tensor(vector, dtype=torch.float32)[None].clone())
-    steps = encoding_steps(model) if isinstance(model, AAE) else [Encoding(model)]
+    steps = encoding_steps(model) if isinstance(model, AAE) else [Encoding([model])]
     return nn.Sequential(*steps, line).to(next(model.parameters()).device).eval()
 
 
-class Encoding(nn.Module):
-    """x -> code of any model with `encode`."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
+class Encoding(nn.ModuleList):
+    """x -> code of any model with `encode`, given in a list."""
 
     def forward(self, x):
-        return self.model.encode(x)
+        return self[0].encode(x)
 
 
 def classify(model, x):

@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
+import cifar
 from errors import InputError
 
 IN_MEMORY = 4 * 2**30  # bytes; a larger table is decoded as it is asked for
@@ -22,11 +23,12 @@ def archive(path, key):
 
 
 def open_picture(path):
-    """A PIL image of a file, or of an item FILE.npz#KEY/INDEX; upright by its EXIF tag."""
-    file, _, item = str(path).partition(".npz#")
-    if item:
-        key, _, index = item.rpartition("/")
-        return Image.fromarray(np.asarray(archive(file + ".npz", key)[int(index)]))
+    """A PIL image of a file, or of an item FILE.npz#KEY/INDEX or of CIFAR-10's batches; upright by its EXIF tag."""
+    for kind, read in (".npz", archive), (cifar.FOLDER, cifar.pixels):
+        file, _, item = str(path).partition(f"{kind}#")
+        if item:
+            key, _, index = item.rpartition("/")
+            return Image.fromarray(np.asarray(read(file + kind, key)[int(index)]))
     with Image.open(path) as image:
         return ImageOps.exif_transpose(image)
 

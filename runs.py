@@ -14,6 +14,7 @@ from errors import InputError
 
 FOLDERS = ("walks", "interpolations", "explanations", "samples", "checkpoints")
 FILES = ("*.json", "*.csv", "*.npz", "*.png", "*.safetensors", "*.part", "report.html")
+LAST = ("train.json", "tutorial.json")  # written when training, or the tutorial, is done
 
 
 def next_name(parent, name):
@@ -39,7 +40,7 @@ def plan_folder(out, name, overwrite=False):
         if not is_run(folder):
             raise InputError(f"{folder} holds something other than a run: give --out a new or empty folder.")
         if not overwrite:
-            state = "a run" if (folder / "train.json").exists() else "an unfinished run"
+            state = "a run" if any((folder / last).exists() for last in LAST) else "an unfinished run"
             raise InputError(f"{folder} holds {state} already: choose another --out, or add --overwrite.")
     check_writable(folder)
     return folder
@@ -72,9 +73,14 @@ def open_run(folder, needs="model.safetensors"):
         raise InputError(
             f"{folder} is not a run folder: it holds no config.json; make one with `python main.py train`."
         )
+    config = read_json(folder / "config.json")
+    if experiment := config.get("experiment"):
+        raise InputError(
+            f"{folder} holds the experiment `{experiment}`, not a run: make one with `python main.py train`."
+        )
     if not (folder / needs).is_file():
         raise InputError(f"{folder} holds no {needs}: its training did not finish; run `python main.py train` again.")
-    return folder, read_json(folder / "config.json")
+    return folder, config
 
 
 def read_json(path):

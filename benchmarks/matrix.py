@@ -17,7 +17,7 @@ HOME = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- methods: made by python -m benchmarks.matrix --write -->", "<!-- end of methods -->"
 SMALL = {  # parameters that make a method fast enough to be run on everything
     "steps": 8,
-    "samples": 8,
+    "samples": 16,
     "segments": 6,
     "masks": 16,
     "octaves": 2,

@@ -70,7 +70,7 @@ def segmentation_net():
 
 NETWORKS = {  # name -> (how it is made, shape of an item)
     "AAE head": (lambda: models.AAE(32, 3), (3, 32, 32)),
-    "ResNet34": (lambda: models.baseline(2, 3), (3, 64, 64)),
+    "ResNet34": (lambda: models.baseline(2, 3), (3, 32, 32)),
     "CIFAR ConvNet": (cifar_net, (3, 32, 32)),
     "1-D convnet": (SignalNet, (2, 96)),
     "3-D convnet": (VolumeNet, (1, 12, 12, 12)),

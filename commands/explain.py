@@ -9,15 +9,17 @@ from fastai.torch_core import default_device
 import model as models
 import runs
 from commands.scene import fast, generator, open_scene
-from explain import gradcam, response
+from explain import gradcam, response, runner
 
 ITEMS, PICTURES, SHOWN = 200, 6, 5
+IMPORTS = ("thesis",)  # where models are defined besides `model`
 
 
 def explain(run):
     """Write `explanations/` and `explain.json` into the run folder."""
     began = time.perf_counter()
     scene = open_scene(run)
+    runner.processes(IMPORTS)  # what the methods need loads meanwhile
     networks = {"aae": scene.model()} | ({"baseline": scene.model("baseline")} if scene.has_baseline() else {})
     rng = generator(scene.config, 4)
     rows = scene.starts(ITEMS, rng)

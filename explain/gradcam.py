@@ -1,43 +1,27 @@
-"""Grad-CAM (Selvaraju et al. 2017) of the baseline, by captum, at several values of the planted factor."""
+"""Grad-CAM (Selvaraju et al. 2017) of the baseline at several values of the planted factor."""
 
 import numpy as np
 import torch
-from captum.attr import LayerAttribution, LayerGradCam
 
-
-def target_layer(network, x, least=4):
-    """The deepest stage of a `vision_learner` ResNet whose map of x (B, C, H, W) has at least `least` cells a side.
-
-    The last stage halves 224 pixels five times to 7 x 7; of a small picture it leaves 2 x 2, which locates nothing.
-    """
-    stages = [stage for stage in network[0] if isinstance(stage, torch.nn.Sequential)]
-    sides = {}
-    hooks = [s.register_forward_hook(lambda m, _, out: sides.__setitem__(m, out.shape[-1])) for s in stages]
-    with torch.inference_mode():
-        network(x[:1])
-    for hook in hooks:
-        hook.remove()
-    large = [stage for stage in stages if sides[stage] >= least]
-    return (large or stages[:1])[-1]
-
-
-def heat(network, x, target, layer):
-    """Grad-CAM maps (B, H, W), >= 0 and not normalised, of pictures x (B, C, H, W) for classes target (B,)."""
-    raw = LayerGradCam(network, layer).attribute(x, target=target, relu_attributions=True)
-    return LayerAttribution.interpolate(raw, tuple(x.shape[-2:]), "bilinear")[:, 0].detach().cpu().numpy()
+from explain.cams import gradcam
+from explain.subject import Ask, Subject
 
 
 def over_values(network, x, target, grid, plant):
-    """Pictures (S, A, C, H, W), heat (S, A, H, W) and probabilities (S, A, K) of x (S, C, H, W) at each grid value."""
-    device = next(network.parameters()).device
+    """Pictures (S, A, C, H, W), heat (S, A, H, W) and probabilities (S, A, K) of x (S, C, H, W) at each grid value.
+
+    The heat is >= 0 and not normalised, of the deepest layer with at least 4 cells a side: the last stage of a ResNet
+    halves 224 pixels five times to 7 x 7; of a small picture it leaves 2 x 2, which locates nothing.
+    """
     turned = torch.stack([plant(x, torch.full((len(x),), float(a))) for a in grid], 1)
-    flat = turned.flatten(0, 1).to(device)
-    layer = target_layer(network, flat)
-    maps = heat(network, flat, torch.as_tensor(target, device=device).repeat_interleave(len(grid)), layer)
+    subject = Subject(network, turned.flatten(0, 1))
+    flat = turned.flatten(0, 1).to(subject.device)
+    maps = gradcam(Ask(subject, flat, subject.targets(flat, np.repeat(target, len(grid)))))[:, 0]
     with torch.inference_mode():
         probability = network(flat).softmax(-1).float().cpu().numpy()
     shape = turned.shape[:2]
-    return turned.numpy(), maps.reshape(*shape, *maps.shape[1:]), probability.reshape(*shape, -1)
+    heat = maps.detach().cpu().numpy()
+    return turned.numpy(), heat.reshape(*shape, *heat.shape[1:]), probability.reshape(*shape, -1)
 
 
 def unrotated_ncc(maps, grid, turn_back):

@@ -28,11 +28,13 @@ def rest(ask, baseline):
 
 @method("gradient", "Saliency", SIMONYAN, "slope of the score at each value", shows="size", **FAST)
 def saliency(ask):
+    """Slope of the score at each value (B, C, ...), with its sign."""
     return attr.Saliency(ask.network).attribute(ask.x, ask.target, abs=False)
 
 
 @method("gradient", "Input x gradient", SHRIKUMAR, "value times its slope: a first-order share", **FAST)
 def input_x_gradient(ask):
+    """Each value times its slope (B, C, ...): the first-order share of the score."""
     return attr.InputXGradient(ask.network).attribute(ask.x, ask.target)
 
 
@@ -65,6 +67,7 @@ def noisy(ask, how, base, samples, sigma):
 
 @method("gradient", "SmoothGrad", SMILKOV, "mean map of noisy copies", shows="size", **FAST)
 def smoothgrad(ask, *, samples=25, sigma=0.15, base="saliency"):
+    """Mean map of `base` over `samples` copies with noise of `sigma` times the range of values."""
     return noisy(ask, "smoothgrad", base, samples, sigma)
 
 
@@ -72,6 +75,7 @@ def smoothgrad(ask, *, samples=25, sigma=0.15, base="saliency"):
     "gradient", "VarGrad", "Adebayo et al. 2018, arXiv 1810.03307", "variance over noisy copies", shows="size", **FAST
 )
 def vargrad(ask, *, samples=25, sigma=0.15, base="saliency"):
+    """Variance of the map of `base` over `samples` copies with noise of `sigma` times the range of values."""
     return noisy(ask, "vargrad", base, samples, sigma)
 
 
@@ -84,6 +88,7 @@ def vargrad(ask, *, samples=25, sigma=0.15, base="saliency"):
     needs=("gradient",),
 )
 def integrated_gradients(ask, *, steps=50, baseline=0.0):
+    """Mean slope on the straight way from `baseline` (a number), in `steps`, times the difference to it."""
     found = attr.IntegratedGradients(ask.network)
     at_once = max(ask.batch_size, len(ask.x))
     return found.attribute(ask.x, baseline, ask.target, n_steps=steps, internal_batch_size=at_once)
@@ -99,6 +104,7 @@ def integrated_gradients(ask, *, steps=50, baseline=0.0):
     flag="hardly changes when weights are randomised (Adebayo et al. 2018)",
 )
 def guided_backprop(ask):
+    """The gradient without what is negative on the way back, at every ReLU that let the value through."""
     return attr.GuidedBackprop(ask.subject.unrolled).attribute(ask.x, ask.target)
 
 
@@ -112,6 +118,7 @@ def guided_backprop(ask):
     flag="hardly changes when weights are randomised (Adebayo et al. 2018)",
 )
 def deconvolution(ask):
+    """The signal sent back through every ReLU as if it were an input: what is negative is dropped."""
     return attr.Deconvolution(ask.subject.unrolled).attribute(ask.x, ask.target)
 
 
@@ -119,6 +126,7 @@ def deconvolution(ask):
     "gradient", "DeepLift", SHRIKUMAR, "share in score less baseline's score", sums=True, needs=("gradient", "rescale")
 )
 def deeplift(ask, *, baseline=0.0):
+    """Rescale rule: differences to `baseline` (a number) shared out layer by layer; sums to the score's difference."""
     return attr.DeepLift(ask.subject.rectified).attribute(ask.x, rest(ask, baseline), ask.target)
 
 
@@ -131,6 +139,7 @@ def deeplift(ask, *, baseline=0.0):
     needs=("gradient", "rescale", "background"),
 )
 def deeplift_shap(ask):
+    """DeepLift against each background item, averaged: sums to the score less the background's mean score."""
     found, base = attr.DeepLiftShap(ask.subject.rectified), ask.background
     maps = [found.attribute(x, base, t) for x, t in zip(ask.x.split(1), ask.target.split(1), strict=True)]
     return torch.cat(maps)
@@ -144,6 +153,7 @@ def deeplift_shap(ask):
     needs=("gradient", "background"),
 )
 def gradient_shap(ask, *, samples=25, sigma=0.0):
+    """Gradients at `samples` random points between background items and the item, with noise `sigma`."""
     return attr.GradientShap(ask.network).attribute(ask.x, ask.background, samples, sigma, ask.target)
 
 
@@ -167,6 +177,7 @@ def over_places(ask, maps):
     autocast=True,
 )
 def layer_activation(ask, *, layer=""):
+    """Mean over channels of the layer's answer (B, 1, ...), stretched over the places of the input."""
     found = attr.LayerActivation(ask.network, ask.subject.layer(layer)).attribute(ask.x)
     return ask.spread(found.mean(1, keepdim=True))
 
@@ -180,6 +191,7 @@ def layer_activation(ask, *, layer=""):
     autocast=True,
 )
 def layer_gradient_x_activation(ask, *, layer=""):
+    """The layer's answer times its slope, summed over channels (B, 1, ...); layer "": the deepest with a map."""
     found = attr.LayerGradientXActivation(ask.network, ask.subject.layer(layer))
     return over_places(ask, found.attribute(ask.x, ask.target))
 
@@ -193,6 +205,7 @@ def layer_gradient_x_activation(ask, *, layer=""):
     autocast=True,
 )
 def linear_approximation(ask, *, layer=""):
+    """The same at the first convolution: the first-order share of each place's answer."""
     found = attr.LayerGradientXActivation(ask.network, ask.subject.layer(layer, "first"))
     return over_places(ask, found.attribute(ask.x, ask.target))
 
@@ -206,6 +219,7 @@ def linear_approximation(ask, *, layer=""):
     needs=LAYER,
 )
 def layer_conductance(ask, *, layer="", steps=50, baseline=0.0):
+    """Integrated gradients that pass each place of the layer, from `baseline` (a number) in `steps`."""
     found = attr.LayerConductance(ask.network, ask.subject.layer(layer))
     given = {"n_steps": steps, "internal_batch_size": max(ask.batch_size, len(ask.x))}
     return over_places(ask, found.attribute(ask.x, baseline, ask.target, **given))
@@ -219,6 +233,7 @@ def layer_conductance(ask, *, layer="", steps=50, baseline=0.0):
     needs=LAYER,
 )
 def internal_influence(ask, *, layer="", steps=50, baseline=0.0):
+    """Mean slope of each place of the layer on the way from `baseline` (a number) in `steps`."""
     found = attr.InternalInfluence(ask.network, ask.subject.layer(layer))
     given = {"n_steps": steps, "internal_batch_size": max(ask.batch_size, len(ask.x))}
     return over_places(ask, found.attribute(ask.x, baseline, ask.target, **given))
@@ -233,6 +248,7 @@ def internal_influence(ask, *, layer="", steps=50, baseline=0.0):
     needs=(*LAYER, "rescale"),
 )
 def layer_deeplift(ask, *, layer="", baseline=0.0):
+    """DeepLift's shares at the places of the layer, summed over channels (B, 1, ...)."""
     network = ask.subject.rectified
     found = attr.LayerDeepLift(network, ask.subject.layer(layer, network=network))
     return over_places(ask, found.attribute(ask.x, rest(ask, baseline), ask.target))
@@ -246,5 +262,6 @@ def layer_deeplift(ask, *, layer="", baseline=0.0):
     needs=(*LAYER, "background"),
 )
 def layer_gradient_shap(ask, *, layer="", samples=25, sigma=0.0):
+    """Gradient SHAP at the places of the layer, summed over channels (B, 1, ...)."""
     found = attr.LayerGradientShap(ask.network, ask.subject.layer(layer))
     return over_places(ask, found.attribute(ask.x, ask.background, samples, sigma, ask.target))

@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from zennit import types
 from zennit.layer import Sum
 
+from explain.calls import own_layers
 from explain.method import Refusal
 from model import Affine, Standardise
 
@@ -182,6 +183,7 @@ SHAPES = {
     torch.squeeze,
     torch.unsqueeze,
     torch.stack,
+    torch.broadcast_tensors,
     operator.getitem,
     getattr,
 }
@@ -193,9 +195,10 @@ def merge(unrolled, x):
 
     Refusal that names every step through which relevance cannot be followed.
     """
-    merged = copy.deepcopy(unrolled)
+    merged = own_layers(unrolled)
     for node in list(merged.graph.nodes):
-        if node.op == "call_function" and node.target in ADDS and all(isinstance(a, fx.Node) for a in node.args[:2]):
+        tensors = all(isinstance(a, fx.Node) for a in node.args[:2]) and not node.kwargs
+        if node.op == "call_function" and node.target in ADDS and tensors:
             add_as_module(merged, node)
         elif node.op == "call_module" and isinstance(merged.get_submodule(node.target), NORMS):
             merge_norm(merged, node)
@@ -210,7 +213,8 @@ def merge(unrolled, x):
 def add_as_module(merged, node):
     """a + b as a module, so that relevance is shared between them."""
     with merged.graph.inserting_before(node):
-        stacked = merged.graph.call_function(torch.stack, (list(node.args[:2]), -1))
+        alike = merged.graph.call_function(torch.broadcast_tensors, node.args[:2])
+        stacked = merged.graph.call_function(torch.stack, (alike, -1))
     put(merged, node, Sum(dim=-1), (stacked,))
 
 

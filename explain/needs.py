@@ -34,7 +34,10 @@ def relevance(ask):
 
 def rescale(ask):
     """Has DeepLift a rule for every step? captum gives any other its plain gradient, and the sums come out wrong."""
-    if odd := graphs.unsupported(ask.subject.rectified, RESCALED, LINEAR_FUNCTIONS):
+    odd = graphs.unsupported(ask.subject.rectified, RESCALED, LINEAR_FUNCTIONS)
+    if any(getattr(m, "moves", False) for m in ask.network.modules()):
+        odd.append("a mask that moves with the input")
+    if odd:
         raise Refusal(f"DeepLift has no rule for {', '.join(odd)}")
 
 

@@ -1,0 +1,267 @@
+"""The runner: each method in a process of its own, whatever it does; the table right, nothing left running."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from multiprocessing import forkserver
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explain import runner, status
+from explain.call import explain
+from explain.case import Case, own_network, plugins
+from explain.method import METHODS
+from explain.plan import Entry
+from explain.runner import Job
+
+NETWORK = """
+import torch
+from torch import nn
+
+def small():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3))
+"""
+BAD = """
+import ctypes, os, signal, subprocess, sys, time
+import torch
+from explain.method import method
+
+@method("gradient", "Sleeps in C", "none", "nothing")
+def sleeps(ask):
+    ctypes.PyDLL(None).sleep(3600)  # holds the interpreter's lock
+
+@method("gradient", "Deaf", "none", "nothing")
+def deaf(ask):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, 1); time.sleep(3600)  # MARK"])
+    while True:
+        time.sleep(1)
+
+@method("gradient", "Raises", "none", "nothing")
+def raises(ask):
+    print("printed before")
+    raise KeyError("no, thank you")
+
+@method("gradient", "Leaves", "none", "nothing")
+def leaves(ask):
+    sys.exit(0)
+
+@method("gradient", "Not a number", "none", "nothing")
+def nans(ask):
+    return ask.x / 0 * 0
+
+@method("gradient", "Eats", "none", "nothing")
+def eats(ask):
+    kept = []
+    while True:
+        kept.append(torch.ones(2**24))
+
+@method("gradient", "Aborts", "none", "nothing")
+def aborts(ask):
+    os.abort()
+
+@method("gradient", "Killed", "none", "nothing")
+def killed(ask):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@method("gradient", "Needs dropout", "none", "nothing", needs=("dropout",))
+def unfit(ask):
+    return ask.x
+
+@method("gradient", "Bears", "none", "nothing")
+def bears(ask):
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)  # MARK"])
+    return ask.x
+"""
+MARK = f"xaae-test-{os.getpid()}"
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """A small network of the user's own, four items, and methods that do everything wrong."""
+    place = tmp_path_factory.mktemp("case")
+    (place / "net.py").write_text(NETWORK)
+    (place / "bad.py").write_text(BAD.replace("MARK", MARK))
+    x = np.random.default_rng(0).random((4, 3, 8, 8), dtype=np.float32)
+    np.savez(
+        place / "case.npz", x=x, row=np.arange(4), target=np.array([0, 1, 2, 0]), background=x + 0.1, text=list("abcd")
+    )
+    plugin = (str(place / "bad.py"),)
+    return Case("small", str(place / "case.npz"), function=f"{place / 'net.py'}:small", plugins=plugin)
+
+
+def ended(case, folder, names, workers=2, say=lambda row: None, **limits):
+    """{label: row} after the methods called `names` have run into `folder`."""
+    jobs = [Job(case, Entry(name, name), **({"time_limit": 60.0} | limits)) for name in names]
+    with runner.workplace(folder) as place:
+        return {row.label: row for row in runner.run(jobs, folder, place, workers, say)}
+
+
+def left_running():
+    """Processes that the fork server or one of its forks started and that are there still."""
+    server = forkserver._forkserver._forkserver_pid
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    lines = [(p, (p / "cmdline").read_bytes()) for p in Path("/proc").glob("[0-9]*") if (p / "cmdline").exists()]
+    return children + [p.name for p, line in lines if MARK.encode() in line]
+
+
+def none_left(seconds=5.0):
+    """Is nothing running any more, soon at the latest? The system needs a moment to clear away what was ended."""
+    until = time.monotonic() + seconds
+    while left_running() and time.monotonic() < until:
+        time.sleep(0.05)
+    return not left_running()
+
+
+def test_maps_are_those_of_the_one_call(case, tmp_path):
+    rows = ended(case, tmp_path, ["saliency", "deeplift_shap"])
+    x, background = (torch.from_numpy(np.load(case.arrays)[name]) for name in ("x", "background"))
+    for name, row in rows.items():
+        with np.load(tmp_path / "maps" / f"small-{name}.npz") as found:
+            own = explain(own_network(case.function), x, name, found["target"], background=background)
+            np.testing.assert_allclose(found["attribution"], own, rtol=1e-4, atol=1e-7)
+            assert found["attribution"].dtype == np.float32 and found["row"].tolist() == [0, 1, 2, 3]
+        assert row.status == "ok" and row.seconds > 0 and row.peak_mb > 50
+
+
+EXPECTED = {
+    "saliency": ("ok", ""),
+    "raises": ("error", "KeyError"),
+    "leaves": ("error", "SystemExit"),
+    "nans": ("error", "no finite numbers"),
+    "aborts": ("error", "SIGABRT"),
+    "killed": ("error", "memory ran out"),
+    "unfit": ("refused", "dropout"),
+    "bears": ("ok", ""),
+    "input_x_gradient": ("ok", ""),
+}
+
+
+def test_bad_methods_hurt_nobody_else(case, tmp_path):
+    seen = []
+    rows = ended(case, tmp_path, list(EXPECTED), say=seen.append)
+    assert {label: row.status for label, row in rows.items()} == {k: v[0] for k, v in EXPECTED.items()}
+    assert all(EXPECTED[label][1] in row.reason and "\n" not in row.reason for label, row in rows.items())
+    assert status.read(tmp_path / "status.csv")[0].label == seen[0].label and len(seen) == len(EXPECTED)
+    good = sorted(label for label, row in rows.items() if row.status == "ok")
+    assert sorted(p.stem for p in (tmp_path / "maps").glob("*.npz")) == [f"small-{label}" for label in good]
+    log = (tmp_path / "explain.log").read_text()
+    assert "no, thank you" in log and "Traceback" in log and "printed before" in log
+    assert none_left()
+
+
+def test_the_time_limit_really_ends_a_method(case, tmp_path):
+    began = time.perf_counter()
+    rows = ended(case, tmp_path, ["sleeps", "deaf", "saliency"], workers=3, time_limit=2.0)
+    took = time.perf_counter() - began
+    assert [rows[n].status for n in ("sleeps", "deaf", "saliency")] == ["timeout", "timeout", "ok"]
+    assert all(2.0 <= rows[n].seconds < 6 and "2 s" in rows[n].reason for n in ("sleeps", "deaf"))
+    assert took < 30 and none_left()
+    assert "in sleeps" in (tmp_path / "explain.log").read_text()  # where it hung
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the memory of a process")
+def test_the_memory_limit_ends_a_method(case, tmp_path):
+    rows = ended(case, tmp_path, ["eats", "saliency"], memory_limit=0.5)
+    assert rows["eats"].status == "error" and "out of memory (the limit is 0.5 GiB)" in rows["eats"].reason
+    assert rows["saliency"].status == "ok" and none_left()
+    assert rows["eats"].peak_mb - rows["saliency"].peak_mb < 0.5 * 2**30 / 1e6 + 50
+
+
+def test_earlier_results_stay_and_failures_take_their_own_map_away(case, tmp_path):
+    ended(case, tmp_path, ["saliency", "input_x_gradient"])
+    stale = tmp_path / "maps" / "small-raises.npz"
+    stale.write_bytes(b"an earlier map")
+    ended(replace(case, seed=1), tmp_path, ["raises", "saliency"])
+    table = status.read(tmp_path / "status.csv")
+    assert sorted((r.label, r.status) for r in table) == [
+        ("input_x_gradient", "ok"),
+        ("raises", "error"),
+        ("saliency", "ok"),
+    ]
+    assert not stale.exists() and (tmp_path / "maps" / "small-input_x_gradient.npz").exists()
+
+
+def test_nothing_is_left_half_written(case, tmp_path):
+    ended(case, tmp_path, ["saliency", "sleeps"], time_limit=1.0)
+    assert {p.name for p in tmp_path.iterdir()} == {"maps", "status.csv", "explain.log"}
+    assert [p.name for p in (tmp_path / "maps").iterdir() if p.suffix == ".npz"] == ["small-saliency.npz"]
+
+
+def test_an_interruption_ends_all_and_keeps_what_is_finished(case, tmp_path):
+    def interrupt(row):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ended(case, tmp_path, ["saliency", "deaf", "sleeps"], workers=3, say=interrupt)
+    assert [(r.label, r.status) for r in status.read(tmp_path / "status.csv")] == [("saliency", "ok")]
+    assert none_left() and not list(tmp_path.glob(".work-*"))
+
+
+ORPHAN = """
+import multiprocessing, subprocess, sys, time
+from explain.process import guard
+
+def work():
+    guard()
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(3600)"])
+
+if __name__ == "__main__":
+    multiprocessing.get_context("forkserver").Process(target=work).start()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks processes up in /proc")
+def test_workers_end_with_a_parent_that_was_killed(tmp_path):
+    script, mark = tmp_path / "parent.py", f"{MARK}-orphan"
+    script.write_text(ORPHAN)
+    parent = subprocess.Popen([sys.executable, script], env=os.environ | {"XAAE": mark, "PYTHONPATH": str(runner.HOME)})
+    wait_for(lambda: any(b"3600" in line for line in marked(mark)), 60)
+    assert len(marked(mark)) >= 4  # the parent, the fork server, the worker, its own child
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    wait_for(lambda: not marked(mark), 10)
+
+
+def marked(mark):
+    """Command lines of the living processes whose environment holds `mark`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (path / "environ").read_bytes():
+                found.append((path / "cmdline").read_bytes())
+        except OSError:
+            continue
+    return found
+
+
+def wait_for(true, seconds):
+    """Wait until `true()`; fail after so many seconds."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_the_table_comes_back_as_it_was_written(tmp_path):
+    rows = [status.Row("a", "m", "a", "ok", 1.25, 300.5), status.Row("b", "NA", "b", "error", 2, 0, 'a, "b"\'s; nan')]
+    status.write(tmp_path / "status.csv", rows)
+    assert status.read(tmp_path / "status.csv") == rows
+    header = (tmp_path / "status.csv").read_text().splitlines()[0]
+    assert header == "method,model,label,status,seconds,peak_mb,reason"
+    again = status.merged(rows, [replace(rows[1], status="ok", reason="")])
+    assert len(again) == 2 and {r.status for r in again} == {"ok"}
+
+
+def test_own_methods_leave_the_registry_as_it_was(case):
+    before = dict(METHODS)
+    with plugins(case.plugins):
+        assert "nans" in METHODS
+    assert before == METHODS

@@ -1,0 +1,372 @@
+"""Laws of the wrappers: segmentation networks as classifiers, and large items explained patch by patch."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.models.segmentation import lraspp_mobilenet_v3_large
+
+from benchmarks.networks import SegmentationNet, SignalNet, VolumeNet
+from errors import InputError
+from explain import graph, patches
+from explain.call import explain
+from explain.method import Refusal
+from explain.patches import explain_patches, lay
+from explain.segmentation import Segmentation
+from explain.subject import Subject
+
+BRIGHT, DARK = 1, 2  # classes of squares; 0 is the rest
+
+
+def scenes(n, seed=0, size=32):
+    """Noise about 0 with a square of -1 and one of 1: x (n, 1, size, size), and every pixel's class (n, size, size)."""
+    g = torch.Generator().manual_seed(seed)
+    x, y = 0.1 * torch.randn(n, 1, size, size, generator=g), torch.zeros(n, size, size, dtype=torch.long)
+    for i in range(n):
+        for k, value in ((DARK, -1.0), (BRIGHT, 1.0)):
+            r, c = torch.randint(2, size - 10, (2,), generator=g).tolist()
+            x[i, 0, r : r + 8, c : c + 8], y[i, r : r + 8, c : c + 8] = value, k
+    return x, y
+
+
+@pytest.fixture(scope="module")
+def unet():
+    """A U-Net that has learned to find the squares."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = SegmentationNet()
+        optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+        for step in range(60):
+            x, y = scenes(16, step + 100)
+            loss = F.cross_entropy(network(x), y)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return network.eval()
+
+
+class Alone(nn.Module):
+    """As a segmentation network: its input is its logits."""
+
+    def forward(self, x):
+        return x
+
+
+# ---- segmentation: what is summed -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("places", [(7,), (5, 6), (4, 3, 5)])
+@pytest.mark.parametrize("how", ["sum", "mean"])
+def test_all_sums_the_logits_of_every_place(places, how):
+    x = torch.randn(2, 3, *places)
+    torch.testing.assert_close(Segmentation(Alone(), how=how)(x), getattr(x.flatten(2), how)(2))
+
+
+@pytest.mark.parametrize("where", ["own", "threshold"])
+def test_each_place_counts_for_the_class_that_wins_it(where):
+    x = torch.randn(4, 2, 6, 6) * 3
+    wins = torch.stack([x[:, 0] > x[:, 1], x[:, 1] > x[:, 0]], 1)  # of two classes the winner is above 0.5
+    torch.testing.assert_close(Segmentation(Alone(), where)(x), (x * wins).sum((2, 3)))
+    mean = (x * wins).sum((2, 3)) / wins.sum((2, 3))
+    torch.testing.assert_close(Segmentation(Alone(), where, "mean")(x), mean)
+
+
+def test_a_higher_threshold_leaves_fewer_places():
+    x = torch.randn(4, 3, 8, 8)
+    counts = [
+        Segmentation(Alone(), "threshold", threshold=t).mask.weights(x).sum().item() for t in (0, 0.3, 0.6, 0.9, 0.999)
+    ]
+    assert counts[0] == x.numel() and counts[-1] == 0 and sorted(counts, reverse=True) == counts
+
+
+def test_classes_that_may_overlap_win_where_their_logit_is_positive():
+    x = torch.randn(2, 3, 8, 8)
+    expected = x.clamp(min=0).sum((2, 3))
+    torch.testing.assert_close(Segmentation(Alone(), "own", exclusive=False)(x), expected)
+    torch.testing.assert_close(Segmentation(Alone(), "threshold", exclusive=False)(x), expected)
+
+
+def test_one_channel_is_one_class_against_none():
+    x = torch.randn(2, 1, 8, 8)
+    for where in ("own", "threshold"):
+        torch.testing.assert_close(Segmentation(Alone(), where)(x), x.clamp(min=0).sum((2, 3)))
+    torch.testing.assert_close(Segmentation(Alone(), "threshold", threshold=0.9)(x.clone().fill_(2)), torch.zeros(2, 1))
+    assert explain(Segmentation(Alone(), "own"), x, "saliency").shape == x.shape
+
+
+def test_a_class_without_places_scores_nothing_and_has_no_gradient():
+    x = torch.stack([torch.ones(4, 4), torch.zeros(4, 4)])[None].requires_grad_()
+    score = Segmentation(Alone(), "own", "mean")(x)
+    assert score.tolist() == [[1, 0]]
+    (slope,) = torch.autograd.grad(score[0, 1], x)
+    assert (slope == 0).all()
+
+
+@pytest.mark.parametrize("where", ["all", "own", "threshold"])
+@pytest.mark.parametrize("how", ["sum", "mean"])
+def test_the_gradient_is_that_of_the_logits_at_the_places_that_count(where, how):
+    x = torch.randn(2, 3, 6, 6).requires_grad_()
+    wrapped = Segmentation(Alone(), where, how)
+    (slope,) = torch.autograd.grad(wrapped(x)[:, 1].sum(), x)
+    torch.testing.assert_close(slope[:, 1], wrapped.mask.weights(x)[:, 1])
+    assert (slope[:, [0, 2]] == 0).all()
+
+
+# ---- segmentation: regions --------------------------------------------------------------------------------------
+
+
+def test_only_places_inside_a_region_count():
+    x, region = torch.randn(2, 3, 8, 8), torch.zeros(8, 8)
+    region[2:5, 1:7] = 1
+    torch.testing.assert_close(Segmentation(Alone(), region=region)(x), x[:, :, 2:5, 1:7].sum((2, 3)))
+    torch.testing.assert_close(Segmentation(Alone(), "all", "mean", region=region)(x), x[:, :, 2:5, 1:7].mean((2, 3)))
+    both = Segmentation(Alone(), "own", region=region.bool())(x)
+    torch.testing.assert_close(both, Segmentation(Alone(), "own")(x[:, :, 2:5, 1:7]))
+
+
+def test_a_region_for_each_class_and_one_of_another_size():
+    x = torch.randn(2, 2, 4, 4)
+    left = torch.zeros(8, 8)
+    left[:, :4] = 1
+    expected = torch.stack([x[:, 0, :, :2].sum((1, 2)), x[:, 1, :, 2:].sum((1, 2))], 1)
+    torch.testing.assert_close(Segmentation(Alone(), region=torch.stack([left, 1 - left]))(x), expected)
+
+
+@pytest.mark.parametrize(
+    "region, word",
+    [(torch.ones(5), "dimensions"), (torch.ones(2, 4, 4), "begins with"), (-torch.ones(4, 4), "not negative")],
+)
+def test_regions_that_do_not_fit_are_said(region, word):
+    with pytest.raises(InputError, match=word):
+        Segmentation(Alone(), region=region)(torch.rand(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize("given, word", [({"where": "best"}, "all, own"), ({"how": "max"}, "sum or mean")])
+def test_settings_that_do_not_exist_are_said(given, word):
+    with pytest.raises(InputError, match=word):
+        Segmentation(Alone(), **given)
+    with pytest.raises(InputError, match="probability"):
+        Segmentation(Alone(), threshold=1)
+
+
+def test_outputs_that_are_no_segmentation_are_said():
+    x = torch.rand(2, 3, 8, 8)
+    with pytest.raises(InputError, match=r"\(B, K, \*places\)"):
+        Segmentation(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)))(x)
+    wrong = nn.Module()
+    wrong.forward = lambda x: {"logits": x}
+    with pytest.raises(InputError, match="no 'out'.*logits"):
+        Segmentation(wrong)(x)
+    assert Segmentation(wrong, output="logits")(x).shape == (2, 3)
+    wrong.forward = lambda x: [x, x]
+    with pytest.raises(InputError, match="returns list"):
+        Segmentation(wrong)(x)
+
+
+# ---- segmentation: explained ------------------------------------------------------------------------------------
+
+
+def share_inside(maps, y, target):
+    """How much of the size of each map (B, 1, H, W) lies where y (B, H, W) is `target`."""
+    size = np.abs(maps).sum(1)
+    return (size * (y == target).numpy()).sum((1, 2)) / size.sum((1, 2))
+
+
+HOW = ["saliency", "smoothgrad", "integrated_gradients", "guided_backprop", "occlusion", "lrp_epsilon_plus"]
+
+
+@pytest.mark.parametrize("target", [BRIGHT, DARK])
+@pytest.mark.parametrize("how", HOW)
+def test_the_map_of_a_class_lies_on_its_region(unet, how, target):
+    x, y = scenes(4, 9)
+    assert (unet(x).argmax(1) == y).float().mean() > 0.99
+    given = {"window": 4, "stride": 2} if how == "occlusion" else {}
+    maps = explain(Segmentation(unet, "own"), x, how, target, **given)
+    inside = share_inside(maps, y, target)
+    assert inside.min() > 0.5, "the region is 6 % of the picture"
+    other = share_inside(maps, y, DARK if target == BRIGHT else BRIGHT)
+    assert (inside > 3 * other).all()
+
+
+def test_a_region_asks_about_one_place_only(unet):
+    """Outside what the network sees from there the map is 0."""
+    x, _ = scenes(2, 3)
+    region = torch.zeros(32, 32)
+    region[4, 4] = 1
+    maps = explain(Segmentation(unet, region=region), x, "saliency", BRIGHT)
+    assert np.abs(maps[:, :, :8, :8]).max() > 0 and np.abs(maps[:, :, 14:]).max() == np.abs(maps[..., 14:]).max() == 0
+
+
+@pytest.mark.parametrize("where", ["all", "own", "threshold"])
+def test_it_is_followed_module_by_module(unet, where):
+    x, _ = scenes(3)
+    subject = Subject(Segmentation(unet, where), x)
+    expected = subject.network(x)
+    for traced in (subject.unrolled, subject.merged):
+        torch.testing.assert_close(traced(x), expected, atol=1e-3, rtol=1e-4)
+    assert graph.unsupported(subject.merged) == []
+
+
+@pytest.mark.parametrize("how", ["integrated_gradients", "deeplift"])
+@pytest.mark.parametrize("where", ["own", "threshold"])
+def test_held_places_make_shares_sum_to_the_scores_difference(unet, how, where):
+    x, _ = scenes(1, 5)
+    held = Segmentation(unet, where).held(x)
+    torch.testing.assert_close(held(x), Segmentation(unet, where)(x))
+    gap = (held(x) - held(torch.zeros_like(x)))[0, BRIGHT].item()
+    steps = {"steps": 200} if how != "deeplift" else {}
+    found = explain(held, x, how, BRIGHT, **steps).sum()
+    assert found == pytest.approx(gap, rel=0.02 if steps else 1e-3)
+
+
+def test_a_mask_that_moves_is_none_of_deeplifts_rules(unet):
+    x, _ = scenes(2)
+    with pytest.raises(Refusal, match="mask that moves"):
+        explain(Segmentation(unet, "own"), x, "deeplift", BRIGHT)
+    with pytest.raises(InputError, match="one by one"):
+        Segmentation(unet, "own").held(x)
+
+
+def test_torchvisions_networks_are_taken_as_they_are():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=3).eval()
+        x = torch.rand(2, 3, 32, 32)
+    subject = Subject(Segmentation(network, how="mean"), x)
+    assert subject.outputs == 3 and explain(subject, x, "saliency").any()
+    torch.testing.assert_close(subject.network(x), network(x)["out"].mean((2, 3)))
+    torch.testing.assert_close(subject.unrolled(x), subject.network(x))
+
+
+# ---- patches: how they lie --------------------------------------------------------------------------------------
+
+LAID = [((40,), 16), ((16,), 16), ((33, 50), (16, 20)), ((10, 9, 13), 8), ((5, 40), (8, 16))]
+
+
+@pytest.mark.parametrize("places, size", LAID)
+@pytest.mark.parametrize("overlap", [0, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("window", patches.WINDOWS)
+def test_weights_sum_to_1_at_every_place(places, size, overlap, window):
+    grid = lay(places, size, overlap, window)
+    total = np.zeros(grid.places)
+    for number, cut in enumerate(grid.cuts):
+        total[cut] += grid.weights(number)
+        assert (grid.weights(number) > 0).all() and total[cut].shape == grid.size
+    np.testing.assert_allclose(total, 1, atol=1e-12)
+    assert len(grid.cuts) == np.prod(grid.shape)
+
+
+@pytest.mark.parametrize("places, size", LAID)
+@pytest.mark.parametrize("overlap", [0, 0.3, 0.5, 0.9])
+def test_neighbours_share_what_was_asked_and_the_last_ends_at_the_border(places, size, overlap):
+    grid = lay(places, size, overlap)
+    for starts, n, length in zip(grid.starts, grid.size, grid.places, strict=True):
+        assert starts[0] == 0 and starts[-1] + n == length and sorted(set(starts)) == list(starts)
+        assert all(b - a <= max(1, n * (1 - overlap)) for a, b in zip(starts, starts[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    "given, word",
+    [
+        ({"size": (8, 8, 8)}, "2 dimensions"),
+        ({"size": 0}, "from 1"),
+        ({"size": 8, "overlap": 1}, "below 1"),
+        ({"size": 8, "window": "round"}, "smooth, flat"),
+    ],
+)
+def test_grids_that_make_no_sense_are_said(given, word):
+    with pytest.raises(InputError, match=word):
+        lay((20, 20), **given)
+
+
+# ---- patches: explained -----------------------------------------------------------------------------------------
+
+
+def linear(dims, channels=2, classes=3):
+    """A network that weighs every place alike: (B, channels, ...) of any size -> (B, classes)."""
+    conv = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dims - 1](channels, classes, 1)
+    return Segmentation(conv).eval()
+
+
+KINDS = {1: (50,), 2: (21, 30), 3: (9, 12, 10)}
+
+
+@pytest.mark.parametrize("dims", KINDS)
+@pytest.mark.parametrize("how", ["saliency", "input_x_gradient", "integrated_gradients", "lrp_epsilon"])
+@pytest.mark.parametrize("window", patches.WINDOWS)
+def test_of_a_linear_network_the_blended_map_is_the_whole_one(dims, how, window):
+    torch.manual_seed(dims)
+    x, network = torch.randn(2, 2, *KINDS[dims]), linear(dims)
+    found = explain_patches(network, x, how, 1, size=8, overlap=0.4, window=window)
+    whole = explain(network, x, how, 1)
+    np.testing.assert_allclose(found.maps, whole, atol=1e-4 * np.abs(whole).max())
+
+
+NETS = {"signal": (SignalNet, (2, 96)), "volume": (VolumeNet, (1, 12, 12, 12))}
+
+
+@pytest.mark.parametrize("kind", NETS)
+@pytest.mark.parametrize("how", ["saliency", "deeplift"])
+def test_a_single_patch_is_the_plain_explanation(kind, how):
+    make, shape = NETS[kind]
+    torch.manual_seed(0)
+    network, x = make().eval(), torch.rand(3, *shape)
+    found = explain_patches(network, x, how, size=shape[1:])
+    np.testing.assert_allclose(found.maps, explain(network, x, how), rtol=1e-5, atol=1e-7)
+    assert found.grid.shape == (1,) * len(shape[1:])
+    with torch.no_grad():
+        np.testing.assert_allclose(found.logits.reshape(3, -1), network(x).numpy(), rtol=1e-5)
+
+
+def test_each_patch_is_explained_for_what_the_network_says_of_it():
+    """Left the signal speaks for one class, right for the other."""
+    x = torch.cat([torch.full((1, 1, 32), 1.0), torch.full((1, 1, 32), -1.0)], 2)
+    network = nn.Sequential(nn.Conv1d(1, 2, 1), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    network[0].weight.data, network[0].bias.data = torch.tensor([[[1.0]], [[-1.0]]]), torch.zeros(2)
+    found = explain_patches(network, x, "saliency", size=16, overlap=0)
+    assert found.targets.tolist() == [[0, 0, 1, 1]]
+    np.testing.assert_allclose(found.scores, 1)
+    np.testing.assert_allclose(found.maps[0, 0] * 16, [1] * 32 + [-1] * 32, rtol=1e-5)
+    one = explain_patches(network, x, "saliency", "left", size=16, overlap=0, classes=["left", "right"])
+    np.testing.assert_allclose(one.scores, [[1, 1, -1, -1]])
+    np.testing.assert_allclose(one.score_maps[0, 0], [1] * 32 + [-1] * 32)
+    np.testing.assert_allclose(one.maps * 16, 1, rtol=1e-5)
+
+
+def test_batches_of_patches_change_nothing():
+    torch.manual_seed(0)
+    network, x = VolumeNet().eval(), torch.rand(2, 1, 20, 12, 17)
+    once, often = (explain_patches(network, x, "saliency", size=12, batch_size=n) for n in (64, 3))
+    np.testing.assert_allclose(once.maps, often.maps, atol=1e-7)
+    np.testing.assert_array_equal(once.targets, often.targets)
+    assert once.logits.shape == (2, *once.grid.shape, 2) and once.scores.shape == once.targets.shape
+
+
+def test_an_item_smaller_than_a_patch_gets_a_map_of_its_own_size():
+    torch.manual_seed(0)
+    x, network = torch.randn(2, 2, 5, 30), linear(2)
+    found = explain_patches(network, x, "input_x_gradient", 1, size=(8, 16))
+    assert found.maps.shape == x.shape and found.score_maps.shape == (2, 1, 5, 30)
+    np.testing.assert_allclose(found.maps, explain(network, x, "input_x_gradient", 1), rtol=1e-4, atol=1e-6)
+
+
+def test_one_target_for_each_item_and_maps_of_one_channel():
+    torch.manual_seed(0)
+    network, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3)), torch.rand(2, 3, 20, 20)
+    network = Segmentation(network).eval()
+    found = explain_patches(network, x, "layer_gradient_x_activation", [0, 1], size=12)
+    assert found.maps.shape == (2, 1, 20, 20)
+    assert (found.targets[0] == 0).all() and (found.targets[1] == 1).all()
+    with pytest.raises(InputError, match="3 targets"):
+        explain_patches(network, x, "saliency", [0, 1, 1], size=12)
+
+
+def test_a_large_scene_is_explained_where_the_square_is(unet):
+    """A network trained on 32 pixels a side, a scene of 80 x 64: the patches find the square."""
+    big = 0.1 * torch.randn(1, 1, 80, 64, generator=torch.Generator().manual_seed(1))
+    big[..., 50:58, 20:28] = 1
+    found = explain_patches(Segmentation(unet, "own"), big, "integrated_gradients", BRIGHT, size=32)
+    inside = np.abs(found.maps)[0, 0, 48:60, 18:30].sum() / np.abs(found.maps).sum()
+    assert inside > 0.8
+    assert found.score_maps[0, 0, 54, 24] > 10 * np.abs(found.score_maps[0, 0, :20]).max()

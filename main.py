@@ -1,17 +1,15 @@
 """xAAE: see what your classifier really learned. The door: parse, check, print, call."""
 
-import ctypes
-import os
 import shlex
 import sys
 import time
-import warnings
 from functools import partial, wraps
 from pathlib import Path
 
 import click
 
 from errors import InputError
+from machine import quieten
 from options import (
     RUN,
     option,
@@ -19,6 +17,7 @@ from options import (
     with_explaining,
     with_navigating,
     with_predicting,
+    with_rating,
     with_settings,
     with_tutorial,
 )
@@ -215,6 +214,22 @@ def tutorial(**given):
     click.echo(f"{command.in_words(found)}\nWritten: {folder}")
 
 
+@main.command()
+@with_rating
+@refuse
+def rate(run, **given):
+    """Rate explanations of a trained RUN: faithfulness, robustness, localisation, complexity, randomisation.
+
+    Each method beside a random map, by quantus, which has to be installed; each is asked about eight times over, so
+    slow ones take minutes. Localisation needs masks: the trimaps of Oxford-IIIT Pets. Writes
+    explanations/quality_MODEL.csv.
+    """
+    quieten()
+    from commands.rate import rate as rate_run
+
+    timed("Rating", partial(rate_run, run, **given))
+
+
 @main.command("report")
 @RUN
 @refuse
@@ -274,19 +289,6 @@ def show(settings, folder):
     hidden = ("versions", "command", "dataset_note", "class_ranges", "factor_about")
     lines = [f"  {k}: {v}" for k, v in settings.items() if k not in hidden and v is not None]
     click.echo("\n".join(["Settings:", *lines, f"  out: {folder}"]))
-
-
-def quieten():
-    """Before torch is loaded: no warnings that a user can do nothing about; threads sleep while they wait (spinning
-    is several times slower beside any other busy program); memory is kept between steps (glibc)."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    warnings.filterwarnings("ignore", message=".*torch.jit.*")
-    warnings.filterwarnings("ignore", message=".*(GradScaler|lr_scheduler).*")
-    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    keep = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if keep:
-        keep(-3, 2**30)  # M_MMAP_THRESHOLD: large tensors from the heap
-        keep(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: and the heap kept
 
 
 if __name__ == "__main__":

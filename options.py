@@ -248,3 +248,20 @@ def with_evaluating(command):
     for add in reversed(EVALUATING):
         command = add(command)
     return command
+
+
+RATING = [
+    RUN,
+    option("--methods", callback=names, help="Methods with commas, kinds of method, or quick.  [quick]"),
+    option("--model", type=click.Choice(["aae", "baseline"]), default="aae", help="Whose explanations."),
+    option("--items", type=click.IntRange(min=2), default=8, help="On so many held-out items."),
+    option("--target", default="predicted", help="The class explained: predicted, a name or a number."),
+    option("--background", type=click.IntRange(min=2), default=20, help="Held-out items that stand for the usual."),
+]  # fmt: skip
+
+
+def with_rating(command):
+    """Give a command a run and which explanations of it are rated."""
+    for add in reversed(RATING):
+        command = add(command)
+    return command

@@ -19,7 +19,7 @@ SMALL = {  # parameters that make a method fast enough to be run on everything
     "steps": 8,
     "samples": 16,
     "segments": 6,
-    "masks": 16,
+    "channels": 8,
     "octaves": 2,
 }
 

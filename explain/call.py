@@ -35,10 +35,10 @@ def explain(
     """
     how = find(method)
     how.check(parameters)
-    subject = model if isinstance(model, Subject) else Subject(model, x, classes)
-    x = x.detach().to(subject.device, torch.float32)
-    background = None if background is None else background.detach().to(subject.device, torch.float32)
-    with asking(subject.network, seed), torch.enable_grad():
+    with asking(model.network if isinstance(model, Subject) else model, seed), torch.enable_grad():
+        subject = model if isinstance(model, Subject) else Subject(model, x, classes)
+        x = x.detach().to(subject.device, torch.float32, copy=True)  # some networks write on their input
+        background = None if background is None else background.detach().to(subject.device, torch.float32)
         needs.check(how, Ask(subject, x, None, background))
         targets = subject.targets(x, target)
         half = torch.autocast(subject.device.type, torch.bfloat16, enabled=how.autocast and precision == "bf16")

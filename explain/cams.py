@@ -15,8 +15,8 @@ NEEDS = ("gradient", "layer")
 
 
 def layer_of(ask, name=""):
-    """The layer called `name`, else the deepest with at least 4 cells a side. InputError if it has no map of places."""
-    layer = ask.subject.layer(name)
+    """The layer called `name`, else the narrowest of 4 cells a side or more. InputError if it has no map of places."""
+    layer = ask.subject.layer(name, "narrowest")
     if name and all(
         m is not layer or len(shape) != ask.x.ndim for m, shape in shapes(ask.network, ask.subject.example)
     ):

@@ -86,17 +86,16 @@ class Case:
 
 
 class Kept(nn.Module):
-    """Which places are kept (B, 1, ...) -> what the network answers (B, K); a removed place shows the baseline.
+    """Which places are kept (B, 1, ...) -> the network's logits (B, K); a removed place shows the baseline.
 
-    The network is no submodule: quantus would look for a softmax in it. probability: classes' instead of logits.
+    The network is no submodule: quantus would look for a softmax in it.
     """
 
-    def __init__(self, case, probability=False):
+    def __init__(self, case):
         super().__init__()
         x = torch.from_numpy(case.x).to(case.subject.device)
         hidden = covered(Ask(case.subject, x, None), case.effort.baseline)
-        shown = lambda kept: case.subject.network(torch.lerp(hidden, x, kept.to(x)))  # noqa: E731
-        self.answer = (lambda kept: shown(kept).softmax(1)) if probability else shown
+        self.answer = lambda kept: case.subject.network(torch.lerp(hidden, x, kept.to(x)))
 
     def forward(self, kept):
         return self.answer(kept)
@@ -121,11 +120,12 @@ class Metric:
 METRICS = {}  # name -> Metric, in the order of the table's columns
 
 
-def metric(group, title, better, paper, means):
-    """Enter the decorated function into METRICS under its own name."""
+def metric(group, title, better, paper):
+    """Enter the decorated function into METRICS under its own name; its docstring says what it means."""
 
     def enter(score):
-        METRICS[score.__name__] = Metric(score.__name__, group, title, better, paper, means, score)
+        name = score.__name__
+        METRICS[name] = Metric(name, group, title, better, paper, " ".join(score.__doc__.split()), score)
         return score
 
     return enter
@@ -140,13 +140,13 @@ def judge(name, **settings):
     return getattr(quantus, name)(normalise=False, disable_warnings=True, display_progressbar=False, **settings)
 
 
-def by_removal(case, name, probability=False, **settings):
+def by_removal(case, name, **settings):
     """A faithfulness metric of quantus on places instead of values: its "input" says which are kept."""
     from quantus.helpers.model.pytorch_model import PyTorchModel
 
     found = judge(name, perturb_baseline=0.0, **settings)
     kept = np.ones(case.maps.shape, np.float32)
-    return found.evaluate_batch(PyTorchModel(Kept(case, probability).eval()), kept, case.target, case.maps.copy())
+    return found.evaluate_batch(PyTorchModel(Kept(case).eval()), kept, case.target, case.maps.copy())
 
 
 def repeated(case, name, **settings):
@@ -173,104 +173,73 @@ def alike(kind):
     return lambda a, b, batched=True: similarity(a, b)[kind]
 
 
-@metric(
-    "faithfulness",
-    "Faithfulness correlation",
-    "higher",
-    BHATT,
-    "correlation of the relevance of random places with how far the score falls without them; -1 to 1",
-)
+@metric("faithfulness", "Faithfulness correlation", "higher", BHATT)
 def faithfulness_correlation(case):
+    """Correlation of the relevance of random sets of places with how far the score falls without them; -1 to 1."""
     size = max(1, case.maps[0].size // 8)
     given = {"nr_runs": case.effort.subsets, "subset_size": size, "return_aggregate": False}
     return by_removal(case, "FaithfulnessCorrelation", **given)
 
 
-@metric(
-    "faithfulness",
-    "Pixel flipping",
-    "lower",
-    "Bach et al. 2015, PLoS ONE 10(7) e0130140",
-    "mean probability (of a network with one output: score) while places are removed, the most relevant first",
-)
+@metric("faithfulness", "Pixel flipping", "higher", "Bach et al. 2015, PLoS ONE 10(7) e0130140")
 def pixel_flipping(case):
+    """Mean fall of the score (logits) while all places are removed in turn, the most relevant first."""
     step = -(-case.maps[0].size // case.effort.steps)
-    return np.mean(by_removal(case, "PixelFlipping", case.subject.outputs > 1, features_in_step=step), 1)
+    left = np.array(by_removal(case, "PixelFlipping", features_in_step=step))  # a probability would be flat near 1
+    with torch.no_grad():
+        whole = case.subject.network(torch.from_numpy(case.x).to(case.subject.device)).cpu().numpy()
+    return whole[np.arange(len(left)), case.target] - left.mean(1)
 
 
-@metric(
-    "robustness",
-    "Max sensitivity",
-    "lower",
-    "Yeh et al. 2019, arXiv 1901.09392",
-    "largest relative change of the map under little uniform noise; 0: none",
-)
+@metric("robustness", "Max sensitivity", "lower", "Yeh et al. 2019, arXiv 1901.09392")
 def max_sensitivity(case):
+    """Largest relative change of the map, scaled to a maximum of 1, under little uniform noise; 0: none."""
     width = case.effort.noise * float(np.ptp(case.x))
     return repeated(case, "MaxSensitivity", nr_samples=case.effort.copies, lower_bound=width)
 
 
-@metric("localisation", "Relevance mass", "higher", ARRAS, "share of the positive relevance on the object; 0 to 1")
+@metric("localisation", "Relevance mass", "higher", ARRAS)
 def relevance_mass(case):
+    """Share of the positive relevance that lies on the object; 0 to 1."""
     return located(case, "RelevanceMassAccuracy", case.maps.clip(0))
 
 
-@metric(
-    "localisation", "Relevance rank", "higher", ARRAS, "share of the k most relevant places on the object of k places"
-)
+@metric("localisation", "Relevance rank", "higher", ARRAS)
 def relevance_rank(case):
+    """Share of the most relevant places, as many as the object has, that lie on it; 0 to 1."""
     return located(case, "RelevanceRankAccuracy", case.maps)
 
 
-@metric(
-    "localisation",
-    "Pointing game",
-    "higher",
-    "Zhang et al. 2018, arXiv 1608.00507",
-    "share of items whose most relevant place is on the object",
-)
+@metric("localisation", "Pointing game", "higher", "Zhang et al. 2018, arXiv 1608.00507")
 def pointing_game(case):
+    """Share of items whose most relevant place lies on the object."""
     return located(case, "PointingGame", case.maps)
 
 
-@metric(
-    "complexity",
-    "Sparseness",
-    "higher",
-    "Chalasani et al. 2020, arXiv 1810.06583",
-    "Gini index of the absolute relevance; 0: flat, 1: one place",
-)
+@metric("complexity", "Sparseness", "higher", "Chalasani et al. 2020, arXiv 1810.06583")
 def sparseness(case):
+    """Gini index of the absolute relevance; 0: flat, 1: one place."""
     return judge("Sparseness").evaluate_batch(x_batch=case.x, a_batch=abs(case.maps))
 
 
-@metric(
-    "complexity", "Complexity", "lower", BHATT, "entropy of the absolute relevance in nats; flat: log of the places"
-)
+@metric("complexity", "Complexity", "lower", BHATT)
 def complexity(case):
+    """Entropy of the absolute relevance in nats; 0: one place, flat: logarithm of the number of places."""
     return judge("Complexity").evaluate_batch(x_batch=case.x, a_batch=abs(case.maps))
 
 
-@metric(
-    "randomisation",
-    "Parameter randomisation",
-    "lower",
-    "Adebayo et al. 2018, arXiv 1810.03292",
-    "rank correlation of absolute relevance with that of the network with all layers drawn anew; 1: explains no model",
-)
+@metric("randomisation", "Parameter randomisation", "lower", "Adebayo et al. 2018, arXiv 1810.03292")
 def parameter_randomisation(case):
+    """Rank correlation of the absolute relevance with that of the network with all layers drawn anew; near 1: the map
+    does not explain the model."""
     given = {"similarity_func": alike("absolute"), "skip_layers": True, "return_last_correlation": True, "abs": False}
     return repeated(case, "MPRT", seed=case.seed, **given)
 
 
-@metric(
-    "randomisation",
-    "Random logit",
-    "lower",
-    "Sixt et al. 2020, arXiv 1912.09818",
-    "rank correlation of relevance with that of another class; of two classes sensitivities are often the same",
-)
+@metric("randomisation", "Random logit", "lower", "Sixt et al. 2020, arXiv 1912.09818")
 def random_logit(case):
+    """Rank correlation of the relevance with that of another class; of two classes, sizes are often the same for both
+    and signed values opposite."""
     if case.subject.outputs < 2:
         raise Refusal("the network has one output, so there is no other class")
     given = {"similarity_func": alike("signed"), "num_classes": case.subject.outputs, "seed": case.seed}

@@ -44,7 +44,7 @@ def make_plan(names, tables=()):
 
 def chosen(name, given):
     """The entries that one name stands for; those `given` come before plain ones."""
-    groups = {"all": list(METHODS), "quick": [name for name in QUICK if name in METHODS]}
+    groups = {"all": list(METHODS), "quick": list(QUICK)}
     groups |= {kind: [m.name for m in METHODS.values() if m.kind == kind] for kind in KINDS}
     if by_label := [e for e in given if e.label == name]:
         return by_label

@@ -1,5 +1,6 @@
 """The network that is explained, and one question to it: which score of which items."""
 
+import math
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ class Subject:
     """A classifier to explain: x (B, C, ...) -> logits (B, K), with what methods need to know of it, found once.
 
     model: any nn.Module; an AAE is taken as the chain of modules that leads to its logits. x: items of the kind that
-    will be explained; their shape settles the layers. classes: names in the order of the logits, if there are any.
+    will be explained; their shape settles the layers. classes: names in the order of the logits, if there are any. The
+    model is put in evaluation mode.
     InputError if the network does not return one row of logits for each item.
     """
 
@@ -64,8 +66,9 @@ class Subject:
             return torch.autograd.grad(score, x, allow_unused=True)[0] is not None
 
     def layer(self, name="", place="deepest", network=None):
-        """A layer with a map of places: the one called `name`, else the "deepest" with at least 4 cells a side or the
-        "first" convolution, of `network` (this one's by default, or a traced one). Refusal if there is none.
+        """A layer with a map of places: the one called `name`, else the "deepest" with at least 4 cells a side, the
+        last of those with the fewest cells ("narrowest": the middle of a U-Net, which widens again), or the "first"
+        convolution, of `network` (this one's by default, or a traced one). Refusal if there is none.
         """
         network = self.network if network is None else network
         if name:
@@ -76,8 +79,9 @@ class Subject:
             raise Refusal("it looks at a map of places, and this network has no convolution")
         if place == "first":
             return found[first][0]
-        large = [m for m, shape in found[first:] if min(shape[2:]) >= LEAST_CELLS]
-        return (large or [found[first][0]])[-1]
+        large = [(m, math.prod(shape[2:])) for m, shape in found[first:] if min(shape[2:]) >= LEAST_CELLS]
+        fewest = min((cells for _, cells in large), default=0) if place == "narrowest" else math.inf
+        return next((m for m, cells in reversed(large) if cells <= fewest), found[first][0])
 
     def targets(self, x, target=None):
         """Which logit of each item x (B, ...) is explained: (B,) on the network's device.

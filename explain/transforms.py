@@ -9,6 +9,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch.nn import functional as F
 
+CALM = 4  # waves are made this much smaller, so that a hundred steps leave values between black and white
+
 
 def draw(generator, low, high):
     """A number between low and high."""
@@ -41,7 +43,7 @@ def from_spectrum(parts, places):
     Each wave is divided by its frequency, as in natural pictures: a step in the spectrum moves large shapes first.
     """
     waves = torch.view_as_complex(parts.contiguous()) / frequencies(places).to(parts)
-    return torch.fft.irfftn(waves, s=places, dim=list(range(2, 2 + len(places))), norm="ortho")
+    return torch.fft.irfftn(waves, s=places, dim=list(range(2, 2 + len(places))), norm="ortho") / CALM
 
 
 def frequencies(places):
@@ -55,7 +57,7 @@ def mixture(x):
     """(C, C): what turns independent channels into ones that go together as in items x (B, C, ...); largest row 1."""
     values = x.transpose(0, 1).flatten(1).double()
     size, axes = torch.linalg.eigh(values.cov(correction=0).reshape(len(values), -1).cpu())
-    mix = (axes * size.clamp_min(1e-3 * float(size.max()) + 1e-12).sqrt()) @ axes.T
+    mix = (axes * size.clamp_min(1e-2 * float(size.max()) + 1e-12).sqrt()) @ axes.T
     return (mix / mix.norm(dim=1).max()).to(x)
 
 

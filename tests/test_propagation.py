@@ -121,7 +121,7 @@ def sums(maps):
 # ---- nothing is lost --------------------------------------------------------------------------------------------
 
 # a unit whose few inputs all speak for it has nothing to subtract: twice its relevance comes down
-NARROW = ("1-D", "transposed", "one layer twice")
+NARROW = ("1-D", "one layer twice")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ NARROW = ("1-D", "transposed", "one layer twice")
 def test_relevance_sums_to_the_score_without_biases(name, how):
     subject, x = made(name)
     maps, expected = explain(subject, x, how, 1), score(subject, x, 1)
-    np.testing.assert_allclose(sums(maps), expected, atol=5e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(sums(maps), expected, atol=2e-3 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", [name for name in NETS if name != "AAE head"])

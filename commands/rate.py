@@ -1,0 +1,78 @@
+"""`rate RUN`: how good are explanations? A table with a row for each method beside a random map."""
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+import data
+from commands.scene import generator, open_scene
+from commands.trained import network
+from explain import quality
+from explain.method import METHODS, Refusal
+from explain.metrics import METRICS
+from explain.plan import make_plan
+from explain.subject import Subject
+
+
+def rate(run, methods=(), model="aae", items=8, target="predicted", background=20):
+    """Rate methods on held-out items of a run, as planted; writes `explanations/quality_MODEL.csv` and prints it.
+
+    The table: method, metric, group, better, mean, error (standard error), reason. Masks are the trimaps of Oxford-IIIT
+    Pets where the pictures have them. Methods that draw pictures are left out. InputError for what does not exist, and
+    if quantus is missing.
+    """
+    scene = open_scene(run)
+    chosen = [e.method for e in make_plan(methods) if METHODS[e.method].shows != "picture"]
+    if not chosen:
+        raise Refusal("these methods draw pictures, which cannot be rated: name others by --methods")
+    rows = scene.starts(items, generator(scene.config, 4))
+    subject = Subject(network(scene, model), scene.planted(rows), scene.classes)
+    rest = generator(scene.config, 8).permutation(np.setdiff1d(scene.rows("valid"), rows))[:background]
+    given = {"masks": masks_of(scene, rows), "background": scene.planted(rest), "seed": scene.config["seed"]}
+    found = [rated(subject, scene.planted(rows), each, target, given) for each in progress(chosen)]
+    table = pd.concat([*found, chance(subject, scene.planted(rows), target, given)], ignore_index=True)
+    path = scene.folder / "explanations" / f"quality_{model}.csv"
+    path.parent.mkdir(exist_ok=True)
+    table.to_csv(path, index=False)
+    print(in_words(table), f"Written: {path}", sep="\n")
+    return table
+
+
+def progress(methods):
+    """The methods, with a bar where somebody looks."""
+    return tqdm(methods, "rating", leave=False, disable=None)
+
+
+def masks_of(scene, rows):
+    """Where the animal is in each of these items (B, 1, H, W); empty where no trimap says so."""
+    values = scene.table.value.to_numpy(dtype=np.float32)[rows]
+    return data.masks(scene.table.path.to_numpy()[rows], scene.config["input_size"], values, scene.bias)[0]
+
+
+def rated(subject, x, method, target, given):
+    """The table of one method."""
+    return long(quality.evaluate(subject, x, [method], target, **given), [method])
+
+
+def chance(subject, x, target, given):
+    """The table of a random map, the yardstick."""
+    return long(quality.evaluate(subject, x, [], target, **given), [quality.CHANCE])
+
+
+def long(found, names):
+    """A Quality as a table with a row for each method and metric."""
+    rows = [(name, metric) for name in names for metric in METRICS]
+    about = [(METRICS[metric].group, METRICS[metric].better) for _, metric in rows]
+    numbers = [(found.means.loc[n, m], found.errors.loc[n, m], found.reasons.loc[n, m]) for n, m in rows]
+    columns = ["method", "metric", "group", "better", "mean", "error", "reason"]
+    return pd.DataFrame([(*r, *a, *v) for r, a, v in zip(rows, about, numbers, strict=True)], columns=columns)
+
+
+def in_words(table):
+    """The means, a row a method; which way is better in the head; then what could not be rated, and why."""
+    heads = {m: f"{m.replace('_', ' ')} ({METRICS[m].better})" for m in METRICS}
+    wide = table.pivot(index="method", columns="metric", values="mean").loc[table.method.unique(), list(METRICS)]
+    text = wide.round(3).rename(columns=heads).T.to_string(na_rep="-", max_cols=None, line_width=110)
+    asked = table[table.method != quality.CHANCE]
+    missing = asked[(asked.reason != "") & asked["mean"].isna()].groupby("reason").method.unique()
+    return "\n".join([text, *(f"  - {', '.join(which)}: {why}" for why, which in missing.items())])

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import matplotlib as mpl
 import nbformat
+import numpy as np
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 SMALL = {  # notebook -> (options of its training, the file that this writes last)
+    "attribution_methods": ("--preset smoke --items 80 --epochs 1 --baseline-epochs 1", "train.json"),
     "planted_bias": ("--preset smoke --items 80 --epochs 1 --baseline-epochs 0", "train.json"),
     "shap_tutorial": ("--items 80 --epochs 1 --background 6 --explained 2", "tutorial.json"),
 }
 LAWS = {  # notebook -> what must be true of its variables at the end
+    "attribution_methods": lambda names: np.allclose(names["shares"], names["difference"], rtol=1e-3, atol=1e-3),
     "planted_bias": lambda names: names["walk"].frames.shape[:2] == (8, 21),
     "shap_tutorial": lambda names: names["gap"].shape == (2, 2) and names["gap"].max() < 1e-4,
 }

@@ -63,10 +63,9 @@ def usual_memory(share=0.8):
     found = Path("/proc/meminfo")
     lines = found.read_text().splitlines() if found.exists() else []
     free = [int(line.split()[1]) / 2**20 for line in lines if line.startswith("MemAvailable:")]
-    group = [Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current")]
-    if all(p.exists() and p.read_text().strip().isdigit() for p in group):
-        most, now = (int(p.read_text()) / 2**30 for p in group)
-        free.append(most - now)
+    group = Path("/sys/fs/cgroup/memory.max")  # of a container; what it holds may be files that can go
+    if group.exists() and group.read_text().strip().isdigit():
+        free.append(int(group.read_text()) / 2**30)
     return share * min(free) if free else None
 
 
@@ -76,13 +75,13 @@ def usual_memory(share=0.8):
 @contextmanager
 def environment(**values):
     """Environment variables set inside, as they were afterwards."""
-    before = dict(os.environ)
+    before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
-        yield before
+        yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def processes(imports=()):

@@ -9,7 +9,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch.nn import functional as F
 
-CALM = 4  # waves are made this much smaller, so that a hundred steps leave values between black and white
+CALM = 4  # waves are made this much smaller, so that some dozen steps leave values between black and white
 
 
 def draw(generator, low, high):

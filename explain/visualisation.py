@@ -145,7 +145,7 @@ def class_model(ask, *, steps=64, rate=0.05, decay=0.02, every=5, sigma=0.7, sta
 
 @method("visualisation", "Feature rendering", OLAH, "a picture that raises the score however it is moved", **OF_CLASS)
 def feature_rendering(
-    ask, *, steps=100, rate=0.05, shift=0.06, degrees=10.0, scale=0.1, decorrelate=True, low=None, high=None
+    ask, *, steps=64, rate=0.08, shift=0.06, degrees=10.0, scale=0.1, decorrelate=True, low=None, high=None
 ):
     """Ascent on the logit of a picture written by its spectrum and moved at random in each step (after Lucid), once
     for each class asked for. The parameters: see `render`.
@@ -197,8 +197,8 @@ def layer_visualisation(
     *,
     layer="",
     channel=None,
-    steps=100,
-    rate=0.05,
+    steps=64,
+    rate=0.08,
     shift=0.06,
     degrees=10.0,
     scale=0.1,

@@ -333,7 +333,3 @@ def test_what_is_no_picture_and_no_methods_in_a_plugin(door, toy_run, files):
     (files / "same.py").write_text(PLUGIN.replace("def breaks", "def saliency"))
     for name, words in (("empty", "enters no method"), ("same", "which exists")):
         assert refused(door("explain", toy_run, "--plugin", files / f"{name}.py", *FAST), words)
-
-
-def test_options_of_the_door_fit_the_command(toy_run):
-    assert {p.name for p in __import__("main").explain.params} >= {"what", "methods", "config", "workers", "plugin"}

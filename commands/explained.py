@@ -97,11 +97,12 @@ def captions(items, name):
 
 
 def maps_of(folder, name, items):
-    """{label: (method, maps)} of the maps of a network that answer for these items and targets."""
-    found = {}
-    for row in status.read(folder / "status.csv"):
+    """{label: (method, maps)} of a network's maps that answer for these items and targets, in the registry's order."""
+    found, order = {}, list(METHODS)
+    known = [row for row in status.read(folder / "status.csv") if row.method in METHODS]
+    for row in sorted(known, key=lambda row: (order.index(row.method), row.label)):
         path = folder / "maps" / f"{row.model}-{row.label}.npz"
-        if row.model != name or row.status != "ok" or row.method not in METHODS or not path.is_file():
+        if row.model != name or row.status != "ok" or not path.is_file():
             continue
         with np.load(path, allow_pickle=False) as arrays:
             same = np.array_equal(arrays["row"], items["row"])

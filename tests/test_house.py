@@ -28,6 +28,7 @@ ALLOWED = {  # file or room -> what else of the project it may import
     "tutorial": {"model", "callbacks", "train"},
     "latent_nav": {"model"},
     "explain": {"model"},
+    "audit": {"explain", "latent_nav", "model"},
     "report": set(),
     "app": {"latent_nav", "model", "pictures"},
     "commands": {

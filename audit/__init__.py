@@ -1,0 +1,1 @@
+"""The verdict: arms, gates, scores, and which explanation reveals the planted bias."""

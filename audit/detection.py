@@ -1,0 +1,108 @@
+"""Cross-model detection: can explanations alone tell a biased model from an unbiased one it has never met?
+
+The same items are explained by models of arm `biased` and of arm `irrelevant` that differ in their seed. A small probe
+learns the difference from all models but one of each arm and judges the two left out. It works for every kind of
+explanation that is an array. What an item's maps have in common is taken away first, so that the probe sees the models
+and not the items.
+"""
+
+from dataclasses import dataclass
+from itertools import permutations, product
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from audit.statistics import auroc, aurocs, interval
+
+CELLS = 8  # a side of what the probe sees of a map
+
+
+@dataclass(frozen=True)
+class Detection:
+    """auroc: mean over the pairs of models left out; low and high: its 95 % interval, models and items drawn anew.
+
+    pairs (A, B): of each pair. false_alarms: share of pairs of unbiased models of which the probe calls one biased.
+    """
+
+    auroc: float
+    low: float
+    high: float
+    pairs: np.ndarray
+    false_alarms: float
+    null: np.ndarray
+
+
+def pooled(maps, cells=CELLS):
+    """Maps (P, C, ...) as at most `cells` means a side, channels summed: (P, F)."""
+    found = np.asarray(maps, np.float64).sum(1)
+    for axis in range(1, found.ndim):
+        parts = np.array_split(np.arange(found.shape[axis]), min(cells, found.shape[axis]))
+        found = np.stack([found.take(part, axis).mean(axis) for part in parts], axis)
+    return found.reshape(len(found), -1)
+
+
+def features(maps, cells=CELLS):
+    """What the probe sees of one model's maps (P, C, ...): signed and absolute, coarse, in units of the model's own
+    root mean square: (P, 2 F). Never normalised per item: how strong a map is beside the model's others counts."""
+    maps = np.asarray(maps, np.float64)
+    scale = np.sqrt(np.mean(maps**2))
+    maps = maps / (scale if scale > 0 else 1)
+    return np.concatenate([pooled(maps, cells), pooled(np.abs(maps), cells)], 1)
+
+
+def judged(biased, unbiased, suspects):
+    """Scores of suspects, each (P, F), by a probe that learned from the lists `biased` and `unbiased` of such arrays.
+
+    Higher: more like a biased model. Where the maps of all models are the same, every score is 0.
+    """
+    known = [*biased, *unbiased]
+    common = np.mean([*map(np.asarray, known)], 0)
+    rows = np.concatenate([each - common for each in known])
+    if np.abs(rows).max() < 1e-12:
+        return [np.zeros(len(each)) for each in suspects]
+    side = np.r_[np.ones(sum(map(len, biased))), np.zeros(sum(map(len, unbiased)))]
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500, class_weight="balanced"))
+    probe.fit(rows, side)
+    return [probe.decision_function(each - common) for each in suspects]
+
+
+def without(models, *left_out):
+    """The models but those with these numbers."""
+    return [m for i, m in enumerate(models) if i not in left_out]
+
+
+def detect(biased, unbiased, rng, alarm=0.9, draws=500):
+    """The Detection of explanations of P items by each model: lists of arrays (P, C, ...), two or more for each arm.
+
+    alarm: the AUROC from which a model counts as found biased. The null asks the same of pairs of unbiased models.
+    """
+    yes, no = [features(m) for m in biased], [features(m) for m in unbiased]
+    scores = {}
+    for b, u in product(range(len(yes)), range(len(no))):
+        scores[b, u] = judged(without(yes, b), without(no, u), [yes[b], no[u]])
+    pairs = np.array([[auroc(*scores[b, u]) for u in range(len(no))] for b in range(len(yes))])
+    null = (
+        np.array([alarmed(yes, no, *pair) for pair in permutations(range(len(no)), 2)]) if len(no) > 2 else np.empty(0)
+    )
+    spread = interval(redrawn(scores, pairs.shape, rng, draws))
+    alarms = float(np.mean(null >= alarm)) if len(null) else float("nan")
+    return Detection(float(pairs.mean()), *spread, pairs, alarms, null)
+
+
+def alarmed(yes, no, suspect, other):
+    """AUROC with which the probe tells the unbiased model `suspect` from `other`, neither of them known to it."""
+    return auroc(*judged(yes, without(no, suspect, other), [no[suspect], no[other]]))
+
+
+def redrawn(scores, shape, rng, draws):
+    """Mean AUROC (draws,) with the models of each arm and the items drawn with replacement. scores: {(b, u): pair}."""
+    items = len(next(iter(scores.values()))[0])
+    at = rng.integers(0, items, (draws, items))
+    table = np.empty((*shape, draws))
+    for pair, (suspect, other) in scores.items():
+        table[pair] = aurocs(suspect[at], other[at])
+    rows, columns = (rng.integers(0, n, (draws, n)) for n in shape)
+    each = np.arange(draws)[:, None, None]
+    return table[rows[:, :, None], columns[:, None, :], each].mean((1, 2))

@@ -26,6 +26,17 @@ def option(*names, **attributes):
     return click.option(*names, show_default=attributes.get("default") is not None, **attributes)
 
 
+def giving(*options):
+    """A decorator that gives a command these options and arguments, the first one first in its help."""
+
+    def give(command):
+        for add in reversed(options):
+            command = add(command)
+        return command
+
+    return give
+
+
 POSITIVE = click.IntRange(min=1)
 WEIGHT = click.FloatRange(min=0)
 OPTIONS = [
@@ -67,11 +78,7 @@ OPTIONS = [
 ]  # fmt: skip
 
 
-def with_settings(command):
-    """Give a command all options of a run."""
-    for add in reversed(OPTIONS):
-        command = add(command)
-    return command
+with_settings = giving(*OPTIONS)
 
 
 RUN = click.argument("run", type=click.Path())
@@ -159,11 +166,7 @@ EXPLAINING = [
 ]  # fmt: skip
 
 
-def with_explaining(command):
-    """Give a command what it explains and how."""
-    for add in reversed([click.argument("what", required=False, metavar="RUN|IMAGE", type=click.Path()), *EXPLAINING]):
-        command = add(command)
-    return command
+with_explaining = giving(click.argument("what", required=False, metavar="RUN|IMAGE", type=click.Path()), *EXPLAINING)
 
 
 NAVIGATING = [
@@ -182,11 +185,7 @@ NAVIGATING = [
 ]  # fmt: skip
 
 
-def with_navigating(command):
-    """Give a command a run and how to walk it."""
-    for add in reversed(NAVIGATING):
-        command = add(command)
-    return command
+with_navigating = giving(*NAVIGATING)
 
 
 TUTORIAL = [
@@ -206,11 +205,7 @@ TUTORIAL = [
 ]  # fmt: skip
 
 
-def with_tutorial(command):
-    """Give a command all options of the tutorial."""
-    for add in reversed(TUTORIAL):
-        command = add(command)
-    return command
+with_tutorial = giving(*TUTORIAL)
 
 
 PREDICTING = [
@@ -227,11 +222,7 @@ PREDICTING = [
 ]  # fmt: skip
 
 
-def with_predicting(command):
-    """Give a command a run and which pictures it classifies how."""
-    for add in reversed(PREDICTING):
-        command = add(command)
-    return command
+with_predicting = giving(*PREDICTING)
 
 
 EVALUATING = [
@@ -243,11 +234,7 @@ EVALUATING = [
 ]  # fmt: skip
 
 
-def with_evaluating(command):
-    """Give a command a run and how its models are judged."""
-    for add in reversed(EVALUATING):
-        command = add(command)
-    return command
+with_evaluating = giving(*EVALUATING)
 
 
 RATING = [
@@ -260,8 +247,4 @@ RATING = [
 ]  # fmt: skip
 
 
-def with_rating(command):
-    """Give a command a run and which explanations of it are rated."""
-    for add in reversed(RATING):
-        command = add(command)
-    return command
+with_rating = giving(*RATING)

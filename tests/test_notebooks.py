@@ -7,6 +7,7 @@ import matplotlib as mpl
 import nbformat
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
 SMALL = {  # notebook -> (options of its training, the file that this writes last)
@@ -32,6 +33,7 @@ def test_every_cell_runs(path, data_root, tmp_path, monkeypatch):
     for cell in nbformat.read(path, 4).cells:
         if cell.cell_type == "code":
             exec(compile(cell.source, path.name, "exec"), names)
+    plt.close("all")
     assert LAWS[path.stem](names) and os.path.exists(tmp_path / "run" / last)
 
 

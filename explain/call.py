@@ -45,7 +45,7 @@ def explain(
         with half:
             parts = zip(x.split(batch_size), targets.split(batch_size), strict=True)
             maps = [how.attribute(Ask(subject, *part, background, seed, batch_size), **parameters) for part in parts]
-    return as_array(how.name, torch.cat([m.detach() for m in maps]), x)
+    return as_array(how.name, torch.cat([m.detach() for m in maps]) if len(maps) > 1 else maps[0].detach(), x)
 
 
 def as_array(name, maps, x):

@@ -38,7 +38,7 @@ class Subject:
             logits = self.network(self.example)
         if not torch.is_tensor(logits) or logits.ndim != 2 or len(logits) != len(self.example):
             raise InputError("The network must return one row of logits (B, K) for each item: wrap it so that it does.")
-        self.outputs = logits.shape[1]
+        self.outputs, self.found = logits.shape[1], {}
 
     @cached_property
     def unrolled(self):
@@ -73,7 +73,7 @@ class Subject:
         network = self.network if network is None else network
         if name:
             return named_layer(network, name)
-        found = [(m, shape) for m, shape in shapes(network, self.example) if len(shape) == self.example.ndim]
+        found = self.maps(network)
         first = next((i for i, (m, _) in enumerate(found) if isinstance(m, CONVOLUTIONS)), None)
         if first is None:
             raise Refusal("it looks at a map of places, and this network has no convolution")
@@ -82,6 +82,13 @@ class Subject:
         large = [(m, math.prod(shape[2:])) for m, shape in found[first:] if min(shape[2:]) >= LEAST_CELLS]
         fewest = min((cells for _, cells in large), default=0) if place == "narrowest" else math.inf
         return next((m for m, cells in reversed(large) if cells <= fewest), found[first][0])
+
+    def maps(self, network):
+        """[(module, shape of its output)] of the modules of `network` that give maps of places; found once for each."""
+        if network not in self.found:
+            found = shapes(network, self.example)
+            self.found[network] = [(m, shape) for m, shape in found if len(shape) == self.example.ndim]
+        return self.found[network]
 
     def targets(self, x, target=None):
         """Which logit of each item x (B, ...) is explained: (B,) on the network's device.
@@ -172,7 +179,10 @@ def asking(network, seed):
     training, numpy_state = [m for m in network.modules() if m.training], np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="captum")  # that it sets hooks, and takes them off again
-        torch.manual_seed(seed)
+        if torch.accelerator.is_available():
+            torch.manual_seed(seed)
+        else:
+            torch.default_generator.manual_seed(seed)  # the same, without asking for accelerators: 2 ms a call
         np.random.seed(seed % 2**32)  # noqa: NPY002  (some libraries draw from it)
         network.eval()
         try:

@@ -1,5 +1,7 @@
 """The one call: `explain(model, x, method, target)`. The families that it imports enter their methods into METHODS."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 
@@ -41,8 +43,8 @@ def explain(
         background = None if background is None else background.detach().to(subject.device, torch.float32)
         needs.check(how, Ask(subject, x, None, background))
         targets = subject.targets(x, target)
-        half = torch.autocast(subject.device.type, torch.bfloat16, enabled=how.autocast and precision == "bf16")
-        with half:
+        half = how.autocast and precision == "bf16"
+        with torch.autocast(subject.device.type, torch.bfloat16) if half else nullcontext():
             parts = zip(x.split(batch_size), targets.split(batch_size), strict=True)
             maps = [how.attribute(Ask(subject, *part, background, seed, batch_size), **parameters) for part in parts]
     return as_array(how.name, torch.cat([m.detach() for m in maps]) if len(maps) > 1 else maps[0].detach(), x)

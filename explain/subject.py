@@ -99,8 +99,8 @@ class Subject:
         if target is None or (isinstance(target, str) and target == "predicted" and target not in self.classes):
             with torch.no_grad():
                 return self.network(x.to(self.device)).argmax(1)
-        many = np.atleast_1d(np.asarray(target.cpu() if torch.is_tensor(target) else target, dtype=object))
-        numbers = [self.number(each) for each in many]
+        many = target.flatten().tolist() if torch.is_tensor(target) else np.atleast_1d(np.asarray(target, dtype=object))
+        numbers = [each if type(each) is int and 0 <= each < self.outputs else self.number(each) for each in many]
         if len(numbers) not in (1, len(x)):
             raise InputError(f"{len(numbers)} targets were given for {len(x)} items: give one, or one for each.")
         return torch.tensor(numbers, device=self.device).expand(len(x)).clone()
@@ -184,7 +184,8 @@ def asking(network, seed):
         else:
             torch.default_generator.manual_seed(seed)  # the same, without asking for accelerators: 2 ms a call
         np.random.seed(seed % 2**32)  # noqa: NPY002  (some libraries draw from it)
-        network.eval()
+        if training:
+            network.eval()
         try:
             yield
         finally:

@@ -20,7 +20,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OFF = ("background-networking", "component-update", "sync", "gpu")
 ARGUMENTS = ["--no-sandbox", *(f"--disable-{name}" for name in OFF)]
 SERVER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs of a shell
 from main import quieten
 quieten()
 from commands.app import app

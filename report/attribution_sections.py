@@ -33,7 +33,7 @@ def panel(run: RunFolder, model: str, found: dict) -> dict:
             {
                 "name": str(found["label"][row]),
                 "k": index.get(str(found["label"][row]), 0) % 6,
-                "asked": str(found["asked"][row]),
+                "asked": str(found["asked"][row]).removeprefix(f"{found['label'][row]}: ").replace(" %", "\u202f%"),
                 "cells": [spot(i, columns, at, len(rows)) for i in range(columns)],
             }
             for at, row in enumerate(rows)

@@ -33,9 +33,23 @@ def open_picture(path):
         return ImageOps.exif_transpose(image)
 
 
+def eight_bits(image):
+    """A picture of 16 or 32 bits a pixel as 8 bits, from its darkest to its brightest value; others as they are.
+
+    PIL would cut off at 255 instead, which leaves a 16-bit X-ray white.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values = np.asarray(image, dtype=np.float64)
+    low, high = values.min(), values.max()
+    return Image.fromarray(np.uint8(np.round(255 * (values - low) / ((high - low) or 1))))
+
+
 def decode(path, size, channels):
     """uint8 (C, size, size): the picture's middle square, scaled."""
-    image = ImageOps.fit(open_picture(path).convert(MODES[channels]), (size, size), Image.Resampling.BILINEAR)
+    image = ImageOps.fit(
+        eight_bits(open_picture(path)).convert(MODES[channels]), (size, size), Image.Resampling.BILINEAR
+    )
     return torch.from_numpy(np.array(image)).view(size, size, channels).permute(2, 0, 1)
 
 

@@ -1,4 +1,5 @@
-"""What the one call costs beside captum called directly on the same batch: ratios taken in turn in one run.
+"""What the one call costs beside captum called directly on the same batch: ratios taken in turn in one run
+(the median of the ratios of pairs, which is not the ratio of the two medians beside it).
 
 python -m benchmarks.overhead [--turns 15] [--batch 32]
 """

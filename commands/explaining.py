@@ -109,6 +109,8 @@ def slug(name):
 
 def open_for(path, run, network):
     """The run that is asked, opened without reading its pictures: `path` itself, or the one that explains a picture."""
+    if not path.exists():
+        raise InputError(f"There is no file or folder {path}: give the folder of a run or a picture file.")
     if not path.is_file():
         if run:
             raise InputError("--run names the models for a picture file: leave it out where RUN is given.")

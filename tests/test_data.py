@@ -190,3 +190,13 @@ def test_pets_layout(real):
     held = data.load_table("pets", real, split="group")
     assert not set(held.group[held.split == "train"]) & set(held.group[held.split == "valid"])
     assert 0.1 < (held.split == "valid").mean() < 0.4
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_pictures_of_many_bits_keep_their_greys(tmp_path, mode):
+    ramp = np.linspace(1000, 5000, 32 * 32).reshape(32, 32)
+    kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+    Image.fromarray(ramp.astype(kind)).save(tmp_path / "x.tif")
+    found = pictures.decode(tmp_path / "x.tif", 32, 1)[0].numpy()
+    assert found.min() == 0 and found.max() == 255
+    np.testing.assert_allclose(found, (ramp - 1000) / 4000 * 255, atol=1.5)

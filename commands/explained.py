@@ -1,6 +1,7 @@
 """What `explain` leaves and says besides the maps: the items, a line for each method, a table, figures."""
 
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,10 @@ def write_cases(question, answers, place, folder, usual):
     items["classes"] = np.array(question.scene.classes if question.scene else [], dtype=str)
     for case, target, said in answers:
         items |= {f"{case.name}.target": target, f"{case.name}.{'position' if case.vector else 'probability'}": said}
-    runs.write_arrays(folder / "items.npz", **(earlier_answers(folder / "items.npz", x) | items))
+    earlier = earlier_answers(folder / "items.npz", x)
+    if (folder / "items.npz").is_file() and not earlier:
+        clear(folder)
+    runs.write_arrays(folder / "items.npz", **(earlier | items))
     known = {"x": x, "row": question.row} | ({} if usual is None else {"background": usual})
     cases = []
     for case, target, _ in answers:
@@ -36,6 +40,14 @@ def write_cases(question, answers, place, folder, usual):
         runs.write_arrays(arrays, **known, target=target, text=np.array(captions(items, case.name)))
         cases.append(replace(case, arrays=str(arrays)))
     return cases
+
+
+def clear(folder):
+    """Take away what earlier explanations of other items left: beside these it would be taken for theirs."""
+    print("The maps of other items that were here are replaced; --out keeps them apart.")
+    shutil.rmtree(folder / "maps", ignore_errors=True)
+    for path in [folder / "status.csv", *folder.glob("side_by_side_*.png"), *folder.glob("tiles_*.npz")]:
+        path.unlink(missing_ok=True)
 
 
 def earlier_answers(path, x):

@@ -333,3 +333,16 @@ def test_what_is_no_picture_and_no_methods_in_a_plugin(door, toy_run, files):
     (files / "same.py").write_text(PLUGIN.replace("def breaks", "def saliency"))
     for name, words in (("empty", "enters no method"), ("same", "which exists")):
         assert refused(door("explain", toy_run, "--plugin", files / f"{name}.py", *FAST), words)
+
+
+def test_other_items_replace_the_maps_of_earlier_ones(toy_run, door, tmp_path):
+    explain_ = ["explain", toy_run, "--out", tmp_path / "out", "--methods"]
+    assert door(*explain_, "saliency", "--items", 2).exit_code == 0
+    assert door(*explain_, "gradcam", "--items", 2, "--model", "aae").exit_code == 0
+    found = {p.name for p in (tmp_path / "out" / "maps").glob("*.npz")}
+    assert {"aae-saliency.npz", "baseline-saliency.npz", "aae-gradcam.npz"} == found
+    result = door(*explain_, "saliency", "--rows", "1,2", "--model", "aae")
+    assert result.exit_code == 0 and "are replaced" in result.output
+    assert [p.name for p in (tmp_path / "out" / "maps").glob("*.npz")] == ["aae-saliency.npz"]
+    assert not (tmp_path / "out" / "tiles_baseline.npz").exists()
+    assert len((tmp_path / "out" / "status.csv").read_text().splitlines()) == 2

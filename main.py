@@ -135,7 +135,7 @@ def explain(what, listing, describe, **given):
     from commands import explaining
 
     if listing or describe:
-        return click.echo(explaining.in_words(describe))
+        return click.echo(explaining.in_words(describe, given["plugin"]))
     if not what:
         raise InputError("What shall be explained? Give the folder of a run or a picture file; --list names methods.")
     if not (given["methods"] or given["config"] or Path(what).is_file()):

@@ -58,9 +58,10 @@ def explain(
     return rows, folder
 
 
-def in_words(name=None):
-    """Every method in a line, or all about the one called `name`."""
-    return listing.about(name) if name else "\n".join(listing.lines())
+def in_words(name=None, plugin=()):
+    """Every method in a line, or all about the one called `name`; those of the user's own files too."""
+    with plugins(tuple(str(Path(p).absolute()) for p in plugin)):
+        return listing.about(name) if name else "\n".join(listing.lines())
 
 
 def failed(rows):

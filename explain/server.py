@@ -3,8 +3,11 @@
 import atexit
 import gc
 import os
+import warnings
 
-import explain.worker  # noqa: F401  (so that forks have it)
+warnings.filterwarnings("ignore", message=".*torch.jit.*")  # of libraries: a user can do nothing about it
+
+import explain.worker  # noqa: E402, F401  (so that forks have it)
 
 if os.environ.get("XAAE_FORK_SERVER"):
     gc.collect()

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 import data
 from commands.scene import generator, open_scene
@@ -29,18 +28,12 @@ def rate(run, methods=(), model="aae", items=8, target="predicted", background=2
     subject = Subject(network(scene, model), scene.planted(rows), scene.classes)
     rest = generator(scene.config, 8).permutation(np.setdiff1d(scene.rows("valid"), rows))[:background]
     given = {"masks": masks_of(scene, rows), "background": scene.planted(rest), "seed": scene.config["seed"]}
-    found = [rated(subject, scene.planted(rows), each, target, given) for each in progress(chosen)]
-    table = pd.concat([*found, chance(subject, scene.planted(rows), target, given)], ignore_index=True)
+    table = long(quality.evaluate(subject, scene.planted(rows), chosen, target, **given))
     path = scene.folder / "explanations" / f"quality_{model}.csv"
     path.parent.mkdir(exist_ok=True)
     table.to_csv(path, index=False)
     print(in_words(table), f"Written: {path}", sep="\n")
     return table
-
-
-def progress(methods):
-    """The methods, with a bar where somebody looks."""
-    return tqdm(methods, "rating", leave=False, disable=None)
 
 
 def masks_of(scene, rows):
@@ -49,19 +42,9 @@ def masks_of(scene, rows):
     return data.masks(scene.table.path.to_numpy()[rows], scene.config["input_size"], values, scene.bias)[0]
 
 
-def rated(subject, x, method, target, given):
-    """The table of one method."""
-    return long(quality.evaluate(subject, x, [method], target, **given), [method])
-
-
-def chance(subject, x, target, given):
-    """The table of a random map, the yardstick."""
-    return long(quality.evaluate(subject, x, [], target, **given), [quality.CHANCE])
-
-
-def long(found, names):
+def long(found):
     """A Quality as a table with a row for each method and metric."""
-    rows = [(name, metric) for name in names for metric in METRICS]
+    rows = [(name, metric) for name in found.means.index for metric in METRICS]
     about = [(METRICS[metric].group, METRICS[metric].better) for _, metric in rows]
     numbers = [(found.means.loc[n, m], found.errors.loc[n, m], found.reasons.loc[n, m]) for n, m in rows]
     columns = ["method", "metric", "group", "better", "mean", "error", "reason"]

@@ -1,7 +1,7 @@
 """Max pooling written with ReLU: max(a, b) = a + relu(b - a).
 
-The rules of DeepLift for max pooling do not share out the whole difference to the baseline (captum 0.9 loses up to half
-of a ResNet34's); its rule for ReLU does. So the maximum is taken pair by pair, and the sums come out right.
+captum's rule of DeepLift for max pooling does not share out the whole difference to the baseline where pools overlap or
+tie; its rule for ReLU does. So the maximum is taken pair by pair, and the sums come out right.
 """
 
 import copy

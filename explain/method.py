@@ -25,7 +25,7 @@ class Method:
     attribute(ask, **parameters) -> signed map (B, C or 1, ...). needs: names in `explain.needs.NEEDS`. paper: where it
     comes from. means: what its map means, in a few words. sums: do its values sum to the score's difference to the
     baseline? shows: "signed" (attributions, centred on 0), "size" (sensitivities, only their size counts) or "picture"
-    (an image in [0, 1]). autocast: may it run in bf16? flag: what it is known to fail.
+    (an image with values in the range of the items). autocast: may it run in bf16? flag: what it is known to fail.
     """
 
     name: str

@@ -136,7 +136,7 @@ def judge(name, **settings):
     try:
         import quantus
     except ImportError as e:
-        raise InputError('Explanations are judged by quantus, which is missing: pip install "xaae[quality]".') from e
+        raise InputError('Explanations are judged by quantus, which is missing: pip install -e ".[quality]".') from e
     return getattr(quantus, name)(normalise=False, disable_warnings=True, display_progressbar=False, **settings)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
+from tqdm.auto import tqdm
 
 from errors import InputError
 from explain.call import explain
@@ -86,7 +87,8 @@ def evaluate(
     rows |= {name: fixed(each, x) for name, each in maps.items()}
     rows[CHANCE] = fixed(np.random.default_rng(seed).standard_normal((len(x), 1, *x.shape[2:])), x)
     case = Case(subject, x.numpy(), target, None, masks, None, effort, seed)
-    found = {name: assess(case, again, name in methods, chosen, batch_size) for name, again in rows.items()}
+    bar = tqdm(rows.items(), "judging", leave=False, disable=None)
+    found = {name: assess(case, again, name in methods, chosen, batch_size) for name, again in bar}
     return gather(found, list(chosen), masks)
 
 

@@ -68,12 +68,13 @@ class Subject:
     def layer(self, name="", place="deepest", network=None):
         """A layer with a map of places: the one called `name`, else the "deepest" with at least 4 cells a side, the
         last of those with the fewest cells ("narrowest": the middle of a U-Net, which widens again), or the "first"
-        convolution, of `network` (this one's by default, or a traced one). Refusal if there is none.
+        convolution, of `network` (this one's by default, or a traced one). Refusal if there is none, InputError for a
+        name that is none or belongs to a layer without such a map.
         """
         network = self.network if network is None else network
-        if name:
-            return named_layer(network, name)
         found = self.maps(network)
+        if name:
+            return named_layer(network, name, [m for m, _ in found])
         first = next((i for i, (m, _) in enumerate(found) if isinstance(m, CONVOLUTIONS)), None)
         if first is None:
             raise Refusal("it looks at a map of places, and this network has no convolution")
@@ -116,12 +117,16 @@ class Subject:
         raise InputError(f"There is no class {text!r}: choose from {known}.")
 
 
-def named_layer(network, name):
-    """The module of `network` called `name`. InputError if there is none."""
+def named_layer(network, name, maps):
+    """The module of `network` called `name`, one of those that give `maps`. InputError if it is not."""
     found = dict(network.named_modules())
     if name not in found:
         some = ", ".join(list(found)[1:6])
         raise InputError(f"The network has no layer {name!r}: its layers are {some}, ... (see named_modules()).")
+    if not any(found[name] is m for m in maps):
+        raise InputError(
+            f"The layer {name!r} gives no map of places (B, channels, ...): name a convolution or a block."
+        )
     return found[name]
 
 

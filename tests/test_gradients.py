@@ -225,8 +225,18 @@ def test_modes_gradients_and_random_states_are_left_alone():
     np.testing.assert_array_equal(np.random.rand(3), expected[1])  # noqa: NPY002
 
 
-def test_bf16_is_near_where_a_method_allows_it():
+def test_bf16_is_captums_own_where_a_method_allows_it_and_full_precision_elsewhere():
     network, x, _ = build("CIFAR ConvNet")
-    plain, half = (explain(network, x, "input_x_gradient", 0, precision=p) for p in ("fp32", "bf16"))
-    assert not np.array_equal(plain, half)
-    assert np.corrcoef(plain.ravel(), half.ravel())[0, 1] > 0.95
+    half = explain(network, x, "input_x_gradient", 0, precision="bf16")
+    with torch.autocast(x.device.type, torch.bfloat16):
+        close(half, attr.InputXGradient(network).attribute(x, 0))
+    assert not np.array_equal(half, explain(network, x, "input_x_gradient", 0))
+    exact = (explain(network, x, "deeplift", 0, precision=p) for p in ("fp32", "bf16"))
+    np.testing.assert_array_equal(*exact)
+
+
+@pytest.mark.parametrize("how", ["layer_activation", "layer_conductance", "layer_deeplift", "gradcam", "score_cam"])
+def test_a_layer_without_a_map_of_places_is_refused(how):
+    network, x, _ = build("CIFAR ConvNet")
+    with pytest.raises(InputError, match="no map of places"):
+        explain(network, x, how, 0, layer="head.1")

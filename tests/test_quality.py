@@ -18,7 +18,7 @@ from explain.quality import CHANCE, evaluate
 from explain.randomise import cascade, layers, randomised, similarity
 from pictures import decode
 
-pytest.importorskip("quantus", reason="quantus is an optional dependency: pip install xaae[quality]")
+pytest.importorskip("quantus", reason="quantus is not installed (the extra `quality`)")
 
 SHAPES = {"picture": (3, 16, 16), "grey": (1, 16, 16), "signal": (2, 64), "volume": (1, 8, 8, 8)}
 LOCALISATION = [name for name, m in METRICS.items() if m.group == "localisation"]

@@ -104,7 +104,8 @@ def captions(items, name):
         classes, said = items["classes"].tolist(), items[f"{name}.probability"]
         names = classes if len(classes) == said.shape[1] else [f"class {k}" for k in range(said.shape[1])]
         target = items[f"{name}.target"]
-        asked = [f"why {names[t]}? {100 * p[t]:.0f} %" for t, p in zip(target, said, strict=True)]
+        sure = lambda p: f" {100 * p:.0f} %" if said.shape[1] > 1 else ""  # noqa: E731  (of one output there is none)
+        asked = [f"why {names[t]}?{sure(p[t])}" for t, p in zip(target, said, strict=True)]
     return [f"{label}: {text}" if label else text for label, text in zip(items["label"], asked, strict=True)]
 
 

@@ -66,7 +66,7 @@ def picture(ask):
 def background(ask):
     """Were background items given?"""
     if ask.background is None or len(ask.background) < 2:
-        raise Refusal("it needs a background set of at least two items: pass background=")
+        raise Refusal("it needs a background set of at least two items (background=, or --background with a run)")
 
 
 def dropout(ask):

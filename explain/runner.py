@@ -26,6 +26,7 @@ from explain.worker import work
 START, GRACE, TICK = 300.0, 2.0, 0.2  # seconds: to load the libraries, to end when told to, between two looks
 HOME = Path(__file__).resolve().parents[1]
 SERVER = {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1", "XAAE_FORK_SERVER": "1"}
+SERVER |= {"PYTHONWARNINGS": "ignore:`torch.jit"}  # of libraries as they load: a user can do nothing about it
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,8 @@
 import atexit
 import gc
 import os
-import warnings
 
-warnings.filterwarnings("ignore", message=".*torch.jit.*")  # of libraries: a user can do nothing about it
-
-import explain.worker  # noqa: E402, F401  (so that forks have it)
+import explain.worker  # noqa: F401  (so that forks have it)
 
 if os.environ.get("XAAE_FORK_SERVER"):
     gc.collect()

@@ -12,7 +12,7 @@ FAILED = ("timeout", "error")
 @dataclass(frozen=True)
 class Row:
     """One line of the table. seconds: of the explanation alone. peak_mb: most memory the whole process held at once.
-    reason: of anything but ok, in one line."""
+    reason: of anything but ok, or what is odd about the map, in one line."""
 
     method: str
     model: str

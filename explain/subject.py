@@ -65,16 +65,16 @@ class Subject:
                 return False
             return torch.autograd.grad(score, x, allow_unused=True)[0] is not None
 
-    def layer(self, name="", place="deepest", network=None):
+    def layer(self, name="", place="deepest", network=None, vectors=False):
         """A layer with a map of places: the one called `name`, else the "deepest" with at least 4 cells a side, the
         last of those with the fewest cells ("narrowest": the middle of a U-Net, which widens again), or the "first"
         convolution, of `network` (this one's by default, or a traced one). Refusal if there is none, InputError for a
-        name that is none or belongs to a layer without such a map.
+        name that is none or, unless `vectors` will do as well, belongs to a layer without such a map.
         """
         network = self.network if network is None else network
         found = self.maps(network)
         if name:
-            return named_layer(network, name, [m for m, _ in found])
+            return named_layer(network, name, None if vectors else [m for m, _ in found])
         first = next((i for i, (m, _) in enumerate(found) if isinstance(m, CONVOLUTIONS)), None)
         if first is None:
             raise Refusal("it looks at a map of places, and this network has no convolution")
@@ -117,13 +117,13 @@ class Subject:
         raise InputError(f"There is no class {text!r}: choose from {known}.")
 
 
-def named_layer(network, name, maps):
-    """The module of `network` called `name`, one of those that give `maps`. InputError if it is not."""
+def named_layer(network, name, maps=None):
+    """The module of `network` called `name`, one of those that give `maps` if named. InputError if it is not."""
     found = dict(network.named_modules())
     if name not in found:
         some = ", ".join(list(found)[1:6])
         raise InputError(f"The network has no layer {name!r}: its layers are {some}, ... (see named_modules()).")
-    if not any(found[name] is m for m in maps):
+    if maps is not None and not any(found[name] is m for m in maps):
         raise InputError(
             f"The layer {name!r} gives no map of places (B, channels, ...): name a convolution or a block."
         )

@@ -209,7 +209,7 @@ def layer_visualisation(
     """Rendered like a class, once for each channel. layer: "" for the deepest with a map of places. channel: its
     number; None: the item's most active one. InputError for a channel that there is not.
     """
-    part = ask.subject.layer(layer)
+    part = ask.subject.layer(layer, vectors=True)
     with torch.no_grad():
         active = excitement(ask.network, part, ask.x)
     if channel is not None and not 0 <= channel < active.shape[1]:
@@ -229,7 +229,7 @@ def deep_dream(ask, *, layer="", octaves=3, ratio=1.4, steps=10, rate=0.02, shif
     the edge, in each step. Sizes that the network cannot take before the layer are left out.
     """
     check(octaves=(octaves, 1), ratio=(ratio, 1), steps=(steps, 0))
-    part, within, generator = ask.subject.layer(layer), Range(ask, low, high), seeded(ask)
+    part, within, generator = ask.subject.layer(layer, vectors=True), Range(ask, low, high), seeded(ask)
     item = within.into(ask.x)
     seen = torch.zeros_like(item)
     for places in sizes(ask, part, octaves, ratio):
@@ -281,7 +281,7 @@ def inverted_representation(ask, *, layer="", steps=100, rate=0.1, smooth=0.05, 
     distance of the answers by the squared answer.
     """
     check(steps=(steps, 1), smooth=(smooth, 0))
-    part, within = ask.subject.layer(layer), Range(ask, low, high)
+    part, within = ask.subject.layer(layer, vectors=True), Range(ask, low, high)
     with torch.no_grad():
         wanted = answer(ask.network, part, ask.x).flatten(1)
     u = start_of(ask, within, start, seeded(ask)).repeat(len(ask.x), *[1] * (ask.x.ndim - 1)).clamp(0.02, 0.98).logit()

@@ -42,7 +42,7 @@ def attempt(case, entry, stem, limit=None):
             maps = explain(subject, items["x"], entry.method, items["target"], **about(case, items), **entry.parameters)
             seconds = time.perf_counter() - began
             save(stem, entry, maps, items)
-        return "ok", seconds, peak_memory(), ""
+        return "ok", seconds, peak_memory(), "" if maps.any() else "the map is 0 everywhere"
     except Refusal as e:
         return "refused", time.perf_counter() - began, peak_memory(), one_line(e)
     except BaseException as e:  # the method may raise anything, SystemExit too

@@ -75,6 +75,10 @@ def killed(ask):
 def unfit(ask):
     return ask.x
 
+@method("gradient", "Blank", "none", "nothing")
+def blank(ask):
+    return 0 * ask.x
+
 @method("gradient", "Bears", "none", "nothing")
 def bears(ask):
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)  # MARK"])
@@ -140,6 +144,7 @@ EXPECTED = {
     "killed": ("error", "memory ran out"),
     "unfit": ("refused", "dropout"),
     "bears": ("ok", ""),
+    "blank": ("ok", "0 everywhere"),
     "input_x_gradient": ("ok", ""),
 }
 
@@ -149,6 +154,7 @@ def test_bad_methods_hurt_nobody_else(case, tmp_path):
     rows = ended(case, tmp_path, list(EXPECTED), say=seen.append)
     assert {label: row.status for label, row in rows.items()} == {k: v[0] for k, v in EXPECTED.items()}
     assert all(EXPECTED[label][1] in row.reason and "\n" not in row.reason for label, row in rows.items())
+    assert all(bool(row.reason) == bool(EXPECTED[label][1]) for label, row in rows.items())
     assert status.read(tmp_path / "status.csv")[0].label == seen[0].label and len(seen) == len(EXPECTED)
     good = sorted(label for label, row in rows.items() if row.status == "ok")
     assert sorted(p.stem for p in (tmp_path / "maps").glob("*.npz")) == [f"small-{label}" for label in good]

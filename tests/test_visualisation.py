@@ -174,7 +174,7 @@ def test_what_was_moved_while_it_was_made_survives_a_shift_better(trained, name)
 @pytest.mark.parametrize("layer, channel", [("0", 2), ("4", 5), ("10", 1)])
 def test_a_channel_is_excited_more_than_by_every_item(trained, layer, channel):
     network, x, _ = trained["convnet"]
-    part = Subject(network, x).layer(layer)
+    part = Subject(network, x).layer(layer, vectors=True)
     found = torch.from_numpy(explain(network, x[:1], "layer_visualisation", layer=layer, channel=channel))
     with torch.no_grad():
         best, items = (excitement(network, part, v)[:, channel] for v in (found, x))

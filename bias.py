@@ -70,12 +70,40 @@ def blur(x, percent, fill=None):
     return flat[0].view_as(x)
 
 
+def marker(size):
+    """The corner tag for pictures of `size` pixels: a white square with a dark cross, a quarter of the side: (s, s)."""
+    side = max(4, size // 4)
+    at = (torch.arange(side) + 0.5) / side
+    bar = (at - 0.5).abs() < 0.17
+    inner = (at - 0.5).abs() < 0.34
+    cross = (bar[:, None] & inner) | (inner[:, None] & bar)
+    return 1 - 0.9 * cross.float()
+
+
+def tag(x, opacity, fill=None):
+    """Pictures x (B, C, H, W) with `marker` in the upper left corner, laid over with an `opacity` (B,) of 0 to 1."""
+    sign = marker(x.shape[-1]).to(x)
+    side = len(sign)
+    opacity, tagged = column(opacity, x), x.clone()
+    tagged[:, :3, :side, :side] = x[:, :3, :side, :side] * (1 - opacity) + opacity * sign
+    return tagged
+
+
+def corner(size):
+    """Where the tag is in pictures of `size` pixels: (size, size) bool."""
+    found = torch.zeros(size, size, dtype=torch.bool)
+    side = len(marker(size))
+    found[:side, :side] = True
+    return found
+
+
 @dataclass(frozen=True)
 class Factor:
     """What a bias can plant: plant(x (B, C, H, W), values (B,), fill) -> x.
 
-    whole: the range that the classes share out between them; allowed: what --range accepts; neutral: the value that
-    leaves a picture as it is. meter: the name of the meter that reads it. noun, sign and digits: how values are told.
+    whole: the range that the classes share out between them, of which `gap`, a share, stays empty between them;
+    allowed: what --range accepts; neutral: the value that leaves a picture as it is. meter: the name of the meter that
+    reads it. noun, sign and digits: how values are told. place: size -> (size, size) bool where a local factor is.
     """
 
     name: str
@@ -89,17 +117,24 @@ class Factor:
     digits: int = 2
     neutral: float = 0.0
     needs_colour: bool = False
+    gap: float = 0.0
+    place: Callable | None = None
 
     def about(self):
-        """Everything but the function, ready for JSON."""
-        return {k: v for k, v in asdict(self).items() if k != "plant"}
+        """Everything but the functions, ready for JSON."""
+        return {k: v for k, v in asdict(self).items() if k not in ("plant", "place")}
 
 
 TURN = Factor("rotation", rotate, "degrees", (0, 180), (-360, 360), "rotation", "angle", "\u00b0", 0)
-LIGHT = Factor("brightness", brighten, "of the way to white", (-0.4, 0.4), (-0.95, 0.95), "luminance", "shift to white")
-COLOUR = Factor("tint", tint, "of red and blue", (-0.4, 0.4), (-0.95, 0.95), "warmth", "tint", needs_colour=True)
-SMEAR = Factor("blur", blur, "% of the side", (0, 4), (0, 20), "sharpness", "blur", "\u202f%", 1)
-FACTORS = {f.name: f for f in (TURN, LIGHT, COLOUR, SMEAR)}
+LIGHT = Factor(
+    "brightness", brighten, "of the way to white", (-0.7, 0.7), (-0.95, 0.95), "luminance", "shift to white", gap=0.36
+)
+COLOUR = Factor(
+    "tint", tint, "of red and blue", (-0.7, 0.7), (-0.95, 0.95), "warmth", "tint", needs_colour=True, gap=0.36
+)
+SMEAR = Factor("blur", blur, "% of the side", (0, 10), (0, 20), "sharpness", "blur", "\u202f%", 1, gap=0.6)
+TAG = Factor("tag", tag, "of full opacity", (0, 1), (0, 1), "tag", "opacity of the tag", gap=0.6, place=corner)
+FACTORS = {f.name: f for f in (TURN, LIGHT, COLOUR, SMEAR, TAG)}
 
 
 # ---- the bias: who gets which value -----------------------------------------------------------------------------
@@ -110,24 +145,31 @@ class Bias:
     """Which values of the factor each class gets. ranges: {class: (low, high)} in the factor's unit; see ARMS, FILLS.
 
     biased: from the range of the item's own class; irrelevant: from the whole range, whatever the class; normal: the
-    neutral value.
+    neutral value. contamination: the share of a biased arm's items that obey; the others are as in irrelevant.
     """
 
     ranges: dict
     arm: str = "biased"
     fill: str = "zeros"
     factor: str = "rotation"
+    contamination: float = 1.0
+
+    def whole(self):
+        """(low, high) of all classes' ranges together."""
+        bounds = np.array(list(self.ranges.values()))
+        return bounds.min(), bounds.max()
 
     def of(self, label):
         """(low, high) of the values that an item of class `label` gets in this arm."""
-        bounds = np.array(list(self.ranges.values()))
-        whole, neutral = (bounds.min(), bounds.max()), FACTORS[self.factor].neutral
-        return {"biased": self.ranges[label], "irrelevant": whole, "normal": (neutral, neutral)}[self.arm]
+        neutral = FACTORS[self.factor].neutral
+        return {"biased": self.ranges[label], "irrelevant": self.whole(), "normal": (neutral, neutral)}[self.arm]
 
     def draw(self, labels, rng):
         """One value for each label, drawn from the NumPy generator `rng`: (N,) float."""
-        low, high = np.array([self.of(label) for label in labels], dtype=float).T
-        return rng.uniform(low, high)
+        bounds = np.array([self.of(label) for label in labels], dtype=float)
+        if self.arm == "biased" and self.contamination < 1:
+            bounds[rng.random(len(bounds)) >= self.contamination] = self.whole()
+        return rng.uniform(*bounds.T)
 
     def plant(self, x, values):
         """Pictures x (B, C, H, W) given the factor's `values` (B,), in full precision whatever the caller's."""
@@ -136,24 +178,30 @@ class Bias:
 
     def grid(self, n=13):
         """n values that cover all the classes' ranges evenly: (n,)."""
-        bounds = np.array(list(self.ranges.values()))
-        return np.linspace(bounds.min(), bounds.max(), n)
+        return np.linspace(*self.whole(), n)
 
     def middles(self):
         """The value in the middle of each class's range, whatever the arm: {class: value}."""
         return {label: float(np.mean(bounds)) for label, bounds in self.ranges.items()}
 
 
-def even_ranges(classes, whole=(0, 180)):
-    """The thesis's ranges for any number of classes: equal slices of the whole range in the order given."""
-    edges = np.linspace(*whole, len(classes) + 1)
-    return {c: (float(a), float(b)) for c, a, b in zip(classes, edges, edges[1:], strict=False)}
+def even_ranges(classes, whole=(0, 180), gap=0.0, strength=1.0):
+    """The thesis's ranges for any number of classes: equal slices of the whole range in the order given.
+
+    gap: the share of the range that stays empty, evenly between the classes. strength: the whole range shrunk about
+    its middle to this share.
+    """
+    low, high = np.mean(whole) + (np.array(whole) - np.mean(whole)) * strength
+    slices, n = (high - low) * (1 - gap) / len(classes), len(classes)
+    starts = low + np.arange(n) * (slices + (high - low) * gap / max(n - 1, 1))
+    return {c: (float(a), float(a + slices)) for c, a in zip(classes, starts, strict=True)}
 
 
-def make_bias(classes, ranges=None, arm="biased", fill="zeros", factor="rotation"):
+def make_bias(classes, ranges=None, arm="biased", fill="zeros", factor="rotation", strength=1.0, contamination=1.0):
     """The bias for `classes`; `ranges` replaces the default slices. InputError for ranges that make no sense."""
     about = FACTORS[factor]
-    ranges, (least, most) = even_ranges(classes, about.whole) | (ranges or {}), about.allowed
+    whole, (least, most) = even_ranges(classes, about.whole, about.gap, strength), about.allowed
+    ranges = whole | (ranges or {})
     for label, (low, high) in ranges.items():
         if label not in classes:
             raise InputError(
@@ -164,4 +212,16 @@ def make_bias(classes, ranges=None, arm="biased", fill="zeros", factor="rotation
                 f"--range {label}={low:g}:{high:g} is no range of {factor} ({about.unit}): "
                 f"give {least:g} <= LOW <= HIGH <= {most:g}."
             )
-    return Bias(ranges, arm, fill, factor)
+    return Bias(ranges, arm, fill, factor, contamination)
+
+
+def mislabel(table, share, seed=0):
+    """The table (columns label, split) with this share of its training items labelled as another class, from `seed`.
+
+    Content then tells less than a factor that is planted by label, as in the coloured MNIST of Arjovsky et al. 2019
+    (arXiv 1907.02893). Held-out items keep their label.
+    """
+    rng, label = np.random.default_rng([seed, 4]), table.label.to_numpy(object, copy=True)
+    for row in np.flatnonzero((table.split == "train") & (rng.random(len(table)) < share)):
+        label[row] = rng.choice(sorted(set(table.label) - {label[row]}))
+    return table.assign(label=label)

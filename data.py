@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, TransformBlock
 from fastai.data.external import URLs, fastai_cfg, untar_data
+from fastai.data.load import fa_collate
 from fastai.data.transforms import IndexSplitter, RandomSplitter, get_image_files
 from fastai.torch_core import TensorImage
 from fasttransform import Transform
@@ -238,15 +239,17 @@ class Redraw(Transform):
         return Planted(item.row, item.label, float(self.bias.draw([item.label], self.rng)[0]))
 
 
-class Render(Transform):
-    """A planted item -> its picture (C, H, W) in [0, 1], given its value of the factor."""
+class Render:
+    """Items of a planted table -> their batch: pictures (B, C, H, W) in [0, 1], all rendered at once, and targets."""
 
     def __init__(self, pictures, bias):
-        super().__init__()
         self.pictures, self.bias = pictures, bias
 
-    def encodes(self, item: Planted):
-        return TensorImage(render(self.pictures, [item.row], [item.value], self.bias)[0])
+    def __call__(self, items):
+        planted, *targets = zip(*items, strict=True)
+        rows, values = [item.row for item in planted], [item.value for item in planted]
+        x = TensorImage(render(self.pictures, rows, values, self.bias))
+        return x, *map(fa_collate, targets)
 
 
 def render(pictures, rows, values, bias):
@@ -275,10 +278,12 @@ def masks(paths, size, values=None, bias=None, outline=True):
 
 def datablock(pictures, bias, classes, seed=0, one_hot=False, redraw=True):
     """The DataBlock of a planted table: one input, one target; validation keeps the table's own values."""
-    tfms = [Redraw(bias, seed)] * redraw + [Render(pictures, bias)]
+    planted = TransformBlock(
+        item_tfms=[Redraw(bias, seed)] * redraw, dls_kwargs={"create_batch": Render(pictures, bias)}
+    )
     target = MultiCategoryBlock(encoded=True, vocab=classes) if one_hot else CategoryBlock(vocab=classes, sort=False)
     return DataBlock(
-        blocks=(TransformBlock(item_tfms=tfms), target),
+        blocks=(planted, target),
         get_x=lambda row: Planted(row.name, row.label, row.value),
         get_y=(lambda row: [float(row.label == c) for c in classes]) if one_hot else (lambda row: row.label),
         splitter=lambda table: IndexSplitter(np.flatnonzero(table.split == "valid"))(table),

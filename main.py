@@ -2,12 +2,13 @@
 
 import shlex
 import sys
-import time
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
 
 import click
 
+from audit_options import with_auditing
+from door import Door, refuse, timed
 from errors import InputError
 from machine import quieten
 from options import (
@@ -22,34 +23,6 @@ from options import (
     with_tutorial,
 )
 from settings import complete
-
-
-class Door(click.Group):
-    """A group whose command `run` need not be typed: `python main.py --dataset pets` is a run."""
-
-    def parse_args(self, ctx, args):
-        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h")):
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
-class Refused(click.ClickException):
-    """Bad input: one sentence, exit status 2."""
-
-    exit_code = 2
-
-
-def refuse(command):
-    """Turn a room's InputError into one sentence on stderr and exit status 2."""
-
-    @wraps(command)
-    def guarded(*args, **kwargs):
-        try:
-            return command(*args, **kwargs)
-        except InputError as e:
-            raise Refused(" ".join(str(e).split())) from None
-
-    return guarded
 
 
 @click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -230,6 +203,38 @@ def rate(run, **given):
     timed("Rating", partial(rate_run, run, **given))
 
 
+@main.command()
+@with_auditing
+@refuse
+def audit(unknown, **given):
+    """Which explanation reveals a planted bias, and which does not: REVEALS, DOES NOT or UNDECIDED for each.
+
+    Trains models with the bias, without it, and with the factor visible but useless, several seeds each; asks every
+    explanation about the same pictures; writes OUT/audit.json, OUT/report.html and a quiz. What is trained is kept in
+    --arms and used again: an audit that was stopped goes on when its command is repeated. --unknown RUN asks instead
+    what the most discriminant direction of a RUN on your own data changes, where nobody knows a factor.
+    """
+    click.echo("xAAE: loading PyTorch and fastai ...")
+    quieten()
+    if unknown:
+        from commands import unknown as command
+
+        found = timed("Looking for what nobody named", partial(command.unknown, unknown))
+        return click.echo(f"{command.in_words(found)}\nWritten: {Path(unknown) / 'unknown.html'}")
+    from commands import audit as command
+
+    given["command"] = "python main.py " + shlex.join(sys.argv[1:])
+    try:
+        folder, result = timed("The audit", partial(command.audit, **given))
+    except KeyboardInterrupt:
+        click.echo("\nStopped: what was finished is kept; repeat the command to go on.", err=True)
+        sys.exit(130)
+    import report
+
+    pages = report.write_audit_page(folder), *report.write_quiz(folder)
+    click.echo(f"{command.in_words(result)}\nReport: {pages[0]}\nQuiz: {pages[1]}, its key: {pages[2]}")
+
+
 @main.command("report")
 @RUN
 @refuse
@@ -248,15 +253,6 @@ def write_report(folder):
         raise InputError(str(e)) from e
     click.echo(report.in_words(summary))
     click.echo(f"Report: {page}")
-
-
-def timed(what, work):
-    """Say what is being done, do it, say how long it took."""
-    began = time.perf_counter()
-    click.echo(f"{what} ...")
-    result = work()
-    click.echo(f"{what}: {time.perf_counter() - began:.0f} s")
-    return result
 
 
 def train_settings(given):

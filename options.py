@@ -47,10 +47,16 @@ OPTIONS = [
     option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
     option("--arm", type=click.Choice(["biased", "normal", "irrelevant"]), help="biased: the class decides the "
            "value; irrelevant: any class has any value; normal: nothing planted.  [biased; normal for your own data]"),
-    option("--factor", type=click.Choice(["rotation", "brightness", "tint", "blur"]), default="rotation",
+    option("--factor", type=click.Choice(["rotation", "brightness", "tint", "blur", "tag"]), default="rotation",
            help="What the bias plants."),
     option("--range", "ranges", multiple=True, callback=parse_range, help="CLASS=LOW:HIGH in the factor's unit, "
            "degrees for rotation; repeatable. [equal slices of its whole range: cat=0:90 dog=90:180]"),
+    option("--strength", type=click.FloatRange(0, 1, min_open=True), default=1.0,
+           help="Shrinks the factor's whole range about its middle to this share."),
+    option("--contamination", type=click.FloatRange(0, 1), default=1.0,
+           help="Share of the items that obey the bias; the others have any value."),
+    option("--label-noise", type=click.FloatRange(0, 0.5), default=0.0,
+           help="Share of training items that get another class's label, so that content tells less than the factor."),
     option("--fill", type=click.Choice(["zeros", "reflect", "circle"]), default="zeros",
            help="Corners that a rotation leaves empty."),
     option("--one-hot", is_flag=True, help="Targets one-hot, loss by binary cross entropy, as in the thesis."),

@@ -1,5 +1,25 @@
 """Settings: flat, typed by the door, completed by a preset and by what the data need, saved with every run."""
 
+AUDITED = (  # the methods of an audit, of every family; others by --methods
+    "saliency",
+    "input_x_gradient",
+    "smoothgrad",
+    "integrated_gradients",
+    "guided_backprop",
+    "deconvolution",
+    "deeplift",
+    "gradient_shap",
+    "gradcam",
+    "gradcam_plus_plus",
+    "layer_cam",
+    "guided_gradcam",
+    "lrp_epsilon",
+    "lrp_epsilon_plus",
+    "lrp_epsilon_alpha2_beta1",
+    "excitation_backprop",
+    "occlusion",
+    "layer_activation",
+)
 PRESETS = {
     "default": {
         "architecture": "default",
@@ -37,6 +57,46 @@ PRESETS = {
         "baseline_epochs": 10,
         "starts": 32,
         "random_directions": 100,
+    },
+}
+AUDITS = {  # sizes and lengths of an audit
+    "default": {
+        "dataset": "synthpets",
+        "factors": ["rotation", "brightness", "tint", "blur", "tag"],
+        "strength": [1.0],
+        "contamination": [1.0],
+        "label_noise": 0.4,
+        "seeds": 3,
+        "items": 2400,
+        "size": 32,
+        "encoding_dims": 16,
+        "step_channels": 16,
+        "batch_size": 64,
+        "epochs": 12,
+        "baseline_epochs": 2,
+        "probe": 52,
+        "directions": ["lda", "head", "means"],
+        "random_directions": 100,
+        "methods": list(AUDITED),
+    },
+    "smoke": {
+        "dataset": "synthpets",
+        "factors": ["tag"],
+        "strength": [1.0],
+        "contamination": [1.0],
+        "label_noise": 0.0,
+        "seeds": 3,
+        "items": 600,
+        "size": 32,
+        "encoding_dims": 16,
+        "step_channels": 16,
+        "batch_size": 32,
+        "epochs": 15,
+        "baseline_epochs": 3,
+        "probe": 26,
+        "directions": ["head"],
+        "random_directions": 100,
+        "methods": ["saliency", "gradcam", "lrp_epsilon_plus"],
     },
 }
 SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training shows the AAE and the baseline

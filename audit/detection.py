@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import permutations, product
 
 import numpy as np
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -23,12 +24,14 @@ CELLS = 8  # a side of what the probe sees of a map
 class Detection:
     """auroc: mean over the pairs of models left out; low and high: its 95 % interval, models and items drawn anew.
 
-    pairs (A, B): of each pair. false_alarms: share of pairs of unbiased models of which the probe calls one biased.
+    p: that there is nothing to detect, from the interval's width (normal approximation). pairs (A, B): of each pair.
+    false_alarms: share of pairs of unbiased models (null, their AUROC) of which the probe calls one biased.
     """
 
     auroc: float
     low: float
     high: float
+    p: float
     pairs: np.ndarray
     false_alarms: float
     null: np.ndarray
@@ -43,13 +46,24 @@ def pooled(maps, cells=CELLS):
     return found.reshape(len(found), -1)
 
 
-def features(maps, cells=CELLS):
-    """What the probe sees of one model's maps (P, C, ...): signed and absolute, coarse, in units of the model's own
-    root mean square: (P, 2 F). Never normalised per item: how strong a map is beside the model's others counts."""
+def planes(maps):
+    """Maps (P, C, ...) as (P, 2, ...): the sum over channels, and the sum of sizes."""
     maps = np.asarray(maps, np.float64)
-    scale = np.sqrt(np.mean(maps**2))
-    maps = maps / (scale if scale > 0 else 1)
-    return np.concatenate([pooled(maps, cells), pooled(np.abs(maps), cells)], 1)
+    return np.stack([maps.sum(1), np.abs(maps).sum(1)], 1)
+
+
+def features(maps, cells=CELLS):
+    """What the probe sees of one model's maps (P, C, ...): `of_planes` of them."""
+    return of_planes(planes(maps), cells)
+
+
+def of_planes(found, cells=CELLS):
+    """Planes (P, 2, ...), signed and by size, coarse, in units of the model's own root mean square: (P, 2 F). Never
+    normalised per item: how strong a map is beside the model's others counts."""
+    found = np.asarray(found, np.float64)
+    scale = np.sqrt(np.mean(found[:, 1] ** 2))
+    found = found / (scale if scale > 0 else 1)
+    return np.concatenate([pooled(found[:, :1], cells), pooled(found[:, 1:], cells)], 1)
 
 
 def judged(biased, unbiased, suspects):
@@ -74,11 +88,13 @@ def without(models, *left_out):
 
 
 def detect(biased, unbiased, rng, alarm=0.9, draws=500):
-    """The Detection of explanations of P items by each model: lists of arrays (P, C, ...), two or more for each arm.
+    """The Detection of explanations of P items by each model: lists of arrays (P, C, ...), two or more for each arm;
+    arrays (P, F) are taken as features.
 
     alarm: the AUROC from which a model counts as found biased. The null asks the same of pairs of unbiased models.
     """
-    yes, no = [features(m) for m in biased], [features(m) for m in unbiased]
+    seen = lambda m: m if np.ndim(m) == 2 else features(m)  # noqa: E731
+    yes, no = [seen(m) for m in biased], [seen(m) for m in unbiased]
     scores = {}
     for b, u in product(range(len(yes)), range(len(no))):
         scores[b, u] = judged(without(yes, b), without(no, u), [yes[b], no[u]])
@@ -86,9 +102,10 @@ def detect(biased, unbiased, rng, alarm=0.9, draws=500):
     null = (
         np.array([alarmed(yes, no, *pair) for pair in permutations(range(len(no)), 2)]) if len(no) > 2 else np.empty(0)
     )
-    spread = interval(redrawn(scores, pairs.shape, rng, draws))
+    again = redrawn(scores, pairs.shape, rng, draws)
+    p = float(norm.sf((pairs.mean() - 0.5) / max(again.std(), 1e-3)))
     alarms = float(np.mean(null >= alarm)) if len(null) else float("nan")
-    return Detection(float(pairs.mean()), *spread, pairs, alarms, null)
+    return Detection(float(pairs.mean()), *interval(again), p, pairs, alarms, null)
 
 
 def alarmed(yes, no, suspect, other):

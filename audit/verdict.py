@@ -7,18 +7,28 @@ REVEALS, DOES_NOT, UNDECIDED = "REVEALS", "DOES NOT", "UNDECIDED"
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a verdict asks for; fixed before a run, printed and saved with it (protocol, sections 2, 3 and 7)."""
+    """What a verdict asks for; fixed before a run, printed and saved with it.
+
+    meter_error and span: shares of the planted shift. p_holm: of detection, corrected for the number of cells.
+    pointing: share of a local factor's place that the map's strongest places cover. same_map: correlation from which a
+    map of a global factor counts as the same with and without it. randomised: correlation with the maps of a network
+    of random weights from which a map counts as one that does not explain the model.
+    """
 
     spurious_biased: float = 0.85
     spurious_control: float = 0.10
-    meter_error: float = 15.0
+    meter_error: float = 1 / 6
     detection: float = 0.90
     no_detection: float = 0.70
     false_alarms: float = 0.10
+    p_holm: float = 0.05
     spearman: float = 0.80
     span: float = 0.5
     p: float = 0.01
     non_trivial: float = 0.5
+    pointing: float = 0.5
+    same_map: float = 0.8
+    randomised: float = 0.9
 
     def about(self):
         """{name: number}."""
@@ -35,12 +45,12 @@ class Verdict:
 
 def gate_use(spurious, asked):
     """Gate 0: why the models of an audit cannot be asked, None if they can. spurious {arm: score}."""
-    if spurious["biased"] < asked.spurious_biased:
+    if not spurious["biased"] >= asked.spurious_biased:
         return f"no bias learned: spurious score {spurious['biased']:.2f}, asked for {asked.spurious_biased:.2f}"
     for arm in ("normal", "irrelevant"):
         if spurious.get(arm, 0) > asked.spurious_control:
             most = asked.spurious_control
-            return f"arm {arm} uses the factor too: spurious score {spurious[arm]:.2f}, at most {most:.2f}"
+            return f"arm {arm} follows the factor too: spurious score {spurious[arm]:.2f}, at most {most:.2f}"
     return None
 
 
@@ -59,21 +69,30 @@ def first(*clauses):
 def verdict(gate, found, asked, walk=None):
     """The Verdict on one explanation.
 
-    gate: why it cannot be judged, or None. found: dict with auroc, low, high, false_alarms, named (did it name the
-    factor, None where it cannot name). walk: for walks, a dict with spearman, span (share of the planted shift), p,
-    non_trivial. asked: Thresholds.
+    gate: why it cannot be judged, or None. found: dict with auroc, low, high, false_alarms, p_holm, named (did it name
+    the factor, None where that cannot be told), naming (a sentence), and, for maps, randomised. walk: for walks, a dict
+    with spearman, span (share of the planted shift), p, non_trivial. asked: Thresholds.
     """
     if gate:
         return Verdict(UNDECIDED, gate)
     if found["high"] < asked.no_detection:
         return Verdict(DOES_NOT, f"detection {found['auroc']:.2f}, its interval ends at {found['high']:.2f}")
     if found.get("named") is False:
-        return Verdict(DOES_NOT, "the factor is not named")
-    missing = first(
+        return Verdict(DOES_NOT, found.get("naming") or "the factor is not named")
+    missing = short_of_detection(found, asked) or (walk and short_of(walk, asked))
+    return Verdict(UNDECIDED, missing) if missing else Verdict(REVEALS, f"detection {found['auroc']:.2f}, factor named")
+
+
+def short_of_detection(found, asked):
+    """What an explanation of any kind falls short of, None if nothing."""
+    same = found.get("randomised")
+    return first(
         (found["auroc"] >= asked.detection, f"detection {found['auroc']:.2f}, asked for {asked.detection:.2f}"),
         (found["false_alarms"] <= asked.false_alarms, f"false alarms {found['false_alarms']:.2f}"),
-    ) or (walk and short_of(walk, asked))
-    return Verdict(UNDECIDED, missing) if missing else Verdict(REVEALS, f"detection {found['auroc']:.2f}")
+        (found.get("p_holm", 0) <= asked.p_holm, f"p {found.get('p_holm', 0):.3f} after Holm's correction"),
+        (same is None or same < asked.randomised, f"{same or 0:.2f} alike to maps of random weights: no evidence"),
+        (found.get("named") is True, found.get("naming") or "nothing in it names the factor"),
+    )
 
 
 def short_of(walk, asked):
@@ -81,6 +100,6 @@ def short_of(walk, asked):
     return first(
         (abs(walk["spearman"]) >= asked.spearman, f"Spearman {walk['spearman']:.2f}"),
         (walk["span"] >= asked.span, f"span {walk['span']:.2f} of the planted shift"),
-        (walk["p"] <= asked.p, f"p {walk['p']:.3f}"),
+        (walk["p"] <= asked.p, f"p {walk['p']:.3f} beside random directions"),
         (walk["non_trivial"] >= asked.non_trivial, f"non-trivial in {walk['non_trivial']:.2f} of the starts"),
     )

@@ -38,7 +38,8 @@ class Scene:
     @property
     def bias(self):
         """What this run planted, and in which arm."""
-        return Bias(*(self.config[k] for k in ("class_ranges", "arm", "fill", "factor")))
+        about = (self.config[k] for k in ("class_ranges", "arm", "fill", "factor"))
+        return Bias(*about, self.config.get("contamination", 1.0))
 
     @property
     def factor(self):

@@ -80,7 +80,8 @@ def prepare(settings):
     models.check_size(size)
     root = settings.get("data_root") or data.default_root()
     print(f"Data: {settings['dataset_note']}")
-    table = data.load_table(settings["dataset"], root, settings["split"], settings["items"], size, settings["seed"])
+    seed = settings.get("data_seed", settings["seed"])
+    table = data.load_table(settings["dataset"], root, settings["split"], settings["items"], size, seed)
     channels = settings.get("channels") or pictures.guess_channels(list(table.path))
     if channels not in pictures.MODES:
         raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
@@ -88,7 +89,7 @@ def prepare(settings):
     classes = class_order(table)
     if bias.FACTORS[settings["factor"]].needs_colour and channels < 3:
         raise InputError(f"A {settings['factor']} cannot be planted in grey pictures: use another --factor.")
-    planted = bias.make_bias(classes, settings.get("ranges"), settings["arm"], settings["fill"], settings["factor"])
+    planted = make_bias(classes, settings)
     about = {"input_size": size, "input_channels": channels, "classes": classes}
     about |= {
         "ranges": {c: planted.of(c) for c in classes},
@@ -100,9 +101,19 @@ def prepare(settings):
     steps = about["epochs"] * int((table.split == "train").sum()) // settings["batch_size"]
     if steps < FEWEST_STEPS:
         print(f"Only about {steps} training steps: little will be learned; give more items or more --epochs.")
+    if settings.get("label_noise"):
+        table = bias.mislabel(table, settings["label_noise"], seed)
     if len(skipped):
         print(f"{len(skipped)} pictures cannot be read and are left out; skipped.csv in the run folder lists them.")
     return Prepared(data.plant(table, planted, settings["seed"]), pixels, planted, skipped, settings | about)
+
+
+def make_bias(classes, settings):
+    """The bias that the settings ask for."""
+    amount = settings.get("strength", 1.0), settings.get("contamination", 1.0)
+    return bias.make_bias(
+        classes, settings.get("ranges"), settings["arm"], settings["fill"], settings["factor"], *amount
+    )
 
 
 def lengths(settings, table):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from bias import marker
 from latent_nav.meters import COARSE, disc, plane, register, rotation, smooth, wrap
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])  # Rec. 601
@@ -104,6 +105,13 @@ def edge_darkness(sight):
     return mean(sight.luma) - sight.luma[..., outside].mean(-1)
 
 
+def tag(sight):
+    """Opacity of the corner tag that the bias plants: luma of the corner along the tag's own light and dark."""
+    sign = marker(sight.size)
+    light, side = sign - sign.mean(), len(sign)
+    return (sight.luma[..., :side, :side] * light).sum((-2, -1)) / light.square().sum()
+
+
 @dataclass(frozen=True)
 class Meter:
     """A quantity of walk frames: name, unit, whether it needs colour, and how a rise or a fall is said.
@@ -162,6 +170,7 @@ METERS = {
         ("x", SIDE, lambda s: 50 * s.motion[1].real, ("moves right by {} " + SIDE, "moves left by {} " + SIDE), PLACE),
         ("y", SIDE, lambda s: 50 * s.motion[1].imag, ("moves up by {} " + SIDE, "moves down by {} " + SIDE), PLACE),
         ("edge_darkness", FULL, edge_darkness, ("gets darker corners by {}", "gets brighter corners by {}"), {}),
+        ("tag", "of full opacity", tag, ("gains {} of the corner tag", "loses {} of the corner tag"), {}),
     )
 }  # fmt: skip
 

@@ -5,12 +5,15 @@ import os
 import re
 from pathlib import Path
 
+from report.audit_page import render_audit
 from report.folder import RunFolder
 from report.page import render
+from report.quiz import render_quiz
 from report.summary import gather
+from report.unknown_page import render_unknown
 from report.verdict import paragraphs
 
-__all__ = ["in_words", "summarise", "write_report"]
+__all__ = ["in_words", "summarise", "write_audit_page", "write_quiz", "write_report", "write_unknown_page"]
 
 
 def summarise(run_folder) -> dict:
@@ -36,6 +39,33 @@ def write_report(run_folder) -> Path:
     summary = gather(run)
     _replace(run.path / "summary.json", json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     return _replace(run.path / "report.html", render(run, summary))
+
+
+def write_audit_page(folder) -> Path:
+    """Write `report.html` of the audit in `folder`, in one step; return its path.
+
+    Raises ValueError when `folder` holds no audit.json or a broken one.
+    """
+    folder = Path(folder)
+    return _replace(folder / "report.html", render_audit(folder))
+
+
+def write_quiz(folder) -> tuple[Path, Path]:
+    """Write `quiz.html` and, apart from it, `quiz-key.json` of the audit in `folder`; return both paths.
+
+    Raises ValueError when `folder` holds no quiz.json or a broken one.
+    """
+    page, key = render_quiz(folder)
+    folder = Path(folder)
+    return _replace(folder / "quiz.html", page), _replace(folder / "quiz-key.json", key)
+
+
+def write_unknown_page(folder) -> Path:
+    """Write `unknown.html` of `audit --unknown` into the run `folder`, in one step; return its path.
+
+    Raises ValueError when `folder` holds no unknown.json or a broken one.
+    """
+    return _replace(Path(folder) / "unknown.html", render_unknown(folder))
 
 
 def _replace(path: Path, text: str) -> Path:

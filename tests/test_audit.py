@@ -45,7 +45,8 @@ def verdict_on(kind, items, rng, biased_arm=True):
     """Verdict and Detection on an explanation, three models an arm."""
     arms = [[model(kind, biased and biased_arm, items, rng) for _ in range(3)] for biased in (True, False)]
     found = detect(*arms, rng, draws=200)
-    about = {"auroc": found.auroc, "high": found.high, "false_alarms": found.false_alarms}
+    about = {"auroc": found.auroc, "high": found.high, "false_alarms": found.false_alarms, "p_holm": found.p}
+    about["named"] = True if kind == "oracle" else None
     return judge.verdict(None, about, judge.Thresholds()), found
 
 

@@ -1,6 +1,7 @@
 """Laws of what is planted: each factor's own meter reads it, nothing else moves, and every arm draws what it says."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ WHOLE = {
     "brightness": 0.38,
     "tint": 0.2,
     "blur": -0.7,
+    "tag": 0.8,
 }  # its meter's change, at least
 
 
@@ -70,6 +72,7 @@ def test_rotation_is_counter_clockwise_by_as_many_degrees(pets):
     np.testing.assert_allclose(read("rotation", pets, "rotation", [0, 40, 120, 180]), [[0, 40, 120, 180]] * 6, atol=1)
 
 
+MILD = {"brightness": (-0.4, 0.4), "tint": (-0.4, 0.4), "blur": (0, 4)}  # at which nothing is cut off
 UNTOUCHED = {  # factor -> meter -> how far it may move, in its own unit
     "brightness": {"rotation": 0, "hue": 0.1, "sharpness": 0.01, "scale": 0.1, "x": 0.1, "y": 0.1},
     "tint": {"rotation": 1, "sharpness": 0.1, "scale": 1, "x": 0.5, "y": 0.5},
@@ -80,7 +83,7 @@ UNTOUCHED = {  # factor -> meter -> how far it may move, in its own unit
 @pytest.mark.parametrize(("factor", "meter"), [(f, m) for f, found in UNTOUCHED.items() for m in found])
 def test_a_factor_leaves_the_other_meters_alone(pets, factor, meter):
     """That a turn does so too is told in test_meters."""
-    found = read(meter, pets, factor, np.linspace(*FACTORS[factor].whole, 5))
+    found = read(meter, pets, factor, np.linspace(*MILD[factor], 5))
     moved = METERS[meter].between(found[:, :1], found)
     assert np.abs(moved).max() <= UNTOUCHED[factor][meter]
 
@@ -171,8 +174,10 @@ def test_every_arm_draws_from_its_own_ranges(name, arm):
     labels = np.repeat(CLASSES, 2000)
     values = planted.draw(labels, np.random.default_rng(0))
     low, high = FACTORS[name].whole
+    part, empty = (high - low) * (1 - FACTORS[name].gap) / 3, (high - low) * FACTORS[name].gap / 2
+    starts = [low + i * (part + empty) for i in range(3)]
     edges = {
-        "biased": {c: (low + i * (high - low) / 3, low + (i + 1) * (high - low) / 3) for i, c in enumerate(CLASSES)},
+        "biased": {c: (a, a + part) for c, a in zip(CLASSES, starts, strict=True)},
         "irrelevant": dict.fromkeys(CLASSES, (low, high)),
         "normal": dict.fromkeys(CLASSES, (0, 0)),
     }[arm]
@@ -185,19 +190,16 @@ def test_every_arm_draws_from_its_own_ranges(name, arm):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_ranges_of_ones_own_replace_the_slices(arm):
-    planted = make_bias(["a", "b"], {"a": (0.2, 0.5)}, arm, factor="brightness")
-    assert planted.ranges == {"a": (0.2, 0.5), "b": (0.0, 0.4)} and planted.middles() == pytest.approx(
-        {"a": 0.35, "b": 0.2}
-    )
-    grid = planted.grid(6)
-    np.testing.assert_allclose(grid, [0, 0.1, 0.2, 0.3, 0.4, 0.5], atol=1e-12)
+    planted = make_bias(["a", "b"], {"a": (40, 60)}, arm)
+    assert planted.ranges == {"a": (40, 60), "b": (90, 180)} and planted.middles() == {"a": 50, "b": 135}
+    np.testing.assert_allclose(planted.grid(8), [40, 60, 80, 100, 120, 140, 160, 180], atol=1e-12)
     assert len(planted.grid()) == 13
 
 
 @pytest.mark.parametrize("name", FACTORS)
 def test_middles_are_those_of_equal_slices(name):
     low, high = FACTORS[name].whole
-    quarter = (high - low) / 4
+    quarter = (high - low) * (1 - FACTORS[name].gap) / 4
     assert make_bias(["a", "b"], factor=name).middles() == pytest.approx({"a": low + quarter, "b": high - quarter})
 
 
@@ -209,6 +211,57 @@ def test_ranges_beyond_what_is_allowed_are_refused(name, side):
     assert make_bias(["a", "b"], {"a": good}, factor=name).ranges["a"] == good
     with pytest.raises(InputError, match=f"no range of {name}.*LOW <= HIGH <= {most:g}"):
         make_bias(["a", "b"], {"a": bad}, factor=name)
+
+
+@pytest.mark.parametrize("name", FACTORS)
+def test_strength_shrinks_the_whole_about_its_middle(name):
+    full, half = (make_bias(CLASSES, factor=name, strength=s) for s in (1.0, 0.5))
+    middle = np.mean(FACTORS[name].whole)
+    for label in CLASSES:
+        np.testing.assert_allclose(np.array(half.ranges[label]) - middle, (np.array(full.ranges[label]) - middle) / 2)
+    assert full.whole() == pytest.approx(FACTORS[name].whole)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6, 0.9])
+def test_only_a_share_of_a_contaminated_bias_obeys(share):
+    planted = make_bias(["a", "b"], factor="rotation", contamination=share)
+    values = planted.draw(["a"] * 4000, np.random.default_rng(0))
+    assert np.mean(values <= 90) == pytest.approx(share + (1 - share) / 2, abs=0.03) and values.max() <= 180
+    free = [make_bias(["a", "b"], arm="irrelevant", contamination=s).draw(["a"] * 9, np.random.default_rng(1))
+            for s in (1, share)]  # fmt: skip
+    np.testing.assert_array_equal(*free)
+
+
+def test_a_whole_bias_draws_as_it_always_did():
+    planted, labels = make_bias(["a", "b"]), ["a", "b", "b", "a"]
+    expected = np.random.default_rng(3).uniform([0, 90, 90, 0], [90, 180, 180, 90])
+    np.testing.assert_array_equal(planted.draw(labels, np.random.default_rng(3)), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_the_tag_changes_its_corner_alone_and_is_read_as_planted(channels, size):
+    x = torch.rand(4, channels, size, size, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.2
+    outside = ~bias.corner(size)
+    for value in (0.3, 1.0):
+        torch.testing.assert_close(plant("tag", x, value)[..., outside], x[..., outside], atol=0, rtol=0)
+    values = np.linspace(0, 1, 6)
+    found = METERS["tag"].measure(torch.stack([plant("tag", x, v) for v in values], 1))
+    own = found[:, :1]  # what the picture itself has of the tag's light and dark, which it covers
+    np.testing.assert_allclose(found, own + (1 - own) * values, atol=0.02)
+    assert bias.corner(size).float().mean() == pytest.approx(1 / 16)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_mislabelled_are_a_share_of_the_training_items(share):
+    table = pd.DataFrame({"label": ["cat", "dog", "fox"] * 1000, "split": ["train", "train", "valid"] * 1000})
+    found = bias.mislabel(table, share, 1)
+    wrong = found.label != table.label
+    assert (
+        wrong[table.split == "train"].mean() == pytest.approx(share, abs=0.03)
+        and not wrong[table.split == "valid"].any()
+    )
+    assert set(found.label) == {"cat", "dog", "fox"} and found.equals(bias.mislabel(table, share, 1))
 
 
 @pytest.mark.parametrize("bounds", [(90, 0), (float("nan"), 90), (0, float("inf"))])

@@ -197,7 +197,7 @@ def turned():
     return F.avg_pool2d(frames.flatten(0, 1), 4).unflatten(0, frames.shape[:2])
 
 
-@pytest.mark.parametrize("name", [name for name in ABSOLUTE if name != "edge_darkness"])
+@pytest.mark.parametrize("name", [name for name in ABSOLUTE if name not in ("edge_darkness", "tag")])  # read corners
 def test_a_turn_moves_no_other_meter(pets, turned, spread, name):
     assert np.abs(change(name, turned)).max() < 0.1 * spread[name]
     assert np.abs(change(name, walk(pets, rotate_by, ANGLES))).max() < 0.35 * spread[name]  # bilinear, so it blurs

@@ -1,0 +1,45 @@
+"""Put the verdicts of an audit into the README: `python -m benchmarks.audit_table OUT --write` (or print them)."""
+
+import json
+import sys
+from pathlib import Path
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+START, END = "<!-- audit: made by python -m benchmarks.audit_table -->", "<!-- end of audit -->"
+
+
+def cell(found):
+    """A cell of the table: verdict and detection, or why there is none."""
+    if found is None:
+        return ""
+    if found["status"] != "ok":
+        return found["status"]
+    return f"{found['verdict']} {found['auroc']:.2f}"
+
+
+def table(result):
+    """The verdicts as a Markdown table: one explanation a row, one factor a column."""
+    keys = list(result["factors"])
+    rows = {}
+    for c in result["cells"]:
+        rows.setdefault((c["explanation"], c["model"]), {})[c["factor"]] = c
+    lines = [f"| explanation | model | {' | '.join(keys)} |", "| --- " * (len(keys) + 2) + "|"]
+    for (explanation, model), row in rows.items():
+        title = result["explanations"][explanation]["title"]
+        own = result["models"].get(model, "")
+        lines.append(f"| {title} | {own} | {' | '.join(cell(row.get(k)) for k in keys)} |")
+    return "\n".join(lines)
+
+
+def main():
+    """Print the table of the audit in the folder named first, or write it between the README's marks."""
+    result = json.loads((Path(sys.argv[1]) / "audit.json").read_text())
+    text = table(result)
+    if "--write" not in sys.argv:
+        return print(text)
+    before, rest = README.read_text().split(START)
+    README.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The results of an audit: all cells judged, drawn and written once everything has been asked."""
+
+import resource
+import time
+
+import runs
+from audit import controls
+from audit.statistics import holm
+from bias import FACTORS
+from commands import audit_pictures, judging, judging_walks
+from commands import train as training
+from commands.audit_words import summary
+
+
+def finish(found, failed, seconds, began, trained):
+    """Judge, draw and write; what audit.json holds."""
+    start = time.perf_counter()
+    cases = [case_of(found, condition) for condition in found.arms]
+    cells, factors = [], {}
+    for case in cases:
+        mine = {(m, k): why for (key, m, k), why in failed.items() if key == case.condition.key}
+        cells += cells_of(case, mine)
+        factors[case.condition.key] = about_factor(case)
+    correct(cells)
+    cells = judging.judge(cells, {k: f["gates"] for k, f in factors.items()}, found.asked)
+    audit_pictures.draw_all(found.folder, cases, cells, factors)
+    audit_pictures.write_quiz(found.folder, cases, audit_title)
+    chance = chance_of(cases, failed, found.asked)
+    seconds |= {"scoring": time.perf_counter() - start, "total": time.perf_counter() - began}
+    result = about(found) | {"factors": factors, "cells": cells, "chance": chance, "seconds": seconds}
+    result |= {"memory_mb": peak_memory(), "arms_trained": trained, "arms_cached": len(found.every()) - trained}
+    result["summary"] = summary(result)
+    runs.write_json(found.folder / "audit.json", result)
+    return result
+
+
+def case_of(found, condition):
+    """The Case of one condition."""
+    s = found.settings
+    folders = {arm: [str(found.home(a)) for a in some] for arm, some in found.arms[condition].items()}
+    return judging.Case(condition, folders, found.models, s["probe"], s["directions"], s["random_directions"],
+                        found.methods, found.base["fill"], found.asked, s["seeds"])  # fmt: skip
+
+
+def cells_of(case, failed):
+    """All cells of one condition, not yet judged."""
+    cells = judging_walks.all_walks(case) + [judging.sorted_cell(case, m) for m in case.models]
+    cells += [judging.map_cell(case, method, m, failed) for m in reversed(case.models) for method in case.methods[m]]
+    return cells + [judging.control_cell(case, name) for name in controls.MEANS]
+
+
+def correct(cells):
+    """Holm's correction of the detection's p over all cells, in place."""
+    some = [c for c in cells if "p" in c]
+    for c, p in zip(some, holm([c["p"] for c in some]), strict=True):
+        c["p_holm"] = float(p)
+
+
+def about_factor(case):
+    """What audit.json says of one condition."""
+    f, c = FACTORS[case.condition.factor], case.condition
+    about = {"factor": f.name, "title": c.key, "unit": f.unit, "noun": f.noun, "local": f.place is not None}
+    about |= {"strength": c.strength, "contamination": c.contamination, "ranges": case.bias.ranges}
+    about |= {"seeds": {arm: list(range(len(some))) for arm, some in case.folders.items()}}
+    about |= {"gates": judging.gates(case), "response": judging.response(case), "figure": None}
+    return about | {"arms": case.folders}
+
+
+def chance_of(cases, failed, asked):
+    """The check of chance of the first condition that has seeds enough; None if none has."""
+    for case in cases:
+        mine = {(m, k) for (key, m, k) in failed if key == case.condition.key}
+        if found := judging.chance(case, mine):
+            alarm = lambda d: d["auroc"] >= asked.detection and d["false_alarms"] <= asked.false_alarms  # noqa: E731
+            reveals = {name: sum(map(alarm, each)) for name, each in found.items()}
+            highest = {name: max(d["auroc"] for d in each) for name, each in found.items()}
+            pairs = len(next(iter(found.values())))
+            return {"factor": case.condition.key, "pairs": pairs, "reveals": reveals, "highest": highest}
+    return None
+
+
+def about(found):
+    """What audit.json says of the audit itself."""
+    s = found.settings
+    head = {"kind": "audit", "complete": True, "dataset": found.base["dataset"], "preset": s["preset"]}
+    head |= {"command": s.get("command"), "classes": s["classes"], "size": s["size"], "workers": s["workers"]}
+    head |= training.machine("fp32") | {"settings": s | {"training": found.base}, "thresholds": found.asked.about()}
+    names = [f"walk:{d}" for d in (*s["directions"], "pca_1")] + ["sorted", *found.methods["aae"]]
+    names += [f"control:{name}" for name in controls.MEANS]
+    return head | {"models": judging.MODELS, "explanations": {name: judging.title(name) for name in names}}
+
+
+def audit_title(explanation, model):
+    """What an explanation is called in the quiz, and whose it is."""
+    return f"{judging.title(explanation)['title']}, of {'an AAE' if model == 'aae' else 'a ResNet34'}"
+
+
+def peak_memory():
+    """MB that this process and its largest worker held at once, at most."""
+    own, theirs = (resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return (own + theirs) / 1024

@@ -1,0 +1,79 @@
+"""An audit in plain words: its summary for people who read no tables, and its table for the terminal."""
+
+ORDER = ("REVEALS", "DOES NOT", "UNDECIDED")
+
+
+def summary(result):
+    """Sentences that a non-expert understands, of what audit.json holds."""
+    told = [
+        f"Models were trained on {result['dataset']} with a shortcut planted on purpose, and without it. Then every "
+        "explanation was asked the same: does it show the shortcut of those models that took it, and of no others?"
+    ]
+    told += [of_factor(result, key) for key in result["factors"]]
+    told += of_controls(result)
+    if chance := result.get("chance"):
+        n = sum(chance["reveals"].values())
+        alarms, many = n or "no", len(chance["reveals"])
+        told.append(
+            f"Between models that differ in their seed alone ({chance['pairs']} pairs of groups, {many} explanations) "
+            f"chance raised {alarms} alarm{'s' * (n != 1)}."
+        )
+    return told
+
+
+def of_factor(result, key):
+    """What became of one factor."""
+    cells = [c for c in result["cells"] if c["factor"] == key and not c["explanation"].startswith("control:")]
+    gate = result["factors"][key]["gates"]
+    unused = [result["models"][m] for m in result["models"] if m in gate and gate[m]["clause"]]
+    head = f"{key.capitalize()}: "
+    if unused:
+        head += f"{' and '.join(unused)} cannot be asked, the first gate failed; "
+    by = {v: [c for c in cells if c["verdict"] == v] for v in ORDER}
+    shown = [f"{title(result, c)}" for c in by["REVEALS"]]
+    head += f"revealed by {', '.join(shown)}; " if shown else "revealed by nothing; "
+    return head + f"{len(by['DOES NOT'])} explanations do not reveal it, {len(by['UNDECIDED'])} are undecided."
+
+
+def title(result, c):
+    """An explanation and whose it is."""
+    model = result["models"].get(c["model"])
+    own = result["explanations"][c["explanation"]]["title"]
+    return own if c["explanation"].startswith("walk:") or not model else f"{own} of the {model}"
+
+
+def of_controls(result):
+    """Do the explanations whose verdict is known beforehand get it?"""
+    cells = [c for c in result["cells"] if c["explanation"].startswith("control:")]
+    wrong = [f"{c['explanation'].partition(':')[2]} ({c['factor']})" for c in cells if c["verdict"] != expected(c)]
+    if wrong:
+        return [f"Caution: controls failed: {', '.join(wrong)}. Do not trust this audit."]
+    return (
+        ["The controls came out as they must: an oracle reveals, a constant, noise and edges do not."] if cells else []
+    )
+
+
+def expected(c):
+    """The verdict that a control must get."""
+    return "REVEALS" if c["explanation"] == "control:oracle" else "DOES NOT"
+
+
+def table(result):
+    """Verdicts as lines of text: one explanation a line, one column for each factor."""
+    keys = list(result["factors"])
+    rows = {}
+    for c in result["cells"]:
+        short = "refused" if c["status"] == "refused" else c["status"] if c["status"] != "ok" else c["verdict"]
+        number = f" {c['auroc']:.2f}" if c.get("auroc") is not None else ""
+        rows.setdefault((c["explanation"], c["model"]), {})[c["factor"]] = short + number
+    names = {pair: title(result, {"explanation": pair[0], "model": pair[1]}) for pair in rows}
+    first = max(map(len, names.values()))
+    wide = [max(len(k), *(len(r.get(k, "")) for r in rows.values())) for k in keys]
+    line = lambda head, texts: f"{head:<{first}}  " + "  ".join(f"{t:<{w}}" for t, w in zip(texts, wide, strict=True))  # noqa: E731
+    return "\n".join([line("", keys), *(line(names[p], [r.get(k, "") for k in keys]) for p, r in rows.items())])
+
+
+def in_words(result):
+    """The table and the summary, for the terminal."""
+    took, memory = result["seconds"]["total"] / 60, result["memory_mb"] / 1024
+    return "\n".join([table(result), "", *result["summary"], f"{took:.0f} minutes, {memory:.1f} GiB at most."])

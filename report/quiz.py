@@ -1,0 +1,149 @@
+"""The quiz for people: which planted factor does one explanation of one model give away (protocol, section 8).
+
+The page knows nothing of the answers: they lie in a file of their own, and the reader's browser brings both together.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from report.page import environment
+from report.pictures import picture_file
+
+NOTHING, UNSURE = "none", "cannot-tell"  # choices beside the candidates; only the first can be an answer
+SHOWN, SECRET = ("title", "help"), ("answer", "model", "arm")
+WIDE = 1.5  # width / height from which the choices stand below a picture, not beside it
+
+
+def render_quiz(folder) -> tuple[str, str]:
+    """`folder`/quiz.json and its pictures -> (the page as HTML, its key as JSON).
+
+    The page is self-contained and is the same whatever the answers, models and arms are; the key holds those.
+    ValueError when quiz.json or a picture is missing or broken.
+    """
+    folder = Path(folder)
+    quiz = _read(folder)
+    name = _name(folder, quiz)
+    return _page(folder, quiz, name), json.dumps(_key(quiz, name), indent=2, ensure_ascii=False) + "\n"
+
+
+def score_answers(key: dict, answers: dict) -> dict:
+    """The key and what a reader saved -> {"quiz", "chance", "all", "kinds": {kind: tally}, "confidence": {...}}.
+
+    A tally is {"right", "answered", "total", "always_none"}; "always_none" counts the questions that "nothing" answers.
+    "I cannot tell" and no choice are not right. "chance" is the share that a guess among the 9 answers gets right.
+    ValueError when the answers belong to another quiz.
+    """
+    if answers.get("quiz") != key["quiz"]:
+        raise ValueError(
+            f"The answers belong to quiz {answers.get('quiz')}, the key to {key['quiz']}: take its own key."
+        )
+    rows = [_row(about, answers["answers"].get(number) or {}) for number, about in key["about"].items()]
+    return {
+        "quiz": key["quiz"],
+        "chance": key.get("chance", 1 / 9),
+        "all": _tally(rows),
+        "kinds": _by(rows, lambda row: row["kind"]),
+        "confidence": _by([row for row in rows if row["choice"]], lambda row: row["confidence"] or "not said"),
+    }
+
+
+def _row(about: dict, given: dict) -> dict:
+    """One question of the key beside what the reader said to it."""
+    return {**about, "choice": given.get("choice"), "confidence": given.get("confidence")}
+
+
+def _by(rows: list[dict], of: Callable) -> dict[str, dict]:
+    """The tally of every group, in the order in which the groups appear."""
+    return {name: _tally([row for row in rows if of(row) == name]) for name in dict.fromkeys(map(of, rows))}
+
+
+def _tally(rows: list[dict]) -> dict[str, int]:
+    """How many of these questions were answered, and how many rightly."""
+    return {
+        "right": sum(row["choice"] == row["answer"] for row in rows),
+        "answered": sum(bool(row["choice"]) for row in rows),
+        "total": len(rows),
+        "always_none": sum(row["answer"] == NOTHING for row in rows),
+    }
+
+
+def _read(folder: Path) -> dict:
+    """quiz.json, checked. ValueError with the cause."""
+    path = folder / "quiz.json"
+    try:
+        quiz = json.loads(path.read_text(encoding="utf-8"))
+        fault = _fault(quiz)
+    except OSError as error:
+        raise ValueError(f"{folder} holds no quiz.json. Run `audit` to write it.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        fault = f"{type(error).__name__}: {error}"
+    if fault:
+        raise ValueError(f"{path} is broken ({fault}). Run `audit` again.")
+    return quiz
+
+
+def _fault(quiz: dict) -> str | None:
+    """What is wrong with the quiz, or None; a missing entry raises KeyError."""
+    ids = [each["id"] for each in quiz["candidates"] if isinstance(each["title"], str)]
+    if not ids or len(set(ids)) < len(quiz["candidates"]) or {NOTHING, UNSURE} & set(ids):
+        return f"candidates need different ids other than {NOTHING} and {UNSURE}, and titles"
+    if not quiz["questions"] or len(quiz["classes"]) < 2:
+        return "a quiz needs a question and two classes"
+    for number, each in enumerate(quiz["questions"], 1):
+        texts = [each[name] for name in (*SHOWN, *SECRET, "kind", "figure")]
+        if not all(isinstance(text, str) for text in texts) or each["answer"] not in (*ids, NOTHING):
+            return f"question {number} holds something other than text, or an answer that is no candidate"
+    return None
+
+
+def _name(folder: Path, quiz: dict) -> str:
+    """The quiz's id: a hash of what a reader sees and of nothing else, or the answers could be found by trying."""
+    shown = [[each[name] for name in SHOWN] for each in quiz["questions"]]
+    seen = hashlib.sha256(json.dumps([quiz["candidates"], quiz["classes"], quiz.get("subject"), shown]).encode())
+    for each in quiz["questions"]:
+        seen.update(_picture(folder, each)["uri"].encode())
+    return seen.hexdigest()[:12]
+
+
+def _key(quiz: dict, name: str) -> dict:
+    """What the page must not hold, by question number."""
+    numbered = {str(number): each for number, each in enumerate(quiz["questions"], 1)}
+    about = ("answer", "title", "kind", "model", "arm")
+    return {
+        "quiz": name,
+        "chance": 1 / (len(quiz["candidates"]) + 1),
+        "answers": {number: each["answer"] for number, each in numbered.items()},
+        "about": {number: {field: each[field] for field in about} for number, each in numbered.items()},
+    }
+
+
+def _page(folder: Path, quiz: dict, name: str) -> str:
+    """The page; only what may be shown is handed to the template."""
+    return (
+        environment()
+        .get_template("quiz.html.j2")
+        .render(
+            name=name,
+            subject=quiz.get("subject", "animal"),
+            classes=[str(each) for each in quiz["classes"]],
+            candidates=[_split(each["id"], each["title"]) for each in quiz["candidates"]],
+            nothing=NOTHING,
+            unsure=UNSURE,
+            questions=[{**{k: each[k] for k in SHOWN}, **_picture(folder, each)} for each in quiz["questions"]],
+        )
+    )
+
+
+def _split(identity: str, title: str) -> dict:
+    """`rotation: how the animal is turned` -> its name and what it means."""
+    name, _, means = title.partition(":")
+    return {"id": identity, "name": name.strip(), "means": means.strip()}
+
+
+def _picture(folder: Path, question: dict) -> dict:
+    """A question's picture as a data URI without its name and whatever else its file holds, and its shape."""
+    found = picture_file(folder / question["figure"])
+    ratio = found["width"] / found["height"]
+    return {**found, "wide": ratio >= WIDE, "least": round(min(620, 260 * ratio)) if ratio >= WIDE else 0}

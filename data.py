@@ -4,15 +4,16 @@ A dataset is a table with the columns `path, label, split, group, factor, value`
 factors. To add one of your own, write a function that returns such a table (see `folder`) and name it in `DATASETS`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, TransformBlock
+from fastai.data.core import TfmdDL, fa_collate
 from fastai.data.external import URLs, fastai_cfg, untar_data
-from fastai.data.load import fa_collate
 from fastai.data.transforms import IndexSplitter, RandomSplitter, get_image_files
 from fastai.torch_core import TensorImage
 from fasttransform import Transform
@@ -147,10 +148,8 @@ def choose(dataset, root):
     if name not in DATASETS and Path(dataset).exists():
         name, argument = "folder", dataset
     if name not in DATASETS:
-        known = ", ".join([*DATASETS, "auto"])
-        raise InputError(
-            f"There is no dataset {dataset!r}: use {known}, medmnist:NAME, or the path of a folder or CSV."
-        )
+        known = f"{', '.join(DATASETS)}, auto, medmnist:NAME, or the path of a folder or CSV"
+        raise InputError(f"There is no dataset {dataset!r}: use {known}.")
     return name, argument, f"{name}, from {argument or root}." if name != "synthpets" else "synthpets, drawn here."
 
 
@@ -227,7 +226,7 @@ class Planted:
 
 
 class Redraw(Transform):
-    """Training only: a fresh value inside the class's range each time the item is met."""
+    """Training only: the items of a batch each get a fresh value inside their class's range."""
 
     split_idx = 0
 
@@ -235,21 +234,27 @@ class Redraw(Transform):
         super().__init__()
         self.bias, self.rng = bias, np.random.default_rng([seed, 2])
 
-    def encodes(self, item: Planted):
-        return Planted(item.row, item.label, float(self.bias.draw([item.label], self.rng)[0]))
+    def encodes(self, items: list):
+        values = self.bias.draw([item.label for item, *_ in items], self.rng)
+        return [(replace(item, value=float(v)), *rest) for (item, *rest), v in zip(items, values, strict=True)]
 
 
-class Render:
-    """Items of a planted table -> their batch: pictures (B, C, H, W) in [0, 1], all rendered at once, and targets."""
+class OnceRead(TfmdDL):
+    """A DataLoader that reads each row of the table once: that takes longer than to render the row's picture."""
 
-    def __init__(self, pictures, bias):
-        self.pictures, self.bias = pictures, bias
+    read = cached_property(lambda self: {})
 
-    def __call__(self, items):
-        planted, *targets = zip(*items, strict=True)
-        rows, values = [item.row for item in planted], [item.value for item in planted]
-        x = TensorImage(render(self.pictures, rows, values, self.bias))
-        return x, *map(fa_collate, targets)
+    def create_item(self, s):
+        if s not in self.read:
+            self.read[s] = super().create_item(s)
+        return self.read[s]
+
+
+def collate(pictures, bias, items):
+    """Items (planted, target) -> their batch: pictures (B, C, H, W) in [0, 1], rendered together, and targets."""
+    planted, *targets = zip(*items, strict=True)
+    x = render(pictures, [p.row for p in planted], [p.value for p in planted], bias)
+    return TensorImage(x), *map(fa_collate, targets)
 
 
 def render(pictures, rows, values, bias):
@@ -278,12 +283,10 @@ def masks(paths, size, values=None, bias=None, outline=True):
 
 def datablock(pictures, bias, classes, seed=0, one_hot=False, redraw=True):
     """The DataBlock of a planted table: one input, one target; validation keeps the table's own values."""
-    planted = TransformBlock(
-        item_tfms=[Redraw(bias, seed)] * redraw, dls_kwargs={"create_batch": Render(pictures, bias)}
-    )
+    batch = {"before_batch": [Redraw(bias, seed)] * redraw, "create_batch": partial(collate, pictures, bias)}
     target = MultiCategoryBlock(encoded=True, vocab=classes) if one_hot else CategoryBlock(vocab=classes, sort=False)
     return DataBlock(
-        blocks=(planted, target),
+        blocks=(TransformBlock(dl_type=OnceRead, dls_kwargs=batch), target),
         get_x=lambda row: Planted(row.name, row.label, row.value),
         get_y=(lambda row: [float(row.label == c) for c in classes]) if one_hot else (lambda row: row.label),
         splitter=lambda table: IndexSplitter(np.flatnonzero(table.split == "valid"))(table),

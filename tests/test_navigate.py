@@ -274,9 +274,9 @@ def test_a_run_of_another_factor_goes_through_to_its_page(door, data_root, tmp_p
     assert config["factor_about"]["whole"] == list(FACTORS["brightness"].whole) and set(table.factor) == {"brightness"}
     assert table.value[table.label == "cat"].max() <= 0 <= table.value[table.label == "dog"].min()
     assert found["walk"]["meter"] == found["planted"]["meter"] == "luminance" != found["walk"]["unit"]
-    assert 0.15 < found["planted"]["shift"] < 0.25  # from 0.2 of the way to black to 0.2 of the way to white
+    assert 0.4 < found["planted"]["shift"] < 0.55  # from 0.48 of the way to black to 0.48 of the way to white
     assert {"items", "effective_rank", "probe_r2", "dci", "dead_share"} <= set(found["health"])
-    assert list(np.load(run / "explanations" / "gradcam.npz")["value"])[0] >= -0.4
+    assert list(np.load(run / "explanations" / "gradcam.npz")["value"])[0] >= -0.7
     assert "unrotated_ncc" not in json.dumps(json.loads((run / "explain.json").read_text())["gradcam"])
     assert set(pd.read_csv(run / "explanations" / "response.csv").columns) >= {"model", "label", "value", "mean"}
     page = (run / "report.html").read_text()

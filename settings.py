@@ -1,24 +1,17 @@
 """Settings: flat, typed by the door, completed by a preset and by what the data need, saved with every run."""
 
-AUDITED = (  # the methods of an audit, of every family; others by --methods
+AUDITED = (  # the methods of an audit, of every family; any others by --methods
     "saliency",
     "input_x_gradient",
-    "smoothgrad",
     "integrated_gradients",
     "guided_backprop",
-    "deconvolution",
     "deeplift",
-    "gradient_shap",
     "gradcam",
     "gradcam_plus_plus",
     "layer_cam",
-    "guided_gradcam",
-    "lrp_epsilon",
     "lrp_epsilon_plus",
-    "lrp_epsilon_alpha2_beta1",
     "excitation_backprop",
     "occlusion",
-    "layer_activation",
 )
 PRESETS = {
     "default": {

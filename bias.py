@@ -161,8 +161,9 @@ class Bias:
 
     def of(self, label):
         """(low, high) of the values that an item of class `label` gets in this arm."""
-        neutral = FACTORS[self.factor].neutral
-        return {"biased": self.ranges[label], "irrelevant": self.whole(), "normal": (neutral, neutral)}[self.arm]
+        if self.arm == "biased":
+            return self.ranges[label]
+        return self.whole() if self.arm == "irrelevant" else (FACTORS[self.factor].neutral,) * 2
 
     def draw(self, labels, rng):
         """One value for each label, drawn from the NumPy generator `rng`: (N,) float."""
@@ -192,9 +193,9 @@ def even_ranges(classes, whole=(0, 180), gap=0.0, strength=1.0):
     its middle to this share.
     """
     low, high = np.mean(whole) + (np.array(whole) - np.mean(whole)) * strength
-    slices, n = (high - low) * (1 - gap) / len(classes), len(classes)
-    starts = low + np.arange(n) * (slices + (high - low) * gap / max(n - 1, 1))
-    return {c: (float(a), float(a + slices)) for c, a in zip(classes, starts, strict=True)}
+    n, part = len(classes), (high - low) * (1 - gap) / len(classes)
+    starts, ends = np.linspace(low, high - part, n), np.linspace(low + part, high, n)
+    return {c: (float(a), float(b)) for c, a, b in zip(classes, starts, ends, strict=True)}
 
 
 def make_bias(classes, ranges=None, arm="biased", fill="zeros", factor="rotation", strength=1.0, contamination=1.0):

@@ -4,7 +4,7 @@ A dataset is a table with the columns `path, label, split, group, factor, value`
 factors. To add one of your own, write a function that returns such a table (see `folder`) and name it in `DATASETS`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -226,7 +226,7 @@ class Planted:
 
 
 class Redraw(Transform):
-    """Training only: the items of a batch each get a fresh value inside their class's range."""
+    """Training only: a fresh value inside the class's range each time the item is met."""
 
     split_idx = 0
 
@@ -234,9 +234,8 @@ class Redraw(Transform):
         super().__init__()
         self.bias, self.rng = bias, np.random.default_rng([seed, 2])
 
-    def encodes(self, items: list):
-        values = self.bias.draw([item.label for item, *_ in items], self.rng)
-        return [(replace(item, value=float(v)), *rest) for (item, *rest), v in zip(items, values, strict=True)]
+    def encodes(self, item: Planted):
+        return Planted(item.row, item.label, float(self.bias.draw([item.label], self.rng)[0]))
 
 
 class OnceRead(TfmdDL):
@@ -245,6 +244,7 @@ class OnceRead(TfmdDL):
     read = cached_property(lambda self: {})
 
     def create_item(self, s):
+        """Item number `s` of the split, as it was read when it was first met."""
         if s not in self.read:
             self.read[s] = super().create_item(s)
         return self.read[s]
@@ -283,10 +283,10 @@ def masks(paths, size, values=None, bias=None, outline=True):
 
 def datablock(pictures, bias, classes, seed=0, one_hot=False, redraw=True):
     """The DataBlock of a planted table: one input, one target; validation keeps the table's own values."""
-    batch = {"before_batch": [Redraw(bias, seed)] * redraw, "create_batch": partial(collate, pictures, bias)}
+    batch = {"dl_type": OnceRead, "dls_kwargs": {"create_batch": partial(collate, pictures, bias)}}
     target = MultiCategoryBlock(encoded=True, vocab=classes) if one_hot else CategoryBlock(vocab=classes, sort=False)
     return DataBlock(
-        blocks=(TransformBlock(dl_type=OnceRead, dls_kwargs=batch), target),
+        blocks=(TransformBlock(item_tfms=[Redraw(bias, seed)] * redraw, **batch), target),
         get_x=lambda row: Planted(row.name, row.label, row.value),
         get_y=(lambda row: [float(row.label == c) for c in classes]) if one_hot else (lambda row: row.label),
         splitter=lambda table: IndexSplitter(np.flatnonzero(table.split == "valid"))(table),

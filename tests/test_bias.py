@@ -1,5 +1,7 @@
 """Laws of what is planted: each factor's own meter reads it, nothing else moves, and every arm draws what it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,10 @@ from conftest import save_pictures
 from scipy.ndimage import gaussian_filter
 
 import bias
+import data
 import synthpets
 from bias import ARMS, FACTORS, make_bias
+from commands.scene import open_scene
 from errors import InputError
 from latent_nav.photometry import METERS
 
@@ -159,7 +163,7 @@ def test_grey_pictures_can_be_given_it_too(pets, name):
 @pytest.mark.parametrize("name", FACTORS)
 def test_a_factor_tells_of_itself_in_plain_numbers_and_words(name):
     about = FACTORS[name].about()
-    assert about["name"] == name and "plant" not in about and about["meter"] in METERS
+    assert about["name"] == name and not {"plant", "place"} & set(about) and about["meter"] in METERS
     low, high = about["allowed"]
     assert low <= about["whole"][0] < about["whole"][1] <= high and low <= about["neutral"] <= high
 
@@ -220,6 +224,39 @@ def test_strength_shrinks_the_whole_about_its_middle(name):
     for label in CLASSES:
         np.testing.assert_allclose(np.array(half.ranges[label]) - middle, (np.array(full.ranges[label]) - middle) / 2)
     assert full.whole() == pytest.approx(FACTORS[name].whole)
+    assert list(half.middles().values()) == sorted(half.middles().values())
+
+
+@pytest.mark.parametrize("classes", [2, 3, 8, 44])
+@pytest.mark.parametrize("name", FACTORS)
+def test_any_number_of_classes_gets_slices_with_the_gap_between_them(name, classes):
+    """As many as BloodMNIST's 8, whose last slice must not end beyond what is allowed by a rounding error."""
+    ranges = list(make_bias([str(i) for i in range(classes)], factor=name).ranges.values())
+    whole, gap = np.ptp(FACTORS[name].whole), FACTORS[name].gap
+    empty = [after[0] - before[1] for before, after in zip(ranges, ranges[1:], strict=False)]
+    np.testing.assert_allclose(empty, gap * whole / (classes - 1), atol=1e-9)
+    np.testing.assert_allclose(np.ptp(ranges, axis=1), (1 - gap) * whole / classes)
+    assert (ranges[0][0], ranges[-1][1]) == FACTORS[name].whole
+
+
+@pytest.mark.parametrize("name", [n for n, f in FACTORS.items() if f.gap])
+def test_nobody_gets_a_value_in_the_gap_but_those_of_arm_irrelevant(name):
+    low, high = (np.array(FACTORS[name].whole) - np.mean(FACTORS[name].whole)) * FACTORS[name].gap
+    away = {
+        arm: make_bias(["a", "b"], arm=arm, factor=name).draw(["a", "b"] * 1000, np.random.default_rng(0))
+        - np.mean(FACTORS[name].whole)
+        for arm in ("biased", "irrelevant")
+    }
+    inside = {arm: np.mean((v > low + 1e-9) & (v < high - 1e-9)) for arm, v in away.items()}
+    assert inside["biased"] == 0 and inside["irrelevant"] == pytest.approx(FACTORS[name].gap, abs=0.05)
+    assert (away["biased"][::2] < 0).all() and (away["biased"][1::2] > 0).all()
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_a_range_of_ones_own_leaves_the_other_class_where_strength_and_gap_put_it(strength):
+    planted = make_bias(["a", "b"], {"a": (0.0, 0.1)}, factor="tag", strength=strength)
+    assert planted.ranges["a"] == (0.0, 0.1)
+    assert planted.ranges["b"] == pytest.approx((0.5 + 0.3 * strength, 0.5 + 0.5 * strength))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.6, 0.9])
@@ -250,6 +287,18 @@ def test_the_tag_changes_its_corner_alone_and_is_read_as_planted(channels, size)
     own = found[:, :1]  # what the picture itself has of the tag's light and dark, which it covers
     np.testing.assert_allclose(found, own + (1 - own) * values, atol=0.02)
     assert bias.corner(size).float().mean() == pytest.approx(1 / 16)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_the_tag_on_pictures_is_read_with_a_slope_of_about_one(channels, size):
+    x = torch.from_numpy(synthpets.draw(8, 64, 5)[0]).permute(0, 3, 1, 2).float() / 255
+    x = F.adaptive_avg_pool2d(x, size) if channels == 3 else F.adaptive_avg_pool2d(x, size).mean(1, keepdim=True)
+    values = np.linspace(0, 1, 6)
+    found = METERS["tag"].measure(torch.stack([plant("tag", x, v) for v in values], 1))
+    slopes = np.polyfit(values, found.T, 1)[0]
+    assert np.diff(found, axis=1).min() > 0 and slopes.min() > 0.9 and slopes.max() < 1.1
+    assert np.abs(found[:, 0]).max() < 0.1  # without the tag nothing is read
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25])
@@ -285,6 +334,22 @@ def test_fills_differ_in_the_corners_alone(pets, fill):
     values = torch.full((6,), 30.0)
     turned = bias.rotate(pets, values, fill) * inside
     torch.testing.assert_close(turned, bias.rotate(pets, values, "zeros") * inside, atol=1e-6, rtol=0)
+
+
+def test_a_run_knows_again_what_it_planted(door, pictures_folder, tmp_path):
+    """Settings -> config.json -> Scene.bias; a run from before there was contamination has none."""
+    run = tmp_path / "run"
+    amount = ["--factor", "tag", "--arm", "biased", "--strength", 0.5, "--contamination", 0.75]
+    where = ["--preset", "smoke", "--dataset", pictures_folder, "--out", run, "--epochs", 1, "--baseline-epochs", 0]
+    assert door("train", *where, *amount).exit_code == 0
+    scene = open_scene(run)
+    made = make_bias(["left", "right"], factor="tag", strength=0.5, contamination=0.75)
+    assert scene.bias == replace(made, ranges=scene.bias.ranges) and scene.bias.contamination == 0.75
+    assert {label: tuple(bounds) for label, bounds in scene.bias.ranges.items()} == made.ranges
+    again = data.plant(scene.table.drop(columns=["factor", "value"]), scene.bias, scene.config["seed"])
+    np.testing.assert_array_equal(again.value, scene.table.value)
+    del scene.config["contamination"]
+    assert scene.bias.contamination == 1
 
 
 def test_a_tint_of_grey_pictures_is_refused_at_the_door(door, tmp_path):

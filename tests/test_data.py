@@ -1,11 +1,17 @@
 """Laws of the data: the same seed gives the same table, arms mean what they say, loading obeys the table."""
 
+import fastai.callback.progress  # noqa: F401  (patches no_bar onto the Learner)
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from conftest import save_pictures
+from fastai.data.core import Datasets
+from fastai.metrics import accuracy
+from fastai.torch_core import TensorCategory, TensorImage, set_seed
+from fastai.vision.learner import vision_learner
 from PIL import Image
+from torchvision.models import resnet18
 
 import bias as biases
 import data
@@ -105,6 +111,80 @@ def test_one_hot_and_plain_targets(loaded):
     y, hot = plain.valid.one_batch()[1].cpu(), one_hot.valid.one_batch()[1].cpu()
     assert hot.shape == (8, 2) and torch.equal(hot.argmax(1), torch.as_tensor(y))
     plain.show_batch(max_n=2, show=False)
+
+
+FACTORS = [("rotation", 0), ("brightness", 1e-6), ("blur", 0.01)]  # a blur reaches as far as its batch's strongest
+
+
+@pytest.mark.parametrize(("factor", "bound"), FACTORS)
+def test_a_batch_is_rendered_at_once_and_as_its_items_would_be(loaded, monkeypatch, factor, bound):
+    table, found = loaded
+    planted, asked, whole = biases.make_bias(CLASSES, factor=factor), [], data.render
+    monkeypatch.setattr(data, "render", lambda p, rows, *more: asked.append(rows) or whole(p, rows, *more))
+    table = data.plant(table, planted)
+    dls = data.dataloaders(table, found, planted, CLASSES, bs=16)
+    asked.clear()
+    x = torch.cat([x.as_subclass(torch.Tensor).cpu() for x, _ in dls.valid])
+    assert asked == [list(table.index[table.split == "valid"])]
+    alone = [whole(found, [row], [table.value[row]], planted) for row in asked[0]]
+    torch.testing.assert_close(x, torch.cat(alone), atol=bound + 1e-6, rtol=0)
+
+
+def test_every_training_item_is_met_once_with_its_own_target(loaded):
+    table, found = loaded
+    normal = biases.make_bias(CLASSES, arm="normal")
+    dls = data.dataloaders(data.plant(table, normal), found, normal, CLASSES, bs=8)
+    upright = {found[[row]].numpy().tobytes(): row for row in table.index}
+    for _ in range(2):
+        seen = [(upright[p.cpu().numpy().tobytes()], int(k)) for x, y in dls.train for p, k in zip(x, y, strict=True)]
+        assert {row for row, _ in seen} == set(table.index[table.split == "train"]) and len(seen) == len(set(seen))
+        assert all(CLASSES[k] == table.label[row] for row, k in seen)
+
+
+def test_same_seed_same_batches_and_another_seed_others(loaded):
+    table, found = loaded
+
+    def batches(seed):
+        set_seed(5)
+        dls = data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8, seed=seed)
+        return torch.cat([x.as_subclass(torch.Tensor).cpu() for _ in range(2) for x, _ in dls.train])
+
+    first = batches(0)
+    assert torch.equal(first, batches(0)) and not torch.equal(first, batches(1))
+
+
+def test_the_table_is_read_once_however_many_epochs(loaded, monkeypatch):
+    table, found = loaded
+    dls, read = data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8), []
+    ask = Datasets.__getitem__
+    monkeypatch.setattr(Datasets, "__getitem__", lambda items, i: read.append(i) or ask(items, i))
+    for _ in range(3):
+        list(dls.train)
+    assert 8 <= len(read) == len(set(read)) <= len(dls.train_ds) == (table.split == "train").sum()
+
+
+def test_batches_are_what_fastai_makes_of_them(loaded):
+    table, found = loaded
+    dls = data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8)
+    assert (dls.n_inp, dls.c, list(dls.vocab)) == (1, 2, CLASSES)
+    for x, y in (dls.one_batch(), dls.valid.one_batch(), dls.train.new(bs=4).one_batch()):
+        assert type(x) is TensorImage and type(y) is TensorCategory and x.dtype == torch.float32
+        assert x.shape[1:] == (3, 32, 32) and 0 <= x.min() and x.max() <= 1 and len(x) == len(y)
+    unlabelled = dls.test_dl(table.iloc[:5])
+    assert [b[0].shape for b in unlabelled] == [(5, 3, 32, 32)] and len(unlabelled.one_batch()) == 1
+    assert torch.equal(dls.test_dl(table.iloc[:5], with_labels=True).one_batch()[1].cpu(), torch.zeros(5).long())
+
+
+def test_a_learner_validates_predicts_and_does_not_move_what_validation_sees(loaded, tmp_path):
+    table, found = loaded
+    dls = data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8)
+    learn = vision_learner(dls, resnet18, pretrained=False, normalize=False, metrics=accuracy, path=tmp_path)
+    with learn.no_bar(), learn.no_logging():
+        before, again = learn.validate(), learn.validate()
+        learn.fit(1, 1e-4)
+        probabilities, targets = learn.get_preds()
+    assert before == again and probabilities.shape == (len(dls.valid_ds), 2)
+    assert [CLASSES[k] for k in targets] == list(table.label[table.split == "valid"])
 
 
 def test_csv_with_its_own_split_and_groups(pictures_folder, tmp_path):

@@ -44,13 +44,16 @@ class Verdict:
 
 
 def gate_use(spurious, asked):
-    """Gate 0: why the models of an audit cannot be asked, None if they can. spurious {arm: score}."""
+    """Gate 0: why the models of an audit cannot be asked, None if they can. spurious {arm: score}.
+
+    Arm normal is reported, not asked: its models never met the factor, so that what they say of planted pictures is
+    arbitrary (rotation: 48 to 69 % of them right) and tells nothing of use.
+    """
     if not spurious["biased"] >= asked.spurious_biased:
         return f"no bias learned: spurious score {spurious['biased']:.2f}, asked for {asked.spurious_biased:.2f}"
-    for arm in ("normal", "irrelevant"):
-        if spurious.get(arm, 0) > asked.spurious_control:
-            most = asked.spurious_control
-            return f"arm {arm} follows the factor too: spurious score {spurious[arm]:.2f}, at most {most:.2f}"
+    control, most = spurious.get("irrelevant", 0), asked.spurious_control
+    if control > most:
+        return f"arm irrelevant follows the factor too: spurious score {control:.2f}, at most {most:.2f}"
     return None
 
 

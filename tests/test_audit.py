@@ -134,6 +134,7 @@ def test_gates_come_first():
     used = {"biased": 0.95, "normal": 0.0, "irrelevant": 0.05}
     assert judge.gate_use(used, asked) is None and judge.gate_shown(3.0, 15.0) is None
     unused, leaking = judge.gate_use(used | {"biased": 0.3}, asked), judge.gate_use(used | {"irrelevant": 0.4}, asked)
+    assert judge.gate_use(used | {"normal": 0.5}, asked) is None  # it never met the factor: reported, not asked
     assert "no bias learned" in unused and "irrelevant" in leaking
     assert "cannot show" in judge.gate_shown(40.0, 15.0) and judge.gate_shown(float("nan"), 15.0)
     assert judge.verdict(unused, GOOD, asked) == judge.Verdict(judge.UNDECIDED, unused)

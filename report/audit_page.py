@@ -1,49 +1,36 @@
 """The page of an audit: audit.json and its figures in, one self-contained report.html out."""
 
 import json
-import math
+from collections import Counter
 from pathlib import Path
 
-from report import charts
-from report.page import environment
-from report.pictures import picture_file
-from report.words import fixed
+import numpy as np
+from jinja2 import UndefinedError
 
-KINDS = {
-    "walk": "Walks of the AAE",
-    "sorted": "Real pictures, sorted",
-    "map": "Heat maps",
-    "control": "Controls: known beforehand",
+from report.audit_charts import ARMS, response
+from report.audit_sections import (
+    THRESHOLDS,
+    VERDICTS,
+    about_of,
+    evidence,
+    is_number,
+    names_of,
+    picture,
+    row_title,
+    title_of,
+)
+from report.page import environment
+from report.words import capital, fixed, setting
+
+BROKEN = (KeyError, TypeError, AttributeError, IndexError, ValueError, UndefinedError)
+CAUTION = "Caution: "  # how a sentence of the summary begins that stands above all others
+SAID_ELSEWHERE = ("command", "classes")
+GATE = {"biased": "spurious_biased", "irrelevant": "spurious_control"}  # arm normal never met the factor: not asked
+MEANS = {
+    "biased": "the factor goes with the class",
+    "irrelevant": "the factor is there and tells nothing",
+    "normal": "the factor is not there",
 }
-SCORES = {  # name: (title, what is wanted)
-    "spearman": ("follows the walk (Spearman)", "high"),
-    "span": ("change from end to end, in planted shifts", "high"),
-    "p_random": ("p beside random directions", "low"),
-    "non_trivial": ("starts whose class changes for this model and for no unbiased one", "high"),
-    "flips": ("starts whose class changes", "high"),
-    "realism": ("frames that the discriminator accepts", "high"),
-    "boundary_error": ("distance from the planted boundary, in the meter's unit", "low"),
-    "slope": ("change for each step of alpha, in the meter's unit", ""),
-    "walk_alarms": ("unbiased models whose walk shows the factor", "low"),
-    "within_class": ("order within a class follows the factor (Spearman)", "high"),
-    "relevance_rank": ("strongest places that lie on the factor", "high"),
-    "relevance_mass": ("share of the map that lies on the factor", "high"),
-    "confounder_sensitivity": ("top tenth that lies on the factor", "high"),
-    "same_map": ("alike with and without the factor (turned back)", "low"),
-    "k_ssd": ("K-SSD: alike to the signal", "high"),
-    "ccm": ("CCM: alike to a normal model without the signal", "low"),
-    "fam": ("FAM: alike to a normal model with the signal", "low"),
-    "randomised": ("alike to maps of random weights", "low"),
-    "removal": ("confidence lost beside random places, when its strongest are covered", "high"),
-}
-CAPTIONS = {
-    "map": "Top: pictures at rising values of the factor. Then the maps of a biased model, then of one for which the "
-    "factor was irrelevant.",
-    "walk": "Three walks of a biased model, then three of one for which the factor was irrelevant, left to right.",
-    "sorted": "From the lowest logit to the highest: two rows of a biased model, two of one for which the factor was "
-    "irrelevant.",
-}
-ARMS = ("biased", "irrelevant", "normal")
 
 
 def render_audit(folder) -> str:
@@ -52,7 +39,7 @@ def render_audit(folder) -> str:
     result = read(folder)
     try:
         return environment().get_template("audit.html.j2").render(**parts(folder, result))
-    except (KeyError, TypeError, AttributeError, IndexError) as e:
+    except BROKEN as e:
         raise ValueError(f"{folder / 'audit.json'} is broken ({type(e).__name__}: {e}): run the audit again.") from e
 
 
@@ -69,137 +56,232 @@ def read(folder: Path) -> dict:
 
 def parts(folder: Path, result: dict) -> dict:
     """What the template shows."""
-    anchors = {(c["explanation"], c["model"], c["factor"]): f"cell-{i}" for i, c in enumerate(result["cells"])}
+    cells = [evidence(folder, result, cell, f"cell-{i}") for i, cell in enumerate(result["cells"], 1)]
     return {
-        "r": result,
+        "title": result["dataset"],
+        "classes": result["classes"],
+        "last": result["classes"][-1],
+        "byline": byline(result),
+        "summary": [each for each in result.get("summary") or [] if not each.startswith(CAUTION)],
+        "warnings": warnings(result, cells),
+        "tiles": tiles(cells),
         "keys": list(result["factors"]),
-        "groups": groups(result, anchors),
-        "factors": [factor(folder, result, key, anchors) for key in result["factors"]],
-        "chance": result.get("chance"),
-        "settings": flat(result.get("settings", {})) | flat(result.get("versions", {})),
-        "thresholds": result.get("thresholds", {}),
+        "groups": groups(result, cells),
+        "factors": [factor(folder, result, key, by_group(result, cells, key)) for key in result["factors"]],
+        "chance": chance(result),
+        "made": made(result),
     }
 
 
-def name_of(result: dict, cell: dict) -> str:
-    """An explanation's title, and whose it is where that is not plain."""
-    title = result["explanations"].get(cell["explanation"], {}).get("title", cell["explanation"])
-    model = result["models"].get(cell["model"])
-    return title if not model or kind_of(result, cell) == "walk" else f"{title}, {model}"
+# ---- the head of the page ---------------------------------------------------------------------------------------
 
 
-def kind_of(result: dict, cell: dict) -> str:
-    """walk, sorted, map or control."""
-    return result["explanations"].get(cell["explanation"], {}).get("kind", "map")
+def byline(result: dict) -> list[tuple[str, str]]:
+    """What was audited, in pairs of a name and a value."""
+    size = result.get("size")
+    pairs = (
+        ("dataset", result["dataset"]),
+        ("classes", ", ".join(result["classes"])),
+        ("models", ", ".join(result["models"].values())),
+        ("pictures", f"{size} × {size} pixels" if size else None),
+        ("preset", result.get("preset")),
+    )
+    return [(name, value) for name, value in pairs if value]
 
 
-def groups(result: dict, anchors: dict) -> list[dict]:
-    """The verdict table: its groups of rows, each row with one entry for each factor, None where there is no cell."""
+def warnings(result: dict, cells: list[dict]) -> list[str]:
+    """What a reader has to know before the verdicts: an unfinished audit, a control that did not come out."""
+    wrong = [f"{c['title']} ({c['factor']})" for c in cells if c["expected"] and c["verdict"] != c["expected"]]
+    told = [] if result.get("complete", True) else ["This audit was not finished: what is missing has no verdict yet."]
+    if said := [each for each in result.get("summary") or [] if each.startswith(CAUTION)]:
+        told += [capital(each.removeprefix(CAUTION)) for each in said]
+    elif wrong:
+        told.append(f"Do not trust this audit: not every control got the verdict it must get: {', '.join(wrong)}.")
+    return told
+
+
+def tiles(cells: list[dict]) -> list[dict]:
+    """How often each verdict was given, controls left out."""
+    number = Counter(c["verdict"] for c in cells if c["kind"] != "control")
+    return [{"verdict": v, "tone": tone, "number": number[v]} for v, tone in VERDICTS.items()]
+
+
+# ---- the table --------------------------------------------------------------------------------------------------
+
+
+def groups(result: dict, cells: list[dict]) -> list[dict]:
+    """The verdict table: groups of rows, each row with one entry for each factor, None where there is no cell."""
     found = {}
-    for cell in result["cells"]:
-        kind = kind_of(result, cell)
-        model = result["models"].get(cell["model"], "")
-        title = f"{KINDS[kind]} of the {model}" if kind == "map" else KINDS[kind]
-        row = found.setdefault(title, {}).setdefault((cell["explanation"], cell["model"]), {})
-        row[cell["factor"]] = badge(cell) | {"at": anchors[cell["explanation"], cell["model"], cell["factor"]]}
-    title_of = {(c["explanation"], c["model"]): name_of(result, c) for c in result["cells"]}
+    for c in cells:
+        found.setdefault(c["group"], {}).setdefault((c["explanation"], c["model"]), {})[c["factor"]] = c
     return [
-        {"title": title, "rows": [{"title": title_of[pair], "cells": [row.get(k) for k in result["factors"]]}
-                                  for pair, row in rows.items()]}
-        for title, rows in found.items()
-    ]  # fmt: skip
+        {"title": names_of(result, group), "rows": [row(result, pair, mine) for pair, mine in found[group].items()]}
+        for group in sorted(found, key=lambda g: order(result, g))
+    ]
 
 
-def badge(cell: dict) -> dict:
-    """A verdict as it stands in the table."""
-    if cell["status"] != "ok":
-        return {"text": cell["status"], "tone": "none", "number": ""}
-    tone = {"REVEALS": "yes", "DOES NOT": "no"}.get(cell["verdict"], "open")
-    return {"text": cell["verdict"], "tone": tone, "number": fixed(cell.get("auroc"))}
+def row(result: dict, pair: tuple[str, str], mine: dict) -> dict:
+    """One explanation of one model: its name, the verdict that it must get if it is a control, and its cells."""
+    must = next(iter(mine.values()))["expected"]
+    return {"title": row_title(result, *pair), "expected": must, "cells": [mine.get(key) for key in result["factors"]]}
 
 
-def factor(folder: Path, result: dict, key: str, anchors: dict) -> dict:
-    """One factor: its gates, its curves, and the evidence under each of its cells."""
+def order(result: dict, group: tuple[str, str]) -> tuple:
+    """Walks, sorted pictures, heat maps of the last model first, controls: the places of the groups in the page."""
+    kind, model = group
+    models = list(result["models"])
+    place = ("walk", "sorted", "map", "control").index(kind)
+    return place, -models.index(model) if model in models else 1
+
+
+def by_group(result: dict, cells: list[dict], key: str) -> list[dict]:
+    """The evidence on one factor in the order of the table: {title, counts, cells} of each group that has any."""
+    mine = {}
+    for c in cells:
+        if c["factor"] == key:
+            mine.setdefault(c["group"], []).append(c)
+    return [
+        {"title": names_of(result, group), "counts": counts(mine[group]), "cells": mine[group]}
+        for group in sorted(mine, key=lambda g: order(result, g))
+    ]
+
+
+def counts(cells: list[dict]) -> str:
+    """ "2 reveal, 1 does not, 3 undecided"."""
+    number = Counter(c["verdict"] for c in cells)
+    words = {"REVEALS": ("reveals", "reveal"), "DOES NOT": ("does not", "do not"), "UNDECIDED": ("undecided",) * 2}
+    return ", ".join(f"{n} {words[v][n != 1]}" for v in words if (n := number[v]))
+
+
+# ---- the factors -----------------------------------------------------------------------------------------------
+
+
+def factor(folder: Path, result: dict, key: str, evidence: list[dict]) -> dict:
+    """One factor: what was planted, its gates, its curves, and the evidence under each of its cells."""
     about = result["factors"][key]
-    cells = [evidence(folder, result, c, anchors) for c in result["cells"] if c["factor"] == key]
-    gates = [gate(result["models"][m], g) for m, g in about["gates"].items() if m in result["models"]]
+    gates, models, asked = about.get("gates") or {}, result["models"], result.get("thresholds") or {}
+    passed = [gate(models[m], gates[m], asked) for m in models if gates.get(m)]
     return {
         "key": key,
-        "about": about,
-        "ranges": ", ".join(f"{c} {fixed(low, 2)} to {fixed(high, 2)}" for c, (low, high) in about["ranges"].items()),
-        "gates": gates,
-        "shown": about["gates"].get("shown"),
-        "curves": [curve(result, about, m) for m in about.get("response", {})],
+        "planted": planted(about),
         "figure": picture(folder, about.get("figure")),
-        "cells": cells,
+        "gates": passed,
+        "flips": [(g["model"], g["flips"]) for g in passed if is_number(g["flips"])],
+        "shown": shown(gates.get("shown")),
+        "curves": curves(result, about),
+        "evidence": evidence,
     }
 
 
-def gate(model: str, found: dict) -> dict:
-    """Gate 0 of one model: what it says of each arm."""
-    arms = [(arm, found["spurious"][arm], found["accuracy"][arm]) for arm in ARMS if arm in found["spurious"]]
-    rows = [(arm, ", ".join(map(fixed, s)), ", ".join(map(fixed, a))) for arm, s, a in arms]
-    return {"model": model, "rows": rows, "clause": found.get("clause"), "flips": found.get("flips")}
+def planted(about: dict) -> str:
+    """What the biased arm plants, in one sentence."""
+    unit = f" ({about['unit']})" if about.get("unit") else ""
+    ranges = ", ".join(f"{c} {low:g} to {high:g}" for c, (low, high) in (about.get("ranges") or {}).items())
+    told = f"Planted in the biased arm, {about.get('noun') or about['factor']}{unit}: {ranges}." if ranges else ""
+    share = about.get("contamination")
+    return told + (f" {100 * share:.0f} % of its items obey." if is_number(share) and share < 1 else "")
 
 
-def curve(result: dict, about: dict, model: str) -> dict:
-    """The answer of one model to the factor, by arm and true class, as a chart."""
-    arms = {arm: found for arm, found in about["response"][model].items() if found}
-    values = next(iter(arms.values()))["value"]
-    axes = charts.Axes((min(values), max(values)), (0, 1))
-    lines = []
-    for arm, found in arms.items():
-        for i, name in enumerate(result["classes"]):
-            points = [(axes.px(v), axes.py(p)) for v, p in zip(found["value"], found[name], strict=True)]
-            path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-            dashed = {"biased": "", "irrelevant": " dashed", "normal": " thin"}[arm]
-            lines.append(charts.tag("path", class_=f"line k{i % 6}{dashed}", d=path))
-    ticks = [charts.tag("text", f"{t:g}", x=float(axes.px(t)), y=axes.height - 14, text_anchor="middle")
-             for t in charts.nice_ticks(min(values), max(values), 4)]  # fmt: skip
-    ticks += [charts.tag("text", f"{t:g}", x=axes.left - 6, y=float(axes.py(t)) + 4, text_anchor="end")
-              for t in (0, 0.5, 1)]  # fmt: skip
-    grid = [charts.tag("path", class_="grid", d=f"M{axes.left} {float(axes.py(t)):.1f}H{axes.width - axes.right}")
-            for t in (0, 0.5, 1)]  # fmt: skip
-    label = f"Mean probability of {result['classes'][-1]} by value of {about['factor']}, {result['models'][model]}"
-    svg = charts.tag("svg", *grid, *lines, *ticks, class_="chart", viewBox=f"0 0 {axes.width} {axes.height}",
-                     role="img", aria_label=label)  # fmt: skip
-    return {"title": result["models"][model], "svg": svg}
-
-
-def evidence(folder: Path, result: dict, cell: dict, anchors: dict) -> dict:
-    """What stands under one cell of the table."""
-    kind = kind_of(result, cell)
-    scores = [(*SCORES.get(name, (name.replace("_", " "), "")), fixed(value, 3 if name == "p_random" else 2))
-              for name, value in (cell.get("scores") or {}).items()]  # fmt: skip
-    about = result["explanations"].get(cell["explanation"], {})
-    return badge(cell) | {
-        "at": anchors[cell["explanation"], cell["model"], cell["factor"]],
-        "title": name_of(result, cell),
-        "means": about.get("means", ""),
-        "paper": about.get("paper", ""),
-        "clause": cell.get("clause", ""),
-        "naming": cell.get("naming", ""),
-        "interval": f"{fixed(cell.get('low'))} to {fixed(cell.get('high'))}",
-        "false_alarms": fixed(cell.get("false_alarms")),
-        "p": p_words(cell.get("p_holm")),
-        "scores": [row for row in scores if row[2] != "\u2013"],
-        "figure": picture(folder, cell.get("figure")),
-        "caption": CAPTIONS.get(kind, ""),
+def gate(model: str, found: dict, asked: dict) -> dict:
+    """Gate 0 of one model: its spurious scores and accuracy by arm, and whether it passed."""
+    spurious, accuracy = found.get("spurious") or {}, found.get("accuracy") or {}
+    return {
+        "model": model,
+        "rows": [arm_row(arm, spurious[arm], accuracy.get(arm), asked) for arm in ARMS if spurious.get(arm)],
+        "flips": found.get("flips"),
+        "clause": found.get("clause"),
     }
 
 
-def p_words(p) -> str:
-    """A p value, as it is said."""
-    if not isinstance(p, (int, float)) or not math.isfinite(p):
-        return "\u2013"
-    return "below 0.001" if p < 0.001 else fixed(p, 3)
+def arm_row(arm: str, spurious: list, accuracy: list | None, asked: dict) -> dict:
+    """One arm of one model: mean and seeds of its scores, what is wanted, and whether it holds (None: unknown)."""
+    limit = asked.get(GATE.get(arm))
+    score, least = mean(spurious), arm == "biased"
+    known = is_number(score) and is_number(limit)
+    wanted = f"at {'least' if least else 'most'} {limit:.2f}" if is_number(limit) else "high" if least else "low"
+    return {
+        "arm": arm,
+        "means": MEANS[arm],
+        "mean": fixed(score),
+        "seeds": ", ".join(map(fixed, spurious)),
+        "wanted": wanted if arm in GATE else "reported only",
+        "met": (score >= limit if least else score <= limit) if known else None,
+        "accuracy": fixed(mean(accuracy or [])),
+    }
 
 
-def picture(folder: Path, path) -> dict | None:
-    """A figure as a data URI with its size; None if there is none."""
-    if not path or not (folder / path).is_file():
+def mean(values: list) -> float | None:
+    """The mean of those that are numbers; None if none is."""
+    found = [v for v in values if is_number(v)]
+    return float(np.mean(found)) if found else None
+
+
+def shown(found: dict | None) -> dict | None:
+    """Gate 1: how far the meter is off on reconstructions, and whether it passed; None where it was not asked."""
+    if not found:
         return None
-    return picture_file(folder / path)
+    errors, unit = found.get("errors") or [], found.get("unit") or ""
+    digits = 2 if is_number(found.get("limit")) and found["limit"] >= 1 else 3
+    return {
+        "meter": found.get("meter") or "",
+        "mean": f"{fixed(mean(errors), digits)} {unit}".strip(),
+        "seeds": ", ".join(fixed(e, digits) for e in errors),
+        "limit": f"{fixed(found.get('limit'), digits)} {unit}".strip(),
+        "shift": f"{fixed(found.get('shift'))} {unit}".strip(),
+        "clause": found.get("clause"),
+    }
+
+
+def curves(result: dict, about: dict) -> list[dict]:
+    """The answer of each model to the factor, as a chart."""
+    found = about.get("response") or {}
+    charts = {m: response(found[m], about, result["classes"], result["models"][m])
+              for m in result["models"] if found.get(m)}  # fmt: skip
+    return [{"title": result["models"][m], "svg": svg, "arms": [a for a in ARMS if found[m].get(a)]}
+            for m, svg in charts.items() if svg]  # fmt: skip
+
+
+# ---- the end of the page ----------------------------------------------------------------------------------------
+
+
+def chance(result: dict) -> dict | None:
+    """How often seeds of arm irrelevant alone raised an alarm, most first; None where that was not asked."""
+    found = result.get("chance")
+    if not found:
+        return None
+    highest = found.get("highest") or {}
+    rows = [
+        {"title": title_of(result, *name.rpartition("/")[::2]), "alarms": n, "highest": fixed(highest.get(name))}
+        for name, n in sorted(found["reveals"].items(), key=lambda pair: (-pair[1], -(highest.get(pair[0]) or 0)))
+    ]
+    alarms = sum(each["alarms"] for each in rows)
+    return {"factor": found.get("factor"), "pairs": found["pairs"], "rows": rows, "alarms": alarms} | {
+        "highest": bool(highest)
+    }
+
+
+def thresholds(result: dict) -> list[tuple[str, str]]:
+    """Every threshold by its plain name."""
+    found = result.get("thresholds") or {}
+    return [(THRESHOLDS.get(name, name.replace("_", " ")), f"{value:.3g}") for name, value in found.items()]
+
+
+def made(result: dict) -> dict:
+    """Command, times, memory, thresholds, settings, versions, and what every explanation is."""
+    settings = {k: v for k, v in (result.get("settings") or {}).items() if k not in SAID_ELSEWHERE}
+    return {
+        "command": result.get("command"),
+        "seconds": {k: v for k, v in (result.get("seconds") or {}).items() if isinstance(v, (int, float))},
+        "memory": result.get("memory_mb"),
+        "device": result.get("device"),
+        "workers": result.get("workers"),
+        "trained": result.get("arms_trained"),
+        "cached": result.get("arms_cached"),
+        "thresholds": thresholds(result),
+        "settings": flat(settings),
+        "versions": flat(result.get("versions") or {}),
+        "explanations": [about_of(result, name) for name in result["explanations"]],
+    }
 
 
 def flat(values: dict, before: str = "") -> dict:
@@ -209,5 +291,5 @@ def flat(values: dict, before: str = "") -> dict:
         if isinstance(value, dict):
             found |= flat(value, f"{before}{name}.")
         elif value is not None:
-            found[before + name] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            found[before + name] = setting(value)
     return found

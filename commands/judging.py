@@ -268,7 +268,7 @@ def title(explanation):
     kind, _, name = explanation.partition(":")
     if kind == "walk":
         means = "decoded frames along a direction of the latent space, read by meters"
-        return {"kind": "walk", "title": f"walk, {name}", "means": means, "paper": "thesis, chapter 7"}
+        return {"kind": "walk", "title": f"walk ({name})", "means": means, "paper": "thesis, chapter 7"}
     if kind == "sorted":
         means = "real pictures sorted by the model's logit, no explanation"
         return {"kind": "sorted", "title": "real pictures, sorted", "means": means, "paper": "Sixt et al., ICLR 2022"}

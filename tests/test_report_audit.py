@@ -30,7 +30,7 @@ POINTING = ("relevance_mass", "relevance_rank", "confounder_sensitivity")
 def described(maps):
     """What audit.json says of the explanations: {name: {kind, title, means, paper}}."""
     about = lambda kind, title, means="", paper="": dict(kind=kind, title=title, means=means, paper=paper)  # noqa: E731
-    found = {f"walk:{d}": about("walk", f"walk, {d}", "decoded frames along a direction of the latent space", "thesis")
+    found = {f"walk:{d}": about("walk", f"walk ({d})", "decoded frames along a direction of the latent space", "thesis")
              for d in ("lda", "head", "means", "pca_1")}  # fmt: skip
     found["sorted"] = about("sorted", "real pictures, sorted", "real pictures sorted by the model's logit")
     for title in maps:

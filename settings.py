@@ -79,7 +79,7 @@ AUDITS = {  # sizes and lengths of an audit
         "contamination": [1.0],
         "label_noise": 0.0,
         "seeds": 3,
-        "items": 500,
+        "items": 400,
         "size": 32,
         "encoding_dims": 16,
         "step_channels": 16,

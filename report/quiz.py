@@ -14,6 +14,8 @@ from report.pictures import picture_file
 NOTHING, UNSURE = "none", "cannot-tell"  # choices beside the candidates; only the first can be an answer
 SHOWN, SECRET = ("title", "help"), ("answer", "model", "arm")
 WIDE = 1.5  # width / height from which the choices stand below a picture, not beside it
+LARGEST = {True: (940, 440), False: (520, 680)}  # pixels across and down on the page, of a wide picture and another
+LEAST = 640  # pixels below which a wide picture is scrolled rather than shrunk
 
 
 def render_quiz(folder) -> tuple[str, str]:
@@ -24,8 +26,9 @@ def render_quiz(folder) -> tuple[str, str]:
     """
     folder = Path(folder)
     quiz = _read(folder)
-    name = _name(folder, quiz)
-    return _page(folder, quiz, name), json.dumps(_key(quiz, name), indent=2, ensure_ascii=False) + "\n"
+    pictures = [_picture(folder / each["figure"]) for each in quiz["questions"]]
+    name = _name(quiz, pictures)
+    return _page(quiz, pictures, name), json.dumps(_key(quiz, name), indent=2, ensure_ascii=False) + "\n"
 
 
 def score_answers(key: dict, answers: dict) -> dict:
@@ -98,13 +101,11 @@ def _fault(quiz: dict) -> str | None:
     return None
 
 
-def _name(folder: Path, quiz: dict) -> str:
+def _name(quiz: dict, pictures: list[dict]) -> str:
     """The quiz's id: a hash of what a reader sees and of nothing else, or the answers could be found by trying."""
     shown = [[each[name] for name in SHOWN] for each in quiz["questions"]]
-    seen = hashlib.sha256(json.dumps([quiz["candidates"], quiz["classes"], quiz.get("subject"), shown]).encode())
-    for each in quiz["questions"]:
-        seen.update(_picture(folder, each)["uri"].encode())
-    return seen.hexdigest()[:12]
+    seen = [quiz["candidates"], quiz["classes"], quiz.get("subject"), shown, [each["uri"] for each in pictures]]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:12]
 
 
 def _key(quiz: dict, name: str) -> dict:
@@ -119,8 +120,9 @@ def _key(quiz: dict, name: str) -> dict:
     }
 
 
-def _page(folder: Path, quiz: dict, name: str) -> str:
+def _page(quiz: dict, pictures: list[dict], name: str) -> str:
     """The page; only what may be shown is handed to the template."""
+    shown = [{each: question[each] for each in SHOWN} for question in quiz["questions"]]
     return (
         environment()
         .get_template("quiz.html.j2")
@@ -131,7 +133,7 @@ def _page(folder: Path, quiz: dict, name: str) -> str:
             candidates=[_split(each["id"], each["title"]) for each in quiz["candidates"]],
             nothing=NOTHING,
             unsure=UNSURE,
-            questions=[{**{k: each[k] for k in SHOWN}, **_picture(folder, each)} for each in quiz["questions"]],
+            questions=[{**question, **picture} for question, picture in zip(shown, pictures, strict=True)],
         )
     )
 
@@ -142,8 +144,11 @@ def _split(identity: str, title: str) -> dict:
     return {"id": identity, "name": name.strip(), "means": means.strip()}
 
 
-def _picture(folder: Path, question: dict) -> dict:
-    """A question's picture as a data URI without its name and whatever else its file holds, and its shape."""
-    found = picture_file(folder / question["figure"])
+def _picture(path: Path) -> dict:
+    """A picture file -> its data URI, without the file's name and remarks, and its shape."""
+    found = picture_file(path)
     ratio = found["width"] / found["height"]
-    return {**found, "wide": ratio >= WIDE, "least": round(min(620, 260 * ratio)) if ratio >= WIDE else 0}
+    wide = ratio >= WIDE
+    across, down = LARGEST[wide]
+    least = min(LEAST, 240 * ratio) if wide else 0
+    return {**found, "wide": wide, "span": round(min(across, down * ratio)), "least": round(least)}

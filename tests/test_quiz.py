@@ -1,23 +1,27 @@
 """The quiz: its page knows no answers, its key knows all, and both are scored as one would by hand."""
 
+import base64
 import json
 import re
+import shutil
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import report
+from benchmarks.app import BROWSERS, browser
 from report.quiz import score_answers
 
 CANDIDATES = [{"id": n, "title": f"{n}: what <{n}> is"} for n in ("rotation", "tint", "blur")]
 
 
-def question(number, answer):
+def question(number, answer, model="aae"):
     """A question as quiz.json has it."""
     arm = "irrelevant" if answer == "none" else "biased"
     about = {"title": f"map <{number}>", "kind": "map" if number % 2 else "walk", "help": "read it", "answer": answer}
-    return about | {"figure": f"figures/quiz-{number}.jpg", "model": "aae", "arm": arm}
+    return about | {"figure": f"figures/quiz-{number}.jpg", "model": model, "arm": arm}
 
 
 @pytest.fixture
@@ -28,8 +32,8 @@ def quiz(tmp_path):
         pixels = np.random.default_rng(number).integers(0, 255, (20, 60, 3)).astype(np.uint8)
         Image.fromarray(pixels).save(tmp_path / "figures" / f"quiz-{number}.jpg")
 
-    def write(answers):
-        questions = [question(i, a) for i, a in enumerate(answers, 1)]
+    def write(answers, model="aae"):
+        questions = [question(i, a, model) for i, a in enumerate(answers, 1)]
         found = {"seed": 0, "candidates": CANDIDATES, "questions": questions, "classes": ["cat", "dog"]}
         (tmp_path / "quiz.json").write_text(json.dumps(found))
         page, key = report.write_quiz(tmp_path)
@@ -43,8 +47,38 @@ ANSWERS = ["rotation", "none", "tint", "none"]
 
 def test_the_page_is_the_same_whatever_the_answers_are(quiz):
     page, key = quiz(ANSWERS)
-    other, other_key = quiz(["none", "blur", "none", "rotation"])
+    other, other_key = quiz(["none", "blur", "none", "rotation"], "secret model")
     assert page == other and key["answers"] != other_key["answers"] and key["quiz"] == other_key["quiz"]
+
+
+def test_the_page_holds_no_file_names_no_remarks_and_the_same_choices_everywhere(quiz, tmp_path):
+    page, key = quiz(ANSWERS)
+    remark = Image.Exif()
+    remark[0x010E] = "the answer is rotation"
+    picture = Image.open(tmp_path / "figures" / "quiz-1.jpg")
+    picture.load()
+    picture.save(tmp_path / "figures" / "quiz-1.jpg", exif=remark, comment=b"rotation", quality=95)
+    page, _ = quiz(ANSWERS)
+    for text in re.findall(r"base64,([\w+/=]+)", page):
+        assert b"rotation" not in base64.b64decode(text)
+    bare = re.sub(r"base64,[\w+/=]+", "", page)
+    assert not re.search(r"quiz-\d+\.jpg|figures/|seed", bare)
+    forms = [re.sub(r"-\d+\"", "", form) for form in re.findall(r"<fieldset.*?</fieldset>", bare, re.S)]
+    assert len(set(forms)) == 2 and len(forms) == 2 * len(ANSWERS)  # what decides; how sure
+
+
+def test_another_picture_or_text_is_another_quiz(quiz, tmp_path):
+    _, key = quiz(ANSWERS)
+    Image.new("RGB", (60, 20)).save(tmp_path / "figures" / "quiz-3.jpg")
+    assert quiz(ANSWERS)[1]["quiz"] != key["quiz"]
+
+
+def test_a_missing_picture_leaves_the_old_quiz_alone(quiz, tmp_path):
+    page, _ = quiz(ANSWERS)
+    (tmp_path / "figures" / "quiz-2.jpg").unlink()
+    with pytest.raises(ValueError, match="quiz-2.jpg"):
+        report.write_quiz(tmp_path)
+    assert (tmp_path / "quiz.html").read_text() == page and not list(tmp_path.glob(".*"))
 
 
 def test_the_page_is_whole_escaped_and_self_contained(quiz):
@@ -73,6 +107,22 @@ def test_scores(quiz):
         score_answers(key, {"quiz": "other", "answers": {}})
 
 
+def test_tallies_add_up_and_right_never_exceeds_answered(quiz):
+    _, key = quiz(ANSWERS)
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        said = rng.choice(["rotation", "tint", "blur", "none", "cannot-tell", ""], len(ANSWERS))
+        sure = rng.choice(["guess", "sure"], len(ANSWERS))
+        answers = {
+            str(i): {"choice": c or None, "confidence": s} for i, (c, s) in enumerate(zip(said, sure, strict=True), 1)
+        }
+        found = score_answers(key, {"quiz": key["quiz"], "answers": answers})
+        assert found["all"]["right"] == sum(said == ANSWERS) <= found["all"]["answered"] == sum(said != "")
+        for name in ("right", "answered", "total", "always_none"):
+            assert sum(tally[name] for tally in found["kinds"].values()) == found["all"][name]
+        assert sum(tally["right"] for tally in found["confidence"].values()) == found["all"]["right"]
+
+
 @pytest.mark.parametrize("content", [None, "{", '{"candidates": []}'])
 def test_broken_files_are_refused(tmp_path, content):
     if content is not None:
@@ -80,3 +130,47 @@ def test_broken_files_are_refused(tmp_path, content):
     with pytest.raises(ValueError, match="quiz.json"):
         report.write_quiz(tmp_path)
     assert not (tmp_path / "quiz.html").exists()
+
+
+MISSING = [] if find_spec("playwright") else ["playwright"]
+MISSING += [] if any(map(shutil.which, BROWSERS)) else ["a Chromium"]
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"the page cannot be driven without {', '.join(MISSING)}")
+def test_a_reader_answers_by_keyboard_comes_back_saves_and_is_scored_as_by_score_answers(quiz, tmp_path):
+    _, key = quiz(ANSWERS)
+    with browser() as chromium:
+        page = chromium.new_page(viewport={"width": 360, "height": 740}, accept_downloads=True)
+        asked, wrong = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto((tmp_path / "quiz.html").as_uri())
+        page.click("#start")
+        for value in ("rotation", "blur", "cannot-tell"):  # and nothing to the fourth
+            page.locator(f".now .choices input[value={value}]").focus()
+            page.keyboard.press("Space")
+            page.keyboard.press("Enter")
+        page.reload()
+        assert "Question 4" in page.locator("#where").inner_text() and "3" in page.locator("#count").inner_text()
+        page.click("[data-go='5']")
+        assert "4" in page.locator("#left").inner_text()
+        with page.expect_download() as download:
+            page.click("#save")
+        saved = json.loads(download.value.path().read_text())
+        (tmp_path / "other.json").write_text(json.dumps(key | {"quiz": "another"}))
+        page.set_input_files("#key", tmp_path / "other.json")
+        page.wait_for_function("document.querySelector('#note').textContent.includes('another')")
+        page.set_input_files("#key", tmp_path / "quiz-key.json")
+        page.wait_for_selector("#scores")
+        shown = [row.locator("th, td").all_inner_texts() for row in page.locator("#scores tbody tr").all()]
+        assert page.locator(".choices input:enabled").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    found = score_answers(key, saved)
+    tallies = [*found["kinds"].values(), found["all"]]
+    assert [row[1] for row in shown] == [f"{t['right']} of {t['total']}" for t in tallies]
+    assert [float(row[2]) for row in shown] == [round(t["total"] * found["chance"], 1) for t in tallies]
+    assert [int(row[3]) for row in shown] == [t["always_none"] for t in tallies]
+    assert found["all"] == {"right": 1, "answered": 3, "total": 4, "always_none": 2} and not saved["knew_key"]
+    assert all(saved["answers"][number]["seconds"] >= 0 for number in "123")
+    assert wrong == [] and [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

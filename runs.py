@@ -13,7 +13,7 @@ import pandas as pd
 from errors import InputError
 
 FOLDERS = ("walks", "interpolations", "explanations", "samples", "checkpoints")
-FILES = ("*.json", "*.csv", "*.npz", "*.png", "*.safetensors", "*.part", "report.html")
+FILES = ("*.json", "*.csv", "*.npz", "*.png", "*.safetensors", "*.part", "report.html", "unknown.html")
 LAST = ("train.json", "tutorial.json")  # written when training, or the tutorial, is done
 
 

@@ -1,157 +1,297 @@
-"""`audit --unknown RUN`: what the most discriminant direction of a run changes, where nobody knows a factor."""
+"""`audit --unknown RUN`: what the most discriminant direction of a run changes, where nobody knows a factor.
 
-from pathlib import Path
+Of what `navigate` has left in the run nothing is touched: only unknown.json, unknown.png and unknown.html are written.
+"""
+
+import shlex
+from dataclasses import replace
 
 import numpy as np
+from scipy.stats import mannwhitneyu
 from tqdm.auto import tqdm
 
 import runs
-from audit.statistics import auroc, holm, interval
+from audit.statistics import auroc, aurocs, holm, interval
+from bias import FACTORS
 from commands.scene import fast, generator, open_scene
-from commands.tour import begin, find_directions
-from commands.walking import median_size, null, one_walk
+from commands.tour import begin, fitted
+from commands.walking import NULL_FRAMES, NULL_STARTS, STRIP_EVERY, STRIP_STARTS, median_size, named, one_walk
 from latent_nav import directions, naming, plots, walks
-from latent_nav.photometry import measure_all
+from latent_nav.photometry import TURN, measure_all
 from report import write_unknown_page
 
-STARTS, NULL_STARTS, SHUFFLES, SHUFFLED_STARTS, FRAMES = 32, 8, 20, 6, 5
-REAL, DRAWS, SHOWN = 400, 500, 5  # real pictures measured, bootstrap draws, starts in the picture
+KIND, STARTS, SHUFFLES = "lda", 32, 20
+LEAST_RANDOM = 39  # with fewer than 19 random directions no meter could reach p = 0.05
+REAL, FEWEST, DRAWS = 1000, 5, 1000  # held-out pictures measured, of a class at least; bootstrap draws
+DIFFERS = {"p_holm": 0.05, "auroc": 0.6}  # at most; at least, whichever class reads higher
 
 
-def unknown(run):
+def unknown(run, fits=SHUFFLES):
     """Write `unknown.json`, `unknown.png` and `unknown.html` into the folder of a run; what unknown.json holds.
 
-    By meter: the change along the LDA direction beside random directions, how often directions fitted to shuffled
-    labels would name something, and how far real held-out pictures of the classes differ anyway. InputError for a
+    By meter: the change along the LDA direction beside random directions and beside `fits` directions fitted to
+    shuffled labels, and how far real held-out pictures of the first and the last class differ anyway. InputError for a
     folder that is no trained run.
     """
     scene = open_scene(run)
-    with fast(scene.config), tqdm(total=4, desc="unknown", leave=False, disable=None) as bar:
+    with fast(scene.config), tqdm(total=4, desc="walk", leave=False, disable=None) as bar:
         done = lambda what: (bar.set_description(what), bar.update())  # noqa: E731
         tour = begin(scene)
-        find_directions(tour, ["lda"])
-        done("walk")
-        rows, alpha = scene.starts(STARTS, generator(scene.config, 3)), walks.alphas()
-        walk, spread = one_walk(tour, "lda", rows, alpha), spreads(tour)
+        tour.directions, tour.main = {KIND: fitted(tour, KIND)[0]}, KIND
+        rows = scene.starts(STARTS, generator(scene.config, 3))
+        walk = one_walk(tour, KIND, rows, walks.alphas())
         done("random directions")
-        chance = null(tour, rows[:NULL_STARTS])
-        table = naming.table(walk.readings, alpha, spread, chance, tour.meters, tour.rng)
+        judge = judging(tour, rows[:NULL_STARTS])
         done("shuffled labels")
-        shuffled = shuffles(tour, rows[:SHUFFLED_STARTS], spread, chance)
-        real = in_real_pictures(tour)
-        done("writing")
-    draw(tour, walk, Path(run) / "unknown.png")
-    found = told(tour, walk, table, shuffled, real, chance)
-    runs.write_json(Path(run) / "unknown.json", found)
-    write_unknown_page(run)
+        shuffled = shuffles(tour, rows, judge, fits)
+        done("real pictures")
+        real, variance = in_real_pictures(tour, generator(scene.config, 12))
+        done("page")
+    draw(tour, walk, scene.folder / "unknown.png")
+    found = told(tour, walk, judge, shuffled, real, variance)
+    runs.write_json(scene.folder / "unknown.json", found)
+    write_unknown_page(scene.folder)
     return found
 
 
-def spreads(tour):
-    """How far each meter's reading differs between held-out items."""
-    return naming.spreads(tour.model, tour.z[tour.scene.rows("valid")], tour.meters, tour.rng)
+# ---- the walk and its two nulls ---------------------------------------------------------------------------------
 
 
-def shuffles(tour, rows, spread, chance):
-    """What directions fitted to shuffled labels name: a list of lists of meters, one for each shuffle."""
-    found, alpha, named = tour.evidence(tour.sides), walks.alphas(FRAMES), []
-    z = tour.codes(rows)
-    for _ in tqdm(range(SHUFFLES), "shuffled labels", leave=False, disable=None):
-        mixed = directions.Evidence(found.z, tour.rng.permutation(found.last), None)
-        (way,) = directions.fit_directions(mixed, ["lda"])
-        readings = measure_all(walks.decode(tour.model, walks.move(z, way, alpha)), tour.meters)
-        table = naming.table(readings, alpha, spread, chance, tour.meters, tour.rng)
-        named.append([row["meter"] for row in table if row["named"]])
-    return named
+def judging(tour, starts):
+    """{"spread", "chance"}: what `naming.table` needs beside readings; chance as in `navigate`, nothing is written."""
+    k, z = max(LEAST_RANDOM, tour.scene.config["random_directions"]), tour.z[tour.scene.rows("train")]
+    across = directions.random_directions(k, z, tour.rng, tour.way)
+    chance = naming.null(tour.model, tour.codes(starts), across, walks.alphas(NULL_FRAMES), tour.meters)
+    held_out = tour.z[tour.scene.rows("valid")]
+    return {"spread": naming.spreads(tour.model, held_out, tour.meters, tour.rng), "chance": chance}
 
 
-def in_real_pictures(tour):
-    """Of every meter that reads a single picture: how well it tells the classes of held-out pictures apart, as they
-    were planted or came. {meter: AUROC (0.5 to 1), low, high, p corrected by Holm for all meters}."""
-    scene, rng = tour.scene, tour.rng
-    rows = scene.starts(REAL, rng)
-    last = np.isin(tour.labels[rows], tour.sides.last)
-    absolute = {n: m for n, m in tour.meters.items() if not (m.relative or m.confirms) and n != "hue"}
-    readings = measure_all(scene.planted(rows).numpy()[:, None], absolute)
-    found = {name: separation(reading[last, 0], reading[~last, 0], rng) for name, reading in readings.items()}
-    for row, p in zip(found.values(), holm([row["p"] for row in found.values()]), strict=True):
-        row["p"] = float(p)
-    return found
+def table_of(tour, readings, judge):
+    """The naming table of a walk's readings."""
+    return naming.table(readings, walks.alphas(), meters=tour.meters, rng=tour.rng, **judge)
 
 
-def separation(a, b, rng):
-    """AUROC of readings a against b, whichever is higher, with a bootstrap interval and p by shuffling."""
-    value = auroc(a, b)
-    draws = [auroc(rng.choice(a, len(a)), rng.choice(b, len(b))) for _ in range(DRAWS)]
-    both = np.concatenate([a, b])
-    chance = [auroc(*np.split(rng.permutation(both), [len(a)])) for _ in range(DRAWS)]
-    p = (1 + np.sum(np.abs(np.array(chance) - 0.5) >= abs(value - 0.5))) / (DRAWS + 1)
-    low, high = interval(draws if value >= 0.5 else 1 - np.array(draws))
-    return {"auroc": max(value, 1 - value), "low": low, "high": high, "p": float(p)}
+def shuffles(tour, rows, judge, n):
+    """The naming tables of n LDA directions fitted to permuted labels: the same starts, steps, meters and rule.
+
+    The latent space itself was learned with the true labels: this asks what a direction that knows nothing of the
+    classes would name in it.
+    """
+    true, z, rng, tables = tour.evidence(tour.sides), tour.codes(rows), generator(tour.scene.config, 11), []
+    for _ in tqdm(range(n), "shuffled labels", leave=False, disable=None):
+        (way,) = directions.fit_directions(replace(true, last=rng.permutation(true.last)), [KIND])
+        readings = measure_all(walks.decode(tour.model, walks.move(z, way, walks.alphas())), tour.meters)
+        tables.append(table_of(tour, readings, judge))
+    return tables
+
+
+def beside(row, tables):
+    """A row of the table with how many shuffled directions name its meter, and its p among their changes."""
+    same = [r for table in tables for r in table if r["meter"] == row["meter"]]
+    p = walks.p_value(abs(row["change"]), np.abs([r["change"] for r in same]))
+    return row | {"shuffled_named": sum(r["named"] for r in same), "p_shuffled": p}
+
+
+# ---- what the classes differ in anyway --------------------------------------------------------------------------
+
+
+def in_real_pictures(tour, rng):
+    """({meter: as `separation`, and p_holm, differs}, the pictures' mean variance by pixel).
+
+    Held-out pictures as the model saw them; of every meter that reads a single picture. Empty if a class has too few.
+    """
+    split = [np.flatnonzero(np.isin(tour.labels, side)) for side in (tour.sides.first, tour.sides.last)]
+    valid = tour.scene.rows("valid")
+    first, last = (rng.permutation(np.intersect1d(rows, valid))[: REAL // 2] for rows in split)
+    x = tour.scene.planted(np.concatenate([first, last])).numpy()
+    variance = float(x.var(0).mean()) if len(x) else 0.0
+    if min(len(first), len(last)) < FEWEST:
+        return {}, variance
+    absolute = {n: m for n, m in tour.meters.items() if not (m.relative or m.confirms or m.unit == TURN)}
+    readings = measure_all(x[:, None], absolute)
+    found = {n: separation(r[: len(first), 0], r[len(first) :, 0], rng) for n, r in readings.items()}
+    corrected = holm([row["p"] for row in found.values()])
+    return {n: row | differing(row, p) for (n, row), p in zip(found.items(), corrected, strict=True)}, variance
+
+
+def separation(first, last, rng):
+    """AUROC of readings last (M,) over readings first (N,): above 0.5 the last class reads higher.
+
+    With a bootstrap interval over pictures, and p by Mann-Whitney: 1 where all readings are the same.
+    """
+    draws = aurocs(*(each[rng.integers(0, len(each), (DRAWS, len(each)))] for each in (last, first)))
+    low, high = interval(draws)
+    p = float(mannwhitneyu(last, first).pvalue) if np.ptp(np.concatenate([first, last])) else 1.0
+    return {"auroc": auroc(last, first), "low": low, "high": high, "p": p}
+
+
+def differing(row, p):
+    """p after Holm, and whether the classes differ: beyond chance, and by enough to matter."""
+    far = max(row["auroc"], 1 - row["auroc"]) >= DIFFERS["auroc"]
+    return {"p_holm": float(p), "differs": bool(far and p <= DIFFERS["p_holm"])}
+
+
+# ---- what is told -----------------------------------------------------------------------------------------------
 
 
 def draw(tour, walk, path):
     """The strip of decoded frames."""
-    some = np.s_[:SHOWN, ::2]
-    last = tour.sides.last[-1]
+    some, last = np.s_[:STRIP_STARTS, ::STRIP_EVERY], tour.sides.last[-1]
     column = walk.probability[..., tour.scene.classes.index(last)][some]
     captions = [[f"{p:.2f}" for p in row] for row in column]
     title = f"Walk from {tour.sides}: probability of {last}"
     plots.strip(runs.as_pictures(walk.frames)[some], captions, title).savefig(path, dpi=110)
 
 
-def told(tour, walk, table, shuffled, real, chance):
+def told(tour, walk, judge, shuffled, real, variance):
     """What unknown.json holds."""
-    config, train = tour.scene.config, runs.read_json(tour.scene.folder / "train.json")
-    named = [row["meter"] for row in table if row["named"]]
-    decided = walk.probability.argmax(-1)
-    return {
-        "kind": "unknown",
-        "run": str(tour.scene.folder),
-        "dataset": config["dataset"],
-        "contrast": str(tour.sides),
-        "sentence": naming.sentence(table, tour.meters),
-        "named": named,
-        "meters": table,
-        "random_directions": len(next(iter(chance.values()))),
-        "random_change": {name: median_size(c) for name, c in chance.items()},
-        "shuffled": {"directions": len(shuffled), "that_name_something": sum(map(bool, shuffled)), "named": shuffled},
-        "real": real,
-        "flips": float((decided[:, 0] != decided[:, -1]).mean()),
-        "recon_mse": train["aae"]["recon_mse"],
-        "accuracy": train["aae"]["valid_accuracy"],
-        "cannot": limits(named, real, train["aae"]["recon_mse"], list(tour.meters), shuffled),
-    }
+    config, aae = tour.scene.config, runs.read_json(tour.scene.folder / "train.json")["aae"]
+    table = [beside(row, shuffled) for row in table_of(tour, walk.readings, judge)]
+    decided, null = walk.probability.argmax(-1), [named(each) for each in shuffled]
+    found = {key: config[key] for key in ("dataset", "arm", "factor", "classes")}
+    found |= {"kind": "unknown", "run": str(tour.scene.folder), "contrast": str(tour.sides)}
+    found |= {"first": tour.sides.first[0], "last": tour.sides.last[-1], "starts": len(decided)}
+    found |= {"sentence": naming.sentence(table, tour.meters), "named": named(table), "meters": table}
+    found["random_directions"] = len(next(iter(judge["chance"].values())))
+    found["random_change"] = {name: median_size(change) for name, change in judge["chance"].items()}
+    found["shuffled"] = {"directions": len(null), "that_name_something": sum(map(bool, null)), "named": null}
+    found |= {"real": real, "flips": float((decided[:, 0] != decided[:, -1]).mean())}
+    found |= {"recon_mse": aae["recon_mse"], "variance": variance, "accuracy": aae["valid_accuracy"]}
+    return found | {"cautions": cautions(found), "cannot": limits(found), "next": next_steps(found)}
 
 
-def limits(named, real, mse, meters, shuffled):
-    """What cannot be known from this run, in sentences."""
-    differ = [n for n, row in real.items() if row["p"] <= 0.05 and row["auroc"] >= 0.6]
-    both, alone = [n for n in named if n in differ], [n for n in named if n not in differ]
-    found = []
-    if both:
-        found.append(f"The classes differ in {', '.join(both)} in the real pictures too. That may be what the classes "
-                     "are, or how their pictures were made; the model cannot tell you which.")  # fmt: skip
-    if alone:
-        found.append(f"A change of {', '.join(alone)} along the walk was not found between the real pictures of the "
-                     "classes, or no meter reads it in a single picture.")  # fmt: skip
-    if not named:
-        found.append("Nothing was named. That is no proof of innocence: a shortcut may be one that no meter reads, or "
-                     "one that the decoder does not draw.")  # fmt: skip
-    n = sum(map(bool, shuffled))
-    return found + [
-        "Whether the model uses what the walk shows, or only sees it, needs models for which it is useless: there are "
-        "none here. A walk shows what goes with the classes in the training data, not what causes the answer.",
-        f"Only these quantities have a meter: {', '.join(m.replace('_', ' ') for m in meters)}. Anything else, such as "
-        "a texture, an object or a word in the picture, has to be seen in the frames.",
-        f"The decoder misses pictures by a mean squared error of {mse:.4f}: small or rare details cannot appear.",
-        f"Of {len(shuffled)} directions that were fitted to shuffled labels, {n} would have named something.",
-    ]  # fmt: skip
+def listed(names):
+    """Names of meters in a sentence: "x, y and edge darkness"."""
+    *front, end = [name.replace("_", " ") for name in names]
+    return f"{', '.join(front)} and {end}" if front else end
+
+
+def cautions(found):
+    """What has to be known before the finding is read: sentences, mostly none."""
+    null, arm, factor = found["shuffled"], found["arm"], found["factor"]
+    said = []
+    if arm != "normal":
+        said.append(
+            f"This run planted {factor} itself (arm {arm}): what the walk shows may be that. To ask about the pictures "
+            "as they came, train with --arm normal."
+        )
+    if null["that_name_something"] > naming.RULE.p_any * null["directions"]:
+        said.append(
+            f"{null['that_name_something']} of {null['directions']} directions fitted to shuffled labels name "
+            "something too. In this latent space a name alone is weak evidence: look at the last columns of the table."
+        )
+    if found["flips"] < 0.5:
+        said.append(
+            f"The model changes its mind in {found['flips']:.0%} of the walks only: what the walk changes is not what "
+            "decides most of its answers."
+        )
+    return said
+
+
+def limits(found):
+    """What cannot be known from this run, in sentences tied to what was found."""
+    mse, share = found["recon_mse"], found["recon_mse"] / (found["variance"] or float("inf"))
+    said = [
+        *about_classes(found),
+        "Whether the model uses what the walk shows, or only sees it, cannot be told: that needs control models, for "
+        "which the factor is there and useless, and there are none here.",
+        "A walk shows what goes with the classes in the training data. What goes together need not be cause and "
+        "effect: a quantity without a meter may stand behind one that has one.",
+        f"Only these quantities have a meter: {listed(r['meter'] for r in found['meters'])}. What none of them reads "
+        "cannot be named: a texture, an object or a word in the picture has to be seen in the frames.",
+        f"What the decoder cannot draw cannot appear. It misses the pictures by a mean squared error of {mse:.4f}, "
+        f"{share:.0%} of their variance: "
+        + ("it has not learned to draw them." if share >= 1 else "small and rare details are lost first."),
+    ]
+    if len(found["classes"]) > 2:
+        said.append(
+            f"Of {len(found['classes'])} classes only the first and the last were compared: {found['contrast']}."
+        )
+    return said
+
+
+def about_classes(found):
+    """What the named meters, beside the real pictures, leave open: sentences."""
+    real, rows = found["real"], {row["meter"]: row for row in found["meters"]}
+    seen = [name for name in found["named"] if name in real]
+    differ, same = [n for n in seen if real[n]["differs"]], [n for n in seen if not real[n]["differs"]]
+    said = [both(found, name, rows[name]["change"]) for name in differ]
+    if same:
+        said.append(
+            f"The walk changes {listed(same)}, in which the real pictures of {found['first']} and {found['last']} were "
+            "not found to differ. It may be a side effect of the decoder, or a difference too small for these pictures."
+        )
+    if unread := [name for name in found["named"] if name not in real]:
+        why = "is only read between frames" if real else "was not read in real pictures: a class has too few held out"
+        said.append(
+            f"The walk changes {listed(unread)}, which {why}. Whether the classes differ in it has to be looked up in "
+            "the pictures."
+        )
+    if not found["named"]:
+        said.append(
+            "Nothing was named. That does not clear the model: a shortcut may be one that no meter reads, or one that "
+            "the decoder does not draw."
+        )
+    hidden = [name for name in real if real[name]["differs"] and name not in found["named"]]
+    if hidden:
+        said.append(
+            f"The real pictures of the classes differ in {listed(hidden)}, which the walk was not found to change. The "
+            "model may use it all the same, where the decoder or this one direction does not show it."
+        )
+    return said
+
+
+def both(found, name, change):
+    """What it means that a meter changes on the walk and differs between the classes in the real pictures too."""
+    row, what = found["real"][name], name.replace("_", " ")
+    higher = found["last"] if row["auroc"] > 0.5 else found["first"]
+    start = f"Real pictures of {higher} read higher in {what} (AUROC {max(row['auroc'], 1 - row['auroc']):.2f})"
+    if (change > 0) == (row["auroc"] > 0.5):
+        return (
+            f"{start}, as on the walk. That may be a genuine property of the classes, or how their pictures were "
+            "made: this run cannot tell which."
+        )
+    return f"{start}, the other way round than on the walk: the walk's {what} is not simply what the pictures show."
+
+
+def next_steps(found):
+    """What to do next: a list of {"text", "command"}, the command "" where there is none."""
+    known = [f.name for f in FACTORS.values() if f.meter in found["named"]]
+    factor = known[0] if known else "brightness"
+    start = f"Train again with {factor} made useless" if known else "Make a factor that you suspect useless"
+    data = shlex.quote(str(found["dataset"]))
+    return [
+        {
+            "text": f"{start}: planted, the same in all classes. If the accuracy holds, the classes can be told "
+            "without it; if it falls, that is a sign, no proof, that this model leaned on it.",
+            "command": f"python main.py --dataset {data} --factor {factor} --arm irrelevant",
+        },
+        {
+            "text": "Collect pictures in which it is balanced between the classes, train on them, and ask again.",
+            "command": "",
+        },
+        {
+            "text": "See whether these data and models can show such a factor at all: plant it in your own pictures, "
+            "where the truth is known, with control models.",
+            "command": f"python main.py audit --dataset {data} --factors {factor}",
+        },
+    ]
+
+
+def at_least(p):
+    """A p value in words: "= 0.012", or "< 0.001"."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def in_words(found):
-    """The finding, what goes with it in the real pictures, and what cannot be known, for the terminal."""
-    lines = [f"From {found['contrast']}: {found['sentence']}."]
-    lines += [f"  real pictures, {n}: AUROC {r['auroc']:.2f} [{r['low']:.2f}, {r['high']:.2f}], p {r['p']:.3f}"
+    """The finding, its nulls, the real pictures, what cannot be known and what to do next, for the terminal."""
+    null = found["shuffled"]
+    lines = [f"From {found['contrast']}, the decoded picture {found['sentence']}."]
+    lines += [f"Of {null['directions']} directions fitted to shuffled labels, {null['that_name_something']} name "
+              f"something; {found['random_directions']} random directions gave the p values."]  # fmt: skip
+    lines += [f"Caution: {each}" for each in found["cautions"]]
+    lines += [f"Real pictures, AUROC of {found['last']} over {found['first']}:"] if found["real"] else []
+    lines += [f"  {n.replace('_', ' ')}: {r['auroc']:.2f} [{r['low']:.2f}, {r['high']:.2f}], p {at_least(r['p_holm'])}"
               for n, r in found["real"].items()]  # fmt: skip
-    return "\n".join([*lines, "What this cannot know:", *(f"  - {each}" for each in found["cannot"])])
+    lines += ["What this cannot know:", *(f"  - {each}" for each in found["cannot"]), "What to do next:"]
+    return "\n".join([*lines, *(f"  - {s['text']} {s['command']}".rstrip() for s in found["next"])])

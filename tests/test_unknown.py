@@ -1,58 +1,155 @@
 """`audit --unknown`: what a run's direction changes, with nulls, and what cannot be known."""
 
 import json
+import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from commands import unknown
+from latent_nav.directions import contrast
+from latent_nav.photometry import meters_for
+from report import write_unknown_page
+
+
+def files(folder):
+    """The bytes of every file of a folder that is not `unknown`'s own, by its path."""
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.stem != "unknown"}
 
 
 @pytest.fixture(scope="module")
 def asked(toy_run, tmp_path_factory):
-    """A run that has been asked, and what was found."""
+    """A run that has been asked, what was found, and its other files before that."""
     folder = tmp_path_factory.mktemp("unknown") / "run"
     shutil.copytree(toy_run, folder)
-    return folder, unknown.unknown(folder)
+    before = files(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unknown, "STARTS", 8)
+        patch.setattr(unknown, "FEWEST", 3)  # the toy holds out 3 dogs
+        return folder, unknown.unknown(folder, fits=4), before
+
+
+def row(meter="luminance", change=0.1, **more):
+    """A row of a naming table, as far as `unknown` reads it."""
+    return {"meter": meter, "change": change, "named": True, **more}
+
+
+def fake(named=(), change=0.1, real=None, **more):
+    """What `limits`, `cautions` and `next_steps` read of unknown.json."""
+    found = {"named": list(named), "meters": [row(m, change) for m in named or ["tag"]], "real": real or {}}
+    found |= {"first": "cat", "last": "dog", "contrast": "cat to dog", "classes": ["cat", "dog"], "dataset": "my data"}
+    found |= {"recon_mse": 0.01, "variance": 0.05, "arm": "normal", "factor": "rotation", "flips": 1.0}
+    return found | {"shuffled": {"directions": 20, "that_name_something": 0}} | more
 
 
 def test_every_meter_stands_beside_its_nulls(asked):
-    folder, found = asked
+    folder, found, _ = asked
     kept = json.loads((folder / "unknown.json").read_text())
     assert {m["meter"] for m in kept["meters"]} >= {"rotation", "luminance", "tag"}
     assert all(0 < m["p_any"] <= 1 and m["change_ci"][0] <= m["change_ci"][1] for m in kept["meters"])
-    assert kept["shuffled"]["directions"] == unknown.SHUFFLES == len(kept["shuffled"]["named"])
-    assert kept["random_directions"] == 4 and kept["named"] == [m["meter"] for m in kept["meters"] if m["named"]]
-    assert all(0.5 <= r["auroc"] <= 1 and 0 < r["p"] <= 1 for r in kept["real"].values())
-    assert "rotation" not in kept["real"] and found["contrast"] == "cat to dog"
+    assert all(0 <= m["shuffled_named"] <= 4 and 1 / 5 <= m["p_shuffled"] <= 1 for m in kept["meters"])
+    assert kept["shuffled"]["directions"] == 4 == len(kept["shuffled"]["named"])
+    assert kept["named"] == [m["meter"] for m in kept["meters"] if m["named"]] and found["contrast"] == "cat to dog"
+    assert set(kept["real"]) == {"luminance", "contrast", "sharpness", "saturation", "warmth", "edge_darkness", "tag"}
+    assert all(0 <= r["low"] <= r["high"] <= 1 and r["p"] <= r["p_holm"] <= 1 for r in kept["real"].values())
+
+
+def test_enough_random_directions_for_something_to_be_named(asked):
+    assert 1 / (asked[1]["random_directions"] + 1) < unknown.naming.RULE.p_any
+
+
+def test_what_navigate_left_is_not_touched(asked):
+    folder, _, before = asked
+    assert files(folder) == before
 
 
 def test_page_and_words_say_what_cannot_be_known(asked):
-    folder, found = asked
-    page = (folder / "unknown.html").read_text()
-    assert "What this cannot know" in page and "data:image" in page and "https://" not in page
-    words = unknown.in_words(found)
-    assert "shuffled labels" in words and "mean squared error" in words and "useless" in words
+    folder, found, _ = asked
+    page, words = (folder / "unknown.html").read_text(), unknown.in_words(found)
+    assert "data:image" in page and not re.search(r"(?:src|href)=.https?:", page)
+    for text in (page, words):
+        assert "What this cannot know" in text and "shuffled labels" in text and "mean squared error" in text
+        assert "control models" in text and "cause" in text and "--arm irrelevant" in text
+
+
+def test_the_page_escapes_what_the_run_holds(asked, tmp_path):
+    kept = json.loads((asked[0] / "unknown.json").read_text())
+    (tmp_path / "unknown.json").write_text(json.dumps(kept | {"last": "<b>dog", "dataset": "<script>"}))
+    page = write_unknown_page(tmp_path).read_text()
+    assert "&lt;b&gt;dog" in page and "<b>dog" not in page and "<script>" not in page and "<img" not in page
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "audit"}', '{"kind": "unknown"}'])
+def test_a_broken_file_is_refused_in_one_sentence(tmp_path, text):
+    (tmp_path / "unknown.json").write_text(text)
+    with pytest.raises(ValueError, match="run `audit --unknown` again"):
+        write_unknown_page(tmp_path)
 
 
 def test_classes_that_differ_are_told_apart_and_the_same_are_not():
     rng = np.random.default_rng(0)
-    a = rng.normal(1.5, 1, 80)
-    other, same = (unknown.separation(b, rng.normal(0, 1, 80), rng) for b in (a, rng.normal(0, 1, 80)))
-    assert other["auroc"] > 0.75 and other["p"] < 0.01 and other["low"] <= other["auroc"] <= other["high"]
-    assert same["auroc"] < 0.65 and same["p"] > 0.05
-    below = unknown.separation(-a, rng.normal(0, 1, 80), rng)
-    assert below["auroc"] > 0.75 and below["low"] > 0.5
+    cats, more, dogs = rng.normal(0, 1, 80), rng.normal(0, 1, 80), rng.normal(1.5, 1, 80)
+    other, back, same = (unknown.separation(*pair, rng) for pair in ((cats, dogs), (dogs, cats), (cats, more)))
+    assert other["auroc"] > 0.75 and other["p"] < 0.01 and 0.5 < other["low"] <= other["auroc"] <= other["high"]
+    assert back["auroc"] == pytest.approx(1 - other["auroc"]) and back["high"] < 0.5
+    assert same["low"] < 0.5 < same["high"] and same["p"] > 0.05
+    assert unknown.separation(np.ones(9), np.ones(9), rng)["p"] == 1
+    far, near = unknown.differing({"auroc": 0.3}, 0.01), unknown.differing({"auroc": 0.55}, 0.01)
+    assert far["differs"] and not near["differs"] and not unknown.differing({"auroc": 0.3}, 0.2)["differs"]
 
 
-def test_limits_follow_what_was_found():
-    real = {"luminance": {"auroc": 0.9, "p": 0.001}, "tag": {"auroc": 0.5, "p": 1.0}}
-    both = unknown.limits(["luminance"], real, 0.01, ["luminance"], [[]])
-    alone = unknown.limits(["tag"], real, 0.01, ["tag"], [[], ["tag"]])
-    none = unknown.limits([], real, 0.01, ["tag"], [[]])
-    assert "luminance in the real pictures too" in both[0] and "tag along the walk was not found" in alone[0]
-    assert "no proof of innocence" in none[0] and "Of 2 directions" in alone[-1] and ", 1 would" in alone[-1]
+def test_only_the_first_and_the_last_class_are_compared():
+    x = torch.rand(60, 1, 16, 16, generator=torch.Generator().manual_seed(0)) / 2
+    x[20:40] += 0.5  # the class between is bright
+    labels, meters = np.repeat(["a", "b", "c"], 20), meters_for(1)
+    scene = SimpleNamespace(rows=lambda split: np.arange(60), planted=lambda rows: x[rows])
+    tour = SimpleNamespace(scene=scene, labels=labels, meters=meters, sides=contrast("", ["a", "b", "c"]))
+    assert not unknown.in_real_pictures(tour, np.random.default_rng(0))[0]["luminance"]["differs"]
+    tour.sides = contrast("a:b", ["a", "b", "c"])
+    found = unknown.in_real_pictures(tour, np.random.default_rng(0))[0]["luminance"]
+    assert found["differs"] and found["auroc"] == 1
+    scene.rows = lambda split: np.arange(24)  # four of b are held out
+    assert unknown.in_real_pictures(tour, np.random.default_rng(0))[0] == {}
+
+
+def test_a_shuffled_direction_that_goes_further_speaks_against_a_row():
+    tables = [[row(change=-0.5)], [row(change=0.01) | {"named": False}]]
+    found = unknown.beside(row(change=0.1), tables)
+    assert found["shuffled_named"] == 1 and found["p_shuffled"] == pytest.approx(2 / 3)
+
+
+def test_what_is_said_of_the_classes_follows_the_real_pictures():
+    differ, alike = ({"luminance": {"auroc": a, "differs": d}} for a, d in ((0.9, True), (0.5, False)))
+    said = lambda **more: unknown.limits(fake(**more))[0]  # noqa: E731
+    assert "pictures of dog read higher in luminance (AUROC 0.90)" in said(named=["luminance"], real=differ)
+    assert "genuine property of the classes" in said(named=["luminance"], real=differ)
+    assert "other way round" in said(named=["luminance"], real=differ, change=-0.1)
+    assert "not found to differ" in said(named=["luminance"], real=alike)
+    assert "only read between frames" in said(named=["rotation"], real=alike)
+    assert "too few held out" in said(named=["luminance"])
+    assert "does not clear the model" in said(real=alike)
+    assert "differ in luminance, which the walk was not found" in unknown.limits(fake(real=differ))[1]
+
+
+def test_limits_name_the_error_and_the_classes_left_out():
+    said = " ".join(unknown.limits(fake(["tag"], classes=["cat", "cow", "dog"])))
+    assert "0.0100, 20% of their variance" in said and "Of 3 classes only the first and the last" in said
+
+
+def test_cautions_stand_where_they_are_due():
+    assert unknown.cautions(fake()) == []
+    null = {"directions": 20, "that_name_something": 5}
+    planted, lax, idle = unknown.cautions(fake(arm="biased", shuffled=null, flips=0.1))
+    assert "planted rotation itself" in planted and "5 of 20" in lax and "10%" in idle
+
+
+def test_the_next_step_plants_what_was_named():
+    train, _, audit = unknown.next_steps(fake(["scale", "sharpness"]))
+    assert train["command"] == "python main.py --dataset 'my data' --factor blur --arm irrelevant"
+    assert audit["command"] == "python main.py audit --dataset 'my data' --factors blur"
 
 
 def test_a_folder_that_is_no_run_is_refused(door, tmp_path):

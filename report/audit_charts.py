@@ -75,8 +75,9 @@ def ticks(axes: Axes) -> Markup:
 
 def marks(axes: Axes, asked: dict) -> Markup:
     """Where chance is, and from where detection counts."""
-    wanted = asked.get("detection")
-    found = axes.mark(0.5, "chance", "stage")
+    wanted, at = asked.get("detection"), float(axes.px(0.5)) - 4
+    chance = tag("text", "chance", x=at, y=axes.top + 2, class_="stage-text", text_anchor="end")  # clear of the other
+    found = axes.mark(0.5, class_="stage") + chance
     return found + axes.mark(wanted, f"wanted: {wanted:g}") if isinstance(wanted, (int, float)) else found
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 MEANS = {
-    "oracle": "returns the planted value where the model is biased, and names it: has to be REVEALS",
-    "constant": "the same number everywhere: has to be DOES NOT",
-    "random": "noise: has to be DOES NOT",
-    "edges": "edges of the picture, whatever the model: has to be DOES NOT",
+    "oracle": "returns the planted value where the model is biased, and names it",
+    "constant": "the same number everywhere",
+    "random": "noise",
+    "edges": "edges of the picture, whatever the model",
 }
 EXPECTED = {"oracle": "REVEALS", "constant": "DOES NOT", "random": "DOES NOT", "edges": "DOES NOT"}
 

@@ -97,9 +97,9 @@ CANDIDATES = {
     "background": "background: what is behind the object",
 }
 HELP = {
-    "map": "Top row: pictures. Below: where the model says its evidence lies (red for the last class, blue against).",
-    "walk": "Each row starts from one picture; from left to right it is changed towards the last class.",
-    "sorted": "Real pictures, from those that the model calls the first class most surely to those of the last.",
+    "map": "Top row: pictures. Below: where the model says its evidence for {last} lies (red for it, blue against).",
+    "walk": "Each row starts from one picture; from left to right it is changed towards {last}.",
+    "sorted": "Real pictures, from those that the model calls {first} most surely to those it calls {last}.",
 }
 ASKED = ("walk:head", "sorted", "gradcam", "integrated_gradients", "lrp_epsilon_plus")
 
@@ -109,11 +109,12 @@ def write_quiz(folder, cases, title, seed=0):
     rng = np.random.default_rng([seed, 11])
     wanted = [(case, e, m, arm) for case in cases for e, m in asked_of(case) for arm in ("biased", "irrelevant")]
     rng.shuffle(wanted)
-    questions = []
+    classes, questions = cases[0].scene.classes, []
     for number, (case, explanation, model, arm) in enumerate(wanted, 1):
         canvas = question(case, explanation, model, arm, rng.permutation(len(case.probe.values))[:COLUMNS])
         kind = explanation.partition(":")[0] if explanation.startswith(("walk", "sorted")) else "map"
-        about = {"title": title(explanation, model), "kind": kind, "help": HELP[kind], "arm": arm}
+        told = HELP[kind].format(first=classes[0], last=classes[-1])
+        about = {"title": title(explanation, model), "kind": kind, "help": told, "arm": arm}
         about["answer"] = case.condition.factor if arm == "biased" else "none"
         questions.append(about | {"figure": save(folder, f"quiz-{number}", canvas), "model": model})
     candidates = [{"id": k, "title": v} for k, v in CANDIDATES.items()]
@@ -123,7 +124,7 @@ def write_quiz(folder, cases, title, seed=0):
         "seed": seed,
         "candidates": candidates,
         "questions": questions,
-        "classes": cases[0].scene.classes,
+        "classes": classes,
     }
     runs.write_json(Path(folder) / "quiz.json", found)
 

@@ -7,7 +7,7 @@ import runs
 from audit import controls
 from audit.statistics import holm
 from bias import FACTORS
-from commands import audit_pictures, judging, judging_walks
+from commands import audit_pictures, chance, judging, judging_walks
 from commands import train as training
 from commands.audit_words import summary
 
@@ -25,10 +25,10 @@ def finish(found, failed, seconds, began, trained):
     cells = judging.judge(cells, {k: f["gates"] for k, f in factors.items()}, found.asked)
     audit_pictures.draw_all(found.folder, cases, cells, factors)
     audit_pictures.write_quiz(found.folder, cases, audit_title)
-    chance = chance_of(cases, failed, found.asked)
     seconds |= {"scoring": time.perf_counter() - start, "total": time.perf_counter() - began}
-    result = about(found) | {"factors": factors, "cells": cells, "chance": chance, "seconds": seconds}
+    result = about(found) | {"factors": factors, "cells": cells, "seconds": seconds}
     result |= {"memory_mb": peak_memory(), "arms_trained": trained, "arms_cached": len(found.every()) - trained}
+    result["chance"] = chance_of(cases, failed, found.asked)
     result["summary"] = summary(result)
     runs.write_json(found.folder / "audit.json", result)
     return result
@@ -70,12 +70,8 @@ def chance_of(cases, failed, asked):
     """The check of chance of the first condition that has seeds enough; None if none has."""
     for case in cases:
         mine = {(m, k) for (key, m, k) in failed if key == case.condition.key}
-        if found := judging.chance(case, mine):
-            alarm = lambda d: d["auroc"] >= asked.detection and d["false_alarms"] <= asked.false_alarms  # noqa: E731
-            reveals = {name: sum(map(alarm, each)) for name, each in found.items()}
-            highest = {name: max(d["auroc"] for d in each) for name, each in found.items()}
-            pairs = len(next(iter(found.values())))
-            return {"factor": case.condition.key, "pairs": pairs, "reveals": reveals, "highest": highest}
+        if found := chance.chance(case, mine):
+            return chance.told(case, found, asked)
     return None
 
 
@@ -92,7 +88,8 @@ def about(found):
 
 def audit_title(explanation, model):
     """What an explanation is called in the quiz, and whose it is."""
-    return f"{judging.title(explanation)['title']}, of {'an AAE' if model == 'aae' else 'a ResNet34'}"
+    own = "walk in the latent space" if explanation.startswith("walk:") else judging.title(explanation)["title"]
+    return f"{own}, of {'an AAE' if model == 'aae' else 'a ResNet34'}"
 
 
 def peak_memory():

@@ -1,5 +1,7 @@
 """An audit in plain words: its summary for people who read no tables, and its table for the terminal."""
 
+from audit.controls import EXPECTED
+
 ORDER = ("REVEALS", "DOES NOT", "UNDECIDED")
 
 
@@ -12,11 +14,11 @@ def summary(result):
     told += [of_factor(result, key) for key in result["factors"]]
     told += of_controls(result)
     if chance := result.get("chance"):
-        n = sum(chance["reveals"].values())
-        alarms, many = n or "no", len(chance["reveals"])
+        n, m = (sum(chance[key].values()) for key in ("reveals", "detected"))
         told.append(
-            f"Between models that differ in their seed alone ({chance['pairs']} pairs of groups, {many} explanations) "
-            f"chance raised {alarms} alarm{'s' * (n != 1)}."
+            f"Between models that differ in their seed alone ({chance['pairs']} pairs of groups, "
+            f"{len(chance['reveals'])} explanations) chance got REVEALS {n or 'no'} time{'s' * (n != 1)}; detection "
+            f"alone passed {m or 'no'} time{'s' * (m != 1)}."
         )
     return told
 
@@ -31,7 +33,7 @@ def of_factor(result, key):
         head += f"{' and '.join(unused)} cannot be asked, the first gate failed; "
     by = {v: [c for c in cells if c["verdict"] == v] for v in ORDER}
     shown = [f"{title(result, c)}" for c in by["REVEALS"]]
-    head += f"revealed by {', '.join(shown)}; " if shown else "revealed by nothing; "
+    head += f"revealed by {'; '.join(shown)}. " if shown else "revealed by nothing. "
     return head + f"{len(by['DOES NOT'])} explanations do not reveal it, {len(by['UNDECIDED'])} are undecided."
 
 
@@ -55,7 +57,7 @@ def of_controls(result):
 
 def expected(c):
     """The verdict that a control must get."""
-    return "REVEALS" if c["explanation"] == "control:oracle" else "DOES NOT"
+    return EXPECTED[c["explanation"].partition(":")[2]]
 
 
 def table(result):

@@ -1,7 +1,6 @@
 """From the kept answers of all arms to the cells of the table: one explanation, one model, one condition each."""
 
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 
@@ -168,22 +167,31 @@ def map_name(case, scores):
 
 def sorted_cell(case, model):
     """The cell of real pictures sorted by a model's logit."""
+    seen = {arm: sorted_features(case, model, case.answers[model, arm]) for arm in ("biased", "irrelevant")}
+    about = detection(seen["biased"], seen["irrelevant"], case.rng("sorted", model))
+    return cell(case, "sorted", model, **sorted_name(case, case.answers[model, "biased"]), **about)
+
+
+def sorted_features(case, model, answers):
+    """What both ends of the sorted pictures differ in, as features (R, F) of each model."""
     asked = asking.probe_of(case.scene, case.condition, 600)
     chosen = ranking.subsets(len(asked.x), case.rng("sorted"))
-    seen = {arm: [of_planes(planes(ranking.ends(asked.x.numpy(), a["logit"], chosen)))
-                  for a in case.answers[model, arm]] for arm in ("biased", "irrelevant")}  # fmt: skip
+    return [of_planes(planes(ranking.ends(asked.x.numpy(), a["logit"], chosen))) for a in answers]
+
+
+def sorted_name(case, answers):
+    """named, naming and scores of the sorted pictures: which reading does the order follow within a class?"""
+    asked = asking.probe_of(case.scene, case.condition, 600)
     read = {n: r[:, 0] for n, r in measure_all(asked.x.numpy()[:, None], absolute(case.meters)).items()}
     read[case.factor.meter] = asked.values  # known: these pictures were made with it
-    each = [{n: ranking.within_classes(a["logit"], r, asked.labels) for n, r in read.items()}
-            for a in case.answers[model, "biased"]]  # fmt: skip
+    each = [{n: ranking.within_classes(a["logit"], r, asked.labels) for n, r in read.items()} for a in answers]
     mean = {n: float(np.mean([e[n] for e in each])) for n in read}
     best, own = max(mean, key=mean.get), mean[case.factor.meter]
     told = f"within a class the order follows {case.factor.name} most (Spearman {own:.2f})"
     if best != case.factor.meter or own < 0.5:
         told = f"within a class the order follows {best} ({mean[best]:.2f}), {case.factor.name} {own:.2f}"
     named = bool(best == case.factor.meter and own >= 0.5)
-    about = detection(seen["biased"], seen["irrelevant"], case.rng("sorted", model))
-    return cell(case, "sorted", model, named=named, naming=told, scores={"within_class": own}, **about)
+    return {"named": named, "naming": told, "scores": {"within_class": own}}
 
 
 def absolute(meters):
@@ -214,57 +222,20 @@ def decided(c, gate, asked):
     if c["status"] != "ok":
         return {"verdict": "UNDECIDED", "clause": f"{c['status']}: {c['reason']}"}
     clause = next((gate[g]["clause"] for g in c["gates"] if gate[g]["clause"]), None)
-    s = c["scores"]
-    walked = {"spearman": s["spearman"], "span": s["span"], "p": s["p_random"], "non_trivial": s["non_trivial"]} \
-        if c["explanation"].startswith("walk:") else None  # fmt: skip
-    told = verdict(clause, c | {"randomised": s.get("randomised")}, asked, walked)
+    told = of_cell(c, clause, asked)
     return {"verdict": told.value, "clause": told.clause}
 
 
-# ---- chance: seeds of arm irrelevant against each other ---------------------------------------------------------
-
-
-def halves(n):
-    """Every way to part n seeds into two equal groups, each once."""
-    for first in combinations(range(n), n // 2):
-        if 0 in first:
-            yield first, tuple(i for i in range(n) if i not in first)
-
-
-def chance(case, failed):
-    """Detection between groups of seeds of arm irrelevant alone: {"explanation/model": AUROC of each pair of groups}.
-
-    None with fewer than four seeds. One group is taken for biased, then the other: as many pairs as there are ways.
-    """
-    folders = case.folders["irrelevant"]
-    n = len(folders) // 2 * 2
-    if n < 6:
-        return None
-    found = {}
-    for model in case.models:
-        rows = case.flip_set(model)
-        for method in case.methods[model]:
-            if (method, model) in failed:
-                continue
-            arrays = read_maps(case, method, model, "irrelevant", folders[:n])
-            if "reason" not in arrays[0]:
-                found[f"{method}/{model}"] = among([of_planes(a["with"][rows]) for a in arrays], case.rng(method))
-    rows = case.flip_set("aae")
-    walked = [walks_of(case, "irrelevant", i)[1] for i in range(n)]
-    for name in walked[0]:
-        seen = [of_planes(planes(w[name]["difference"][rows])) for w in walked]
-        found[f"walk:{name}/aae"] = among(seen, case.rng(name))
-    return found
-
-
-def among(features, rng):
-    """Detection of one group of models from the other, for every way to part them: a list of dicts."""
-    pick = lambda group: [features[i] for i in group]  # noqa: E731
-    return [detection(pick(a), pick(b), rng) for a, b in halves(len(features))]
+def of_cell(c, gate, asked):
+    """The Verdict on a cell's scores; gate: why it cannot be judged, or None."""
+    s = c["scores"]
+    walked = {"spearman": s["spearman"], "span": s["span"], "p": s["p_random"], "non_trivial": s["non_trivial"]} \
+        if c["explanation"].startswith("walk:") else None  # fmt: skip
+    return verdict(gate, c | {"randomised": s.get("randomised")}, asked, walked)
 
 
 def title(explanation):
-    """{kind, title, means, paper} of an explanation by its name in the table."""
+    """{kind, title, means, paper} of an explanation by its name in the table; a control: the verdict expected too."""
     kind, _, name = explanation.partition(":")
     if kind == "walk":
         means = "decoded frames along a direction of the latent space, read by meters"
@@ -273,6 +244,7 @@ def title(explanation):
         means = "real pictures sorted by the model's logit, no explanation"
         return {"kind": "sorted", "title": "real pictures, sorted", "means": means, "paper": "Sixt et al., ICLR 2022"}
     if kind == "control":
-        return {"kind": "control", "title": f"control: {name}", "means": controls.MEANS[name], "paper": ""}
+        about = {"title": f"control: {name}", "means": controls.MEANS[name], "expected": controls.EXPECTED[name]}
+        return {"kind": "control", "paper": ""} | about
     how = METHODS[explanation]
     return {"kind": "map", "title": how.title, "means": how.means, "paper": how.paper}

@@ -26,15 +26,18 @@ def walk_cell(case, name, found, shift):
     about = detection(seen["biased"], seen["irrelevant"], case.rng(name))
     alarms = [reached(s, case) for arm in ("irrelevant", "normal") for s in scored.get(arm, [])]
     about["false_alarms"] = max(about["false_alarms"], float(np.mean(alarms)))
-    mine = scored["biased"]
-    numbers = {key: float(np.median([s[key] for s in mine]))
+    together = summed(case, scored["biased"])
+    together["scores"] |= {"boundary_error": boundary(case, name, rows), "walk_alarms": float(np.mean(alarms))}
+    return cell(case, f"walk:{name}", "aae", gates=["aae", "shown"], **together, **about)
+
+
+def summed(case, scored):
+    """scores (medians), named and naming of the walks of some models, from `walk_scores` of each."""
+    numbers = {key: float(np.median([s[key] for s in scored]))
                for key in ("spearman", "span", "slope", "p_random", "non_trivial", "flips", "realism")}  # fmt: skip
-    numbers["boundary_error"] = boundary(case, name, rows)
-    numbers["walk_alarms"] = float(np.mean(alarms))
-    named = float(np.mean([s["name"] == case.condition.factor for s in mine])) > 0.5
-    told = ", ".join(s["name"] or "nothing" for s in mine)
-    return cell(case, f"walk:{name}", "aae", scores=numbers, named=named, naming=f"named by its meters as: {told}",
-                gates=["aae", "shown"], **about)  # fmt: skip
+    named = float(np.mean([s["name"] == case.condition.factor for s in scored])) > 0.5
+    told = ", ".join(s["name"] or "nothing" for s in scored)
+    return {"scores": numbers, "named": named, "naming": f"named by its meters as: {told}"}
 
 
 def reached(scores, case):

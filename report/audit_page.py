@@ -245,13 +245,14 @@ def curves(result: dict, about: dict) -> list[dict]:
 
 
 def chance(result: dict) -> dict | None:
-    """How often seeds of arm irrelevant alone raised an alarm, most first; None where that was not asked."""
+    """How often seeds of arm irrelevant alone got REVEALS, most first; None where that was not asked."""
     found = result.get("chance")
     if not found:
         return None
-    highest = found.get("highest") or {}
+    highest, detected = found.get("highest") or {}, found.get("detected") or {}
+    titled = lambda name: title_of(result, *name.rpartition("/")[::2])  # noqa: E731
     rows = [
-        {"title": title_of(result, *name.rpartition("/")[::2]), "alarms": n, "highest": fixed(highest.get(name))}
+        {"title": titled(name), "alarms": n, "passed": detected.get(name, ""), "highest": fixed(highest.get(name))}
         for name, n in sorted(found["reveals"].items(), key=lambda pair: (-pair[1], -(highest.get(pair[0]) or 0)))
     ]
     alarms = sum(each["alarms"] for each in rows)

@@ -36,7 +36,7 @@ def described(maps):
     for title in maps:
         found[title.lower().replace(" ", "_")] = about("map", title, "how much each place counts", "Author & others")
     for name, verdict in CONTROLS.items():
-        found[f"control:{name}"] = about("control", f"control: {name}", f"a known thing: has to be {verdict}")
+        found[f"control:{name}"] = about("control", f"control: {name}", "a known thing") | {"expected": verdict}
     return found
 
 
@@ -107,7 +107,7 @@ def fake_audit(factors=("rotation", "tag"), maps=("Saliency", "Grad-CAM"), seed=
     head["factors"] = {key: fake_factor(rng, key) for key in factors}
     head["cells"] = [fake_cell(rng, e, m, k) for k in factors for e in about for m in models_of(e)]
     reveals = {f"{e}/{m}": 0 for e in about for m in models_of(e) if m != "none"}
-    head["chance"] = {"factor": factors[0], "pairs": 10, "reveals": reveals}
+    head["chance"] = {"factor": factors[0], "pairs": 10, "reveals": reveals, "detected": reveals | {"walk:lda/aae": 3}}
     return head | {"summary": [f"Models were trained with {len(factors)} shortcuts.", "Walks reveal.", "Maps do not."]}
 
 
@@ -282,10 +282,12 @@ def test_figures_that_are_gone_or_elsewhere_are_not_shown(page, folder):
 
 def test_chance_names_who_raised_an_alarm(page):
     result = fake_audit(("rotation",))
-    assert "No explanation raised an alarm." in section(page(result), "chance")
+    assert "No explanation got REVEALS." in section(page(result), "chance")
     result["chance"]["reveals"]["grad-cam/baseline"] = 2
     told = section(page(result), "chance")
-    assert "2 alarms were raised" in told and re.search(r"<tbody><tr><th[^>]*>Grad-CAM, ResNet34</th><td>2 of 10", told)
+    assert "REVEALS all the same: 2 times" in told and re.search(
+        r"<tbody><tr><th[^>]*>Grad-CAM, ResNet34</th><td>2 of 10", told
+    )
 
 
 def mended(**more):
@@ -303,3 +305,14 @@ def test_broken_files_are_refused_in_a_sentence(tmp_path, content):
     with pytest.raises(ValueError, match="audit.json .*again|run `audit` first"):
         report.write_audit_page(tmp_path)
     assert not list(tmp_path.glob("*.html"))
+
+
+@pytest.mark.parametrize("low", [0.0, 0.4, 0.9])
+def test_labels_of_the_detection_do_not_overlap(page, low):
+    result = fake_audit(("rotation",), ())
+    result["cells"][0] |= {"auroc": 0.95, "low": low, "high": 1.0}
+    text = details(page(result), 1)
+    chance, wanted = (re.search(rf"<text([^>]*)>{name}", text).group(1) for name in ("chance", "wanted"))
+    assert 'text-anchor="end"' in chance and 'text-anchor="end"' in wanted
+    gap = float(re.search(r'x="([^"]+)', wanted).group(1)) - float(re.search(r'x="([^"]+)', chance).group(1))
+    assert gap > 70  # units: as wide as the longer label at its size

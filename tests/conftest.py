@@ -5,7 +5,10 @@ from pathlib import Path
 from tempfile import gettempdir
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: tests share their machine
-os.environ["FASTAI_HOME"] = str(Path(gettempdir()) / "xaae-tests")  # nothing is kept in the home folder
+if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core for each worker of the tests
+worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+os.environ["FASTAI_HOME"] = str(Path(gettempdir()) / f"xaae-tests-{worker}")  # nothing is kept in the home folder
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -31,8 +31,8 @@ AUDITING = [
     option("--label-noise", type=click.FloatRange(0, 0.5), help="Share of the biased arm's training items that get "
            "another class's label, so that content tells less than the factor.  [by preset]"),
     option("--seeds", type=click.IntRange(min=2), help="Models of each arm.  [by preset]"),
-    option("--irrelevant-seeds", type=click.IntRange(min=2), help="More models of arm irrelevant, 6 for ten pairs of "
-           "groups, to see how often chance raises an alarm.  [as --seeds]"),
+    option("--irrelevant-seeds", type=click.IntRange(min=6), help="More models of arm irrelevant for the first factor, "
+           "6 for ten pairs of groups, to see how often chance raises an alarm.  [as --seeds]"),
     option("--dataset", help="As for `run`; every arm is trained on it.  [synthpets]"),
     option("--data-root", type=click.Path(), help="Where data are looked for and unpacked.  [fastai's data folder]"),
     option("--items", type=click.IntRange(min=100), help="Use at most so many items.  [by preset]"),

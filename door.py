@@ -43,3 +43,11 @@ def timed(what, work):
     result = work()
     click.echo(f"{what}: {time.perf_counter() - began:.0f} s")
     return result
+
+
+def alone(name):
+    """InputError if another option than this one was given too."""
+    ctx = click.get_current_context()
+    given = [p for p in ctx.params if ctx.get_parameter_source(p) == click.core.ParameterSource.COMMANDLINE]
+    if others := [f"--{p.replace('_', '-')}" for p in given if p != name]:
+        raise InputError(f"--{name} takes no other option: leave out {', '.join(others)}.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from audit_options import with_auditing
-from door import Door, refuse, timed
+from door import Door, alone, refuse, timed
 from errors import InputError
 from machine import quieten
 from options import (
@@ -218,6 +218,8 @@ def audit(unknown, **given):
     quieten()
     if unknown:
         from commands import unknown as command
+
+        alone("unknown")
 
         found = timed("Looking for what nobody named", partial(command.unknown, unknown))
         return click.echo(f"{command.in_words(found)}\nWritten: {Path(unknown) / 'unknown.html'}")

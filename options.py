@@ -100,7 +100,10 @@ def parse_pair(ctx, param, texts):
 
 def names(ctx, param, text):
     """`lda,pca:2` -> ["lda", "pca:2"]."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
+    found = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if text is not None and not found:
+        raise click.BadParameter("write one name or more, with commas.")
+    return found
 
 
 def parse_rows(ctx, param, text):

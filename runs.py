@@ -46,11 +46,11 @@ def plan_folder(out, name, overwrite=False):
     return folder
 
 
-def check_writable(folder):
+def check_writable(folder, option="--out"):
     """InputError unless `folder`, or the nearest folder above it that exists, can be written."""
     nearest = next(p for p in [folder, *folder.absolute().parents] if p.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise InputError(f"{folder} cannot be written ({nearest} does not allow it): choose another --out.")
+        raise InputError(f"{folder} cannot be written ({nearest} does not allow it): choose another {option}.")
 
 
 def make_folder(folder):

@@ -1,5 +1,7 @@
 """Settings: flat, typed by the door, completed by a preset and by what the data need, saved with every run."""
 
+import shlex
+
 AUDITED = (  # the methods of an audit, of every family; any others by --methods
     "saliency",
     "input_x_gradient",
@@ -108,3 +110,13 @@ def native_size(dataset):
 def epochs_for(seen, items):
     """Epochs that show about `seen` pictures of a training set of `items`: 2 to 60."""
     return min(60, max(2, round(seen / items)))
+
+
+def options_of(config):
+    """The options that make another run as long and as large as that of `config`: " --preset smoke ...", or nothing."""
+    usual, words = PRESETS[config["preset"]], []
+    words += [] if config["preset"] == "default" else ["--preset", config["preset"]]
+    for key in ("data_root", "items", "size", "epochs", "baseline_epochs"):
+        if config.get(key) is not None and config[key] != usual.get(key):
+            words += [f"--{key.replace('_', '-')}", str(config[key])]
+    return "".join(f" {shlex.quote(word)}" for word in words)

@@ -81,6 +81,11 @@ class Arm:
             return Condition("rotation")
         return self.condition if self.arm == "biased" else replace(self.condition, contamination=1.0)
 
+    def words(self):
+        """What it is called where people read: "tag, biased, seed 0", "normal, seed 0"."""
+        about = self.arm if self.arm == "normal" else f"{self.trained_as().key}, {self.arm}"
+        return f"{about}, seed {self.seed}"
+
     def key(self, base):
         """The name of its folder: arms with the same settings have the same."""
         return f"{self.trained_as().file()}-{self.arm}-s{self.seed}-{digest(self.settings(base))}"
@@ -101,6 +106,9 @@ def conditions(factors, strengths=(1.0,), contaminations=(1.0,)):
 
 
 def arms(conditions, seeds, irrelevant_seeds=None):
-    """{condition: {arm: [Arm of each seed]}}; `irrelevant_seeds`: more of that arm, for the check of chance."""
-    many = {"irrelevant": max(seeds, irrelevant_seeds or 0)}
-    return {c: {a: [Arm(c, a, s) for s in range(many.get(a, seeds))] for a in ARMS} for c in conditions}
+    """{condition: {arm: [Arm of each seed]}}; `irrelevant_seeds`: more of that arm, of the first condition alone, for
+    the check of chance."""
+    found = {c: {a: [Arm(c, a, s) for s in range(seeds)] for a in ARMS} for c in conditions}
+    more = [Arm(conditions[0], "irrelevant", s) for s in range(seeds, irrelevant_seeds or 0)]
+    found[conditions[0]]["irrelevant"] += more
+    return found

@@ -10,7 +10,8 @@ class Thresholds:
     """What a verdict asks for; fixed before a run, printed and saved with it.
 
     meter_error and span: shares of the planted shift. p_holm: of detection, corrected for the number of cells.
-    pointing: share of a local factor's place that the map's strongest places cover. same_map: correlation from which a
+    pointing and no_pointing: share of a local factor's place that the map's strongest places cover, from which it names
+    the factor, and up to which it does not; between them it cannot be told. same_map: correlation from which a
     map of a global factor counts as the same with and without it. randomised: correlation with the maps of a network
     of random weights from which a map counts as one that does not explain the model.
     """
@@ -27,6 +28,7 @@ class Thresholds:
     p: float = 0.01
     non_trivial: float = 0.5
     pointing: float = 0.5
+    no_pointing: float = 0.25
     same_map: float = 0.8
     randomised: float = 0.9
 
@@ -50,18 +52,25 @@ def gate_use(spurious, asked):
     arbitrary (rotation: 48 to 69 % of them right) and tells nothing of use.
     """
     if not spurious["biased"] >= asked.spurious_biased:
-        return f"no bias learned: spurious score {spurious['biased']:.2f}, asked for {asked.spurious_biased:.2f}"
+        return f"no bias learned: spurious score {beside(spurious['biased'], asked.spurious_biased, 'asked for')}"
     control, most = spurious.get("irrelevant", 0), asked.spurious_control
     if control > most:
-        return f"arm irrelevant follows the factor too: spurious score {control:.2f}, at most {most:.2f}"
+        return f"arm irrelevant follows the factor too: spurious score {beside(control, most)}"
     return None
 
 
-def gate_shown(error, most):
-    """Gate 1: why the decoder cannot be asked, None if it can. error and most: of the meter, in the factor's unit."""
+def gate_shown(error, most, unit=""):
+    """Gate 1: why the decoder cannot be asked, None if it can. error and most: of the meter, in its unit."""
     if not error <= most:
-        return f"the decoder cannot show this factor: its meter is off by {error:.3g}, at most {most:.3g}"
+        told = f"its meter is off by {error:.3g}, at most {most:.3g} {unit}".rstrip()
+        return f"the decoder does not show this factor faithfully enough: {told}"
     return None
+
+
+def beside(value, limit, words="at most"):
+    """A number and the limit that it missed, with as many digits as tell them apart."""
+    digits = next((d for d in (2, 3) if f"{value:.{d}f}" != f"{limit:.{d}f}"), 4)
+    return f"{value:.{digits}f}, {words} {limit:.{digits}f}"
 
 
 def first(*clauses):
@@ -89,9 +98,13 @@ def verdict(gate, found, asked, walk=None):
 def short_of_detection(found, asked):
     """What an explanation of any kind falls short of, None if nothing."""
     same, alarms = found.get("randomised"), found["false_alarms"]
-    told = f"false alarms {alarms:.2f}" if alarms == alarms else "false alarms: three seeds or more can tell them"
+    told = (
+        f"false alarms {beside(alarms, asked.false_alarms)}"
+        if alarms == alarms
+        else "false alarms: three seeds or more can tell them"
+    )
     return first(
-        (found["auroc"] >= asked.detection, f"detection {found['auroc']:.2f}, asked for {asked.detection:.2f}"),
+        (found["auroc"] >= asked.detection, f"detection {beside(found['auroc'], asked.detection, 'asked for')}"),
         (alarms <= asked.false_alarms, told),
         (found.get("p_holm", 0) <= asked.p_holm, f"p {found.get('p_holm', 0):.3f} after Holm's correction"),
         (same is None or same < asked.randomised, f"{same or 0:.2f} alike to maps of random weights: no evidence"),

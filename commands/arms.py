@@ -117,7 +117,7 @@ class Jobs:
         """One piece is done: the bar, or a line where nobody sees a bar. under_way: weight of those being done, which
         are half done on average."""
         self.done += weight
-        self.bar.update(weight)
+        self.bar.update(min(weight, self.total - self.bar.n))
         if self.bar.disable:
             gone = time.perf_counter() - self.began
             done = self.done + under_way / 2
@@ -127,6 +127,9 @@ class Jobs:
     def close(self, at_once=False):
         """End the pool; at_once: also what is running."""
         self.bar.close()
-        for process in list((self.pool._processes or {}).values()) if at_once else []:
+        running = list((self.pool._processes or {}).values()) if at_once else []
+        for process in running:
             process.kill()
-        self.pool.shutdown(wait=not at_once, cancel_futures=True)
+        for process in running:
+            process.join()
+        self.pool.shutdown(wait=True, cancel_futures=True)

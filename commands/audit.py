@@ -15,7 +15,7 @@ from audit.verdict import Thresholds
 from commands import arms, asking, judging
 from commands import audit_results as results
 from commands import train as training
-from commands.audit_words import in_words  # noqa: F401  (the door's)
+from commands.audit_words import impossible, in_words  # noqa: F401  (in_words: the door's)
 from errors import InputError
 from explain.method import find
 from settings import AUDITS
@@ -25,6 +25,7 @@ SHARED = ("dataset", "data_root", "items", "size", "channels", "encoding_dims", 
 FIXED = {"preset": "smoke", "split": "random", "architecture": "default", "one_hot": False, "fill": "zeros",
          "noise": 0.3, "prior": "normal", "lr": 3e-3, "reconstruction_weight": 30.0, "adversarial_weight": 0.2,
          "classification_weight": 0.1, "precision": "fp32", "data_seed": 0}  # fmt: skip
+SETTINGS = "audit-settings.json"  # written when an audit begins
 STRAIGHT = ("lda", "logistic", "head", "means", "severity")  # one vector each, in every model
 TRAINING, WALKING, MAPPING = 1.0, 0.12, 0.02  # what pieces of work take, in units of one training
 
@@ -108,11 +109,13 @@ def prepare(out, given):
 
 def check(folder, kept):
     """InputError for folders that cannot be written or that hold something else."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / "audit.json").exists()
-                            and not (folder / "settings.json").exists()):  # fmt: skip
+    begun = [folder / "audit.json", folder / SETTINGS]
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not any(p.exists() for p in begun)):
         raise InputError(f"{folder} holds something other than an audit: give --out a new folder.")
-    for path in (folder, kept):
-        runs.check_writable(path)
+    runs.check_writable(folder)
+    if kept.is_file():
+        raise InputError(f"{kept} is a file: give --arms a folder, in which trained arms are kept.")
+    runs.check_writable(kept, "--arms")
 
 
 def trial(found):
@@ -146,7 +149,10 @@ def show(found):
     every = found.every()
     have = sum(arms.trained(home) for home in every)
     click.echo("\n".join(["Settings:", *lines, f"Thresholds of the verdicts: {thresholds}"]))
+    for told in impossible(found.settings, found.asked.about()):
+        click.echo(f"Caution: {told}")
     click.echo(f"{len(every)} arms, {have} of them trained already (in {found.kept}); writes {found.folder}")
+    click.echo(f"{found.settings['workers']} pieces of work at a time; the first takes a minute or more ...")
 
 
 # ---- the work ---------------------------------------------------------------------------------------------------
@@ -156,9 +162,9 @@ def train_all(found, missing, jobs):
     """Train the arms that are not there yet."""
     found.folder.mkdir(parents=True, exist_ok=True)
     arms.forget_dead(found.kept)
-    runs.write_json(found.folder / "settings.json", found.settings)
+    runs.write_json(found.folder / SETTINGS, found.settings)
     for home, arm in missing.items():
-        words = f"trained {arm.trained_as().key}, {arm.arm}, seed {arm.seed}"
+        words = f"trained {arm.words()}"
         jobs.add(TRAINING, words, arms.train_arm, arm.settings(found.base), str(home))
     jobs.run()
 

@@ -104,10 +104,23 @@ HELP = {
 ASKED = ("walk:head", "sorted", "gradcam", "integrated_gradients", "lrp_epsilon_plus")
 
 
-def write_quiz(folder, cases, title, seed=0):
-    """quiz.json with its pictures: one explanation of one model a question, biased and irrelevant ones mixed."""
+UNSURE = "Not every model of this quiz passed the audit's gates: what decides their answers is not known for sure."
+
+
+def known(gates, explanation, model):
+    """Is it known what decides the model's answers, and can its decoder draw it? gates: of one factor."""
+    return not gates[model]["clause"] and not (explanation.startswith("walk:") and gates["shown"]["clause"])
+
+
+def write_quiz(folder, cases, factors, title, seed=0):
+    """quiz.json with its pictures: one explanation of one model a question, biased and irrelevant ones mixed.
+
+    Models that failed a gate are left out; if all did, they are asked about all the same, with a caution.
+    """
     rng = np.random.default_rng([seed, 11])
-    wanted = [(case, e, m, arm) for case in cases for e, m in asked_of(case) for arm in ("biased", "irrelevant")]
+    every = [(case, e, m) for case in cases for e, m in asked_of(case)]
+    sure = [each for each in every if known(factors[each[0].condition.key]["gates"], *each[1:])]
+    wanted = [(*each, arm) for each in sure or every for arm in ("biased", "irrelevant")]
     rng.shuffle(wanted)
     classes, questions = cases[0].scene.classes, []
     for number, (case, explanation, model, arm) in enumerate(wanted, 1):
@@ -124,6 +137,7 @@ def write_quiz(folder, cases, title, seed=0):
         "seed": seed,
         "candidates": candidates,
         "questions": questions,
+        "caution": "" if sure else UNSURE,
         "classes": classes,
     }
     runs.write_json(Path(folder) / "quiz.json", found)

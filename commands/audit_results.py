@@ -24,7 +24,7 @@ def finish(found, failed, seconds, began, trained):
     correct(cells)
     cells = judging.judge(cells, {k: f["gates"] for k, f in factors.items()}, found.asked)
     audit_pictures.draw_all(found.folder, cases, cells, factors)
-    audit_pictures.write_quiz(found.folder, cases, audit_title)
+    audit_pictures.write_quiz(found.folder, cases, factors, audit_title)
     seconds |= {"scoring": time.perf_counter() - start, "total": time.perf_counter() - began}
     result = about(found) | {"factors": factors, "cells": cells, "seconds": seconds}
     result |= {"memory_mb": peak_memory(), "arms_trained": trained, "arms_cached": len(found.every()) - trained}

@@ -12,7 +12,7 @@ def summary(result):
         "explanation was asked the same: does it show the shortcut of those models that took it, and of no others?"
     ]
     told += [of_factor(result, key) for key in result["factors"]]
-    told += of_controls(result)
+    told += of_controls(result) + impossible(result["settings"], result["thresholds"])
     if chance := result.get("chance"):
         n, m = (sum(chance[key].values()) for key in ("reveals", "detected"))
         told.append(
@@ -27,14 +27,18 @@ def of_factor(result, key):
     """What became of one factor."""
     cells = [c for c in result["cells"] if c["factor"] == key and not c["explanation"].startswith("control:")]
     gate = result["factors"][key]["gates"]
-    unused = [result["models"][m] for m in result["models"] if m in gate and gate[m]["clause"]]
     head = f"{key.capitalize()}: "
-    if unused:
-        head += f"{' and '.join(unused)} cannot be asked, the first gate failed; "
+    for m in (m for m in result["models"] if m in gate and gate[m]["clause"]):
+        head += f"the {result['models'][m]} cannot be asked ({gate[m]['clause']}); "
+    if gate.get("shown", {}).get("clause"):
+        head += f"walks cannot be judged ({gate['shown']['clause']}); "
     by = {v: [c for c in cells if c["verdict"] == v] for v in ORDER}
     shown = [f"{title(result, c)}" for c in by["REVEALS"]]
-    head += f"revealed by {'; '.join(shown)}. " if shown else "revealed by nothing. "
-    return head + f"{len(by['DOES NOT'])} explanations do not reveal it, {len(by['UNDECIDED'])} are undecided."
+    head += f"revealed by {'; '.join(shown)}. " if shown else "revealed by nothing that could be asked. "
+    told = head + f"{len(by['DOES NOT'])} explanations do not reveal it, {len(by['UNDECIDED'])} are undecided."
+    if not result["factors"][key].get("local", True):
+        told += " It has no place in the picture, so that no heat map can name it: theirs is at best undecided."
+    return told
 
 
 def title(result, c):
@@ -44,8 +48,25 @@ def title(result, c):
     return own if c["explanation"].startswith("walk:") or not model else f"{own} of the {model}"
 
 
+def impossible(settings, asked):
+    """What the settings make impossible whatever the explanations show: sentences, mostly none."""
+    told, k = [], settings["random_directions"]
+    if settings["preset"] == "smoke":
+        told.append(
+            "Preset smoke shows what an audit looks like: with so few pictures gates fail and little is decided."
+        )
+    if settings["seeds"] < 3:
+        told.append("Two seeds cannot tell false alarms, so that nothing can get REVEALS: three or more can.")
+    if 1 / (k + 1) > asked["p"]:
+        told.append(f"Beside {k} random directions p is {1 / (k + 1):.3f} at best, so that no walk can get REVEALS: "
+                    f"that asks for p of {asked['p']:g} at most.")  # fmt: skip
+    return told
+
+
 def of_controls(result):
     """Do the explanations whose verdict is known beforehand get it?"""
+    if result["settings"]["seeds"] < 3:
+        return []
     cells = [c for c in result["cells"] if c["explanation"].startswith("control:")]
     wrong = [f"{c['explanation'].partition(':')[2]} ({c['factor']})" for c in cells if c["verdict"] != expected(c)]
     if wrong:
@@ -78,4 +99,6 @@ def table(result):
 def in_words(result):
     """The table and the summary, for the terminal."""
     took, memory = result["seconds"]["total"] / 60, result["memory_mb"] / 1024
-    return "\n".join([table(result), "", *result["summary"], f"{took:.0f} minutes, {memory:.1f} GiB at most."])
+    again = f" ({result['arms_cached']} models were there already)" if result["arms_cached"] else ""
+    told = f"{took:.0f} minute{'s' * (round(took) != 1)}{again}, {memory:.1f} GiB at most."
+    return "\n".join([table(result), "", *result["summary"], told])

@@ -15,6 +15,14 @@ from explain.method import METHODS
 from latent_nav.photometry import measure_all, meters_for
 
 MODELS = {"aae": "AAE", "baseline": "ResNet34"}
+WAYS = {
+    "lda": "the direction that parts the classes best beside their spread (linear discriminant)",
+    "head": "the weights of the classifier's head",
+    "means": "the line from one class's mean code to the other's",
+    "logistic": "the direction of a logistic regression",
+    "severity": "the direction along which the degree of the class grows",
+    "pca_1": "the first principal axis, which knows nothing of the classes: a control",
+}
 FEWEST = 8  # items of the flip set; with fewer, all probe images are judged
 
 
@@ -77,7 +85,7 @@ def gates(case):
     limit = case.asked.meter_error * abs(shift)
     about = {"errors": errors, "limit": limit, "shift": shift, "meter": case.factor.meter}
     about["unit"] = case.meters[case.factor.meter].unit
-    return found | {"shown": about | {"clause": gate_shown(float(np.mean(errors)), limit)}}
+    return found | {"shown": about | {"clause": gate_shown(float(np.mean(errors)), limit, about["unit"])}}
 
 
 def response(case):
@@ -153,8 +161,9 @@ def map_name(case, scores):
     """(named, sentence): does a map name the factor, by pointing at its place or not at all?"""
     if case.place is not None:
         share, chance = scores["relevance_rank"], float(case.place.mean())
-        told = f"{share:.2f} of its strongest places lie on the {case.condition.factor} (chance {chance:.2f})"
-        return bool(share >= case.asked.pointing), told
+        told = f"{share:.2f} of its strongest places lie on the {case.condition.factor} (by chance {chance:.2f}"
+        told += f", asked for {case.asked.pointing:.2f})"
+        return (True if share >= case.asked.pointing else False if share <= case.asked.no_pointing else None), told
     same = scores["same_map"]
     if same >= case.asked.same_map:
         turned = "only turned with the picture" if case.condition.factor == "rotation" else "stayed as it was"
@@ -238,7 +247,7 @@ def title(explanation):
     """{kind, title, means, paper} of an explanation by its name in the table; a control: the verdict expected too."""
     kind, _, name = explanation.partition(":")
     if kind == "walk":
-        means = "decoded frames along a direction of the latent space, read by meters"
+        means = f"decoded frames along {WAYS.get(name, 'a direction of the latent space')}, read by meters"
         return {"kind": "walk", "title": f"walk ({name})", "means": means, "paper": "thesis, chapter 7"}
     if kind == "sorted":
         means = "real pictures sorted by the model's logit, no explanation"

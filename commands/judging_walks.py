@@ -1,5 +1,7 @@
 """Cells of walks: the scores of section 5 over the models of all arms."""
 
+from collections import Counter
+
 import numpy as np
 
 from audit import walk
@@ -36,8 +38,14 @@ def summed(case, scored):
     numbers = {key: float(np.median([s[key] for s in scored]))
                for key in ("spearman", "span", "slope", "p_random", "non_trivial", "flips", "realism")}  # fmt: skip
     named = float(np.mean([s["name"] == case.condition.factor for s in scored])) > 0.5
-    told = ", ".join(s["name"] or "nothing" for s in scored)
-    return {"scores": numbers, "named": named, "naming": f"named by its meters as: {told}"}
+    return {"scores": numbers, "named": named, "naming": what_is_named([s["name"] for s in scored])}
+
+
+def what_is_named(names):
+    """A sentence: which factor the meters of so many models' walks name."""
+    counted = Counter(name or "nothing" for name in names).most_common()
+    (first, n), *rest = counted
+    return f"its meters name {first} in {n} of {len(names)} models" + "".join(f", {name} in {k}" for name, k in rest)
 
 
 def reached(scores, case):

@@ -19,6 +19,7 @@ from commands.walking import NULL_FRAMES, NULL_STARTS, STRIP_EVERY, STRIP_STARTS
 from latent_nav import directions, naming, plots, walks
 from latent_nav.photometry import TURN, measure_all
 from report import write_unknown_page
+from settings import options_of
 
 KIND, STARTS, SHUFFLES = "lda", 32, 20
 LEAST_RANDOM = 39  # with fewer than 19 random directions no meter could reach p = 0.05
@@ -149,6 +150,7 @@ def told(tour, walk, judge, shuffled, real, variance):
     table = [beside(row, shuffled) for row in table_of(tour, walk.readings, judge)]
     decided, null = walk.probability.argmax(-1), [named(each) for each in shuffled]
     found = {key: config[key] for key in ("dataset", "arm", "factor", "classes")}
+    found["options"] = options_of(config)
     found |= {"kind": "unknown", "run": str(tour.scene.folder), "contrast": str(tour.sides)}
     found |= {"first": tour.sides.first[0], "last": tour.sides.last[-1], "starts": len(decided)}
     found |= {"sentence": naming.sentence(table, tour.meters), "named": named(table), "meters": table}
@@ -259,12 +261,12 @@ def next_steps(found):
     known = [f.name for f in FACTORS.values() if f.meter in found["named"]]
     factor = known[0] if known else "brightness"
     start = f"Train again with {factor} made useless" if known else "Make a factor that you suspect useless"
-    data = shlex.quote(str(found["dataset"]))
+    data, same = shlex.quote(str(found["dataset"])), found.get("options", "")
     return [
         {
             "text": f"{start}: planted, the same in all classes. If the accuracy holds, the classes can be told "
             "without it; if it falls, that is a sign, no proof, that this model leaned on it.",
-            "command": f"python main.py --dataset {data} --factor {factor} --arm irrelevant",
+            "command": f"python main.py --dataset {data} --factor {factor} --arm irrelevant{same}",
         },
         {
             "text": "Collect pictures in which it is balanced between the classes, train on them, and ask again.",

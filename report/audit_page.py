@@ -61,6 +61,7 @@ def parts(folder: Path, result: dict) -> dict:
         "title": result["dataset"],
         "classes": result["classes"],
         "last": result["classes"][-1],
+        "models": list(result["models"]),
         "byline": byline(result),
         "summary": [each for each in result.get("summary") or [] if not each.startswith(CAUTION)],
         "warnings": warnings(result, cells),

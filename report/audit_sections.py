@@ -50,17 +50,19 @@ THRESHOLDS = {
     "span": "change along a walk, in planted shifts, at least",
     "p": "p of a walk beside random directions, at most",
     "non_trivial": "starts whose class changes for this model alone, at least",
-    "pointing": "strongest places on a local factor, at least",
+    "pointing": "strongest places on a local factor, for REVEALS at least",
+    "no_pointing": "strongest places on a local factor, for DOES NOT at most",
     "same_map": "maps alike with and without a global factor, below",
     "randomised": "maps alike to those of random weights, below",
 }
 CAPTIONS = {
     "map": "Top row: the pictures, at rising values of the factor. Below: the maps of a biased model, then those of a "
+    "model for which the factor told nothing. Red speaks for {last}, blue against it; grey maps tell only how much a "
+    "place counts.",
+    "walk": "Top half: walks of a biased model, from {first} on the left to {last} on the right. Bottom half: of a "
     "model for which the factor told nothing.",
-    "walk": "Top half: walks of a biased model, from left to right. Bottom half: of a model for which the factor told "
-    "nothing.",
-    "sorted": "From the lowest to the highest score of the last class. Top half: by a biased model. Bottom half: by a "
-    "model for which the factor told nothing.",
+    "sorted": "From the lowest to the highest score of {last}. Top half: by a biased model. Bottom half: by a model "
+    "for which the factor told nothing.",
     "control": "",
 }
 TROUBLE = {"refused": "refused", "error": "failed"}
@@ -151,7 +153,7 @@ def evidence(folder: Path, result: dict, cell: dict, at: str) -> dict:
         "chart": detection(cell, result.get("thresholds") or {}) if kept else None,
         "figure": figure,
         "lost": bool(cell.get("figure")) and figure is None,
-        "caption": CAPTIONS[about["kind"]],
+        "caption": CAPTIONS[about["kind"]].format(first=result["classes"][0], last=result["classes"][-1]),
     }
 
 

@@ -72,14 +72,14 @@
   function tally(rows) {
     const number = (test) => rows.filter(test).length;
     return {right: number((row) => row.choice === row.answer), answered: number((row) => row.choice), total: rows.length,
-      none: number((row) => row.answer === "none")};
+      none: number((row) => row.answer === "none"), factor: number((row) => row.answer !== "none")};
   }
   function grouped(rows, name) {
     const groups = new Map();
     for (const row of rows) groups.set(row[name], [...(groups.get(row[name]) || []), row]);
     return groups;
   }
-  const KINDS = {map: "Heat maps", walk: "Walks", sorted: "Real images, sorted", control: "Controls"};
+  const KINDS = {map: "Heat maps", walk: "Walks", sorted: "Real pictures, sorted", control: "Controls"};
   const SURE = {guess: "A guess", fairly: "Fairly sure", sure: "Sure"};
   const ARMS = {biased: "a shortcut was planted", irrelevant: "no shortcut", normal: "no shortcut"};
   const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
@@ -121,16 +121,16 @@
   // The same counting as score_answers in quiz.py.
   function score(key) {
     const chance = key.chance || 1 / 9, all = questions.map((number) => ({...key.about[number], ...(state.answers[number] || {choice: null})}));
-    const sum = tally(all), line = (name, rows) => { const t = tally(rows); return [name, share(t.right, t.total), (t.total * chance).toFixed(1), String(t.none)]; };
+    const sum = tally(all), line = (name, rows) => { const t = tally(rows); return [name, share(t.right, t.total), (t.total * chance).toFixed(1), String(t.none), String(t.factor)]; };
     const kinds = [...grouped(all, "kind")].map(([kind, rows]) => line(KINDS[kind] || kind, rows));
     const sure = grouped(all.filter((row) => row.choice), "confidence");
     const result = $("#result");
     result.replaceChildren(
       element("h3", "Your score"),
       element("p", `${sum.right} of ${sum.total} right`, {class: "lead"}),
-      table(["Kind of explanation", "Right", "By guessing", "Always \u201cnone\u201d"], [...kinds, line("All", all)], {id: "scores"}),
+      table(["Kind of explanation", "Right", "By guessing", "Always \u201cnone\u201d", "Always the factor"], [...kinds, line("All", all)], {id: "scores"}),
       element("p", `By guessing: what choosing blindly among the answers would get right on average (chance level ${percent(chance)}). `
-        + "Always \u201cnone\u201d: what someone who always says \u201cnone of these\u201d would get right. Only a score above both shows that an explanation told you something.", {class: "note"}),
+        + "Always \u201cnone\u201d: what someone who always says \u201cnone of these\u201d would get right. Always the factor: what someone would get right who sees which factor a question is about and always names it. A score clearly above all three suggests that the explanations told you something; with so few questions, even that may be luck.", {class: "note"}),
       element("h3", "How sure you were"),
       table(["You said", "Right"], [...Object.keys(SURE), null].filter((name) => sure.has(name)).map((name) => {
         const t = tally(sure.get(name)); return [SURE[name] || "Not said", share(t.right, t.total)]; })),

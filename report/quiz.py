@@ -34,7 +34,8 @@ def render_quiz(folder) -> tuple[str, str]:
 def score_answers(key: dict, answers: dict) -> dict:
     """The key and what a reader saved -> {"quiz", "chance", "all", "kinds": {kind: tally}, "confidence": {...}}.
 
-    A tally is {"right", "answered", "total", "always_none"}; "always_none" counts the questions that "nothing" answers.
+    A tally is {"right", "answered", "total", "always_none", "always_factor"}; "always_none" counts the
+    questions that "nothing" answers, "always_factor" the others: what always naming the factor in sight gets right.
     "I cannot tell" and no choice are not right. "chance" is the share that a guess among the 9 answers gets right.
     ValueError when the answers belong to another quiz.
     """
@@ -69,6 +70,7 @@ def _tally(rows: list[dict]) -> dict[str, int]:
         "answered": sum(bool(row["choice"]) for row in rows),
         "total": len(rows),
         "always_none": sum(row["answer"] == NOTHING for row in rows),
+        "always_factor": sum(row["answer"] != NOTHING for row in rows),
     }
 
 
@@ -129,6 +131,7 @@ def _page(quiz: dict, pictures: list[dict], name: str) -> str:
         .render(
             name=name,
             subject=quiz.get("subject", "animal"),
+            caution=quiz.get("caution", ""),
             classes=[str(each) for each in quiz["classes"]],
             candidates=[_split(each["id"], each["title"]) for each in quiz["candidates"]],
             nothing=NOTHING,

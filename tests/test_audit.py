@@ -136,5 +136,5 @@ def test_gates_come_first():
     unused, leaking = judge.gate_use(used | {"biased": 0.3}, asked), judge.gate_use(used | {"irrelevant": 0.4}, asked)
     assert judge.gate_use(used | {"normal": 0.5}, asked) is None  # it never met the factor: reported, not asked
     assert "no bias learned" in unused and "irrelevant" in leaking
-    assert "cannot show" in judge.gate_shown(40.0, 15.0) and judge.gate_shown(float("nan"), 15.0)
+    assert "faithfully enough" in judge.gate_shown(40.0, 15.0) and judge.gate_shown(float("nan"), 15.0)
     assert judge.verdict(unused, GOOD, asked) == judge.Verdict(judge.UNDECIDED, unused)

@@ -99,7 +99,13 @@ def test_scores(quiz):
     _, key = quiz(ANSWERS)
     given = {n: {"choice": a, "confidence": "sure"} for n, a in key["answers"].items()}
     all_right = {"quiz": key["quiz"], "answers": given}
-    assert score_answers(key, all_right)["all"] == {"right": 4, "answered": 4, "total": 4, "always_none": 2}
+    assert score_answers(key, all_right)["all"] == {
+        "right": 4,
+        "answered": 4,
+        "total": 4,
+        "always_none": 2,
+        "always_factor": 2,
+    }
     some = {"quiz": key["quiz"], "answers": {"1": {"choice": "rotation"}, "2": {"choice": "cannot-tell"}}}
     found = score_answers(key, some)
     assert found["all"]["right"] == 1 and found["all"]["answered"] == 2 and found["kinds"]["map"]["right"] == 1
@@ -118,7 +124,7 @@ def test_tallies_add_up_and_right_never_exceeds_answered(quiz):
         }
         found = score_answers(key, {"quiz": key["quiz"], "answers": answers})
         assert found["all"]["right"] == sum(said == ANSWERS) <= found["all"]["answered"] == sum(said != "")
-        for name in ("right", "answered", "total", "always_none"):
+        for name in ("right", "answered", "total", "always_none", "always_factor"):
             assert sum(tally[name] for tally in found["kinds"].values()) == found["all"][name]
         assert sum(tally["right"] for tally in found["confidence"].values()) == found["all"]["right"]
 
@@ -171,6 +177,10 @@ def test_a_reader_answers_by_keyboard_comes_back_saves_and_is_scored_as_by_score
     assert [row[1] for row in shown] == [f"{t['right']} of {t['total']}" for t in tallies]
     assert [float(row[2]) for row in shown] == [round(t["total"] * found["chance"], 1) for t in tallies]
     assert [int(row[3]) for row in shown] == [t["always_none"] for t in tallies]
-    assert found["all"] == {"right": 1, "answered": 3, "total": 4, "always_none": 2} and not saved["knew_key"]
+    assert [int(row[4]) for row in shown] == [t["always_factor"] for t in tallies]
+    assert (
+        found["all"] == {"right": 1, "answered": 3, "total": 4, "always_none": 2, "always_factor": 2}
+        and not saved["knew_key"]
+    )
     assert all(saved["answers"][number]["seconds"] >= 0 for number in "123")
     assert wrong == [] and [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -152,6 +152,16 @@ def test_the_next_step_plants_what_was_named():
     assert audit["command"] == "python main.py audit --dataset 'my data' --factors blur"
 
 
+def test_the_next_run_is_as_long_and_as_large_as_this_one(asked):
+    command = unknown.next_steps(asked[1])[0]["command"]
+    assert "--preset smoke" in command and "--items 80 --epochs 1" in command
+
+
+def test_another_option_beside_the_run_is_refused(door, asked):
+    result = door("audit", "--unknown", asked[0], "--factors", "tag")
+    assert result.exit_code == 2 and "leave out --factors" in result.stderr
+
+
 def test_a_folder_that_is_no_run_is_refused(door, tmp_path):
     result = door("audit", "--unknown", tmp_path)
     assert result.exit_code == 2 and "not a run folder" in result.stderr

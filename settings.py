@@ -86,12 +86,12 @@ AUDITS = {  # sizes and lengths of an audit
         "encoding_dims": 16,
         "step_channels": 16,
         "batch_size": 32,
-        "epochs": 10,
-        "baseline_epochs": 3,
+        "epochs": 12,
+        "baseline_epochs": 2,
         "probe": 26,
         "directions": ["head"],
         "random_directions": 100,
-        "methods": ["saliency", "gradcam", "lrp_epsilon_plus"],
+        "methods": ["saliency", "gradcam"],
     },
 }
 SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training shows the AAE and the baseline

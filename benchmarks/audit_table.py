@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-START, END = "<!-- audit: made by python -m benchmarks.audit_table -->", "<!-- end of audit -->"
+END = "<!-- end of audit -->"
 
 
 def cell(found):
@@ -37,8 +37,11 @@ def main():
     text = table(result)
     if "--write" not in sys.argv:
         return print(text)
-    before, rest = README.read_text().split(START)
-    README.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}")
+    start = f"<!-- audit of {result['dataset']}: made by python -m benchmarks.audit_table -->"
+    before, _, rest = README.read_text().partition(start)
+    if not rest:
+        raise SystemExit(f"README.md has no place for it: write {start} and {END} where the table should stand.")
+    README.write_text(f"{before}{start}\n{text}\n{END}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":

@@ -35,10 +35,16 @@ def of_factor(result, key):
     by = {v: [c for c in cells if c["verdict"] == v] for v in ORDER}
     shown = [f"{title(result, c)}" for c in by["REVEALS"]]
     head += f"revealed by {'; '.join(shown)}. " if shown else "revealed by nothing that could be asked. "
-    told = head + f"{len(by['DOES NOT'])} explanations do not reveal it, {len(by['UNDECIDED'])} are undecided."
+    no, open_ = len(by["DOES NOT"]), len(by["UNDECIDED"])
+    told = head + f"{no} explanation{'s do' if no != 1 else ' does'} not reveal it, {open_} {verb(open_)} undecided."
     if not result["factors"][key].get("local", True):
         told += " It has no place in the picture, so that no heat map can name it: theirs is at best undecided."
     return told
+
+
+def verb(n):
+    """ "is" or "are"."""
+    return "is" if n == 1 else "are"
 
 
 def title(result, c):

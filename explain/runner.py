@@ -162,13 +162,15 @@ class Running:
 
 
 def signal_all(process, number):
-    """Send a signal to a process and its group, as far as they are there."""
+    """Send a signal, once, to a process and its group, as far as they are there.
+
+    Once: a second SIGTERM would end the process while it writes down, at the first, where it was.
+    """
     try:
         os.killpg(process.pid, number)
     except (OSError, AttributeError):  # no group any more, not yet, or not on this platform
-        pass
-    if process.is_alive():
-        process.kill() if number != signal.SIGTERM else process.terminate()
+        if process.is_alive():
+            process.kill() if number != signal.SIGTERM else process.terminate()
 
 
 def died(code, limit):

@@ -214,12 +214,12 @@ def audit(unknown, **given):
     --arms and used again: an audit that was stopped goes on when its command is repeated. --unknown RUN asks instead
     what the most discriminant direction of a RUN on your own data changes, where nobody knows a factor.
     """
+    if unknown:
+        alone("unknown")
     click.echo("xAAE: loading PyTorch and fastai ...")
     quieten()
     if unknown:
         from commands import unknown as command
-
-        alone("unknown")
 
         found = timed("Looking for what nobody named", partial(command.unknown, unknown))
         return click.echo(f"{command.in_words(found)}\nWritten: {Path(unknown) / 'unknown.html'}")

@@ -12,7 +12,8 @@ def summary(result):
         "explanation was asked the same: does it show the shortcut of those models that took it, and of no others?"
     ]
     told += [of_factor(result, key) for key in result["factors"]]
-    told += of_controls(result) + impossible(result["settings"], result["thresholds"])
+    told += of_controls(result)
+    told += [f"Caution: {each}" for each in impossible(result["settings"], result["thresholds"])]
     if chance := result.get("chance"):
         n, m = (sum(chance[key].values()) for key in ("reveals", "detected"))
         told.append(
@@ -71,15 +72,19 @@ def impossible(settings, asked):
 
 def of_controls(result):
     """Do the explanations whose verdict is known beforehand get it?"""
-    if result["settings"]["seeds"] < 3:
-        return []
     cells = [c for c in result["cells"] if c["explanation"].startswith("control:")]
+    if result["settings"]["seeds"] < 3:  # nothing can get REVEALS: the others have to come out all the same
+        cells = [c for c in cells if expected(c) != "REVEALS"]
     wrong = [f"{c['explanation'].partition(':')[2]} ({c['factor']})" for c in cells if c["verdict"] != expected(c)]
     if wrong:
         return [f"Caution: controls failed: {', '.join(wrong)}. Do not trust this audit."]
-    return (
-        ["The controls came out as they must: an oracle reveals, a constant, noise and edges do not."] if cells else []
-    )
+    return [f"The controls came out as they must: {came_out(cells)}."] if cells else []
+
+
+def came_out(cells):
+    """Which control got which verdict, in words."""
+    names = {v: sorted({c["explanation"].partition(":")[2] for c in cells if expected(c) == v}) for v in ORDER}
+    return "; ".join(f"{', '.join(some)}: {v}" for v, some in names.items() if some)
 
 
 def expected(c):

@@ -83,7 +83,7 @@ def pointed(case, arrays, rows):
     """named, naming and scores of maps; a factor without a place cannot be named by a map."""
     if case.place is None:
         return {"named": None, "naming": "the factor has no place"}
-    seen = rows & (case.probe.values >= np.mean(case.bias.whole()))
+    seen = judging.marked(case, rows)
     share = np.mean([pointing(a["with"][seen], case.place)["relevance_rank"] for a in arrays])
     named, naming = judging.map_name(case, {"relevance_rank": float(share)})
     return {"named": named, "naming": naming}

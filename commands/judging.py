@@ -151,10 +151,15 @@ def map_scores(case, method, model, biased, rows):
         one |= maps.spurious_signal(stacked, slice(0, k), slice(k, None), n["pair_with"][few], n["pair_without"][few],
                                     case.place)  # fmt: skip
         if case.place is not None:
-            seen = rows & (case.probe.values >= np.mean(case.bias.whole()))
-            one |= maps.pointing(b["with"][seen if seen.any() else rows], case.place)
+            one |= maps.pointing(b["with"][marked(case, rows)], case.place)
         each.append(one)
     return {key: None if each[0][key] is None else float(np.nanmean([e[key] for e in each])) for key in each[0]}
+
+
+def marked(case, rows):
+    """Those of the probe items `rows` (P,) bool in which a local factor can be seen; all of them if it is in none."""
+    seen = rows & (case.probe.values >= np.mean(case.bias.whole()))
+    return seen if seen.any() else rows
 
 
 def map_name(case, scores):

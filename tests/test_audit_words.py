@@ -58,7 +58,10 @@ def test_the_summary_tells_every_gate_that_failed():
 def test_what_the_settings_make_impossible_is_told_and_blamed_on_no_control():
     cells = {("control:oracle", "none"): "UNDECIDED"}
     assert any("controls failed" in each for each in audit_words.summary(result_of(cells)))
+    edges = {("control:edges", "none"): "UNDECIDED"}
+    assert any("controls failed: edges" in each for each in audit_words.summary(result_of(cells | edges, seeds=2)))
     two = audit_words.summary(result_of(cells, seeds=2))
+    assert any(each.startswith("Caution: Two seeds") for each in two)  # so that the page blames no control either
     assert any("Two seeds" in each for each in two) and not any("controls failed" in each for each in two)
     few = audit_words.impossible({"seeds": 3, "random_directions": 98, "preset": "default"}, ASKED.about())
     assert len(few) == 1 and "no walk can get REVEALS" in few[0]

@@ -84,7 +84,7 @@ def of_controls(result):
 def came_out(cells):
     """Which control got which verdict, in words."""
     names = {v: sorted({c["explanation"].partition(":")[2] for c in cells if expected(c) == v}) for v in ORDER}
-    return "; ".join(f"{', '.join(some)}: {v}" for v, some in names.items() if some)
+    return "; ".join(f"{', '.join(some)} {v}" for v, some in names.items() if some)
 
 
 def expected(c):

@@ -19,9 +19,9 @@ from fastai.torch_core import TensorImage
 from fasttransform import Transform
 from PIL import Image, ImageOps
 
-import synthpets as drawn
-from cifar import cifar10
-from errors import InputError
+from xaae.experiment.errors import InputError
+from xaae.sources import synthpets as drawn
+from xaae.sources.cifar10_files import cifar10
 
 COLUMNS = ["path", "label", "split", "group", "factor", "value"]
 SPLITS = ("train", "valid", "test")
@@ -55,7 +55,7 @@ def synthpets(root, items=None, size=64, seed=0, **_):
     n, size = items or 3000, max(size, 32)
     folder = Path(root) / f"synthpets-{n}-{size}-{seed}"
     try:
-        table = drawn.build(folder, n, size, seed)
+        table = drawn.build_synthpets(folder, n, size, seed)
     except (OSError, ValueError) as e:
         raise InputError(f"The drawn pictures cannot be kept in {folder} ({e}): choose another --data-root.") from e
     return table.assign(path=[folder / p for p in table.path])
@@ -253,11 +253,11 @@ class OnceRead(TfmdDL):
 def collate(pictures, bias, items):
     """Items (planted, target) -> their batch: pictures (B, C, H, W) in [0, 1], rendered together, and targets."""
     planted, *targets = zip(*items, strict=True)
-    x = render(pictures, [p.row for p in planted], [p.value for p in planted], bias)
+    x = render_items(pictures, [p.row for p in planted], [p.value for p in planted], bias)
     return TensorImage(x), *map(fa_collate, targets)
 
 
-def render(pictures, rows, values, bias):
+def render_items(pictures, rows, values, bias):
     """Pictures of the table's `rows` given the factor's `values` as `bias` plants them: (B, C, H, W) in [0, 1]."""
     return bias.plant(pictures[rows], torch.from_numpy(np.array(values, dtype=np.float32)))
 

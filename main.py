@@ -7,11 +7,9 @@ from pathlib import Path
 
 import click
 
-from audit_options import with_auditing
-from door import Door, alone, refuse, timed
-from errors import InputError
-from machine import quieten
-from options import (
+from xaae.cli.audit_options import with_auditing
+from xaae.cli.door import Door, alone, refuse, timed
+from xaae.cli.options import (
     RUN,
     option,
     with_evaluating,
@@ -22,7 +20,9 @@ from options import (
     with_settings,
     with_tutorial,
 )
-from settings import complete
+from xaae.experiment.errors import InputError
+from xaae.experiment.machine import quieten
+from xaae.experiment.settings import complete
 
 
 @click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -49,7 +49,7 @@ def run(**given):
 
 def later(folder):
     """The commands after training, each in words; prints where the report is."""
-    from commands.navigate import navigate as navigate_run
+    from xaae.latent_nav.navigation import navigate as navigate_run
 
     timed("Walking the latent space", partial(navigate_run, folder))
     ask_both(folder)
@@ -73,7 +73,7 @@ def train(**given):
 def navigate(run, **given):
     """Walk the latent space of a trained RUN: what changes, what would have to change, which items lie there."""
     quieten()
-    from commands.navigate import navigate as navigate_run
+    from xaae.latent_nav.navigation import navigate as navigate_run
 
     found = timed("Walking the latent space", partial(navigate_run, run, **given))
     told = {name: naming["sentence"] for name, naming in found["naming"].items()}
@@ -90,7 +90,7 @@ def navigate(run, **given):
 def app(run, port, browser):
     """Explore a trained and navigated RUN: a page on 127.0.0.1 with sliders, meters and your own pictures."""
     quieten()
-    from commands.app import app as serve
+    from xaae.app.serving import serve_explorer as serve
 
     serve(run, port, browser)
 
@@ -105,31 +105,31 @@ def explain(what, listing, describe, **given):
     --methods and --config a RUN is also asked at every value of the planted factor. Exit status 1 if a method failed.
     """
     quieten()
-    from commands import explaining
+    from xaae.explain import many_methods
 
     if listing or describe:
-        return click.echo(explaining.in_words(describe, given["plugin"]))
+        return click.echo(many_methods.methods_in_words(describe, given["plugin"]))
     if not what:
         raise InputError("What shall be explained? Give the folder of a run or a picture file; --list names methods.")
     if not (given["methods"] or given["config"] or Path(what).is_file()):
         ask_both(what)
-    if explaining.failed(explain_by_methods(what, **given)):
+    if many_methods.failed(explain_by_methods(what, **given)):
         sys.exit(1)
 
 
 def ask_both(run):
     """The response of both models of a run to the planted factor."""
-    from commands.explain import explain as explain_run
+    from xaae.explain.planted_response import answer_to_factor as explain_run
 
     timed("Asking both models at every value of the factor", partial(explain_run, run))
 
 
 def explain_by_methods(what, **given):
     """Explanations, each in a process of its own; says where they are. Ctrl-C ends them and keeps what is finished."""
-    from commands import explaining
+    from xaae.explain import many_methods
 
     try:
-        rows, folder = timed("Explaining", partial(explaining.explain, what, **given))
+        rows, folder = timed("Explaining", partial(many_methods.explain_items, what, **given))
     except KeyboardInterrupt:
         click.echo("\nStopped: what was finished is kept.", err=True)
         sys.exit(130)
@@ -147,11 +147,11 @@ def predict(run, path, **given):
     cropped to their middle square and scaled as in training, else taken as they are: nothing is planted.
     """
     quieten()
-    from commands.predict import in_words
-    from commands.predict import predict as predict_run
+    from xaae.evaluation.predictions import predict_items as predict_run
+    from xaae.evaluation.predictions import predictions_in_words
 
     found = timed("Classifying", partial(predict_run, run, path, **given))
-    click.echo(f"{in_words(found)}\n{found.note}\nWritten: {found.out}")
+    click.echo(f"{predictions_in_words(found)}\n{found.note}\nWritten: {found.out}")
 
 
 @main.command()
@@ -163,11 +163,13 @@ def evaluate(run, **given):
     Writes evaluate.json and evaluation_MODEL.png into the run folder; each evaluation replaces the last.
     """
     quieten()
-    from commands.evaluate import evaluate as evaluate_run
-    from commands.evaluate import in_words
+    from xaae.evaluation.judgement import evaluate_run as evaluate_run
+    from xaae.evaluation.judgement import evaluation_in_words
 
     found = timed("Judging the models", partial(evaluate_run, run, **given))
-    click.echo(f"{in_words(found)}\nWritten: {Path(run) / 'evaluate.json'} and a figure of each model beside it.")
+    click.echo(
+        f"{evaluation_in_words(found)}\nWritten: {Path(run) / 'evaluate.json'} and a figure of each model beside it."
+    )
 
 
 @main.command()
@@ -180,11 +182,11 @@ def tutorial(**given):
     """
     click.echo("xAAE: loading PyTorch and fastai ...")
     quieten()
-    from commands import tutorial as command
+    from xaae.explain import tutorial_run as command
 
     given["command"] = "python main.py " + shlex.join(sys.argv[1:])
-    folder, found = timed("The tutorial", partial(command.tutorial, **given))
-    click.echo(f"{command.in_words(found)}\nWritten: {folder}")
+    folder, found = timed("The tutorial", partial(command.run_tutorial, **given))
+    click.echo(f"{command.tutorial_in_words(found)}\nWritten: {folder}")
 
 
 @main.command()
@@ -198,7 +200,7 @@ def rate(run, **given):
     explanations/quality_MODEL.csv.
     """
     quieten()
-    from commands.rate import rate as rate_run
+    from xaae.explain.rating.rated_run import rate_run as rate_run
 
     timed("Rating", partial(rate_run, run, **given))
 
@@ -219,22 +221,22 @@ def audit(unknown, **given):
     click.echo("xAAE: loading PyTorch and fastai ...")
     quieten()
     if unknown:
-        from commands import unknown as command
+        from xaae.audit import unknown_factor as command
 
-        found = timed("Looking for what nobody named", partial(command.unknown, unknown))
-        return click.echo(f"{command.in_words(found)}\nWritten: {Path(unknown) / 'unknown.html'}")
-    from commands import audit as command
+        found = timed("Looking for what nobody named", partial(command.ask_unknown, unknown))
+        return click.echo(f"{command.unknown_in_words(found)}\nWritten: {Path(unknown) / 'unknown.html'}")
+    from xaae.audit import audit_run as command
 
     given["command"] = "python main.py " + shlex.join(sys.argv[1:])
     try:
-        folder, result = timed("The audit", partial(command.audit, **given))
+        folder, result = timed("The audit", partial(command.run_audit, **given))
     except KeyboardInterrupt:
         click.echo("\nStopped: what was finished is kept; repeat the command to go on.", err=True)
         sys.exit(130)
-    import report
+    from xaae import report
 
-    pages = report.write_audit_page(folder), *report.write_quiz(folder)
-    click.echo(f"{command.in_words(result)}\nReport: {pages[0]}\nQuiz: {pages[1]}, its key: {pages[2]}")
+    pages = report.write_audit_page(folder), *report.write_quiz_page(folder)
+    click.echo(f"{command.unknown_in_words(result)}\nReport: {pages[0]}\nQuiz: {pages[1]}, its key: {pages[2]}")
 
 
 @main.command("report")
@@ -247,13 +249,13 @@ def report_command(run):
 
 def write_report(folder):
     """Make the page and say in a few lines what it says."""
-    import report
+    from xaae import report
 
     try:
         page, summary = report.write_report(folder), report.summarise(folder)
     except ValueError as e:
         raise InputError(str(e)) from e
-    click.echo(report.in_words(summary))
+    click.echo(report.summary_in_words(summary))
     click.echo(f"Report: {page}")
 
 
@@ -261,21 +263,21 @@ def train_settings(given):
     """Check everything, print it, train; the run folder, or None after a dry run."""
     click.echo("xAAE: loading PyTorch and fastai ...")
     quieten()
-    from commands import train as command
+    from xaae.training import fitting as command
 
     settings = complete(given)
     settings = command.resolve(settings)
     settings["command"] = "python main.py " + shlex.join(sys.argv[1:])
     out, overwrite, dry = (settings.pop(k, None) for k in ("out", "overwrite", "dry_run"))
-    name = command.run_name(settings)
+    name = command._run_name(settings)
     folder = command.plan(out, name, overwrite)
-    prepared = command.prepare(settings)
+    prepared = command.prepare_training(settings)
     show(prepared.settings, folder)
     if dry:
         return None
     command.seed_all(settings["seed"])
     try:
-        timed(f"Training into {folder}", partial(command.train, prepared, command.make(folder)))
+        timed(f"Training into {folder}", partial(command.train_run, prepared, command.make(folder)))
     except KeyboardInterrupt:
         click.echo(f"\nStopped: {folder} is unfinished; repeat with --overwrite to start it again.", err=True)
         sys.exit(130)

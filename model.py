@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torchvision.models import resnet34
 
-from errors import InputError
+from xaae.experiment.errors import InputError
 
 NONLINEARITIES = {
     "leaky_relu": lambda: nn.LeakyReLU(0.2),
@@ -37,7 +37,7 @@ def check_size(input_size):
         )
 
 
-def halvings(size, smallest=4):
+def _halvings(size, smallest=4):
     """Sizes met when `size` pixels are halved, rounded up, down to `smallest`: 28 gives [28, 14, 7, 4]."""
     sizes = [size]
     while sizes[-1] > smallest:
@@ -45,12 +45,12 @@ def halvings(size, smallest=4):
     return sizes
 
 
-def down(c_in, c_out, act):
+def _down(c_in, c_out, act):
     """Halve height and width (rounded up)."""
     return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(c_out), act())
 
 
-def up(c_in, c_out, size, act):
+def _up(c_in, c_out, size, act):
     """Grow to `size` x `size`; the exact size makes every input size its own mirror image."""
     conv = nn.Conv2d(c_in, c_out, 3, padding=1, bias=False)
     return nn.Sequential(nn.Upsample(size=(size, size)), conv, nn.BatchNorm2d(c_out), act())
@@ -65,7 +65,7 @@ class Encoder(nn.Module):
 
     def __init__(self, sizes, channels, encoding_dims, act):
         super().__init__()
-        self.body = nn.Sequential(*[down(i, o, act) for i, o in zip(channels, channels[1:], strict=False)])
+        self.body = nn.Sequential(*[_down(i, o, act) for i, o in zip(channels, channels[1:], strict=False)])
         self.code = nn.Linear(channels[-1] * sizes[-1] ** 2, encoding_dims)
         self.standard = nn.BatchNorm1d(encoding_dims, affine=False)
 
@@ -86,7 +86,7 @@ class Decoder(nn.Module):
         self.seed = nn.Linear(encoding_dims, channels[-1] * sizes[-1] ** 2)
         widths = [*channels[:0:-1], channels[1]]
         steps = zip(widths[:-1], widths[1:], sizes[-2::-1], strict=True)
-        self.body = nn.Sequential(*[up(i, o, s, act) for i, o, s in steps])
+        self.body = nn.Sequential(*[_up(i, o, s, act) for i, o, s in steps])
         self.pixels = nn.Conv2d(channels[1], channels[0], 3, padding=1)
 
     def forward(self, z):
@@ -109,7 +109,7 @@ class Discriminator(nn.Module):
         return self.score(self.body(z if y is None else torch.cat([z, y], 1))).squeeze(1)
 
 
-def prior_means(prior, classes, encoding_dims):
+def _prior_means(prior, classes, encoding_dims):
     """(K, D): the middle of each class's prior; for two classes informed by the label -2 and +2 on the first axis."""
     means = torch.zeros(classes, encoding_dims)
     if prior == "class" and classes == 2:
@@ -156,14 +156,14 @@ class AAE(Registered):
         self.arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.input_size, self.input_channels = input_size, input_channels
         self.classes, self.noise, self.prior = classes, noise, prior
-        sizes = halvings(input_size)
+        sizes = _halvings(input_size)
         channels = [input_channels, *(step_channels * 2 ** min(i, 3) for i in range(len(sizes) - 1))]
         act = NONLINEARITIES[nonlinearity] if isinstance(nonlinearity, str) else lambda: nonlinearity
         self.encoder = Encoder(sizes, channels, encoding_dims, act)
         self.decoder = Decoder(sizes, channels, encoding_dims, act)
         self.head = nn.Linear(encoding_dims, classes)
         self.discriminator = Discriminator(encoding_dims, classes if prior == "class" else 0)
-        self.register_buffer("prior_means", prior_means(prior, classes, encoding_dims))
+        self.register_buffer("prior_means", _prior_means(prior, classes, encoding_dims))
 
     def encode(self, x):
         """x (B, C, H, W) -> z (B, D), placed and widened like the prior of all classes together."""
@@ -242,7 +242,7 @@ def load(path):
     return model.eval()
 
 
-def parameters(model):
+def count_parameters(model):
     """How many weights `model` has."""
     return sum(p.numel() for p in model.parameters())
 
@@ -259,7 +259,7 @@ class Affine(nn.Module):
         return self.scale * x + self.shift
 
 
-def encoding_steps(aae):
+def _encoding_steps(aae):
     """What `encode` of an AAE does, as a list of single modules that share its weights."""
     steps = aae.encoder.steps() if isinstance(aae.encoder, Encoder) else list(aae.encoder)
     if aae.prior == "normal":
@@ -271,7 +271,7 @@ def classifier(model):
     """Any model as x -> logits: an AAE as a plain chain of modules, which attribution methods can follow."""
     if not isinstance(model, AAE):
         return model
-    return nn.Sequential(*encoding_steps(model), model.head).to(next(model.parameters()).device)
+    return nn.Sequential(*_encoding_steps(model), model.head).to(next(model.parameters()).device)
 
 
 def position(model, vector):
@@ -281,7 +281,7 @@ def position(model, vector):
     """
     line = nn.Linear(len(vector), 1, bias=False)
     line.weight = nn.Parameter(torch.as_tensor(vector, dtype=torch.float32)[None].clone())
-    steps = encoding_steps(model) if isinstance(model, AAE) else [Encoding([model])]
+    steps = _encoding_steps(model) if isinstance(model, AAE) else [Encoding([model])]
     return nn.Sequential(*steps, line).to(next(model.parameters()).device).eval()
 
 

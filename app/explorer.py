@@ -7,8 +7,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from latent_nav import directions, photometry, walks
-from latent_nav.codes import device_of
+from xaae.factors import photometry
+from xaae.latent_nav import directions, walks
+from xaae.latent_nav.codes import device_of
 
 REACH = 3.0  # standard deviations that a slider goes each way
 DIMENSIONS = 4  # single dimensions with a slider of their own
@@ -30,7 +31,7 @@ NOTICEABLE = {  # smallest change of a meter worth a word, in its unit
 }
 
 
-def pixels(x):
+def to_pixels(x):
     """Pictures (..., C, H, W) in [0, 1] -> uint8 (..., H, W, 1 or 3), as they are shown; alpha is left out."""
     x = np.moveaxis(np.asarray(x), -3, -1)
     x = x[..., :3] if x.shape[-1] >= 3 else x[..., :1]
@@ -71,12 +72,12 @@ class View:
     distance: np.ndarray
 
 
-def changes(home, now):
+def noticeable_changes(home, now):
     """By how much every meter's reading of the frame `now` (C, H, W) differs from that of `home`: {name: float}."""
     return {name: float(r[0, 1] - r[0, 0]) for name, r in photometry.measure_all(np.stack([home, now])[None]).items()}
 
 
-def in_words(found, most=4):
+def place_in_words(found, most=4):
     """The noticeable ones of {meter: change} in words, strongest first, at most so many."""
     strength = {name: abs(change) / NOTICEABLE.get(name, np.inf) for name, change in found.items()}
     named = sorted((n for n in found if strength[n] >= 1), key=strength.get, reverse=True)
@@ -126,7 +127,7 @@ class Explorer:
     def scores(self, z, index):
         """The discriminator's scores (B,) of codes z (B, D) of the classes index (B,)."""
         y = F.one_hot(torch.as_tensor(index), len(self.classes)).float()
-        return walks.scores(self.model, torch.from_numpy(z)[:, None], y)[:, 0]
+        return walks.discriminator_scores(self.model, torch.from_numpy(z)[:, None], y)[:, 0]
 
     def name(self, row):
         """What the item of a row is called: its class and row."""
@@ -149,7 +150,7 @@ class Explorer:
 
     def look(self, z):
         """(frame (C, H, W) decoded from a code z (D,), probability (K,) when the model meets that frame)."""
-        frames = walks.decode(self.model, torch.from_numpy(z)[None, None])
+        frames = walks.decode_codes(self.model, torch.from_numpy(z)[None, None])
         return frames[0, 0], walks.second_look(self.model, frames)[0, 0]
 
     def move(self, home, amounts):
@@ -164,8 +165,8 @@ class Explorer:
         z = self.move(home, amounts)
         frame, probability = self.look(z)
         score, accepted = self.judge(z)
-        found = changes(home.frame, frame if np.any(amounts) else home.frame)
-        return View(frame, probability, in_words(found), found, score, accepted, *self.nearest(z, home.row))
+        found = noticeable_changes(home.frame, frame if np.any(amounts) else home.frame)
+        return View(frame, probability, place_in_words(found), found, score, accepted, *self.nearest(z, home.row))
 
     @torch.inference_mode()
     def judge(self, z):
@@ -186,8 +187,8 @@ class Explorer:
     def strip(self, home):
         """The walk along the discriminant direction: frames (1, T, H, W, C) uint8, captions [[T texts]], title."""
         alpha, direction = walks.alphas(STRIP, REACH), self.directions[0]
-        frames = walks.decode(self.model, walks.move(torch.from_numpy(home.z)[None], direction, alpha))
+        frames = walks.decode_codes(self.model, walks.move(torch.from_numpy(home.z)[None], direction, alpha))
         last = walks.second_look(self.model, frames)[0, :, -1]
         captions = [f"{a:+.1f}  {p:.2f}" if a else f"home  {p:.2f}" for a, p in zip(alpha, last, strict=True)]
         title = f"{home.name}, moved from {self.contrast}: standard deviations, probability of {self.classes[-1]}"
-        return pixels(frames), [captions], title
+        return to_pixels(frames), [captions], title

@@ -12,11 +12,14 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 import gradio as gr  # noqa: E402
 import numpy as np  # noqa: E402
 
-from app import html, uploads  # noqa: E402
-from app.explorer import REACH, pixels  # noqa: E402
-from app.style import CSS, theme  # noqa: E402
-from errors import InputError  # noqa: E402
-from latent_nav import plots  # noqa: E402
+from xaae.app import (
+    fragments,
+    uploads,  # noqa: E402
+)
+from xaae.app.explorer import REACH, to_pixels  # noqa: E402
+from xaae.app.style import CSS, theme  # noqa: E402
+from xaae.experiment.errors import InputError  # noqa: E402
+from xaae.latent_nav import plots  # noqa: E402
 
 ADDRESS = "127.0.0.1"
 LARGEST = 500 * 2**20  # bytes, above which a file is not even stored to be looked at
@@ -39,7 +42,7 @@ class Page:
 
     def __init__(self, explorer, shown, rng):
         self.explorer, self.shown, self.rng = explorer, [int(row) for row in shown], rng
-        self.stage = html.Stage(explorer)
+        self.stage = fragments.PageStage(explorer)
 
     @property
     def zeros(self):
@@ -48,7 +51,7 @@ class Page:
 
     def fresh(self, home):
         """Home, the note, the sliders and the stage after a new start."""
-        return [home, html.note(""), *self.zeros, self.stage.write(home, self.zeros)]
+        return [home, fragments.note(""), *self.zeros, self.stage.write(home, self.zeros)]
 
     def pick(self, row):
         """Start from a table row."""
@@ -67,9 +70,9 @@ class Page:
     def upload(self, path):
         """Start from an uploaded file, which is deleted; or say why that cannot be and stay where we are."""
         try:
-            x = uploads.read(path, self.explorer.size, self.explorer.channels)
+            x = uploads.read_upload(path, self.explorer.size, self.explorer.channels)
         except InputError as e:
-            return [gr.skip(), gr.skip(), html.note(str(e)), *[gr.skip() for _ in self.zeros], gr.skip()]
+            return [gr.skip(), gr.skip(), fragments.note(str(e)), *[gr.skip() for _ in self.zeros], gr.skip()]
         finally:
             Path(path).unlink(missing_ok=True)
         return [None, *self.fresh(self.explorer.start_from(x))]
@@ -82,36 +85,36 @@ class Page:
         """The strip along the discriminant direction as a PNG data URI."""
         file = BytesIO()
         plots.strip(*self.explorer.strip(home)).savefig(file, format="png", dpi=150)
-        return html.data_uri(file.getvalue())
+        return fragments.data_uri(file.getvalue())
 
 
-def build(explorer, shown, title, lines, rng):
+def build_page(explorer, shown, title, lines, rng):
     """The page: a gr.Blocks. title and lines of text head it; for the rest see Page."""
     page = Page(explorer, shown, rng)
     first = explorer.start(page.shown[0])
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as blocks:
-        gr.HTML(html.head(title, lines), elem_classes="head")
+        gr.HTML(fragments.head(title, lines), elem_classes="head")
         home = gr.State(first)
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300, elem_id="controls"):
-                picks = pickers(page)
-                note = gr.HTML(html.note(""), elem_classes="note", elem_id="note")
-                gr.HTML(html.paragraph(HELP.format(last=explorer.classes[-1])), elem_classes="help")
-                sliders = [slider(explorer, i) for i in range(len(page.zeros))]
+                picks = _pickers(page)
+                note = gr.HTML(fragments.note(""), elem_classes="note", elem_id="note")
+                gr.HTML(fragments.paragraph(HELP.format(last=explorer.classes[-1])), elem_classes="help")
+                sliders = [_slider(explorer, i) for i in range(len(page.zeros))]
                 with gr.Row():
                     back = gr.Button("Back home", size="sm", min_width=120, elem_id="back")
                     save = gr.Button("Download the strip", size="sm", min_width=120, elem_id="save")
             with gr.Column(scale=7, min_width=300):
                 stage = gr.HTML(page.stage.write(first, page.zeros), elem_classes="stage", elem_id="stage")
-        listen(page, picks, home, note, sliders, stage)
-        finish(page, home, sliders, stage, back, save)
+        _listen(page, picks, home, note, sliders, stage)
+        _finish(page, home, sliders, stage, back, save)
     return blocks
 
 
-def pickers(page):
+def _pickers(page):
     """What a start is chosen with: (gallery, list of all held-out items, random button, upload button)."""
     names = [(page.explorer.name(row), int(row)) for row in page.explorer.held_out]
-    thumbs = list(pixels(page.explorer.picture(np.array(page.shown))))
+    thumbs = list(to_pixels(page.explorer.picture(np.array(page.shown))))
     gallery = gr.Gallery(
         [t[..., 0] if t.shape[-1] == 1 else t for t in thumbs],
         format="png", columns=6, allow_preview=False, show_label=False, interactive=False, buttons=[],
@@ -124,14 +127,14 @@ def pickers(page):
     return gallery, chosen, chance, upload
 
 
-def slider(explorer, i):
+def _slider(explorer, i):
     """The slider of the i-th direction."""
     name = explorer.directions[i].name
     label = f"Dimension {name[4:]} (AUC {explorer.auc[name]:.2f})" if i else f"From {explorer.contrast}"
     return gr.Slider(-REACH, REACH, 0, step=0.05, label=label, elem_id=f"slider-{i}", elem_classes="slide")
 
 
-def listen(page, picks, home, note, sliders, stage):
+def _listen(page, picks, home, note, sliders, stage):
     """Wire everything that starts anew."""
     gallery, chosen, chance, upload = picks
     new = [home, note, *sliders, stage]
@@ -141,7 +144,7 @@ def listen(page, picks, home, note, sliders, stage):
     upload.upload(page.upload, upload, [chosen, *new], **QUICK)
 
 
-def finish(page, home, sliders, stage, back, save):
+def _finish(page, home, sliders, stage, back, save):
     """Wire the sliders, the way back and the strip."""
     moved = [event for s in sliders for event in (s.input, s.release)]
     gr.on(moved, page.move, [home, *sliders], stage, trigger_mode="always_last", preprocess=False, **QUICK)
@@ -150,7 +153,7 @@ def finish(page, home, sliders, stage, back, save):
     save.click(page.strip, home, held, **QUICK).then(None, held, None, js=SAVE)
 
 
-def around_proxies():
+def _around_proxies():
     """Gradio asks its own server whether it has started: that must not go to a proxy."""
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), ADDRESS]))
@@ -158,7 +161,7 @@ def around_proxies():
 
 def serve(blocks, port, browser):
     """Show the page on the loopback address until Ctrl-C."""
-    around_proxies()
+    _around_proxies()
     blocks.launch(
         server_name=ADDRESS, server_port=port, inbrowser=browser, share=False, quiet=True, prevent_thread_lock=True,
         footer_links=[], max_file_size=LARGEST, theme=theme(), css=CSS,

@@ -9,7 +9,7 @@ DARK = {"page": "#141618", "raised": "#1d2023", "text": "#e7e6e2", "muted": "#a2
 ACCENT, ACCENT_DARK = "#1f5fa8", "#82b5f2"
 
 
-def colours(c, accent, suffix=""):
+def _colours(c, accent, suffix=""):
     """Gradio's names for the colours `c`; `suffix` is "_dark" for the dark page."""
     named = {
         "body_background_fill": c["page"],
@@ -39,7 +39,7 @@ def theme():
     """The Gradio theme."""
     base = gr.themes.Base(font=SANS, font_mono=MONO, radius_size="sm", spacing_size="md")
     flat = {"block_border_width": "0px", "block_shadow": "none"}
-    return base.set(**colours(LIGHT, ACCENT), **colours(DARK, ACCENT_DARK, "_dark"), **flat)
+    return base.set(**_colours(LIGHT, ACCENT), **_colours(DARK, ACCENT_DARK, "_dark"), **flat)
 
 
 CSS = """

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-import pictures
-from errors import InputError
+from xaae.experiment.errors import InputError
+from xaae.sources import picture_files
 
 KINDS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 LARGEST = 20 * 2**20  # bytes
@@ -15,7 +15,7 @@ MOST_PIXELS = 50_000_000
 TOO_MANY = "The picture has more than 50 megapixels: make it smaller, 2,000 pixels a side are plenty, and try again."
 
 
-def read(path, size, channels):
+def read_upload(path, size, channels):
     """The picture in a file, as the run reads its own: float (channels, size, size) in [0, 1].
 
     The name does not count. InputError for a file that is too large, of another kind, too many pixels, or broken.
@@ -26,11 +26,11 @@ def read(path, size, channels):
     if not held:
         raise InputError("The file is empty: choose another.")
     data = BytesIO(Path(path).read_bytes())
-    check_header(data)
-    return decode(data, size, channels)
+    _check_header(data)
+    return _decode(data, size, channels)
 
 
-def check_header(data):
+def _check_header(data):
     """InputError unless `data` begins like a picture of one of KINDS with no more than MOST_PIXELS; decodes nothing."""
     try:
         with warnings.catch_warnings():
@@ -42,22 +42,22 @@ def check_header(data):
     except Image.DecompressionBombError:
         raise InputError(TOO_MANY) from None
     except Exception:  # each format fails in its own way
-        raise broken() from None
+        raise _broken() from None
     if width * height > MOST_PIXELS:
         raise InputError(TOO_MANY)
 
 
-def decode(data, size, channels):
+def _decode(data, size, channels):
     """`pictures.decode` of an open file, as float in [0, 1]. InputError if it is broken."""
     data.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return pictures.decode(data, size, channels).float() / 255
+            return picture_files.decode_picture(data, size, channels).float() / 255
     except Exception:  # each format fails in its own way
-        raise broken() from None
+        raise _broken() from None
 
 
-def broken():
+def _broken():
     """The InputError of a picture that begins well and ends badly."""
     return InputError("The picture is broken or cut short: open it in a picture program, save it again, and try that.")

@@ -21,10 +21,10 @@ def control(name, x, values, biased, rng):
         return np.ones(shape)
     if name == "random":
         return rng.standard_normal(shape)
-    return edges(x)
+    return _edges(x)
 
 
-def edges(x):
+def _edges(x):
     """Size of the gradient of pictures x (P, C, H, W), channels together: (P, 1, H, W)."""
     down, across = np.gradient(np.asarray(x, np.float64), axis=(2, 3))
     return np.hypot(down, across).sum(1, keepdims=True)

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from audit.statistics import auroc, aurocs, interval
+from xaae.audit.statistics import auroc, aurocs, bootstrap_interval
 
 CELLS = 8  # a side of what the probe sees of a map
 
@@ -52,7 +52,7 @@ def planes(maps):
     return np.stack([maps.sum(1), np.abs(maps).sum(1)], 1)
 
 
-def features(maps, cells=CELLS):
+def probe_features(maps, cells=CELLS):
     """What the probe sees of one model's maps (P, C, ...): `of_planes` of them."""
     return of_planes(planes(maps), cells)
 
@@ -66,7 +66,7 @@ def of_planes(found, cells=CELLS):
     return np.concatenate([pooled(found[:, :1], cells), pooled(found[:, 1:], cells)], 1)
 
 
-def judged(biased, unbiased, suspects):
+def _judged(biased, unbiased, suspects):
     """Scores of suspects, each (P, F), by a probe that learned from the lists `biased` and `unbiased` of such arrays.
 
     Higher: more like a biased model. Where the maps of all models are the same, every score is 0.
@@ -82,7 +82,7 @@ def judged(biased, unbiased, suspects):
     return [probe.decision_function(each - common) for each in suspects]
 
 
-def without(models, *left_out):
+def _without(models, *left_out):
     """The models but those with these numbers."""
     return [m for i, m in enumerate(models) if i not in left_out]
 
@@ -93,27 +93,27 @@ def detect(biased, unbiased, rng, alarm=0.9, draws=500):
 
     alarm: the AUROC from which a model counts as found biased. The null asks the same of pairs of unbiased models.
     """
-    seen = lambda m: m if np.ndim(m) == 2 else features(m)  # noqa: E731
+    seen = lambda m: m if np.ndim(m) == 2 else probe_features(m)  # noqa: E731
     yes, no = [seen(m) for m in biased], [seen(m) for m in unbiased]
     scores = {}
     for b, u in product(range(len(yes)), range(len(no))):
-        scores[b, u] = judged(without(yes, b), without(no, u), [yes[b], no[u]])
+        scores[b, u] = _judged(_without(yes, b), _without(no, u), [yes[b], no[u]])
     pairs = np.array([[auroc(*scores[b, u]) for u in range(len(no))] for b in range(len(yes))])
     null = (
-        np.array([alarmed(yes, no, *pair) for pair in permutations(range(len(no)), 2)]) if len(no) > 2 else np.empty(0)
+        np.array([_alarmed(yes, no, *pair) for pair in permutations(range(len(no)), 2)]) if len(no) > 2 else np.empty(0)
     )
-    again = redrawn(scores, pairs.shape, rng, draws)
+    again = _redrawn(scores, pairs.shape, rng, draws)
     p = float(norm.sf((pairs.mean() - 0.5) / max(again.std(), 1e-3)))
     alarms = float(np.mean(null >= alarm)) if len(null) else float("nan")
-    return Detection(float(pairs.mean()), *interval(again), p, pairs, alarms, null)
+    return Detection(float(pairs.mean()), *bootstrap_interval(again), p, pairs, alarms, null)
 
 
-def alarmed(yes, no, suspect, other):
+def _alarmed(yes, no, suspect, other):
     """AUROC with which the probe tells the unbiased model `suspect` from `other`, neither of them known to it."""
-    return auroc(*judged(yes, without(no, suspect, other), [no[suspect], no[other]]))
+    return auroc(*_judged(yes, _without(no, suspect, other), [no[suspect], no[other]]))
 
 
-def redrawn(scores, shape, rng, draws):
+def _redrawn(scores, shape, rng, draws):
     """Mean AUROC (draws,) with the models of each arm and the items drawn with replacement. scores: {(b, u): pair}."""
     items = len(next(iter(scores.values()))[0])
     at = rng.integers(0, items, (draws, items))

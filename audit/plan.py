@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass, replace
 from itertools import product
 
-from bias import ARMS, FACTORS
-from errors import InputError
+from xaae.experiment.errors import InputError
+from xaae.factors.bias import ARMS, FACTORS
 
 RECIPE = 1  # goes up when training or asking changes what is found, so that older results are not taken for new ones
 PARAMETERS = {  # cheaper than usual: an audit asks some sixty models
@@ -25,7 +25,7 @@ CAM_STAGE = "0.7"  # stage 3 of the ResNet34: of small pictures it has 2 x 2 cel
 SMALL = 64  # pixels; from here on the usual choice, the deepest stage of 4 x 4 cells, is stage 3 or a deeper one
 
 
-def parameters(method, model, size):
+def method_parameters(method, model, size):
     """Parameters of an attribution method (of METHODS) in an audit, for a model and pictures of `size` pixels.
 
     Measured at 32 pixels, corner tag, three models: Grad-CAM at stage 2 has 0.00 to 0.35 of its strongest places on the

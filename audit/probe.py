@@ -18,7 +18,7 @@ class Probe:
     labels: np.ndarray
 
 
-def grid_values(labels, grid, rng):
+def _grid_values(labels, grid, rng):
     """A value of the grid for each item such that each class meets each value as often as any other: (P,)."""
     values = np.empty(len(labels))
     for label in np.unique(labels):
@@ -30,7 +30,7 @@ def grid_values(labels, grid, rng):
 
 def make_probe(x_0, labels, bias, seed=0):
     """The Probe of items x_0 (P, C, H, W) for a Bias, the same for all of its arms; values drawn from `seed`."""
-    values = grid_values(np.asarray(labels), bias.grid(VALUES), np.random.default_rng([seed, 7]))
+    values = _grid_values(np.asarray(labels), bias.grid(VALUES), np.random.default_rng([seed, 7]))
     return Probe(bias.plant(x_0, torch.from_numpy(values).float()), x_0, values, np.asarray(labels))
 
 

@@ -7,8 +7,8 @@ range to the other. A walk is named after the factor whose signature its own is 
 import numpy as np
 import torch
 
-from bias import FACTORS, even_ranges, make_bias
-from latent_nav.photometry import measure_all
+from xaae.factors.bias import FACTORS, even_ranges, make_bias
+from xaae.factors.photometry import measure_all
 
 ALIKE = 0.5  # cosine from which a signature counts as another's
 
@@ -31,7 +31,7 @@ def signatures(x_0, meters, fill="zeros"):
     return found
 
 
-def units(found, spread):
+def _units(found, spread):
     """The unit of every meter: the most that a factor of the battery, or the run's own items, change it."""
     return {m: max(spread[m], *(abs(each[m]) for each in found.values()), 1e-9) for m in spread}
 
@@ -41,7 +41,7 @@ def name_of(table, found):
 
     Only what the walk changes beyond chance counts (rows with `named`). found: as `signatures` gives it.
     """
-    unit = units(found, {row["meter"]: row["spread"] for row in table})
+    unit = _units(found, {row["meter"]: row["spread"] for row in table})
     walk = np.array([row["change"] / unit[row["meter"]] if row["named"] else 0.0 for row in table])
     alike = {}
     for factor, change in found.items():

@@ -26,7 +26,7 @@ def holm(p):
     return corrected
 
 
-def interval(draws, level=0.95):
+def bootstrap_interval(draws, level=0.95):
     """The middle `level` of bootstrap draws (R,): (low, high); NaN are left out."""
     draws = np.asarray(draws, float)
     draws = draws[np.isfinite(draws)]

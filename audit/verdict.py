@@ -52,10 +52,10 @@ def gate_use(spurious, asked):
     arbitrary (rotation: 48 to 69 % of them right) and tells nothing of use.
     """
     if not spurious["biased"] >= asked.spurious_biased:
-        return f"no bias learned: spurious score {beside(spurious['biased'], asked.spurious_biased, 'asked for')}"
+        return f"no bias learned: spurious score {number_beside_limit(spurious['biased'], asked.spurious_biased, 'asked for')}"
     control, most = spurious.get("irrelevant", 0), asked.spurious_control
     if control > most:
-        return f"arm irrelevant follows the factor too: spurious score {beside(control, most)}"
+        return f"arm irrelevant follows the factor too: spurious score {number_beside_limit(control, most)}"
     return None
 
 
@@ -67,13 +67,13 @@ def gate_shown(error, most, unit=""):
     return None
 
 
-def beside(value, limit, words="at most"):
+def number_beside_limit(value, limit, words="at most"):
     """A number and the limit that it missed, with as many digits as tell them apart."""
     digits = next((d for d in (2, 3) if f"{value:.{d}f}" != f"{limit:.{d}f}"), 4)
     return f"{value:.{digits}f}, {words} {limit:.{digits}f}"
 
 
-def first(*clauses):
+def _first(*clauses):
     """The first clause (holds, sentence) that does not hold, as a sentence; None if all hold."""
     return next((sentence for holds, sentence in clauses if not holds), None)
 
@@ -91,20 +91,23 @@ def verdict(gate, found, asked, walk=None):
         return Verdict(DOES_NOT, f"detection {found['auroc']:.2f}, its interval ends at {found['high']:.2f}")
     if found.get("named") is False:
         return Verdict(DOES_NOT, found.get("naming") or "the factor is not named")
-    missing = short_of_detection(found, asked) or (walk and short_of(walk, asked))
+    missing = _short_of_detection(found, asked) or (walk and _short_of(walk, asked))
     return Verdict(UNDECIDED, missing) if missing else Verdict(REVEALS, f"detection {found['auroc']:.2f}, factor named")
 
 
-def short_of_detection(found, asked):
+def _short_of_detection(found, asked):
     """What an explanation of any kind falls short of, None if nothing."""
     same, alarms = found.get("randomised"), found["false_alarms"]
     told = (
-        f"false alarms {beside(alarms, asked.false_alarms)}"
+        f"false alarms {number_beside_limit(alarms, asked.false_alarms)}"
         if alarms == alarms
         else "false alarms: three seeds or more can tell them"
     )
-    return first(
-        (found["auroc"] >= asked.detection, f"detection {beside(found['auroc'], asked.detection, 'asked for')}"),
+    return _first(
+        (
+            found["auroc"] >= asked.detection,
+            f"detection {number_beside_limit(found['auroc'], asked.detection, 'asked for')}",
+        ),
         (alarms <= asked.false_alarms, told),
         (found.get("p_holm", 0) <= asked.p_holm, f"p {found.get('p_holm', 0):.3f} after Holm's correction"),
         (same is None or same < asked.randomised, f"{same or 0:.2f} alike to maps of random weights: no evidence"),
@@ -112,9 +115,9 @@ def short_of_detection(found, asked):
     )
 
 
-def short_of(walk, asked):
+def _short_of(walk, asked):
     """What a walk falls short of, None if nothing."""
-    return first(
+    return _first(
         (abs(walk["spearman"]) >= asked.spearman, f"Spearman {walk['spearman']:.2f}"),
         (walk["span"] >= asked.span, f"span {walk['span']:.2f} of the planted shift"),
         (walk["p"] <= asked.p, f"p {walk['p']:.3f} beside random directions"),

@@ -24,7 +24,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs of a shell
 from main import quieten
 quieten()
-from commands.app import app
+from app.serving import app
 app(sys.argv[1], int(sys.argv[2]), browser=False)
 """
 WATCH = """() => {

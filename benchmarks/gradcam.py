@@ -16,14 +16,13 @@ from tempfile import gettempdir
 import numpy as np
 from tqdm.auto import tqdm
 
-from audit import maps, plan
-from audit.detection import detect, of_planes, planes
-from audit.statistics import holm
-from audit.verdict import Thresholds, verdict
-from bias import corner
-from commands import asking
-from explain.call import explain
-from explain.randomise import randomised, similarity
+from xaae.audit import map_scores, plan, questions
+from xaae.audit.detection import detect, of_planes, planes
+from xaae.audit.statistics import holm
+from xaae.audit.verdict import Thresholds, verdict
+from xaae.explain.call import explain
+from xaae.explain.network.randomise import randomised, similarity
+from xaae.factors.bias import corner
 
 HOME = Path(__file__).resolve().parents[1]
 STAGES = {"2": "0.6", "3": "0.7", "4": "0.8"}  # of fastai's ResNet34 behind the layer that standardises
@@ -46,7 +45,7 @@ def train(options, arm, seed):
     return folder
 
 
-def trained(options):
+def train_all(options):
     """{arm: [folder of each seed]}."""
     wanted = [(arm, seed) for seed in range(options.seeds) for arm in ("biased", "irrelevant")]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -57,10 +56,10 @@ def trained(options):
 
 def asked_of(folders, probe, method, layer):
     """What is found of a method at a layer: pointing, detection, likeness to maps of random weights."""
-    nets = {arm: [asking.network(str(f), "baseline") for f in some] for arm, some in folders.items()}
+    nets = {arm: [questions.arm_network(str(f), "baseline") for f in some] for arm, some in folders.items()}
     found = {arm: [planes(explain(net, probe.x, method, 1, layer=layer)) for net in some] for arm, some in nets.items()}
     seen, place = probe.values >= np.mean([probe.values.min(), probe.values.max()]), corner(probe.x.shape[-1]).numpy()
-    rank = float(np.mean([maps.pointing(f[seen], place)["relevance_rank"] for f in found["biased"]]))
+    rank = float(np.mean([map_scores.pointing(f[seen], place)["relevance_rank"] for f in found["biased"]]))
     d = detect(*([of_planes(f) for f in found[arm]] for arm in ("biased", "irrelevant")), np.random.default_rng(0))
     x, net = probe.x[:CHECKED], nets["biased"][0]
     before, after = (explain(n, x, method, 1, layer=layer) for n in (net, randomised(net, 0)))
@@ -78,9 +77,9 @@ def main():
     parser.add_argument("--probe", type=int, default=52, help="held-out pictures")
     parser.add_argument("--out", type=Path, default=Path(gettempdir()) / "xaae-gradcam")
     options = parser.parse_args()
-    folders, asked = trained(options), Thresholds()
-    scene = asking.opened(str(folders["biased"][0]))
-    probe = asking.probe_of(scene, plan.Condition("tag"), options.probe)
+    folders, asked = train_all(options), Thresholds()
+    trained = questions.opened(str(folders["biased"][0]))
+    probe = questions.probe_of(trained, plan.Condition("tag"), options.probe)
     rows = {}
     for method, stage in tqdm([(m, s) for m in METHODS for s in STAGES], "asking"):
         rows[method, stage] = asked_of(folders, probe, method, STAGES[stage])

@@ -7,11 +7,11 @@ python -m benchmarks.matrix --write      writes it into README.md between its tw
 import argparse
 from pathlib import Path
 
-from benchmarks.networks import NETWORKS, build
-from explain.call import explain
-from explain.method import METHODS, Refusal
-from explain.needs import NEEDS
-from explain.subject import Subject
+from xaae.benchmarks.networks import NETWORKS, build
+from xaae.explain.call import explain
+from xaae.explain.method import METHODS, Refusal
+from xaae.explain.network.needs import NEEDS
+from xaae.explain.network.subject import Subject
 
 HOME = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- methods: made by python -m benchmarks.matrix --write -->", "<!-- end of methods -->"

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import model as models
+from xaae import model as models
 
 
 class SignalNet(nn.Module):
@@ -56,14 +56,14 @@ def settle(network, x, seed=0):
 
 def cifar_net():
     """The tutorial's ConvNet, untrained."""
-    from tutorial import ConvNet
+    from xaae.training.convnet import ConvNet
 
     return ConvNet()
 
 
 def segmentation_net():
     """The U-Net as a classifier: for each class the sum of its logits."""
-    from explain.segmentation import Segmentation
+    from xaae.explain.network.segmentation import Segmentation
 
     return Segmentation(SegmentationNet())
 

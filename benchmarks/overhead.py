@@ -13,9 +13,9 @@ import warnings
 import torch
 from captum import attr
 
-from benchmarks.networks import build
-from explain.call import explain
-from explain.subject import Subject
+from xaae.benchmarks.networks import build
+from xaae.explain.call import explain
+from xaae.explain.network.subject import Subject
 
 warnings.filterwarnings("ignore", module="captum")
 BOUND = 1.05

@@ -9,25 +9,20 @@ while they train the first minute; --seconds follow.
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 from fastai.callback.core import Callback, CancelFitException
 from fastai.torch_core import default_device, set_seed
 
-import bias
-import data
-import model as models
-import pictures
-import thesis
-import train
-from callbacks import huber
-from commands.train import final
+from xaae import data
+from xaae import model as models
+from xaae.callbacks import huber
+from xaae.factors import bias
+from xaae.sources import picture_files
+from xaae.training import learner, thesis
+from xaae.training.fitting import final
 
 CLASSES = ["cat", "dog"]
 TURNS, TURN = 3, 20  # how often, and for how many seconds, the speed of each is taken; this trains them too
@@ -50,16 +45,16 @@ class StopAfter(Callback):
 def loaders(items, size, batch):
     """DataLoaders of planted synthpets."""
     table = data.load_table("synthpets", tempfile.gettempdir(), items=items, size=size)
-    table, found, _ = pictures.sift(table, size, 3)
+    table, found, _ = picture_files.sift(table, size, 3)
     planted = bias.make_bias(CLASSES)
     return data.dataloaders(data.plant(table, planted), found, planted, CLASSES, bs=batch)
 
 
 def learners(dls, folder, precision):
     """name -> Learner of both architectures, with the loss weights of the stage that is compared."""
-    old = train.aae_learner(dls, thesis.ThesisAAE(128), folder, thesis.thesis_game(), huber, precision)
-    new = train.aae_learner(dls, models.AAE(128), folder, precision=precision)
-    for learn, stage in ((old, thesis.thesis_stages(1)[0]), (new, train.default_stages(1)[0])):
+    old = learner.aae_learner(dls, thesis.ThesisAAE(128), folder, thesis.thesis_game(), huber, precision)
+    new = learner.aae_learner(dls, models.AAE(128), folder, precision=precision)
+    for learn, stage in ((old, thesis.thesis_stages(1)[0]), (new, learner.default_stages(1)[0])):
         learn.loss_func.reconstruction, learn.loss_func.classification = stage.reconstruction, stage.classification
         learn.adversarial.weight = stage.adversarial
     return {"thesis": old, "default": new}
@@ -94,7 +89,7 @@ def main():
     parser.add_argument("--items", type=int, default=1000)
     asked = parser.parse_args()
     set_seed(0)
-    precision = train.fast_precision(default_device())
+    precision = learner.fast_precision(default_device())
     dls = loaders(asked.items, 128, 16)
     with tempfile.TemporaryDirectory() as folder:
         both = learners(dls, folder, precision)
@@ -105,7 +100,7 @@ def main():
         print("| architecture | weights | images/s | MSE after the same time |\n|---|---|---|---|")
         for name, learn in both.items():
             row = (
-                f"{models.parameters(learn.model):,}",
+                f"{models.count_parameters(learn.model):,}",
                 f"{speeds[name]:.0f}",
                 f"{final(learn)['reconstruction']:.4f}",
             )

@@ -1,9 +1,9 @@
 """What changes or watches the training loop, nothing else."""
 
-from callbacks.adversarial import Adversarial
-from callbacks.health import CodeMoments, DiscriminatorAccuracy
-from callbacks.loop import BFloat16, EpochLine, KeepInput, SampleGrid
-from callbacks.losses import PARTS, AAELoss, LossPart, TorchMetric, huber
+from xaae.callbacks.adversarial import Adversarial
+from xaae.callbacks.code_moments import CodeMoments, DiscriminatorAccuracy
+from xaae.callbacks.loop import BFloat16, EpochLine, KeepInput, SampleGrid
+from xaae.callbacks.losses import PARTS, AAELoss, LossPart, TorchMetric, huber
 
 __all__ = [
     "PARTS",

@@ -10,12 +10,12 @@ def one_hot(y, classes):
     return y.float() if y.ndim == 2 else F.one_hot(y.long(), classes).float()
 
 
-def hinge_real(score):
+def _hinge_real(score):
     """Loss of the discriminator on codes of the prior: their scores should pass +1."""
     return F.relu(1 - score).mean()
 
 
-def hinge_fake(score):
+def _hinge_fake(score):
     """Loss of the discriminator on codes of the encoder: their scores should stay below -1."""
     return F.relu(1 + score).mean()
 
@@ -31,7 +31,7 @@ class Adversarial(Callback):
 
     order = 20  # after mixed precision has left autocast: both steps are float32
 
-    def __init__(self, weight=0.2, lr=1e-3, betas=(0.5, 0.99), real=hinge_real, fake=hinge_fake, lead=None):
+    def __init__(self, weight=0.2, lr=1e-3, betas=(0.5, 0.99), real=_hinge_real, fake=_hinge_fake, lead=None):
         self.weight, self.discriminator_lr, self.betas = weight, lr, betas
         self.real_loss, self.fake_loss, self.lead_loss = real, fake, lead or (lambda score: -score.mean())
 

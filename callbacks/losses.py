@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 from fastai.learner import Metric
 
-from callbacks.adversarial import one_hot
+from xaae.callbacks.adversarial import one_hot
 
 PARTS = ("reconstruction", "adversarial", "discriminator", "classification")
 
 
-def squared(x_hat, x):
+def _squared(x_hat, x):
     """Squared error of every pixel."""
     return F.mse_loss(x_hat, x, reduction="none")
 
@@ -28,7 +28,7 @@ class AAELoss:
     fastai sets it so for `get_preds(with_loss=True)`.
     """
 
-    def __init__(self, reconstruction=1.0, classification=0.1, distance=squared):
+    def __init__(self, reconstruction=1.0, classification=0.1, distance=_squared):
         self.reconstruction, self.classification, self.distance = reconstruction, classification, distance
         self.parts, self.model_input, self.reduction = {}, None, "mean"
 

@@ -5,9 +5,12 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 
-from explain import cams, gradients, needs, perturbation, propagation, shapley, uncertainty, visualisation  # noqa: F401
-from explain.method import find
-from explain.subject import Ask, Subject, asking
+from xaae.explain.method import find_method
+from xaae.explain.methods import (
+    visualisation,  # noqa: F401
+)
+from xaae.explain.network import needs
+from xaae.explain.network.subject import Ask, Subject, asking
 
 
 def explain(
@@ -35,22 +38,22 @@ def explain(
     InputError for names and numbers that do not exist, Refusal where the method does not fit the model,
     FloatingPointError where it returns something other than finite numbers.
     """
-    how = find(method)
+    how = find_method(method)
     how.check(parameters)
     with asking(model.network if isinstance(model, Subject) else model, seed), torch.enable_grad():
         subject = model if isinstance(model, Subject) else Subject(model, x, classes)
         x = x.detach().to(subject.device, torch.float32, copy=True)  # some networks write on their input
         background = None if background is None else background.detach().to(subject.device, torch.float32)
-        needs.check(how, Ask(subject, x, None, background))
+        needs.check_needs(how, Ask(subject, x, None, background))
         targets = subject.targets(x, target)
         half = how.autocast and precision == "bf16"
         with torch.autocast(subject.device.type, torch.bfloat16) if half else nullcontext():
             parts = zip(x.split(batch_size), targets.split(batch_size), strict=True)
             maps = [how.attribute(Ask(subject, *part, background, seed, batch_size), **parameters) for part in parts]
-    return as_array(how.name, torch.cat([m.detach() for m in maps]) if len(maps) > 1 else maps[0].detach(), x)
+    return _as_array(how.name, torch.cat([m.detach() for m in maps]) if len(maps) > 1 else maps[0].detach(), x)
 
 
-def as_array(name, maps, x):
+def _as_array(name, maps, x):
     """Maps as a float32 array, checked: of the shape of x (B, C, ...) but for one channel, and finite."""
     found = maps.float().cpu().numpy()
     if found.shape[0] != len(x) or found.shape[2:] != tuple(x.shape[2:]) or found.shape[1] not in (1, x.shape[1]):

@@ -1,8 +1,8 @@
 """The registry in words: one method a line, all about one, and a TOML file that runs them all."""
 
-import explain.call  # noqa: F401  (its methods enter the registry)
-from explain.method import METHODS, find
-from explain.needs import NEEDS
+from xaae.explain import call  # noqa: F401  (its methods enter the registry)
+from xaae.explain.method import METHODS, find_method
+from xaae.explain.network.needs import NEEDS
 
 SHOWS = {
     "signed": "signed, for and against the score",
@@ -16,31 +16,31 @@ def needed(how):
     return ", ".join(NEEDS[name][1] for name in how.needs) or "nothing"
 
 
-def lines():
+def method_lines():
     """One line for each method: name, kind, what it needs, paper."""
     cells = [(m.name, m.kind, f"needs {needed(m)}", m.paper) for m in METHODS.values()]
     widths = [max(len(row[i]) for row in cells) for i in range(3)]
     return ["  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]]) for row in cells]
 
 
-def about(name):
+def describe_method(name):
     """All about one method, its parameters with their defaults too. InputError if there is none of that name."""
-    how = find(name)
+    how = find_method(name)
     told = [f"{how.name}: {how.title} ({how.kind})", f"  paper: {how.paper}", f"  shows: {how.means}"]
     told += [f"  map: {SHOWS[how.shows]}{', sums to the difference in score' if how.sums else ''}"]
     told += [f"  needs: {needed(how)}"] + [f"  beware: {how.flag}"] * bool(how.flag)
-    given = [f"{key} = {toml(value)}" for key, value in how.parameters.items()]
+    given = [f"{key} = {_toml(value)}" for key, value in how.parameters.items()]
     return "\n".join([*told, f"  parameters: {', '.join(given) or 'none'}"])
 
 
-def toml(value):
+def _toml(value):
     """A parameter's value as TOML writes it; "unset" where TOML has no word for it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, tuple | list):
-        return f"[{', '.join(toml(v) for v in value)}]"
+        return f"[{', '.join(_toml(v) for v in value)}]"
     return str(value) if isinstance(value, int | float) else "unset"
 
 
@@ -62,6 +62,6 @@ def sample():
     """The TOML file that runs every method of the registry with its usual parameters."""
     parts = [HEAD]
     for how in METHODS.values():
-        given = [("" if toml(v) != "unset" else "# ") + f"{k} = {toml(v)}\n" for k, v in how.parameters.items()]
+        given = [("" if _toml(v) != "unset" else "# ") + f"{k} = {_toml(v)}\n" for k, v in how.parameters.items()]
         parts.append(f'\n# {how.title}: {how.means}\n[[method]]\nname = "{how.name}"\n' + "".join(given))
     return "".join(parts)

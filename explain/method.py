@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from errors import InputError
+from xaae.experiment.errors import InputError
 
 KINDS = ("gradient", "layer", "cam", "propagation", "perturbation", "shap", "visualisation", "uncertainty")
 
@@ -22,7 +22,7 @@ class Refusal(InputError):
 class Method:
     """One explanation method.
 
-    attribute(ask, **parameters) -> signed map (B, C or 1, ...). needs: names in `explain.needs.NEEDS`. paper: where it
+    attribute(ask, **parameters) -> signed map (B, C or 1, ...). needs: names in `network.needs.NEEDS`. paper: where it
     comes from. means: what its map means, in a few words. sums: do its values sum to the score's difference to the
     baseline? shows: "signed" (attributions, centred on 0), "size" (sensitivities, only their size counts) or "picture"
     (an image with values in the range of the items). autocast: may it run in bf16? flag: what it is known to fail.
@@ -68,7 +68,7 @@ def method(kind, title, paper, means, **about):
     return enter
 
 
-def find(name):
+def find_method(name):
     """The Method called `name`. InputError with the nearest names if there is none."""
     if name in METHODS:
         return METHODS[name]

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from errors import InputError
-from explain.call import explain
-from explain.subject import Subject, asking
+from xaae.experiment.errors import InputError
+from xaae.explain.call import explain
+from xaae.explain.network.subject import Subject, asking
 
 WINDOWS = {  # how much each of n places of a patch counts when patches are blended
     "smooth": lambda n: np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2,  # Hann's, nowhere 0
@@ -44,7 +44,7 @@ class Grid:
     @cached_property
     def shares(self):
         """Along each dimension how much each patch counts at its places (patches, size); 1 in all at every place."""
-        return [shared(*each, self.window) for each in zip(self.places, self.size, self.starts, strict=True)]
+        return [_shared(*each, self.window) for each in zip(self.places, self.size, self.starts, strict=True)]
 
     def weights(self, number):
         """Weights (*size) of the patch of that number; those of all patches sum to 1 at every place."""
@@ -59,7 +59,7 @@ class Grid:
         return found
 
 
-def shared(length, size, starts, window):
+def _shared(length, size, starts, window):
     """Each patch's share (patches, size) of the places of one dimension that it covers."""
     weight, total = WINDOWS[window](size), np.zeros(length)
     for a in starts:
@@ -67,7 +67,7 @@ def shared(length, size, starts, window):
     return np.stack([weight / total[a : a + size] for a in starts])
 
 
-def lay(places, size, overlap=0.5, window="smooth"):
+def lay_patches(places, size, overlap=0.5, window="smooth"):
     """The Grid of patches of `size` on an item of `places`, at least `overlap` of a patch's side shared with the next;
     the last one is moved back to the border. InputError for numbers that make no sense.
     """
@@ -79,11 +79,11 @@ def lay(places, size, overlap=0.5, window="smooth"):
     if window not in WINDOWS:
         raise InputError(f"window={window!r} makes no sense: choose from {', '.join(WINDOWS)}.")
     places = tuple(max(each, n) for each, n in zip(places, size, strict=True))
-    starts = tuple(begins(each, n, overlap) for each, n in zip(places, size, strict=True))
+    starts = tuple(_begins(each, n, overlap) for each, n in zip(places, size, strict=True))
     return Grid(places, size, starts, window)
 
 
-def begins(length, size, overlap):
+def _begins(length, size, overlap):
     """Where patches of `size` start along a dimension of `length` places."""
     step = max(1, math.floor(size * (1 - overlap)))
     return (*range(0, length - size, step), length - size)
@@ -108,7 +108,7 @@ class Patched:
     @property
     def score_maps(self):
         """The patches' scores blended over the item: (B, 1, *places), a coarse map of where the score is high."""
-        return fitted(self.grid.blend(self.scores.reshape(len(self.scores), -1)), self.maps.shape[2:])
+        return _fitted(self.grid.blend(self.scores.reshape(len(self.scores), -1)), self.maps.shape[2:])
 
 
 def explain_patches(
@@ -138,15 +138,15 @@ def explain_patches(
     of methods whose values sum to a score do so no longer. Where an item is smaller than a patch, its border is
     repeated, and what the map has there is cut off. InputError and Refusal as from `explain`.
     """
-    grid, shape = lay(tuple(x.shape[2:]), size, overlap, window), x.shape[2:]
-    x = padded(x.detach().float(), grid.places)
+    grid, shape = lay_patches(tuple(x.shape[2:]), size, overlap, window), x.shape[2:]
+    x = _padded(x.detach().float(), grid.places)
     subject = model if isinstance(model, Subject) else Subject(model, x[(..., *grid.cuts[0])], classes)
-    chosen = None if by_prediction(target, subject) else subject.targets(x, target)
+    chosen = None if _by_prediction(target, subject) else subject.targets(x, target)
     given = {"background": background, "seed": seed, "batch_size": batch_size, "precision": precision} | parameters
     maps, targets, logits = None, [], []
-    for part in portions(len(x), grid, batch_size):
+    for part in _portions(len(x), grid, batch_size):
         patches = torch.stack([x[(item, ..., *cut)] for item, _, cut in part])
-        said = answers(subject, patches, seed)
+        said = _answers(subject, patches, seed)
         aims = said.argmax(1) if chosen is None else chosen[[item for item, _, _ in part]]
         found = explain(subject, patches, method, aims, **given)
         maps = np.zeros((len(x), found.shape[1], *grid.places), np.float32) if maps is None else maps
@@ -155,35 +155,35 @@ def explain_patches(
         targets.append(aims.cpu().numpy())
         logits.append(said.float().cpu().numpy())
     targets = np.concatenate(targets).reshape(len(x), *grid.shape)
-    return Patched(fitted(maps, shape), targets, np.concatenate(logits).reshape(*targets.shape, -1), grid)
+    return Patched(_fitted(maps, shape), targets, np.concatenate(logits).reshape(*targets.shape, -1), grid)
 
 
-def by_prediction(target, subject):
+def _by_prediction(target, subject):
     """Is each patch explained for the class that the network says of it?"""
     return target is None or (isinstance(target, str) and target == "predicted" and target not in subject.classes)
 
 
-def portions(items, grid, batch_size):
+def _portions(items, grid, batch_size):
     """Lists of at most `batch_size` patches, each (item, number in the grid, slices)."""
     every = ((item, number, cut) for item in range(items) for number, cut in enumerate(grid.cuts))
     while part := list(itertools.islice(every, batch_size)):
         yield part
 
 
-def answers(subject, patches, seed):
+def _answers(subject, patches, seed):
     """The network's logits (N, K) of patches (N, C, *size)."""
     with asking(subject.network, seed), torch.no_grad():
         return subject.network(patches.to(subject.device))
 
 
-def padded(x, places):
+def _padded(x, places):
     """x (B, C, ...) with its border repeated, on both sides alike, where it has fewer than `places`."""
     lacking = [most - n for most, n in zip(places, x.shape[2:], strict=True)]
     pads = [side for n in reversed(lacking) for side in (n // 2, n - n // 2)]
     return F.pad(x, pads, mode="replicate") if any(pads) else x
 
 
-def fitted(maps, shape):
+def _fitted(maps, shape):
     """Maps (B, C, ...) without what `padded` added to items of `shape`."""
     begin = [(n - least) // 2 for n, least in zip(maps.shape[2:], shape, strict=True)]
     return maps[(..., *(slice(a, a + n) for a, n in zip(begin, shape, strict=True)))]

@@ -20,19 +20,19 @@ def probabilities(score, x, grid, plant, size=128):
     return torch.stack(answers, 1).numpy()
 
 
-def interval(values, rng, n=1000):
+def _interval(values, rng, n=1000):
     """95 % bootstrap interval of the mean of values (N,): (low, high)."""
     means = values[rng.integers(0, len(values), (n, len(values)))].mean(1)
     return tuple(np.percentile(means, [2.5, 97.5]))
 
 
-def response(probability, labels, grid, rng):
+def factor_response(probability, labels, grid, rng):
     """Table of the last class's mean probability for each true class and value: label, value, mean, low, high, n."""
     rows = []
     for label in sorted(set(labels)):
         mine = probability[labels == label, :, -1]
         for value, column in zip(grid, mine.T, strict=True):
-            low, high = interval(column, rng)
+            low, high = _interval(column, rng)
             rows.append((label, value, column.mean(), low, high, len(column)))
     return pd.DataFrame(rows, columns=["label", "value", "mean", "low", "high", "n"])
 
@@ -52,14 +52,14 @@ def spurious_score(score, x, labels, classes, middles, plant):
     hits = total = 0
     for k, target in enumerate(classes):
         other = np.asarray(labels) != target
-        before = probabilities_at(score, x[other], own[other], plant).argmax(1)
-        after = probabilities_at(score, x[other], torch.full((int(other.sum()),), middles[target]), plant).argmax(1)
+        before = _probabilities_at(score, x[other], own[other], plant).argmax(1)
+        after = _probabilities_at(score, x[other], torch.full((int(other.sum()),), middles[target]), plant).argmax(1)
         counted = before != k
         hits, total = hits + int((after[counted] == k).sum()), total + int(counted.sum())
     return hits / total if total else float("nan")
 
 
 @torch.inference_mode()
-def probabilities_at(score, x, values, plant):
+def _probabilities_at(score, x, values, plant):
     """Class probabilities (N, K) of pictures x (N, C, H, W), each planted with its own value (N,)."""
     return score(plant(x, values)).float().softmax(-1).cpu().numpy()

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from errors import InputError
+from xaae.experiment.errors import InputError
 
 
 class Adapter(nn.Module):

@@ -38,7 +38,7 @@ def encode_items(model, items, rows):
     return over_items(both, items, rows)
 
 
-def features(network, items, rows):
+def last_layer_inputs(network, items, rows):
     """Inputs (N, F) of the last layer of a `vision_learner` network: its own latent space."""
     device, seen = device_of(network), []
     hook = network[1][-1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
@@ -48,7 +48,7 @@ def features(network, items, rows):
         hook.remove()
 
 
-def positions(z, direction):
+def relative_positions(z, direction):
     """Where codes z (N, D) lie along a direction, 0 to 1 from the 1st to the 99th percentile: (N,)."""
     along = z @ direction
     low, high = np.percentile(along, [1, 99])

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from errors import InputError
-from latent_nav.codes import batches, device_of
-from latent_nav.gradient import classes, lead, look_again, seen_by, slope
+from xaae.experiment.errors import InputError
+from xaae.latent_nav.codes import batches, device_of
+from xaae.latent_nav.gradient import classes, lead, look_again, seen_by, slope
 
 PUSH = 4.0  # weight of a broken condition against the pull home; any above 1 leads out, more keeps out of corners
 FIRST_STEP, LONGER, SHORTER = 0.1, 1.04, 0.96  # of the expected distance; before and after a first counterfactual
@@ -21,12 +21,12 @@ BEYOND = 1.001  # of the distance at which the decision flips
 NONE, FLIPPED, ACCEPTED = 0, 1, 2  # ranks of a code
 
 
-def decider(model):
+def _decider(model):
     """The function z (S, D) -> logits (S, K): the model's head on codes, else its classifier on decoded pictures."""
     return getattr(model, "head", None) or seen_by(model)
 
 
-def judge(model):
+def _judge(model):
     """The function (z (S, D), y one-hot (S, K)) -> score (S,) of the model's discriminator, None if it has none."""
     return model.discriminate if getattr(model, "discriminator", None) is not None else None
 
@@ -94,7 +94,7 @@ class Goal:
         return distance.minimum(z.norm(dim=1).mean().clamp_min(1))
 
 
-def nearest_rival(decide, z, own):
+def _nearest_rival(decide, z, own):
     """The class (S,) whose boundary with the decided class `own` (S,) is nearest, to first order, to z (S, D).
 
     The choice of DeepFool (Moosavi-Dezfooli et al. 2016, arXiv 1511.04599); exact for a linear head.
@@ -109,7 +109,7 @@ def nearest_rival(decide, z, own):
     return gaps.scatter(1, own[:, None], torch.inf).argmin(1)
 
 
-def descend(goal, home, steps):
+def _descend(goal, home, steps):
     """The best codes (S, D) met in `steps` steps from `home` (S, D): highest rank, then least distance."""
     z = best = home
     rank, distance = torch.zeros_like(goal.own), torch.zeros_like(home[:, 0])
@@ -124,7 +124,7 @@ def descend(goal, home, steps):
     return best
 
 
-def pull_home(goal, home, far, scan=32, halvings=10):
+def _pull_home(goal, home, far, scan=32, halvings=10):
     """The codes nearest to `home` (S, D) on the way from there to `far` (S, D) that rank no lower than far: (S, D).
 
     A scan finds the first such stretch, halving its beginning, and a thousandth more keeps the decision from hanging
@@ -144,7 +144,7 @@ def pull_home(goal, home, far, scan=32, halvings=10):
     return torch.lerp(home, far, torch.where(holds(past), past, high)[:, None])
 
 
-def verdict(model, goal, home, z):
+def _verdict(model, goal, home, z):
     """The Counterfactual of codes z (S, D) found for items at `home` (S, D), with everything measured anew."""
     logits, rank = goal.decide(z), goal.rank(z)
     found = rank > NONE
@@ -173,17 +173,17 @@ def counterfactual(
 
     Distance and conditions as in Wachter et al. 2017 (arXiv 1711.00399), in the latent space.
     """
-    decide, discriminate = decide or decider(model), discriminate or judge(model)
+    decide, discriminate = decide or _decider(model), discriminate or _judge(model)
     if threshold is not None and discriminate is None:
         raise InputError("This model has no discriminator to compare with a threshold: leave the threshold out.")
     chosen = None if target is None else torch.as_tensor(target).expand(len(z))
 
     def search(part):
         home = z[part].detach().to(device_of(model))
-        goal = goal_at(home, None if chosen is None else chosen[part], decide, discriminate, threshold, margin)
-        return verdict(model, goal, home, pull_home(goal, home, descend(goal, home, steps)))
+        goal = _goal_at(home, None if chosen is None else chosen[part], decide, discriminate, threshold, margin)
+        return _verdict(model, goal, home, _pull_home(goal, home, _descend(goal, home, steps)))
 
-    return joined([search(part) for part in batches(len(z))], z.device)
+    return _joined([search(part) for part in batches(len(z))], z.device)
 
 
 @torch.inference_mode(False)
@@ -196,46 +196,46 @@ def in_sight(model, z, near, discriminate=None, threshold=None, reaches=(4.0, 8.
     `counterfactual` with decide=seen_by(model) finds somewhat nearer ones at a hundred times the cost. Items whose near
     is their own code have none. Arguments otherwise as for `counterfactual`.
     """
-    discriminate, device = discriminate or judge(model), device_of(model)
+    discriminate, device = discriminate or _judge(model), device_of(model)
 
     def search(part):
         home, beyond = z[part].detach().to(device), near[part].to(device)
-        goal, best = sighted(model, home, beyond, discriminate, threshold), home
+        goal, best = _sighted(model, home, beyond, discriminate, threshold), home
         for reach in reaches:
             far = home + reach * (beyond - home)
             missing = (goal.rank(best) == NONE)[:, None]
-            best = torch.where(missing, go_out(goal, home, far), best) if missing.any() else best
-        return verdict(model, goal, home, torch.where((goal.rank(best) == NONE)[:, None], home, best))
+            best = torch.where(missing, _go_out(goal, home, far), best) if missing.any() else best
+        return _verdict(model, goal, home, torch.where((goal.rank(best) == NONE)[:, None], home, best))
 
-    return joined([search(part) for part in batches(len(z))], z.device)
+    return _joined([search(part) for part in batches(len(z))], z.device)
 
 
-def sighted(model, home, beyond, discriminate, threshold):
+def _sighted(model, home, beyond, discriminate, threshold):
     """The Goal of decoded pictures that are decided otherwise than the head decides `home` (S, D).
 
     The aim is the best class at `beyond` but home's own, which rounding may still give at the boundary itself.
     """
-    goal, head = goal_at(home, None, seen_by(model), discriminate, threshold, 0.0), decider(model)
+    goal, head = _goal_at(home, None, seen_by(model), discriminate, threshold, 0.0), _decider(model)
     own = head(home).argmax(1)
     return replace(goal, own=own, aim=head(beyond).scatter(1, own[:, None], -torch.inf).argmax(1))
 
 
-def go_out(goal, home, far):
+def _go_out(goal, home, far):
     """`pull_home` with fewer looks: every one decodes and encodes."""
-    return pull_home(goal, home, far, scan=8, halvings=6)
+    return _pull_home(goal, home, far, scan=8, halvings=6)
 
 
-def joined(found, device):
+def _joined(found, device):
     """Counterfactuals of several batches as one."""
     codes = torch.cat([f.z for f in found]).to(device)
     return Counterfactual(codes, *[np.concatenate([getattr(f, k.name) for f in found]) for k in fields(found[0])[1:]])
 
 
-def goal_at(home, target, decide, discriminate, threshold, margin):
+def _goal_at(home, target, decide, discriminate, threshold, margin):
     """The Goal of items at `home` (S, D); without a threshold every score is above it."""
     logits = decide(home)
     own = logits.argmax(1)
-    aim = nearest_rival(decide, home, own) if target is None else classes(target, logits)
+    aim = _nearest_rival(decide, home, own) if target is None else classes(target, logits)
 
     def score(z, k):
         return z.sum(1) * 0 if threshold is None else discriminate(z, F.one_hot(k, logits.shape[1]).to(z))

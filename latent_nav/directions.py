@@ -13,8 +13,8 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
-from errors import InputError
-from latent_nav.severity import severity_model
+from xaae.experiment.errors import InputError
+from xaae.latent_nav.severity import severity_model
 
 REST = "rest"
 
@@ -98,17 +98,17 @@ def contrast(text, classes):
 # ---- kinds of direction: Evidence -> (D,) or (n, D) -------------------------------------------------------------
 
 
-def lda(found, n=1):
+def _lda(found, n=1):
     """Linear discriminant analysis with Ledoit-Wolf shrinkage (Fisher 1936; Ledoit and Wolf 2004)."""
     return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(found.z, found.last).coef_[0]
 
 
-def logistic(found, n=1):
+def _logistic(found, n=1):
     """Weights of a logistic regression in which both sides weigh the same."""
     return LogisticRegression(max_iter=1000, class_weight="balanced").fit(found.z, found.last).coef_[0]
 
 
-def head_weights(found, n=1):
+def _head_weights(found, n=1):
     """Difference of the classifier head's weights. InputError where the classifier is no linear map of the code."""
     if found.head is None:
         raise InputError("This classifier has no linear head on the code: choose another direction than head.")
@@ -120,22 +120,22 @@ def means(found, n=1):
     return found.z[found.last].mean(0) - found.z[~found.last].mean(0)
 
 
-def severity(found, n=1):
+def _severity(found, n=1):
     """The thesis's regression of the label with label-distribution smoothing."""
     return severity_model(found.z, found.last.astype(float)).coef_
 
 
-def principal(found, n=2):
+def _principal(found, n=2):
     """The first n principal axes (n, D), whatever the classes; each towards the second side."""
-    return oriented(PCA(min(n, *found.z.shape), svd_solver="full").fit(found.z).components_, found)
+    return _oriented(PCA(min(n, *found.z.shape), svd_solver="full").fit(found.z).components_, found)
 
 
-def dimensions(found, n=3):
+def _dimensions(found, n=3):
     """The n single dimensions (n, D) that tell the sides apart best, by AUC; each towards the second side."""
-    return oriented(np.eye(found.z.shape[1])[[d["dimension"] for d in ranked_dimensions(found)[:n]]], found)
+    return _oriented(np.eye(found.z.shape[1])[[d["dimension"] for d in ranked_dimensions(found)[:n]]], found)
 
 
-def oriented(vectors, found):
+def _oriented(vectors, found):
     """Vectors (n, D), turned round where they point to the first side."""
     towards = vectors @ means(found)
     return vectors * np.where(towards < 0, -1, 1)[:, None]
@@ -155,21 +155,21 @@ DIRECTIONS = {
     "lda": Kind(
         "LDA with shrinkage",
         "Fisher's linear discriminant, with shrinkage, of the training codes: it separates the classes best.",
-        lda,
+        _lda,
     ),
     "logistic": Kind(
-        "logistic regression", "The weights of a logistic regression of the class on the training codes.", logistic
+        "logistic regression", "The weights of a logistic regression of the class on the training codes.", _logistic
     ),
     "head": Kind(
         "classifier head",
         "The difference between the weights of the classifier head: the direction the classifier itself reads.",
-        head_weights,
+        _head_weights,
     ),
     "means": Kind("class means", "From one class's mean code to the other's.", means),
     "severity": Kind(
         "severity",
         "A regression of the label with label-distribution smoothing, as in the thesis: rare labels weigh more.",
-        severity,
+        _severity,
     ),
     "gradient": Kind(
         "gradient of the logit",
@@ -177,10 +177,10 @@ DIRECTIONS = {
         None,
     ),
     "pca": Kind(
-        "principal axis", "An axis of largest variance of the training codes, whatever the classes.", principal, 2
+        "principal axis", "An axis of largest variance of the training codes, whatever the classes.", _principal, 2
     ),
     "dims": Kind(
-        "single dimension", "One of the dimensions that separate the classes best, all others still.", dimensions, 3
+        "single dimension", "One of the dimensions that separate the classes best, all others still.", _dimensions, 3
     ),
 }
 
@@ -215,12 +215,12 @@ def fit_directions(found, specs):
             fitted.append(Direction(name, None, float(found.z.std(0).mean()), name))
             continue
         vectors = np.atleast_2d(fit(found, n))
-        names = [label(name, i, v) for i, v in enumerate(vectors)] if n else [name]
+        names = [_label(name, i, v) for i, v in enumerate(vectors)] if n else [name]
         fitted += [scaled(each, v, found.z, name) for each, v in zip(names, vectors, strict=True)]
     return fitted
 
 
-def label(kind, i, vector):
+def _label(kind, i, vector):
     """What one of several directions is called: dim_7 for a single dimension, pca_1 for the first axis."""
     return f"dim_{np.abs(vector).argmax()}" if kind == "dims" else f"{kind}_{i + 1}"
 
@@ -263,7 +263,7 @@ def away(direction, others, z):
 # ---- how good is a direction? -----------------------------------------------------------------------------------
 
 
-def separation(position, last):
+def class_separation(position, last):
     """(AUC, Cohen's d) with which positions (N,) or (N, D) tell the sides last (N,) apart: floats or arrays (D,).
 
     AUC from ranks (Mann-Whitney), ties counted half; d by the pooled standard deviation (Cohen 1988).
@@ -277,7 +277,7 @@ def separation(position, last):
 
 def ranked_dimensions(found):
     """Every dimension with its AUC (0.5 to 1, whatever its sign) and Cohen's d, the most discriminant first."""
-    auc, d = separation(found.z, found.last)
+    auc, d = class_separation(found.z, found.last)
     auc = np.maximum(auc, 1 - auc)
     order = np.lexsort((-np.abs(d), -auc))
     return [{"dimension": int(i), "auc": float(auc[i]), "cohens_d": float(d[i])} for i in order]

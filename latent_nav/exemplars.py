@@ -7,12 +7,12 @@ from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 from sklearn.neighbors import NearestNeighbors
 
-from errors import InputError
-from latent_nav.health import checked_length, holm
-from latent_nav.impact import TENTHS, within_class
+from xaae.experiment.errors import InputError
+from xaae.latent_nav.code_health import checked_length, holm
+from xaae.latent_nav.impact import TENTHS, within_class
 
 
-def unit(direction):
+def _unit(direction):
     """direction (D,) at length 1. InputError if it has none."""
     vector = np.asarray(direction, dtype=np.float64)
     length = np.linalg.norm(vector)
@@ -28,7 +28,7 @@ def nearest_along(z, direction, points, start=None):
     the distance in the whole space to the points of that walk; without, the position along the direction alone counts,
     from the mean of the codes. The sum of squared distances is the least possible. InputError for too few items.
     """
-    z, vector, points = np.asarray(z, np.float64), unit(direction), np.asarray(points, np.float64)
+    z, vector, points = np.asarray(z, np.float64), _unit(direction), np.asarray(points, np.float64)
     if len(points) > len(z):
         raise InputError(f"There are {len(points)} points but {len(z)} items: ask for fewer points or give more items.")
     if start is None:
@@ -80,7 +80,7 @@ def class_ranks(value):
     return (ranks - ranks.mean()) / ranks.std()
 
 
-def varying(position, value, label):
+def _varying(position, value, label):
     """Rows that count: value is known, and it and the position vary inside the row's class: (N,) of bool."""
     rows = np.isfinite(value) & np.isfinite(position)
     for c in np.unique(label):
@@ -101,7 +101,7 @@ def permuted(position, value, label, rng, permutations):
 
 def correlation(position, value, label, rng, permutations):
     """(items that count, within-class Spearman, two-sided permutation p); NaN where value varies in no class."""
-    rows = varying(position, value, label)
+    rows = _varying(position, value, label)
     if not rows.any():
         return 0, np.nan, np.nan
     known = position[rows], value[rows], label[rows]

@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from latent_nav.plots import colour
+from xaae.latent_nav.plots import three_channels
 
 SIDE, COLUMNS, PER_SECOND, GAP = 128, 4, 10, 2
 
 
 def sheets(frames, starts=8):
     """Frames (S, T, H, W, C) uint8 as pictures that hold the first starts in rows of four: (T, H', W', 3)."""
-    big = enlarge(colour(frames[:starts]))
+    big = enlarge(three_channels(frames[:starts]))
     big = np.pad(
         big, [(0, -len(big) % min(COLUMNS, len(big))), (0, 0), (0, GAP), (0, GAP), (0, 0)], constant_values=255
     )

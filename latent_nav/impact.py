@@ -8,7 +8,7 @@ from scipy.stats import ConstantInputWarning, linregress, spearmanr
 TENTHS = 10
 
 
-def curve(position, value):
+def _curve(position, value):
     """Mean value in each tenth of the positions (N,) in [0, 1], less that of the first filled tenth.
 
     Returns bin centres (10,) and differences (10,), NaN where a tenth is empty.
@@ -18,7 +18,7 @@ def curve(position, value):
     return (np.arange(TENTHS) + 0.5) / TENTHS, mean - mean[np.isfinite(mean)][0]
 
 
-def spearman(position, value):
+def _spearman(position, value):
     """Rank correlation, NaN where one of the two never changes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConstantInputWarning)
@@ -30,15 +30,15 @@ def within_class(position, value, label):
 
     The class decides the range of angles, so the plain correlation is 0.73 for a position that knows the class alone.
     """
-    found = [(spearman(position[label == c], value[label == c]), (label == c).sum()) for c in np.unique(label)]
+    found = [(_spearman(position[label == c], value[label == c]), (label == c).sum()) for c in np.unique(label)]
     return float(np.average([r for r, _ in found], weights=[n for _, n in found]))
 
 
 def impact(position, value, label):
     """Numbers and curve of one model: positions, planted values and labels of the held-out items (N,)."""
-    distance, difference = curve(position, value)
+    distance, difference = _curve(position, value)
     numbers = {
-        "spearman": spearman(position, value),
+        "spearman": _spearman(position, value),
         "within_class_spearman": within_class(position, value, label),
         "slope": float(linregress(position, value).slope) if np.ptp(value) else 0.0,
     }

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from errors import InputError
+from xaae.experiment.errors import InputError
 
 
 def linear(a, b, frames=21):
@@ -13,7 +13,7 @@ def linear(a, b, frames=21):
     return (1 - t) * a[:, None] + t * b[:, None]
 
 
-def arc(a, b):
+def _arc(a, b):
     """Angle between each row of unit vectors a (S, D) and b (S, D) in radians, exact for small ones too: (S, 1, 1)."""
     return 2 * torch.atan2((a - b).norm(dim=1), (a + b).norm(dim=1))[:, None, None]
 
@@ -26,7 +26,7 @@ def spherical(a, b, frames=21):
     """
     t = torch.linspace(0, 1, frames, dtype=a.dtype, device=a.device)[:, None]
     start, end = F.normalize(a, dim=1), F.normalize(b, dim=1)
-    turn = arc(start, end) / torch.pi
+    turn = _arc(start, end) / torch.pi
     if (turn > 1 - 1e-5).any():
         raise InputError("Two of the codes are opposite, so that no arc is the shortest: choose other items.")
     share = lambda part: part * torch.sinc(part * turn) / torch.sinc(turn)  # noqa: E731 sin(part angle) / sin(angle)
@@ -34,22 +34,22 @@ def spherical(a, b, frames=21):
     return direction * linear(a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True), frames)
 
 
-def integral(frames):
+def _integral(frames):
     """Sum of the absolute change from frame to frame."""
     return np.abs(np.diff(frames, axis=1)).mean(2).sum(1)
 
 
-def maximum(frames):
+def _maximum(frames):
     """Largest absolute difference to the first frame."""
     return np.abs(frames - frames[:, :1]).mean(2).max(1)
 
 
-def ends(frames):
+def _ends(frames):
     """Last frame less the first, with its sign."""
     return (frames[:, -1] - frames[:, 0]).mean(1)
 
 
-HEATS = {"integral": integral, "maximum": maximum, "ends": ends}
+HEATS = {"integral": _integral, "maximum": _maximum, "ends": _ends}
 
 
 def walk_heat(frames, kind="integral"):

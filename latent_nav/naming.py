@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from latent_nav.interpolate import linear
-from latent_nav.photometry import measure_all
-from latent_nav.walks import decode, median_interval, move, p_value, rank_correlation
+from xaae.factors.photometry import measure_all
+from xaae.latent_nav.interpolate import linear
+from xaae.latent_nav.walks import decode_codes, median_interval, move, p_value, rank_correlation
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ RULE = Rule()
 TOGETHER = 5  # directions decoded and measured at a time
 
 
-def changes(readings, meters):
+def meter_changes(readings, meters):
     """Signed change from the first to the last frame of readings {meter: (S, T)}: {meter: (S,)}."""
     return {name: meters[name].between(reading[:, 0], reading[:, -1]) for name, reading in readings.items()}
 
@@ -43,8 +43,8 @@ def spreads(model, z, meters, rng, pairs=48, frames=5):
     For a meter with an absolute reading this estimates its standard deviation over the decoded items.
     """
     a, b = (torch.from_numpy(z[rng.integers(0, len(z), pairs)]) for _ in range(2))
-    readings = measure_all(decode(model, linear(a, b, frames)), meters)
-    return {name: float(np.sqrt(np.mean(change**2) / 2)) for name, change in changes(readings, meters).items()}
+    readings = measure_all(decode_codes(model, linear(a, b, frames)), meters)
+    return {name: float(np.sqrt(np.mean(change**2) / 2)) for name, change in meter_changes(readings, meters).items()}
 
 
 def null(model, z, directions, alpha, meters):
@@ -53,7 +53,7 @@ def null(model, z, directions, alpha, meters):
     found = []
     for group in tqdm(groups, "random directions", leave=False, disable=None):
         codes = torch.cat([move(z, d, alpha) for d in group])
-        found.append(changes(measure_all(decode(model, codes), meters), meters))
+        found.append(meter_changes(measure_all(decode_codes(model, codes), meters), meters))
     whole = {name: np.concatenate([each[name] for each in found]) for name in meters}
     return {name: np.median(change.reshape(len(directions), len(z)), 1) for name, change in whole.items()}
 
@@ -63,25 +63,25 @@ def ratio(change, scale):
     return np.abs(change) / max(scale, 1e-9)
 
 
-def rms(values):
+def _rms(values):
     """Root mean square."""
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def row(meter, change, reading, alpha, spread, chance, best, rng):
+def _row(meter, change, reading, alpha, spread, chance, best, rng):
     """What one meter says of a walk: a dict; `table` says what its keys mean."""
     middle = float(np.median(change))
     found = {"meter": meter.name, "unit": meter.unit, "change": middle, "change_ci": median_interval(change, rng)}
     found |= {
         "spread": spread,
         "spreads": float(ratio(middle, spread)),
-        "times_chance": float(ratio(middle, rms(chance))),
+        "times_chance": float(ratio(middle, _rms(chance))),
     }
     found |= {"spearman": rank_correlation(alpha, reading), "p": p_value(abs(middle), np.abs(chance))}
     return found | {"p_any": p_value(found["times_chance"], best), "words": meter.say(middle)}
 
 
-def table(readings, alpha, spread, chance, meters, rng, rule=RULE):
+def naming_table(readings, alpha, spread, chance, meters, rng, rule=RULE):
     """One row for each meter of a walk's readings {meter: (S, T)}: named ones first, then by how far beyond chance.
 
     spread {meter: float} and chance {meter: (R,)} as `spreads` and `null` give them. change is the median over starts
@@ -90,10 +90,10 @@ def table(readings, alpha, spread, chance, meters, rng, rule=RULE):
     times (the single-step maximum of Westfall and Young 1993). A meter that only confirms another is never named.
     """
     own = [name for name, meter in meters.items() if not meter.confirms]
-    best = np.max([ratio(chance[name], rms(chance[name])) for name in own], axis=0)
+    best = np.max([ratio(chance[name], _rms(chance[name])) for name in own], axis=0)
     rows = [
-        row(meters[n], change, readings[n], alpha, spread[n], chance[n], best, rng)
-        for n, change in changes({n: readings[n] for n in meters}, meters).items()
+        _row(meters[n], change, readings[n], alpha, spread[n], chance[n], best, rng)
+        for n, change in meter_changes({n: readings[n] for n in meters}, meters).items()
     ]
     rows = [r | {"named": r["meter"] in own and is_named(r, rule)} for r in rows]
     return sorted(rows, key=lambda r: (not r["named"], -r["times_chance"]))
@@ -106,7 +106,7 @@ def is_named(found, rule=RULE):
     return bool(far and beyond and low * high > 0 and abs(found["spearman"]) >= rule.spearman)
 
 
-def sentence(rows, meters):
+def naming_sentence(rows, meters):
     """What a walk changes, in words: "turns left by 88 degrees [81, 95], p = 0.01; no other factor beyond chance"."""
     named = [r for r in rows if r["named"]]
     if not named:

@@ -11,18 +11,18 @@ MAPS = {"side": "Direction and PCA", "pca": "PCA", "tsne": "t-SNE", "umap": "UMA
 GAP, CAPTION = 0.06, 0.24  # of a frame's side: between frames, and for the text above one
 
 
-def colour(pictures):
+def three_channels(pictures):
     """Pictures (..., 1 or 3) uint8 as colour (..., 3)."""
     return np.repeat(pictures, 3, -1) if pictures.shape[-1] == 1 else pictures[..., :3]
 
 
-def show(ax, picture, **place):
+def _show(ax, picture, **place):
     """Draw one picture (H, W, C) without axes, or at a place of axes that go on being used."""
-    ax.imshow(colour(picture), **place)
+    ax.imshow(three_channels(picture), **place)
     ax.set_axis_off()
 
 
-def warm(heat):
+def _warm(heat):
     """Heat (H, W) >= 0 as a colour picture (H, W, 3) uint8, its largest value brightest."""
     share = heat / max(float(heat.max()), 1e-12)
     return np.round(255 * sns.color_palette("rocket", as_cmap=True)(share)[..., :3]).astype(np.uint8)
@@ -33,12 +33,12 @@ def strip(frames, captions, title, heat=None):
 
     heat (S, H, W) >= 0, if given, is a last column: how much each pixel changes along the walk.
     """
-    frames = colour(frames)
+    frames = three_channels(frames)
     if heat is not None:
-        last = np.stack([warm(np.asarray(each, float)) for each in heat])
+        last = np.stack([_warm(np.asarray(each, float)) for each in heat])
         frames = np.concatenate([frames, last[:, None]], 1)
         captions = [[*texts, "" if i else "change"] for i, texts in enumerate(captions)]
-    sheet, side = mosaic(frames), frames.shape[2]
+    sheet, side = _mosaic(frames), frames.shape[2]
     tall, wide = (1.05 * length / side for length in sheet.shape[:2])
     figure = Figure(figsize=(wide, tall + 0.35))
     ax = figure.add_axes([0, 0, 1, tall / (tall + 0.35)])
@@ -51,7 +51,7 @@ def strip(frames, captions, title, heat=None):
     return figure
 
 
-def mosaic(frames):
+def _mosaic(frames):
     """Frames (S, T, H, W, 3) uint8 as one white sheet with room around each and for a caption above it."""
     side = frames.shape[2]
     above, gap = round(CAPTION * side), max(1, round(GAP * side))
@@ -84,12 +84,12 @@ def maps_figure(found, labels, thumbs, at):
     names = [name for name in MAPS if f"{name}.xy" in found]
     figure = Figure(figsize=(5.0 * len(names), 4.8), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        one_map(ax, found[f"{name}.xy"], labels, thumbs, at, found.get(f"{name}.arrow"))
+        _one_map(ax, found[f"{name}.xy"], labels, thumbs, at, found.get(f"{name}.arrow"))
         ax.set_title(MAPS[name])
     return figure
 
 
-def one_map(ax, xy, labels, thumbs, at, arrow):
+def _one_map(ax, xy, labels, thumbs, at, arrow):
     """One map on its axes."""
     order = sorted(set(labels))
     colours = [PALETTE[i % len(PALETTE)] for i in range(len(order))]
@@ -97,7 +97,7 @@ def one_map(ax, xy, labels, thumbs, at, arrow):
     ax.set(xticks=[], yticks=[])
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     for picture, (x, y) in zip(thumbs, xy[at], strict=True):
-        show(ax.inset_axes([(x - x0) / (x1 - x0) - 0.04, (y - y0) / (y1 - y0) - 0.04, 0.08, 0.08]), picture)
+        _show(ax.inset_axes([(x - x0) / (x1 - x0) - 0.04, (y - y0) / (y1 - y0) - 0.04, 0.08, 0.08]), picture)
     if arrow is not None:
         above = ax.inset_axes([0, 0, 1, 1], zorder=10, xlim=(x0, x1), ylim=(y0, y1))
         above.set_axis_off()
@@ -110,7 +110,7 @@ def rows_of_pictures(columns, titles, captions, title):
 
     captions: one list of S texts for each column, or None.
     """
-    sheet = np.stack([colour(c) for c in columns], 1)
+    sheet = np.stack([three_channels(c) for c in columns], 1)
     texts = [[(t if not i else "") + ("\n" if t and not i and c else "") + (c[i] if c else "")
               for t, c in zip(titles, captions, strict=True)] for i in range(len(sheet))]  # fmt: skip
     return strip(sheet, texts, title)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import rankdata
 
-from latent_nav.directions import DIRECTIONS, Evidence, parse
+from xaae.latent_nav.directions import DIRECTIONS, Evidence, parse
 
 
 def stability(found, kind, rng, n=20):
@@ -14,22 +14,22 @@ def stability(found, kind, rng, n=20):
     fit = DIRECTIONS[parse(kind)[0]].fit
     if fit is None:
         return float("nan")
-    whole, cosines = first_unit(fit(found)), []
+    whole, cosines = _first_unit(fit(found)), []
     while len(cosines) < n:
         rows = rng.integers(0, len(found.z), len(found.z))
         if 1 < found.last[rows].sum() < len(rows) - 1:
-            again = first_unit(fit(Evidence(found.z[rows], found.last[rows], found.head)))
+            again = _first_unit(fit(Evidence(found.z[rows], found.last[rows], found.head)))
             cosines.append(abs(again @ whole))
     return float(np.median(cosines))
 
 
-def first_unit(vectors):
+def _first_unit(vectors):
     """The first of vectors (D,) or (n, D), at length 1."""
     vector = np.atleast_2d(vectors)[0]
     return vector / max(np.linalg.norm(vector), 1e-12)
 
 
-def agreement(a, b):
+def order_agreement(a, b):
     """|Spearman| of two runs' positions (N,) of the same items: do two seeds order them alike? Codes of two runs
     cannot be compared, positions can."""
     return float(abs(np.corrcoef(rankdata(a), rankdata(b))[0, 1]))

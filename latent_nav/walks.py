@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from latent_nav.codes import batches, device_of
-from latent_nav.gradient import follow
-from latent_nav.meters import rotation
-from latent_nav.photometry import measure_all, meters_for
+from xaae.factors.geometry import rotation
+from xaae.factors.photometry import measure_all, meters_for
+from xaae.latent_nav.codes import batches, device_of
+from xaae.latent_nav.gradient import follow
 
 
 @dataclass
@@ -54,7 +54,7 @@ def path(model, z, direction, alpha, target=1):
 
 
 @torch.inference_mode()
-def decode(model, z):
+def decode_codes(model, z):
     """Frames of codes z (S, T, D): NumPy (S, T, C, H, W) in [0, 1]."""
     flat = z.flatten(0, 1).to(device_of(model))
     frames = torch.cat([model.decode(flat[part]).float().clamp(0, 1).cpu() for part in batches(len(flat))])
@@ -71,7 +71,7 @@ def second_look(model, frames):
 
 
 @torch.inference_mode()
-def scores(model, z, y):
+def discriminator_scores(model, z, y):
     """Discriminator's scores (S, T) of codes z (S, T, D); y (S, K) one-hot classes of the starts. None without one."""
     if getattr(model, "discriminator", None) is None:
         return None
@@ -85,9 +85,9 @@ def walk(model, z, y, direction, alpha, meters=None, target=None):
     re-encoded frames, discriminator scores. y (S, K) one-hot classes of the starts; target: the class that the gradient
     leads to, by default the last."""
     codes = path(model, z, direction, alpha, y.shape[1] - 1 if target is None else target)
-    frames = decode(model, codes)
+    frames = decode_codes(model, codes)
     readings = measure_all(frames, meters or meters_for(frames.shape[2]))
-    looked = rotation(frames)[1], second_look(model, frames), scores(model, codes, y)
+    looked = rotation(frames)[1], second_look(model, frames), discriminator_scores(model, codes, y)
     return Walk(frames, alpha, codes, readings, *looked)
 
 

@@ -5,13 +5,13 @@ import os
 import re
 from pathlib import Path
 
-from report.audit_page import render_audit
-from report.folder import RunFolder
-from report.page import render
-from report.quiz import render_quiz
-from report.summary import gather
-from report.unknown_page import render_unknown
-from report.verdict import paragraphs
+from xaae.report.audit.audit_page import render_audit
+from xaae.report.audit.unknown_page import render_unknown
+from xaae.report.quiz.quiz_page import render_quiz
+from xaae.report.run.conclusions import paragraphs
+from xaae.report.run.run_page import render_run
+from xaae.report.run.summary import gather_summary
+from xaae.report.shared.folder import RunFolder
 
 __all__ = ["in_words", "summarise", "write_audit_page", "write_quiz", "write_report", "write_unknown_page"]
 
@@ -21,10 +21,10 @@ def summarise(run_folder) -> dict:
 
     Raises ValueError when `run_folder` holds no config.json or a file in it cannot be read.
     """
-    return gather(RunFolder(run_folder))
+    return gather_summary(RunFolder(run_folder))
 
 
-def in_words(summary) -> str:
+def summary_in_words(summary) -> str:
     """What a run found, in the sentences that open its page, one a line."""
     said = paragraphs(summary)
     return "\n".join([said["lead"], *re.split(r"(?<=\.) (?=[A-Z])", said["body"])]).replace("\u202f", " ").strip()
@@ -36,9 +36,9 @@ def write_report(run_folder) -> Path:
     Raises ValueError when `run_folder` holds no config.json or a file in it cannot be read.
     """
     run = RunFolder(run_folder)
-    summary = gather(run)
+    summary = gather_summary(run)
     _replace(run.path / "summary.json", json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
-    return _replace(run.path / "report.html", render(run, summary))
+    return _replace(run.path / "report.html", render_run(run, summary))
 
 
 def write_audit_page(folder) -> Path:
@@ -50,7 +50,7 @@ def write_audit_page(folder) -> Path:
     return _replace(folder / "report.html", render_audit(folder))
 
 
-def write_quiz(folder) -> tuple[Path, Path]:
+def write_quiz_page(folder) -> tuple[Path, Path]:
     """Write `quiz.html` and, apart from it, `quiz-key.json` of the audit in `folder`; return both paths.
 
     Raises ValueError when `folder` holds no quiz.json or a broken one.

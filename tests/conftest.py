@@ -29,7 +29,7 @@ def real():
 
 def call(*args):
     """Run `main.py` with these arguments in this process: click's result, stdout and stderr apart."""
-    from main import main
+    from xaae.main import main
 
     return CliRunner().invoke(main, [str(a) for a in args], prog_name="main.py")
 

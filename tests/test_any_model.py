@@ -13,14 +13,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bias import brighten
-from errors import InputError
-from latent_nav import codes, exemplars, films, gradient, health, interpolate, maps, naming, walks
-from latent_nav import counterfactual as nearest
-from latent_nav.adapter import Adapter
-from latent_nav.directions import Direction, contrast, fit_directions, random_directions, separation
-from latent_nav.photometry import METERS, meters_for
-from latent_nav.stability import stability
+from xaae.experiment.errors import InputError
+from xaae.factors.bias import brighten
+from xaae.factors.photometry import METERS, meters_for
+from xaae.latent_nav import code_health, codes, exemplars, films, gradient, interpolate, latent_maps, naming, walks
+from xaae.latent_nav import counterfactual as nearest
+from xaae.latent_nav.adapter import Adapter
+from xaae.latent_nav.directions import Direction, class_separation, contrast, fit_directions, random_directions
+from xaae.latent_nav.stability import stability
 
 SIZE, DIMS, N, CLASSES = 24, 6, 400, ["dim", "lit"]
 KINDS = ["lda", "logistic", "means", "severity", "gradient", "pca:1", "dims:1"]
@@ -132,7 +132,7 @@ def test_items_are_encoded_and_classified_at_once(world):
 @pytest.mark.parametrize("spec", [kind for kind in KINDS if kind != "gradient"])
 def test_directions_tell_the_classes_apart(world, spec):
     found = world.direction(spec)
-    auc, d = separation(world.z @ found.vector, world.labels == "lit")
+    auc, d = class_separation(world.z @ found.vector, world.labels == "lit")
     assert auc > (0.75 if ":" in spec else 0.98) and d > 0
     assert stability(world.evidence, spec, np.random.default_rng(0), n=3) > 0.8
 
@@ -164,9 +164,9 @@ def test_what_decides_is_named_and_a_direction_without_effect_is_not(world):
     chance = naming.null(world.model, start, across, walks.alphas(3, 2.0), meters)
     told = {}
     for d in (way, Direction("still", way.vector, 1e-4)):
-        frames = walks.decode(world.model, walks.move(start, d, alpha))
-        rows = naming.table(naming.measure_all(frames, meters), alpha, spread, chance, meters, rng)
-        told[d.name] = {r["meter"]: r for r in rows} | {"said": naming.sentence(rows, meters)}
+        frames = walks.decode_codes(world.model, walks.move(start, d, alpha))
+        rows = naming.naming_table(naming.measure_all(frames, meters), alpha, spread, chance, meters, rng)
+        told[d.name] = {r["meter"]: r for r in rows} | {"said": naming.naming_sentence(rows, meters)}
     assert told["means"]["luminance"]["change"] > 0.1 and told["means"]["luminance"]["spreads"] > 1
     assert told["means"]["luminance"]["spearman"] > 0.9 and told["means"]["luminance"]["p"] < 0.1
     assert "changes no factor" in told["still"]["said"]
@@ -208,7 +208,7 @@ def test_in_sight_goes_on_until_the_picture_is_decided_otherwise(world):
 def test_interpolations_lead_from_one_item_to_the_other(world, way):
     a, b = world.start("dim", 6), world.start("lit", 6)
     found = way(a, b, 9)
-    frames = walks.decode(world.model, found)
+    frames = walks.decode_codes(world.model, found)
     seen = walks.second_look(world.model, frames)[..., 1]
     np.testing.assert_allclose(seen[:, 0], probability(world, a), atol=1e-4)
     np.testing.assert_allclose(seen[:, -1], probability(world, b), atol=1e-4)
@@ -219,7 +219,7 @@ def test_exemplars_lie_along_what_decides(world):
     way, level = world.direction("lda"), world.table.level.to_numpy()
     along = exemplars.nearest_along(world.z, way.vector, np.linspace(-1.5, 1.5, 7) * way.scale)
     assert len(set(along)) == 7 and level[along[-1]] - level[along[0]] > 0.2
-    position = codes.positions(world.z, way.vector)
+    position = codes.relative_positions(world.z, way.vector)
     mean, count = exemplars.tenth_means(position, world.items, np.arange(N))
     filled = mean[count > 0].mean((1, 2, 3))
     assert count.sum() == N and mean.shape == (10, *world.x.shape[1:]) and filled[-1] - filled[0] > 0.1
@@ -229,22 +229,22 @@ def test_exemplars_lie_along_what_decides(world):
 
 def test_maps_keep_its_classes_apart(world):
     last, way = world.labels == "lit", world.direction("lda")
-    for xy in (maps.tsne(world.z), maps.side(world.z, way)):
+    for xy in (latent_maps.tsne(world.z), latent_maps.side(world.z, way)):
         assert xy.shape == (N, 2) and np.isfinite(xy).all()
         inside = np.concatenate([np.linalg.norm(xy[s] - xy[s].mean(0), axis=1) for s in (last, ~last)])
         assert np.linalg.norm(xy[last].mean(0) - xy[~last].mean(0)) > 0.5 * inside.mean()
-    assert separation(maps.side(world.z, way)[:, 0], last)[0] > 0.98
-    assert maps.pca(world.z).shape == (N, 2) and maps.arrow(world.z, way).shape == (2, 2)
+    assert class_separation(latent_maps.side(world.z, way)[:, 0], last)[0] > 0.98
+    assert latent_maps.pca(world.z).shape == (N, 2) and latent_maps.arrow(world.z, way).shape == (2, 2)
 
 
 def test_its_codes_have_a_health_and_tell_what_was_drawn(world):
-    found = health.latent_health(world.z, factors=world.table.assign(label=world.labels))
+    found = code_health.latent_health(world.z, factors=world.table.assign(label=world.labels))
     assert (found["items"], found["dimensions"]) == (N, DIMS) and 1 <= found["effective_rank"] <= DIMS
     assert all(found["probe_r2"][name] > 0.7 for name in ("level", "x", "y"))
     assert found["probe_balanced_accuracy"]["label"] > 0.95 and 0 <= found["dci"]["informativeness"] <= 1
 
 
 def test_its_walk_can_be_filmed(world, tmp_path):
-    frames = walks.decode(world.model, walks.move(world.start(n=3), world.direction("means"), walks.alphas(5)))
+    frames = walks.decode_codes(world.model, walks.move(world.start(n=3), world.direction("means"), walks.alphas(5)))
     films.keep(tmp_path / "means", np.round(255 * np.moveaxis(frames, 2, -1)).astype(np.uint8))
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".gif", ".mp4"]

@@ -11,13 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-import model as models
-import pictures
-from app import uploads
-from app.explorer import REACH, Explorer, changes, in_words, pixels
-from commands.app import app, check_port, discriminant
-from errors import InputError
-from latent_nav import directions
+from xaae import model as models
+from xaae.app import uploads
+from xaae.app.explorer import REACH, Explorer, noticeable_changes, place_in_words, to_pixels
+from xaae.app.serving import check_port, discriminant, serve_explorer
+from xaae.experiment.errors import InputError
+from xaae.latent_nav import directions
+from xaae.sources import picture_files
 
 SIZE, D, N = 16, 6, 60
 CLASSES = ["cat", "dog"]
@@ -139,8 +139,8 @@ def test_a_discriminator_that_sees_only_batches_judges_no_code(parts):
 
 def test_only_noticeable_changes_have_words(explorer):
     frame = explorer.start(50).frame
-    assert in_words(changes(frame, frame)) == []
-    assert in_words({"luminance": -0.2, "contrast": 0.001, "x": 3.0}) == [
+    assert place_in_words(noticeable_changes(frame, frame)) == []
+    assert place_in_words({"luminance": -0.2, "contrast": 0.001, "x": 3.0}) == [
         "gets darker by 0.20",
         "moves right by 3.0 % of the side",
     ]
@@ -150,7 +150,7 @@ def test_the_strip_has_a_caption_for_every_frame(explorer):
     home = explorer.start(50)
     frames, captions, title = explorer.strip(home)
     assert frames.dtype == np.uint8 and frames.shape == (1, 11, SIZE, SIZE, 3) and len(captions[0]) == 11
-    np.testing.assert_array_equal(frames[0, 5], pixels(home.frame))
+    np.testing.assert_array_equal(frames[0, 5], to_pixels(home.frame))
     assert captions[0][5].startswith("home") and "row 50" in title
 
 
@@ -160,7 +160,7 @@ def test_the_strip_has_a_caption_for_every_frame(explorer):
 def refused(path, *words):
     """`uploads.read` refuses the file in one sentence with these words."""
     with pytest.raises(InputError) as caught:
-        uploads.read(path, SIZE, 3)
+        uploads.read_upload(path, SIZE, 3)
     text = str(caught.value)
     assert all(word in text for word in words) and "\n" not in text and text.endswith(".")
 
@@ -203,15 +203,15 @@ def test_a_good_picture_of_each_mode_is_read_as_the_run_reads_it(tmp_path, mode,
     image = Image.fromarray(noise.astype(np.uint16) * 256) if mode == "I;16" else grey.convert(mode)
     path = tmp_path / "a.tiff"
     image.save(path)
-    got = uploads.read(path, SIZE, channels)
+    got = uploads.read_upload(path, SIZE, channels)
     assert got.shape == (channels, SIZE, SIZE) and got.dtype == torch.float32
-    torch.testing.assert_close(got, pictures.decode(path, SIZE, channels).float() / 255)
+    torch.testing.assert_close(got, picture_files.decode_picture(path, SIZE, channels).float() / 255)
 
 
 def test_the_name_does_not_count(tmp_path):
     Image.new("RGB", (20, 20), "red").save(tmp_path / "a.png")
     path = (tmp_path / "a.png").rename(tmp_path / "strange.npz#name.txt")
-    assert uploads.read(path, SIZE, 3)[0].min() == 1
+    assert uploads.read_upload(path, SIZE, 3)[0].min() == 1
 
 
 # ---- the command ------------------------------------------------------------------------------------------------
@@ -223,33 +223,33 @@ def test_a_run_that_was_not_navigated_is_refused(tmp_path, missing):
         (tmp_path / name).touch()
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match=f"{missing}.*navigate"):
-        app(tmp_path, browser=False)
+        serve_explorer(tmp_path, browser=False)
 
 
 def test_a_direction_walked_elsewhere_is_fitted_again(tmp_path, parts):
-    scene, train = SimpleNamespace(folder=tmp_path, classes=CLASSES), parts.splits == "train"
+    trained, train = SimpleNamespace(folder=tmp_path, classes=CLASSES), parts.splits == "train"
     stored = {"lda.direction": np.eye(D, dtype=np.float32)[1], "lda.scale": 2.0}
     np.savez(tmp_path / "directions.npz", **stored)
     (tmp_path / "navigate.json").write_text("{}")
-    np.testing.assert_array_equal(discriminant(scene, parts.z, parts.labels, train).vector, stored["lda.direction"])
+    np.testing.assert_array_equal(discriminant(trained, parts.z, parts.labels, train).vector, stored["lda.direction"])
     (tmp_path / "navigate.json").write_text('{"directions": {"lda": {"contrast": "dog to cat"}}}')
-    np.testing.assert_allclose(discriminant(scene, parts.z, parts.labels, train).vector, parts.main.vector)
+    np.testing.assert_allclose(discriminant(trained, parts.z, parts.labels, train).vector, parts.main.vector)
     np.savez(tmp_path / "directions.npz", **{"means.direction": np.eye(D)[2], "means.scale": 1.0})
-    np.testing.assert_allclose(discriminant(scene, parts.z, parts.labels, train).vector, parts.main.vector)
+    np.testing.assert_allclose(discriminant(trained, parts.z, parts.labels, train).vector, parts.main.vector)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="not a run folder"):
-        app(tmp_path, browser=False)
+        serve_explorer(tmp_path, browser=False)
 
 
 def test_a_missing_gradio_is_named_with_its_cure(tmp_path, monkeypatch):
     for name in ("model.safetensors", "latents.npz", "directions.npz"):
         (tmp_path / name).touch()
     (tmp_path / "config.json").write_text("{}")
-    monkeypatch.setattr("commands.app.find_spec", lambda name: None)
+    monkeypatch.setattr("xaae.app.serving.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'pip install -e "\.\[app\]"'):
-        app(tmp_path, browser=False)
+        serve_explorer(tmp_path, browser=False)
 
 
 def test_a_taken_port_is_named_with_its_cure():
@@ -263,5 +263,5 @@ def test_a_taken_port_is_named_with_its_cure():
 
 
 def test_the_explorer_knows_no_page():
-    code = "import sys, app.explorer, app.uploads, app.html; assert 'gradio' not in sys.modules"
+    code = "import sys, app.explorer, app.uploads, app.fragments; assert 'gradio' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.app import BROWSERS, browser, moves, ready, served
+from xaae.benchmarks.app import BROWSERS, browser, moves, ready, served
 
 MISSING = [name for name in ("gradio", "playwright") if find_spec(name) is None]
 MISSING += [] if any(map(shutil.which, BROWSERS)) else ["a Chromium"]

@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
-from audit import verdict as judge
-from audit.detection import detect, features, pooled
-from audit.statistics import auroc, aurocs, holm, interval
+from xaae.audit import verdict as judge
+from xaae.audit.detection import detect, pooled, probe_features
+from xaae.audit.statistics import auroc, aurocs, bootstrap_interval, holm
 
 ITEMS, SIDE = 60, 16
 
@@ -68,11 +68,11 @@ def test_seeds_alone_raise_no_alarm(items, rng):
 
 
 def test_the_probe_sees_no_scale_of_a_whole_model_but_each_items_share(items):
-    np.testing.assert_allclose(features(items), features(1000 * items))
+    np.testing.assert_allclose(probe_features(items), probe_features(1000 * items))
     louder = items.copy()
     louder[0] *= 3
-    assert not np.allclose(features(items)[0], features(louder)[0])
-    assert features(np.zeros_like(items)).max() == 0
+    assert not np.allclose(probe_features(items)[0], probe_features(louder)[0])
+    assert probe_features(np.zeros_like(items)).max() == 0
 
 
 @pytest.mark.parametrize("shape", [(5, 2, 30), (5, 1, 7, 9), (5, 3, 8, 8, 8)])
@@ -100,9 +100,9 @@ def test_holm(rng):
 
 
 def test_interval_leaves_out_what_is_no_number():
-    low, high = interval([*np.linspace(0, 1, 101), np.nan])
+    low, high = bootstrap_interval([*np.linspace(0, 1, 101), np.nan])
     assert (low, high) == (pytest.approx(0.025), pytest.approx(0.975))
-    assert np.isnan(interval([np.nan])).all()
+    assert np.isnan(bootstrap_interval([np.nan])).all()
 
 
 GOOD = {"auroc": 0.97, "low": 0.93, "high": 0.99, "false_alarms": 0.0, "named": True}

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks import resume
+from xaae.benchmarks import resume
 
 EXTRA = ["--workers", "1", "--baseline-epochs", "0", "--methods", "saliency,guided_backprop"]
 

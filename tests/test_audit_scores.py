@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from audit import controls, maps, plan, probe, ranking, signature, walk
-from audit.detection import detect, of_planes, planes
-from bias import FACTORS, corner, make_bias, rotate
-from explain.method import find
-from latent_nav.photometry import METERS
+from xaae.audit import arm_walks, controls, map_scores, plan, probe, ranking, signature
+from xaae.audit.detection import detect, of_planes, planes
+from xaae.explain.method import find_method
+from xaae.factors.bias import FACTORS, corner, make_bias, rotate
+from xaae.factors.photometry import METERS
 
 N, SIDE = 26, 32
 
@@ -54,29 +54,29 @@ def test_flips_are_the_items_that_a_factor_decides(x_0):
 def test_pointing_of_the_place_itself_is_whole_and_of_chance_its_share():
     place, rng = corner(SIDE).numpy(), np.random.default_rng(0)
     exact = np.broadcast_to(np.float32(place), (6, 2, SIDE, SIDE))
-    assert all(v == pytest.approx(1) for v in maps.pointing(exact, place).values())
+    assert all(v == pytest.approx(1) for v in map_scores.pointing(exact, place).values())
     noise = planes(rng.standard_normal((200, 1, SIDE, SIDE)))
-    for found in (maps.pointing(noise, place), maps.pointing(np.zeros((200, 2, SIDE, SIDE)), place)):
+    for found in (map_scores.pointing(noise, place), map_scores.pointing(np.zeros((200, 2, SIDE, SIDE)), place)):
         assert found["relevance_rank"] == pytest.approx(place.mean(), abs=0.03)
     elsewhere = np.broadcast_to(np.float32(~place), (6, 2, SIDE, SIDE))
-    assert all(v == pytest.approx(0) for v in maps.pointing(elsewhere, place).values())
+    assert all(v == pytest.approx(0) for v in map_scores.pointing(elsewhere, place).values())
 
 
 def test_a_map_that_only_turns_is_the_same_map(x_0):
     values = torch.linspace(0, 180, N)
     found = planes(rotate(x_0 - 0.5, values).numpy()), planes((x_0 - 0.5).numpy())
-    assert maps.same_map(*found, values, turns=True) > 0.85
-    assert maps.same_map(*found, values, turns=False) < 0.5
+    assert map_scores.same_map(*found, values, turns=True) > 0.85
+    assert map_scores.same_map(*found, values, turns=False) < 0.5
     flat = np.zeros_like(found[0])
-    assert np.isnan(maps.same_map(flat, flat, values, False))
+    assert np.isnan(map_scores.same_map(flat, flat, values, False))
 
 
 def test_ccm_is_high_for_the_same_model_and_low_for_noise():
     rng = np.random.default_rng(0)
     a, b = (planes(rng.standard_normal((8, 3, SIDE, SIDE))) for _ in range(2))
     both = np.concatenate([a, b])
-    same = maps.spurious_signal(both, slice(0, 8), slice(8, None), a, b, corner(SIDE).numpy())
-    other = maps.spurious_signal(both, slice(0, 8), slice(8, None), b, a)
+    same = map_scores.spurious_signal(both, slice(0, 8), slice(8, None), a, b, corner(SIDE).numpy())
+    other = map_scores.spurious_signal(both, slice(0, 8), slice(8, None), b, a)
     assert same["ccm"] == pytest.approx(1) and same["fam"] == pytest.approx(1) and other["ccm"] < 0.3
     assert other["k_ssd"] is None and same["k_ssd"] < 0.3
 
@@ -87,7 +87,7 @@ def test_removal_rewards_the_map_that_knows_where_the_evidence_is(x_0):
     x = make_bias(["a", "b"], factor="tag").plant(x_0, torch.ones(N))
     right = np.broadcast_to(np.float32(place.numpy()), (N, 2, SIDE, SIDE))
     wrong = np.broadcast_to(np.float32(~place.numpy()), (N, 2, SIDE, SIDE))
-    gain = [maps.removal(answer, x, each, np.random.default_rng(0)) for each in (right, wrong)]
+    gain = [map_scores.removal(answer, x, each, np.random.default_rng(0)) for each in (right, wrong)]
     assert gain[0] > 0.1 > gain[1]
 
 
@@ -159,7 +159,7 @@ def test_what_is_not_beyond_chance_or_no_factor_has_no_name(found):
 def test_crossings_are_where_the_decision_turns():
     reading = np.stack([np.linspace(0, 10, 11)] * 2)
     probability = np.stack([np.linspace(0, 1, 11), np.zeros(11)])
-    turned, never = walk.crossings(reading, probability, home=2)
+    turned, never = arm_walks.crossings(reading, probability, home=2)
     assert turned == pytest.approx(3.0) and np.isnan(never)
 
 
@@ -188,7 +188,11 @@ def test_a_sweep_has_every_combination_and_names_them():
 
 
 def test_cams_of_small_pictures_look_at_a_later_stage():
-    import explain.call  # noqa: F401  (enters the methods)
+    from xaae.explain import call  # noqa: F401  (enters the methods)
 
-    assert plan.parameters(find("gradcam"), "baseline", 32) == {"layer": plan.CAM_STAGE}
-    assert plan.parameters(find("gradcam"), "baseline", 64) == plan.parameters(find("gradcam"), "aae", 32) == {}
+    assert plan.method_parameters(find_method("gradcam"), "baseline", 32) == {"layer": plan.CAM_STAGE}
+    assert (
+        plan.method_parameters(find_method("gradcam"), "baseline", 64)
+        == plan.method_parameters(find_method("gradcam"), "aae", 32)
+        == {}
+    )

@@ -5,11 +5,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from audit import plan
-from audit.verdict import DOES_NOT, REVEALS, UNDECIDED, Thresholds, beside, gate_shown, gate_use, verdict
-from commands import audit, audit_pictures, audit_words, judging
-from commands.judging_walks import what_is_named
-from errors import InputError
+from xaae.audit import audit_run, evidence, judging, plan, sentences
+from xaae.audit.judging_walks import what_is_named
+from xaae.audit.verdict import (
+    DOES_NOT,
+    REVEALS,
+    UNDECIDED,
+    Thresholds,
+    gate_shown,
+    gate_use,
+    number_beside_limit,
+    verdict,
+)
+from xaae.experiment.errors import InputError
 
 ASKED = Thresholds()
 FOUND = {"auroc": 0.99, "low": 0.95, "high": 1.0, "false_alarms": 0.0, "p_holm": 0.001}
@@ -20,7 +28,7 @@ def result_of(verdicts, local=True, gate=None, shown=None, seeds=3, **settings):
     cells = [{"explanation": e, "model": m, "factor": "tag", "status": "ok", "verdict": v, "auroc": 0.9}
              for (e, m), v in verdicts.items()]  # fmt: skip
     gates = {"aae": {"clause": None}, "baseline": {"clause": gate}, "shown": {"clause": shown}}
-    titles = {e: {"title": judging.title(e)["title"]} for e, _ in verdicts}
+    titles = {e: {"title": judging.describe_explanation(e)["title"]} for e, _ in verdicts}
     return {
         "dataset": "synthpets",
         "cells": cells,
@@ -41,34 +49,33 @@ def test_a_map_between_pointing_and_not_pointing_is_undecided_and_told_what_was_
 
 
 def test_a_number_that_just_missed_its_limit_is_told_with_enough_digits():
-    assert beside(0.1017, 0.1) == "0.102, at most 0.100"
-    assert beside(0.8, 0.9, "asked for") == "0.80, asked for 0.90"
+    assert number_beside_limit(0.1017, 0.1) == "0.102, at most 0.100"
+    assert number_beside_limit(0.8, 0.9, "asked for") == "0.80, asked for 0.90"
     assert "0.102, at most 0.100" in gate_use({"biased": 1.0, "irrelevant": 0.1017}, ASKED)
     assert gate_shown(0.3, 0.2, "octaves").endswith("0.3, at most 0.2 octaves") and gate_shown(0.1, 0.2) is None
 
 
 def test_the_summary_tells_every_gate_that_failed():
     cells = {("walk:lda", "aae"): "UNDECIDED", ("gradcam", "baseline"): "UNDECIDED"}
-    told = audit_words.of_factor(result_of(cells, gate="no bias learned", shown="off by 3"), "tag")
+    told = sentences.of_factor(result_of(cells, gate="no bias learned", shown="off by 3"), "tag")
     assert "the ResNet34 cannot be asked (no bias learned)" in told and "walks cannot be judged (off by 3)" in told
     assert "nothing that could be asked" in told and "no place" not in told
-    assert "no heat map can name it" in audit_words.of_factor(result_of(cells, local=False), "tag")
+    assert "no heat map can name it" in sentences.of_factor(result_of(cells, local=False), "tag")
 
 
 def test_what_the_settings_make_impossible_is_told_and_blamed_on_no_control():
     cells = {("control:oracle", "none"): "UNDECIDED"}
-    assert any("controls failed" in each for each in audit_words.summary(result_of(cells)))
+    assert any("controls failed" in each for each in sentences.summary(result_of(cells)))
     edges = {("control:edges", "none"): "UNDECIDED"}
-    assert any("controls failed: edges" in each for each in audit_words.summary(result_of(cells | edges, seeds=2)))
-    two = audit_words.summary(result_of(cells, seeds=2))
+    assert any("controls failed: edges" in each for each in sentences.summary(result_of(cells | edges, seeds=2)))
+    two = sentences.summary(result_of(cells, seeds=2))
     assert any(each.startswith("Caution: Two seeds") for each in two)  # so that the page blames no control either
     assert any("Two seeds" in each for each in two) and not any("controls failed" in each for each in two)
-    few = audit_words.impossible({"seeds": 3, "random_directions": 98, "preset": "default"}, ASKED.about())
+    few = sentences.impossible({"seeds": 3, "random_directions": 98, "preset": "default"}, ASKED.about())
     assert len(few) == 1 and "no walk can get REVEALS" in few[0]
-    assert audit_words.impossible({"seeds": 3, "random_directions": 99, "preset": "default"}, ASKED.about()) == []
+    assert sentences.impossible({"seeds": 3, "random_directions": 99, "preset": "default"}, ASKED.about()) == []
     assert (
-        "gates fail"
-        in audit_words.impossible({"seeds": 3, "random_directions": 99, "preset": "smoke"}, ASKED.about())[0]
+        "gates fail" in sentences.impossible({"seeds": 3, "random_directions": 99, "preset": "smoke"}, ASKED.about())[0]
     )
 
 
@@ -80,8 +87,8 @@ def test_walks_are_named_by_how_many_models_name_what():
 
 def test_models_whose_gate_failed_are_not_asked_about_in_the_quiz():
     gates = {"aae": {"clause": None}, "baseline": {"clause": "no bias learned"}, "shown": {"clause": "off by 3"}}
-    assert not audit_pictures.known(gates, "gradcam", "baseline") and not audit_pictures.known(gates, "walk:lda", "aae")
-    assert audit_pictures.known(gates, "sorted", "aae")
+    assert not evidence.known(gates, "gradcam", "baseline") and not evidence.known(gates, "walk:lda", "aae")
+    assert evidence.known(gates, "sorted", "aae")
 
 
 def test_more_seeds_of_arm_irrelevant_are_trained_for_the_first_factor_alone():
@@ -95,10 +102,10 @@ def test_a_folder_of_drawn_pictures_is_no_audit_and_a_file_holds_no_arms(tmp_pat
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "settings.json").write_text("{}")
     with pytest.raises(InputError, match="something other than an audit"):
-        audit.check(tmp_path / "pictures", tmp_path / "arms")
+        audit_run.check_folders(tmp_path / "pictures", tmp_path / "arms")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="give --arms a folder"):
-        audit.check(tmp_path / "new", tmp_path / "file")
+        audit_run.check_folders(tmp_path / "new", tmp_path / "file")
     (tmp_path / "begun").mkdir()
-    (tmp_path / "begun" / audit.SETTINGS).write_text("{}")
-    audit.check(tmp_path / "begun", tmp_path / "arms")
+    (tmp_path / "begun" / audit_run.SETTINGS).write_text("{}")
+    audit_run.check_folders(tmp_path / "begun", tmp_path / "arms")

@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from conftest import save_pictures
 from scipy.ndimage import gaussian_filter
 
-import bias
-import data
-import synthpets
-from bias import ARMS, FACTORS, make_bias
-from commands.scene import open_scene
-from errors import InputError
-from latent_nav.photometry import METERS
+from xaae import data
+from xaae.experiment.errors import InputError
+from xaae.factors import bias
+from xaae.factors.bias import ARMS, FACTORS, make_bias
+from xaae.factors.photometry import METERS
+from xaae.sources import synthpets
+from xaae.training.trained_run import open_trained_run
 
 CLASSES = ["cat", "dog", "fox"]
 WHOLE = {
@@ -342,14 +342,14 @@ def test_a_run_knows_again_what_it_planted(door, pictures_folder, tmp_path):
     amount = ["--factor", "tag", "--arm", "biased", "--strength", 0.5, "--contamination", 0.75]
     where = ["--preset", "smoke", "--dataset", pictures_folder, "--out", run, "--epochs", 1, "--baseline-epochs", 0]
     assert door("train", *where, *amount).exit_code == 0
-    scene = open_scene(run)
+    trained = open_trained_run(run)
     made = make_bias(["left", "right"], factor="tag", strength=0.5, contamination=0.75)
-    assert scene.bias == replace(made, ranges=scene.bias.ranges) and scene.bias.contamination == 0.75
-    assert {label: tuple(bounds) for label, bounds in scene.bias.ranges.items()} == made.ranges
-    again = data.plant(scene.table.drop(columns=["factor", "value"]), scene.bias, scene.config["seed"])
-    np.testing.assert_array_equal(again.value, scene.table.value)
-    del scene.config["contamination"]
-    assert scene.bias.contamination == 1
+    assert trained.bias == replace(made, ranges=trained.bias.ranges) and trained.bias.contamination == 0.75
+    assert {label: tuple(bounds) for label, bounds in trained.bias.ranges.items()} == made.ranges
+    again = data.plant(trained.table.drop(columns=["factor", "value"]), trained.bias, trained.config["seed"])
+    np.testing.assert_array_equal(again.value, trained.table.value)
+    del trained.config["contamination"]
+    assert trained.bias.contamination == 1
 
 
 def test_a_tint_of_grey_pictures_is_refused_at_the_door(door, tmp_path):

@@ -9,12 +9,11 @@ import torch
 from conftest import save_pictures
 from fastai.callback.core import Callback, event
 
-import bias as biases
-import callbacks
-import data
-import model as models
-import pictures
-import train as fitting
+from xaae import callbacks, data
+from xaae import model as models
+from xaae.factors import bias as biases
+from xaae.sources import picture_files
+from xaae.training import learner as fitting
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def loaders(tmp_path_factory):
 
     def make(one_hot=False):
         table = data.load_table(str(folder))
-        table, pixels, _ = pictures.sift(table, 16, 3, quiet=True)
+        table, pixels, _ = picture_files.sift(table, 16, 3, quiet=True)
         planted = biases.make_bias(["left", "right"])
         table = data.plant(table, planted)
         return data.dataloaders(table, pixels, planted, ["left", "right"], bs=8, one_hot=one_hot)
@@ -108,7 +107,7 @@ def test_the_loss_of_each_item_averages_to_the_loss(loaders, tmp_path):
 def test_the_log_names_every_loss_and_metric(loaders, tmp_path):
     learn = learner(loaders(), tmp_path)
     with learn.no_bar(), learn.no_logging():
-        history = fitting.fit(
+        history = fitting.fit_aae(
             learn, [fitting.Stage("one", 1, 1e-3, 30, 0.2, 0.1), fitting.Stage("two", 2, 1e-3, 30, 0.2, 0.1)]
         )
     assert list(history.stage) == ["one", "two", "two"] and list(history.epoch) == [1, 2, 3]
@@ -144,7 +143,7 @@ def test_a_stage_with_all_of_fastais_callbacks(loaders, tmp_path):
     learn = learner(loaders(), tmp_path)
     stage = fitting.Stage("careful", 2, None, 1.0, 0.1, 0.001, accumulate=16, patience=1)
     with learn.no_bar(), learn.no_logging():
-        assert 1 <= len(fitting.fit(learn, [stage])) <= 2
+        assert 1 <= len(fitting.fit_aae(learn, [stage])) <= 2
 
 
 def test_bfloat16_trains_too(loaders, tmp_path):

@@ -10,12 +10,12 @@ from captum import attr
 from torch import nn
 from torchcam import methods as torchcam
 
-import model as models
-from errors import InputError
-from explain import cams
-from explain.call import explain
-from explain.method import METHODS, Refusal
-from explain.subject import Ask, Subject
+from xaae import model as models
+from xaae.experiment.errors import InputError
+from xaae.explain.call import explain
+from xaae.explain.method import METHODS, Refusal
+from xaae.explain.methods import cams
+from xaae.explain.network.subject import Ask, Subject
 
 ALL = [m.name for m in METHODS.values() if m.kind == "cam"]
 MAPS = [name for name in ALL if name != "guided_gradcam"]

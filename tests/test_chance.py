@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from audit.verdict import Thresholds
-from commands import chance
+from xaae.audit import chance
+from xaae.audit.verdict import Thresholds
 
 PERFECT = {"spearman": 0.99, "span": 1.0, "p_random": 0.01, "non_trivial": 1.0}
 
@@ -40,7 +40,7 @@ def counted(monkeypatch):
 
 
 def test_every_way_to_part_six_seeds_is_asked_once():
-    pairs = list(chance.halves(6))
+    pairs = list(chance.seed_halves(6))
     assert len(pairs) == 10 == len({frozenset(first) for first, _ in pairs})
     assert all(sorted(first + second) == list(range(6)) for first, second in pairs)
 

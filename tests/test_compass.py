@@ -7,11 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import synthpets
-from bias import rotate
-from latent_nav import compass
-from latent_nav.meters import wrap
-from latent_nav.photometry import METERS, Sight
+from xaae.factors import rotation_network
+from xaae.factors.bias import rotate
+from xaae.factors.geometry import wrap
+from xaae.factors.photometry import METERS, Sight
+from xaae.sources import synthpets
 
 ROWS, HELD_OUT = np.arange(160), np.arange(160, 200)
 
@@ -33,7 +33,7 @@ def items(pets):
 
 @pytest.fixture(scope="module")
 def network(items):
-    return compass.train(items, ROWS, circle, np.random.default_rng(0), steps=150)
+    return rotation_network.train_rotation_network(items, ROWS, circle, np.random.default_rng(0), steps=150)
 
 
 def walks_of(pets, angles, fill="circle"):
@@ -43,32 +43,40 @@ def walks_of(pets, angles, fill="circle"):
 
 
 def test_it_reads_planted_turns_of_pictures_it_never_saw(network, items):
-    assert compass.error(network, items, HELD_OUT, circle, np.random.default_rng(1)) < 15
+    assert rotation_network.error(network, items, HELD_OUT, circle, np.random.default_rng(1)) < 15
 
 
 def test_an_untrained_one_knows_nothing(items):
-    assert compass.error(compass.Compass().eval(), items, HELD_OUT, circle, np.random.default_rng(1)) > 45
+    assert (
+        rotation_network.error(
+            rotation_network.RotationNetwork().eval(), items, HELD_OUT, circle, np.random.default_rng(1)
+        )
+        > 45
+    )
 
 
 def test_each_frame_is_read_by_itself_and_counter_clockwise(network, pets):
     angles = np.array([0, 40, 90, 160, -70.0])
     for angle, column in zip(angles, walks_of(pets, angles).unbind(1), strict=True):
-        found = compass.angles(network, compass.luma_of(column)).numpy()
+        found = rotation_network.angles(network, rotation_network.luma_of(column)).numpy()
         assert ((found > -180) & (found <= 180)).all()
         assert np.abs(np.median(wrap(found - angle))) < 15
 
 
 def test_training_is_the_same_for_the_same_generator_and_moves_no_global_seed(items):
     before = torch.get_rng_state()
-    a, b = (compass.train(items, ROWS, circle, np.random.default_rng(4), steps=2).state_dict() for _ in range(2))
+    a, b = (
+        rotation_network.train_rotation_network(items, ROWS, circle, np.random.default_rng(4), steps=2).state_dict()
+        for _ in range(2)
+    )
     assert all(torch.equal(a[k], b[k]) for k in a) and torch.equal(before, torch.get_rng_state())
-    start = compass.train(items, ROWS, circle, np.random.default_rng(4), steps=1).state_dict()
+    start = rotation_network.train_rotation_network(items, ROWS, circle, np.random.default_rng(4), steps=1).state_dict()
     assert not torch.equal(a["body.5.weight"], start["body.5.weight"])
 
 
 def test_the_meter_unwraps_along_the_walk(network, pets):
     angles = np.arange(120, 481, 20.0)  # past 180 and once round
-    meter = compass.meter(network)
+    meter = rotation_network.meter(network)
     found = meter.measure(walks_of(pets, angles))
     assert np.abs(np.diff(found, axis=1)).max() < 180
     assert np.median(found[:, -1] - found[:, 0]) == pytest.approx(360, abs=5)
@@ -78,26 +86,26 @@ def test_the_meter_unwraps_along_the_walk(network, pets):
 
 @pytest.mark.parametrize("angle", [0, 45, 100])
 def test_corners_tell_nothing(network, pets, angle):
-    black, hidden = (compass.luma_of(walks_of(pets, [angle], fill)[:, 0]) for fill in ("zeros", "circle"))
+    black, hidden = (rotation_network.luma_of(walks_of(pets, [angle], fill)[:, 0]) for fill in ("zeros", "circle"))
     assert (black - hidden).abs().max() > 0.1
-    gap = wrap(compass.angles(network, black).numpy() - compass.angles(network, hidden).numpy())
+    gap = wrap(rotation_network.angles(network, black).numpy() - rotation_network.angles(network, hidden).numpy())
     assert np.abs(gap).max() < 10 and np.median(np.abs(gap)) < 2
 
 
 def test_what_it_sees_has_no_light_no_contrast_and_no_corners(pets):
-    luma = compass.luma_of(pets[:4])
-    seen = compass.prepared(luma)
+    luma = rotation_network.luma_of(pets[:4])
+    seen = rotation_network.prepared(luma)
     assert seen.shape == (4, 1, 32, 32)
-    torch.testing.assert_close(compass.prepared(0.3 * luma + 0.4), seen, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(rotation_network.prepared(0.3 * luma + 0.4), seen, atol=1e-3, rtol=1e-3)
     corner = luma.clone()
     corner[:, :4, :4] += 5
-    torch.testing.assert_close(compass.prepared(corner), seen, atol=1e-5, rtol=0)
+    torch.testing.assert_close(rotation_network.prepared(corner), seen, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("size", [16, 32, 100])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_it_takes_pictures_of_any_size_and_kind(network, size, channels):
-    found = compass.meter(network).read(Sight(torch.rand(2, 3, channels, size, size)))
+    found = rotation_network.meter(network).read(Sight(torch.rand(2, 3, channels, size, size)))
     assert found.shape == (2, 3) and torch.isfinite(found).all()
 
 
@@ -112,7 +120,7 @@ class Maker:
 
     def __call__(self):
         self.calls += 1
-        return compass.Compass().eval()
+        return rotation_network.RotationNetwork().eval()
 
 
 def same(a, b):
@@ -121,10 +129,10 @@ def same(a, b):
 
 def test_a_network_is_made_once_for_each_key(tmp_path):
     make, folder = Maker(), tmp_path / "deep" / "cache"
-    first = compass.cached(folder, "pets", make)
-    again = compass.cached(folder, "pets", make)
+    first = rotation_network.cached(folder, "pets", make)
+    again = rotation_network.cached(folder, "pets", make)
     assert make.calls == 1 and same(first, again) and not again.training
-    other = compass.cached(folder, "x-rays", make)
+    other = rotation_network.cached(folder, "x-rays", make)
     assert make.calls == 2 and not same(first, other)
     assert len(list(folder.iterdir())) == 2 and not list(folder.glob("*.part"))
 
@@ -135,14 +143,14 @@ BROKEN = ["text", "empty", "cut", "other weights"]
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_file_is_replaced(tmp_path, broken):
     make = Maker()
-    compass.cached(tmp_path, "pets", make)
+    rotation_network.cached(tmp_path, "pets", make)
     (path,) = tmp_path.iterdir()
     if broken == "other weights":
         save_file({"a": torch.zeros(3)}, path)
     else:
         path.write_bytes({"text": b"this is no network", "empty": b"", "cut": path.read_bytes()[:2000]}[broken])
-    mended = compass.cached(tmp_path, "pets", make)
-    assert make.calls == 2 and same(mended, compass.cached(tmp_path, "pets", make)) and make.calls == 2
+    mended = rotation_network.cached(tmp_path, "pets", make)
+    assert make.calls == 2 and same(mended, rotation_network.cached(tmp_path, "pets", make)) and make.calls == 2
     assert load_file(path).keys() == mended.state_dict().keys()
 
 
@@ -150,5 +158,5 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / "file").write_text("in the way")
     make = Maker()
     for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/no/cache")):
-        assert isinstance(compass.cached(folder, "pets", make), compass.Compass)
+        assert isinstance(rotation_network.cached(folder, "pets", make), rotation_network.RotationNetwork)
     assert make.calls == 3 and (tmp_path / "file").read_text() == "in the way"

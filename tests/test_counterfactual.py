@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-import model as models
-from errors import InputError
-from latent_nav import counterfactual as cf
-from latent_nav import gradient, walks
-from latent_nav.adapter import Adapter
+from xaae import model as models
+from xaae.experiment.errors import InputError
+from xaae.latent_nav import counterfactual as cf
+from xaae.latent_nav import gradient, walks
+from xaae.latent_nav.adapter import Adapter
 
 
 def linear(weight, bias=None):
@@ -243,7 +243,7 @@ def test_a_learned_head_is_flipped_nearer_than_at_any_item_of_the_other_class():
 def test_an_aae_walks_and_flips_with_all_its_columns(aae):
     z = draw(5, 4)
     g = gradient.gradient_direction(aae, z, 1)
-    assert walks.decode(aae, gradient.shift(z, g, walks.alphas(3), 1.0)).shape == (5, 3, 1, 16, 16)
+    assert walks.decode_codes(aae, gradient.shift(z, g, walks.alphas(3), 1.0)).shape == (5, 3, 1, 16, 16)
     assert gradient.follow(aae, z, 0, 0.5, 4).shape == (5, 4, 4)
     threshold = aae.discriminate(draw(200, 4, seed=1)).quantile(0.05).item()
     found = cf.counterfactual(aae, z, threshold=threshold)
@@ -288,7 +288,7 @@ def test_the_adapter_lends_any_autoencoder_the_whole_walk():
     decided = lambda z: model.classify(model.decode(z)).argmax(1)  # noqa: E731
     assert found.flipped.any()
     assert np.array_equal(found.flipped, (decided(found.z) != decided(z)).numpy())
-    assert walks.second_look(model, walks.decode(model, found.z[:, None])).shape == (6, 1, 2)
+    assert walks.second_look(model, walks.decode_codes(model, found.z[:, None])).shape == (6, 1, 2)
 
 
 def test_the_adapter_says_what_it_cannot_use():

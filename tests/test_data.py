@@ -13,10 +13,10 @@ from fastai.vision.learner import vision_learner
 from PIL import Image
 from torchvision.models import resnet18
 
-import bias as biases
-import data
-import pictures
-from errors import InputError
+from xaae import data
+from xaae.experiment.errors import InputError
+from xaae.factors import bias as biases
+from xaae.sources import picture_files
 
 CLASSES = ["left", "right"]
 
@@ -47,14 +47,14 @@ def test_three_classes_share_the_half_turn():
     assert biases.even_ranges(["a", "b", "c"]) == {"a": (0, 60), "b": (60, 120), "c": (120, 180)}
 
 
-def scene(size=65):
+def trained(size=65):
     x = torch.zeros(1, 1, size, size)
     x[..., size // 2, size // 2 + 5 :] = 1  # a hand that points right, 0 degrees
     return x
 
 
 def test_rotation_is_counter_clockwise_and_exact():
-    up = biases.rotate(scene(), torch.tensor([90.0]))[0, 0]
+    up = biases.rotate(trained(), torch.tensor([90.0]))[0, 0]
     assert up[:25, 32].min() > 0.9 and up[40:, 32].max() < 0.1
     x = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(biases.rotate(x, torch.tensor([0.0, 360.0])), x, atol=1e-3, rtol=0)
@@ -72,7 +72,7 @@ def test_fills_of_the_corners():
 @pytest.fixture
 def loaded(pictures_folder):
     table = planted_table(pictures_folder)
-    table, found, skipped = pictures.sift(table, 32, 3, quiet=True)
+    table, found, skipped = picture_files.sift(table, 32, 3, quiet=True)
     assert skipped.empty
     return table, found
 
@@ -81,7 +81,7 @@ def test_loading_obeys_the_table_for_validation_and_redraws_for_training(loaded)
     table, found = loaded
     dls = data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8)
     valid = table[table.split == "valid"]
-    expected = data.render(found, valid.index.to_numpy(), valid.value.to_numpy(), biases.make_bias(CLASSES))
+    expected = data.render_items(found, valid.index.to_numpy(), valid.value.to_numpy(), biases.make_bias(CLASSES))
     seen = [torch.cat([x.as_subclass(torch.Tensor) for x, _ in dls.valid]).cpu() for _ in range(2)]
     torch.testing.assert_close(seen[0], expected)
     torch.testing.assert_close(seen[0], seen[1])
@@ -119,7 +119,7 @@ FACTORS = [("rotation", 0), ("brightness", 1e-6), ("blur", 0.01)]  # a blur reac
 @pytest.mark.parametrize(("factor", "bound"), FACTORS)
 def test_a_batch_is_rendered_at_once_and_as_its_items_would_be(loaded, monkeypatch, factor, bound):
     table, found = loaded
-    planted, asked, whole = biases.make_bias(CLASSES, factor=factor), [], data.render
+    planted, asked, whole = biases.make_bias(CLASSES, factor=factor), [], data.render_items
     monkeypatch.setattr(data, "render", lambda p, rows, *more: asked.append(rows) or whole(p, rows, *more))
     table = data.plant(table, planted)
     dls = data.dataloaders(table, found, planted, CLASSES, bs=16)
@@ -209,15 +209,15 @@ def test_csv_that_is_no_table(tmp_path, text):
 def test_channels_as_the_files_have_them(tmp_path, mode, channels):
     folder = save_pictures(tmp_path / "p", mode=mode, n=5)
     table = data.load_table(str(folder))
-    assert pictures.guess_channels(list(table.path)) == channels
-    _, found, _ = pictures.sift(table, 20, channels, quiet=True)
+    assert picture_files.guess_channels(list(table.path)) == channels
+    _, found, _ = picture_files.sift(table, 20, channels, quiet=True)
     assert found[[0, 3]].shape == (2, channels, 20, 20)
 
 
 def test_pictures_too_many_for_memory_are_the_same(loaded, monkeypatch):
     table, kept = loaded
-    monkeypatch.setattr(pictures, "IN_MEMORY", 0)
-    _, lazy, _ = pictures.sift(table, 32, 3, quiet=True)
+    monkeypatch.setattr(picture_files, "IN_MEMORY", 0)
+    _, lazy, _ = picture_files.sift(table, 32, 3, quiet=True)
     assert lazy.stack is None and torch.equal(lazy[[0, 7]], kept[[0, 7]])
 
 
@@ -227,7 +227,7 @@ def test_exif_orientation_is_obeyed(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 3  # upside down
     image.save(tmp_path / "a.jpg", exif=exif)
-    x = pictures.decode(tmp_path / "a.jpg", 40, 1)[0]
+    x = picture_files.decode_picture(tmp_path / "a.jpg", 40, 1)[0]
     assert x[:15].max() < 40 and x[25:].min() > 200
 
 
@@ -249,7 +249,7 @@ def test_medmnist_keeps_its_splits_and_names(tmp_path):
     with np.load(tmp_path / "pneumoniamnist.npz") as arrays:
         expected = arrays["val_images"][3]
     row = table.index[table.split == "valid"][3]
-    assert np.array_equal(pictures.decode(table.path[row], 28, 1)[0].numpy(), expected)
+    assert np.array_equal(picture_files.decode_picture(table.path[row], 28, 1)[0].numpy(), expected)
 
 
 def test_medmnist_with_several_labels_is_refused(tmp_path):
@@ -277,6 +277,6 @@ def test_pictures_of_many_bits_keep_their_greys(tmp_path, mode):
     ramp = np.linspace(1000, 5000, 32 * 32).reshape(32, 32)
     kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
     Image.fromarray(ramp.astype(kind)).save(tmp_path / "x.tif")
-    found = pictures.decode(tmp_path / "x.tif", 32, 1)[0].numpy()
+    found = picture_files.decode_picture(tmp_path / "x.tif", 32, 1)[0].numpy()
     assert found.min() == 0 and found.max() == 255
     np.testing.assert_allclose(found, (ramp - 1000) / 4000 * 255, atol=1.5)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from errors import InputError
-from latent_nav import directions, severity
-from latent_nav.directions import DIRECTIONS, Contrast, Direction, Evidence
-from latent_nav.stability import agreement, stability
+from xaae.experiment.errors import InputError
+from xaae.latent_nav import directions, severity
+from xaae.latent_nav.directions import DIRECTIONS, Contrast, Direction, Evidence
+from xaae.latent_nav.stability import order_agreement, stability
 
 STRAIGHT = [name for name, kind in DIRECTIONS.items() if kind.fit]
 CLASSES = ["cat", "dog", "fox"]
@@ -231,17 +231,17 @@ def test_severity_rises_along_the_planted_axis_and_is_fair_to_the_rare():
 def test_auc_is_that_of_sklearn_ties_and_all():
     z = np.round(cloud([0.5, -1, 0], n=150).z, 1)
     last = np.arange(300) % 2 == 1
-    auc, _ = directions.separation(z, last)
+    auc, _ = directions.class_separation(z, last)
     np.testing.assert_allclose(auc, [roc_auc_score(last, column) for column in z.T])
-    assert directions.separation(z[:, 1], last)[0] == pytest.approx(auc[1])
+    assert directions.class_separation(z[:, 1], last)[0] == pytest.approx(auc[1])
 
 
 def test_cohens_d_by_hand():
     position, last = np.array([0.0, 2, 4, 5, 9]), np.array([False, False, False, True, True])
-    _, d = directions.separation(position, last)
+    _, d = directions.class_separation(position, last)
     pooled = np.sqrt((2 * 4 + 1 * 8) / 3)  # variances 4 of three and 8 of two
     assert d == pytest.approx((7 - 2) / pooled)
-    assert directions.separation(-position, last)[1] == pytest.approx(-d)
+    assert directions.class_separation(-position, last)[1] == pytest.approx(-d)
 
 
 def test_the_planted_dimensions_rank_first_whatever_their_sign():
@@ -271,8 +271,8 @@ def test_stability_is_undefined_for_the_gradient_and_refuses_what_is_not_there()
 
 def test_positions_agree_by_their_order_alone():
     a = rng().standard_normal(500)
-    assert agreement(a, np.exp(a)) == pytest.approx(1) == pytest.approx(agreement(a, 7 - 3 * a**3))
-    assert agreement(a, rng(1).standard_normal(500)) < 0.15
+    assert order_agreement(a, np.exp(a)) == pytest.approx(1) == pytest.approx(order_agreement(a, 7 - 3 * a**3))
+    assert order_agreement(a, rng(1).standard_normal(500)) < 0.15
 
 
 def test_a_direction_is_at_length_one_whatever_it_came_from():

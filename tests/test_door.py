@@ -138,7 +138,7 @@ def test_a_download_that_fails(door, tmp_path, monkeypatch):
     def offline(*args, **kwargs):
         raise OSError("Name or service not known")
 
-    monkeypatch.setattr("data.untar_data", offline)
+    monkeypatch.setattr("xaae.data.untar_data", offline)
     root, out = tmp_path / "data", tmp_path / "run"
     root.mkdir()
     result = door("train", *TINY, "--dataset", "pets", "--data-root", root, "--out", out)

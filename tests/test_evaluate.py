@@ -9,8 +9,8 @@ import pytest
 import torch
 from test_door import refused
 
-from commands.scorecard import scorecard
-from commands.scores import interval, scores
+from xaae.evaluation.class_scores import classifier_scores, wilson_interval
+from xaae.evaluation.scorecard import scorecard
 
 CLASSES = ["cat", "dog", "owl"]
 
@@ -27,7 +27,7 @@ def logits_from(p):
 
 def test_a_perfect_model():
     target = torch.tensor([0, 1, 2] * 10)
-    found = scores(logits_of(target, 40.0), target, CLASSES)
+    found = classifier_scores(logits_of(target, 40.0), target, CLASSES)
     assert found["accuracy"] == 1 and found["loss"] < 1e-6 and found["calibration"]["brier"] < 1e-9
     assert all(found[name]["macro"] == pytest.approx(1) for name in ("precision", "recall", "f1", "auroc"))
     assert found["calibration"]["expected_error"] < 1e-6 and found["calibration"]["maximum_error"] < 1e-6
@@ -37,7 +37,7 @@ def test_a_perfect_model():
 
 def test_a_model_that_knows_nothing():
     target = torch.tensor([0, 1] * 10)
-    found = scores(torch.zeros(20, 2), target, CLASSES[:2])
+    found = classifier_scores(torch.zeros(20, 2), target, CLASSES[:2])
     assert found["loss"] == pytest.approx(np.log(2)) and found["calibration"]["brier"] == pytest.approx(0.5)
     assert found["accuracy"] == 0.5 and found["auroc"]["macro"] == 0.5
     assert found["calibration"]["expected_error"] < 1e-9  # it says one half, and is right in one half
@@ -46,7 +46,7 @@ def test_a_model_that_knows_nothing():
 def test_a_known_confusion():
     confusion = np.array([[5, 2, 1], [0, 6, 2], [3, 0, 1]])
     target, said = (torch.as_tensor(np.repeat(each.ravel(), confusion.ravel())) for each in np.indices((3, 3)))
-    found = scores(logits_of(said), target, CLASSES)
+    found = classifier_scores(logits_of(said), target, CLASSES)
     assert np.array_equal(found["confusion"], confusion)
     hits = np.diag(confusion)
     precision, recall = hits / confusion.sum(0), hits / confusion.sum(1)
@@ -60,7 +60,7 @@ def test_a_known_confusion():
 def test_auroc_counts_pairs_in_the_right_order():
     rng = np.random.default_rng(0)
     p, target = rng.random(60), rng.integers(0, 2, 60)
-    found = scores(logits_from(np.stack([1 - p, p], 1)), torch.as_tensor(target), CLASSES[:2])
+    found = classifier_scores(logits_from(np.stack([1 - p, p], 1)), torch.as_tensor(target), CLASSES[:2])
     pairs = p[target == 1][:, None] > p[target == 0]
     assert found["auroc"]["per_class"]["dog"] == pytest.approx(pairs.mean(), abs=1e-6)
 
@@ -71,7 +71,7 @@ def test_calibration_finds_overconfidence_and_nothing_where_there_is_none(power)
     rng = np.random.default_rng(1)
     p = rng.dirichlet([1, 1, 1], 20_000)
     target = torch.as_tensor((p.cumsum(1) < rng.random((len(p), 1))).sum(1))
-    found = scores(power * logits_from(p), target, CLASSES)["calibration"]
+    found = classifier_scores(power * logits_from(p), target, CLASSES)["calibration"]
     gap = found["mean_confidence"] - sum(b["right"] for b in found["bins"]) / len(p)
     if power == 1:
         assert found["expected_error"] < 0.015 and abs(gap) < 0.01
@@ -91,7 +91,7 @@ def test_the_reliability_curve_adds_up_to_torchmetrics_error():
     logits = 4 * torch.randn(500, 3, generator=generator)
     logits[:50] *= 100  # a confidence of exactly 1 too
     target = torch.randint(0, 3, (500,), generator=generator)
-    found = scores(logits, target, CLASSES)["calibration"]
+    found = classifier_scores(logits, target, CLASSES)["calibration"]
     gaps = [(b["count"] / 500, abs(b["accuracy"] - b["confidence"])) for b in found["bins"]]
     assert sum(b["count"] for b in found["bins"]) == 500
     assert sum(n * gap for n, gap in gaps) == pytest.approx(found["expected_error"], abs=1e-6)
@@ -101,17 +101,17 @@ def test_the_reliability_curve_adds_up_to_torchmetrics_error():
 
 def test_a_class_that_no_item_has_is_left_out_of_the_means():
     target = torch.tensor([0, 1] * 8)
-    found = scores(logits_of(target), target, CLASSES)
+    found = classifier_scores(logits_of(target), target, CLASSES)
     assert found["recall"]["macro"] == 1 and np.isnan(found["recall"]["per_class"]["owl"])
-    alone = scores(logits_of(target * 0), target * 0, CLASSES)
+    alone = classifier_scores(logits_of(target * 0), target * 0, CLASSES)
     assert np.isnan(alone["auroc"]["macro"]) and alone["recall"]["macro"] == 1
 
 
 @pytest.mark.parametrize(("hits", "n"), [(20, 20), (0, 20), (57, 60)])
 def test_the_interval_holds_the_share_and_is_never_a_point(hits, n):
-    low, high = interval(hits, n)
+    low, high = wilson_interval(hits, n)
     assert 0 <= low <= hits / n <= high <= 1 and high - low > 0.05
-    assert np.isnan(interval(0, 0)).all()
+    assert np.isnan(wilson_interval(0, 0)).all()
 
 
 @pytest.mark.parametrize("k", [2, 11, 60])
@@ -119,7 +119,7 @@ def test_the_figure_of_few_and_many_classes(k, tmp_path):
     generator = torch.Generator().manual_seed(0)
     target = torch.randint(0, k, (300,), generator=generator)
     names = [f"a class of long name {i}" for i in range(k)]
-    figure = scorecard(scores(torch.randn(300, k, generator=generator), target, names), names, "A title")
+    figure = scorecard(classifier_scores(torch.randn(300, k, generator=generator), target, names), names, "A title")
     figure.savefig(tmp_path / "figure.png", dpi=60)
     panels = [ax for ax in figure.axes if ax.get_xlabel()]
     assert [ax.get_xlabel() for ax in panels] == ["predicted", "confidence", "confidence"]

@@ -6,9 +6,9 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from errors import InputError
-from latent_nav import exemplars
-from latent_nav.impact import within_class
+from xaae.experiment.errors import InputError
+from xaae.latent_nav import exemplars
+from xaae.latent_nav.impact import within_class
 
 
 @pytest.fixture

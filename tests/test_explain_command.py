@@ -10,15 +10,16 @@ import torch
 from PIL import Image
 from test_door import refused
 
-import model as models
-import options
-import pictures
-from commands.explaining import failed, newest_run
-from errors import InputError
-from explain import listing, status
-from explain.call import explain
-from explain.method import METHODS
-from explain.plan import OURS, QUICK, make_plan
+from xaae import model as models
+from xaae.cli import options
+from xaae.experiment.errors import InputError
+from xaae.explain import listing
+from xaae.explain.call import explain
+from xaae.explain.many_methods import failed, newest_run
+from xaae.explain.method import METHODS
+from xaae.explain.plan import OURS, QUICK, make_plan
+from xaae.explain.process import status
+from xaae.sources import picture_files
 
 FAST = ["--methods", "saliency", "--model", "aae"]
 NETWORK = """
@@ -72,7 +73,7 @@ def files(tmp_path):
 
 def rows_of(folder):
     """{(model, label): row} of the status table in `folder`."""
-    return {(r.model, r.label): r for r in status.read(folder / "status.csv")}
+    return {(r.model, r.label): r for r in status.read_status(folder / "status.csv")}
 
 
 def arrays(path):
@@ -201,7 +202,9 @@ def test_a_picture_file_is_cropped_and_scaled_as_for_training(door, toy_run, fil
     photo, out = files / "Photo no 1.png", files / "out"
     assert door("explain", photo, "--run", toy_run, "--out", out, "--methods", "saliency").exit_code == 0
     found = arrays(out / "items.npz")
-    np.testing.assert_array_equal(found["x"][0], pictures.decode(photo, 32, 3).numpy().astype(np.float32) / 255)
+    np.testing.assert_array_equal(
+        found["x"][0], picture_files.decode_picture(photo, 32, 3).numpy().astype(np.float32) / 255
+    )
     assert found["row"].tolist() == [-1] and {model for model, _ in rows_of(out)} == {"aae", "baseline"}
 
 
@@ -282,7 +285,7 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_refused_before_anything_runs(door, toy_run, tmp_path, monkeypatch, case):
-    monkeypatch.setattr("explain.runner.run", lambda *a, **k: pytest.fail("it ran"))
+    monkeypatch.setattr("xaae.explain.process.runner.run_jobs", lambda *a, **k: pytest.fail("it ran"))
     given, words = BAD[case]
     out = [] if "--out" in given else ["--out", tmp_path / "out"]
     methods = [] if "--methods" in given else ["--methods", "saliency"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latent_nav import films
+from xaae.latent_nav import films
 
 
 def walk(starts, frames=5, size=32, channels=3):

@@ -6,12 +6,12 @@ import torch
 from captum import attr
 from torch import nn
 
-import model as models
-from benchmarks.networks import NETWORKS, build
-from errors import InputError
-from explain.call import explain
-from explain.method import METHODS, Refusal, find, method
-from explain.subject import Subject
+from xaae import model as models
+from xaae.benchmarks.networks import NETWORKS, build
+from xaae.experiment.errors import InputError
+from xaae.explain.call import explain
+from xaae.explain.method import METHODS, Refusal, find_method, method
+from xaae.explain.network.subject import Subject
 
 SUMS = ["integrated_gradients", "deeplift", "layer_conductance", "layer_deeplift"]
 
@@ -25,11 +25,11 @@ def gap(network, x, target, base):
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("how", SUMS)
 def test_shares_sum_to_the_difference_of_scores(name, how):
-    if name == "ResNet34" and "steps" in find(how).parameters:
+    if name == "ResNet34" and "steps" in find_method(how).parameters:
         pytest.skip("an untrained ResNet34 is too rough for sums over a few hundred steps: see the test below")
     network, x, _ = build(name)
     subject = Subject(network, x)
-    steps = {"steps": 300} if "steps" in find(how).parameters else {}
+    steps = {"steps": 300} if "steps" in find_method(how).parameters else {}
     maps = explain(subject, x, how, 1, batch_size=64, **steps).reshape(len(x), -1).sum(1)
     expected = gap(subject.network, x, 1, torch.zeros_like(x))
     exact = "deeplift" in how

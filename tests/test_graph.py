@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.networks import NETWORKS, build
-from explain import graph
-from explain.method import Refusal
-from explain.subject import Subject
+from xaae.benchmarks.networks import NETWORKS, build
+from xaae.explain.method import Refusal
+from xaae.explain.network import graph
+from xaae.explain.network.subject import Subject
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -8,10 +8,13 @@ import torch
 from matplotlib import _pylab_helpers
 from PIL import Image
 
-from errors import InputError
-from explain import call, heatmaps, sheets  # noqa: F401  (call enters methods into the registry)
-from explain.heatmaps import AGAINST, FOR, heatmap
-from explain.method import METHODS
+from xaae.experiment.errors import InputError
+from xaae.explain.figures import (
+    heatmaps,
+    sheets,  # noqa: F401  (call enters methods into the registry)
+)
+from xaae.explain.figures.heatmaps import AGAINST, FOR, heatmap
+from xaae.explain.method import METHODS
 
 PLACES = {"signal": (30,), "picture": (8, 12), "volume": (6, 9, 12)}
 COLOURED = ["grey", "signed", "overlay"]
@@ -249,7 +252,7 @@ def test_the_sheet_shows_each_map_at_its_place():
     maps["second"][0] *= 0
     figure = sheets.side_by_side(x, maps)
     picture = drawn(figure)
-    place = sheets.lay(x, ["first", "second"], [], "", {"signed"}, "slices")
+    place = sheets.lay_out(x, ["first", "second"], [], "", {"signed"}, "slices")
     at = lambda row, column: picture[tuple(middle(place.box(0, row, column)))]  # noqa: E731
     red, blue = np.round(255 * FOR), np.round(255 * AGAINST)
     for cell, expected in {(0, 1): red, (1, 1): blue, (0, 2): [255] * 3, (1, 2): red, (0, 0): [0] * 3}.items():

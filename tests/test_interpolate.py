@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-import model as models
-from errors import InputError
-from latent_nav import interpolate, walks
+from xaae import model as models
+from xaae.experiment.errors import InputError
+from xaae.latent_nav import interpolate, walks
 
 
 def draw(*shape, seed=0):
@@ -72,7 +72,7 @@ def test_heat_of_a_known_walk():
 
 
 def test_heats_are_ordered(aae):
-    frames = walks.decode(aae, interpolate.linear(draw(4, 4), draw(4, 4, seed=1), 7))
+    frames = walks.decode_codes(aae, interpolate.linear(draw(4, 4), draw(4, 4, seed=1), 7))
     integral, maximum, ends = (interpolate.walk_heat(frames, kind) for kind in interpolate.HEATS)
     assert integral.shape == (4, 16, 16) and (integral > 0).any()
     assert (integral >= maximum - 1e-6).all() and (maximum >= np.abs(ends) - 1e-6).all()

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-import model as models
-import synthpets
-from bias import FACTORS, FILLS, rotate
-from latent_nav import codes, gradient, impact, meters, plots, walks
-from latent_nav.directions import Direction
-from latent_nav.photometry import METERS, meters_for
+from xaae import model as models
+from xaae.factors import geometry
+from xaae.factors.bias import FACTORS, FILLS, rotate
+from xaae.factors.photometry import METERS, meters_for
+from xaae.latent_nav import codes, gradient, impact, plots, walks
+from xaae.latent_nav.directions import Direction
+from xaae.sources import synthpets
 
 
 @pytest.fixture(scope="module")
@@ -26,26 +27,26 @@ def turned(x, angles, fill="zeros"):
 @pytest.mark.parametrize("fill", FILLS)
 def test_the_meter_recovers_planted_angles(pets, fill):
     angles = np.arange(0, 181, 15.0)
-    found, match = meters.rotation(turned(pets, angles, fill))
-    assert np.abs(meters.wrap(found - angles)).max() <= 1 and match.min() > 0.9
+    found, match = geometry.rotation(turned(pets, angles, fill))
+    assert np.abs(geometry.wrap(found - angles)).max() <= 1 and match.min() > 0.9
 
 
 def test_the_meter_works_on_reconstruction_like_blur(pets):
     soft = torch.nn.functional.avg_pool2d(turned(pets, np.arange(0, 181, 30.0)).flatten(0, 1), 7, 1, 3)
     noisy = (soft + 0.02 * torch.randn(soft.shape, generator=torch.Generator().manual_seed(0))).view(6, 7, 3, 64, 64)
-    found, _ = meters.rotation(noisy)
-    assert np.abs(meters.wrap(found - np.arange(0, 181, 30.0))).max() <= 15
+    found, _ = geometry.rotation(noisy)
+    assert np.abs(geometry.wrap(found - np.arange(0, 181, 30.0))).max() <= 15
 
 
 def test_the_meter_takes_signs_and_whole_turns(pets):
-    found, _ = meters.rotation(turned(pets, np.arange(0, -360, -40.0)))
+    found, _ = geometry.rotation(turned(pets, np.arange(0, -360, -40.0)))
     np.testing.assert_allclose(found, np.tile(np.arange(0, -360, -40.0), (6, 1)), atol=1)
 
 
 def test_the_meter_sees_no_turn_where_there_is_none(pets):
     brighter = torch.stack([pets * g for g in np.linspace(0.5, 1, 5)], 1)
-    assert not meters.rotation(brighter)[0].any()
-    assert np.isfinite(meters.rotation(torch.zeros(1, 3, 1, 16, 16))[1]).all()
+    assert not geometry.rotation(brighter)[0].any()
+    assert np.isfinite(geometry.rotation(torch.zeros(1, 3, 1, 16, 16))[1]).all()
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_alpha_nought_is_home(aae):
     moved = walks.move(z, direction, alpha)
     torch.testing.assert_close(moved[:, 2], z)
     torch.testing.assert_close(moved[:, -1] - z, torch.tensor([3.6, 4.8, 0, 0]).expand(3, 4))
-    np.testing.assert_allclose(walks.decode(aae, moved)[:, 2], aae.decode(z).detach().numpy(), atol=1e-6)
+    np.testing.assert_allclose(walks.decode_codes(aae, moved)[:, 2], aae.decode(z).detach().numpy(), atol=1e-6)
 
 
 def test_a_path_is_straight_or_follows_the_gradient_both_ways(aae):
@@ -117,8 +118,8 @@ def test_without_a_discriminator_there_are_no_scores(aae):
     class Mute(torch.nn.Module):
         discriminator = None
 
-    assert walks.scores(Mute(), torch.zeros(2, 3, 4), torch.eye(2)) is None
-    assert walks.scores(aae, torch.zeros(2, 3, 4), torch.eye(2)).shape == (2, 3)
+    assert walks.discriminator_scores(Mute(), torch.zeros(2, 3, 4), torch.eye(2)) is None
+    assert walks.discriminator_scores(aae, torch.zeros(2, 3, 4), torch.eye(2)).shape == (2, 3)
 
 
 def test_rank_correlation_is_the_median_over_starts():
@@ -181,7 +182,7 @@ def test_codes_keep_the_order_of_rows(aae):
 def test_features_are_what_the_last_layer_sees():
     network = models.baseline(2, 1).eval()
     x = torch.rand(5, 1, 32, 32)
-    found = codes.features(network, lambda rows: x[rows], np.arange(5))
+    found = codes.last_layer_inputs(network, lambda rows: x[rows], np.arange(5))
     answer = network[1][-1](torch.from_numpy(found))
     torch.testing.assert_close(answer, network(x), atol=1e-4, rtol=1e-4)
     assert not network[1][-1]._forward_pre_hooks
@@ -202,7 +203,7 @@ def test_a_strip_holds_every_frame_and_its_caption(channels, heat):
     for i, j in np.ndindex(2, 5):
         left = j * wide + (wide - 8) // 2
         seen = sheet[(i + 1) * tall - 8 : (i + 1) * tall, left : left + 8]
-        np.testing.assert_array_equal(seen, plots.colour(frames)[i, j])
+        np.testing.assert_array_equal(seen, plots.three_channels(frames)[i, j])
 
 
 def test_a_figure_has_one_map_for_each_that_was_made():

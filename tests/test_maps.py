@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from latent_nav import maps
-from latent_nav.directions import scaled
+from xaae.latent_nav import latent_maps
+from xaae.latent_nav.directions import scaled
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +25,16 @@ def kept_apart(xy, labels):
 @pytest.mark.parametrize("name", ["pca", "tsne"])
 def test_a_map_keeps_the_classes_apart(cloud, name):
     z, labels = cloud
-    xy = maps.MAPS[name](z)
+    xy = latent_maps.MAPS[name](z)
     assert xy.shape == (240, 2) and np.isfinite(xy).all() and kept_apart(xy, labels) > 0.98
-    np.testing.assert_array_equal(maps.MAPS[name](z), xy)
+    np.testing.assert_array_equal(latent_maps.MAPS[name](z), xy)
 
 
 def test_pca_keeps_the_distances_of_what_lies_in_a_plane():
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.standard_normal((5, 2)))[0]
     z = rng.standard_normal((50, 2)) @ basis.T + 3
-    xy = maps.pca(z)
+    xy = latent_maps.pca(z)
     apart = lambda p: np.linalg.norm(p[:, None] - p, axis=2)  # noqa: E731
     np.testing.assert_allclose(apart(xy), apart(z), atol=1e-9)
 
@@ -43,7 +43,7 @@ def test_pca_keeps_the_distances_of_what_lies_in_a_plane():
 def test_maps_of_few_items_can_be_made(n):
     z = np.random.default_rng(0).standard_normal((n, 4))
     for name in ("pca", "tsne"):
-        assert maps.MAPS[name](z).shape == (n, 2)
+        assert latent_maps.MAPS[name](z).shape == (n, 2)
 
 
 # ---- the side view ----------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def test_maps_of_few_items_can_be_made(n):
 def test_the_side_view_measures_along_and_at_right_angles(cloud):
     z, _ = cloud
     way = scaled("d", np.array([1.0, 2, 0, -1, 0, 3]), z)
-    xy = maps.side(z, way)
+    xy = latent_maps.side(z, way)
     np.testing.assert_allclose(xy[:, 0], (z - z.mean(0)) @ way.vector / way.scale, atol=1e-4)
     assert xy[:, 0].mean() == pytest.approx(0, abs=1e-4) and xy[:, 0].std() == pytest.approx(1, rel=1e-3)
     axis = np.linalg.lstsq(z - z.mean(0), xy[:, 1], rcond=None)[0]  # the axis that y is a place along
@@ -62,7 +62,7 @@ def test_the_side_view_measures_along_and_at_right_angles(cloud):
 
 def test_upwards_is_the_largest_variance_that_is_left():
     z = np.random.default_rng(0).standard_normal((2000, 4)) * [1, 9, 3, 5]
-    xy = maps.side(z, scaled("d", np.eye(4)[1], z))
+    xy = latent_maps.side(z, scaled("d", np.eye(4)[1], z))
     assert abs(np.corrcoef(xy[:, 1], z[:, 3])[0, 1]) > 0.99 and xy[:, 1].std() == pytest.approx(5, rel=0.05)
 
 
@@ -80,14 +80,14 @@ def flat():
 @pytest.mark.parametrize("vector", [[1, 0, 0, 0], [3, 4, 0, 0]])
 def test_an_arrow_inside_the_plane_has_its_full_length(flat, vector, reach):
     way = scaled("d", np.array(vector, float), flat)
-    found = maps.arrow(flat, way, reach)
+    found = latent_maps.arrow(flat, way, reach)
     assert np.linalg.norm(found[1] - found[0]) == pytest.approx(2 * reach * way.scale, rel=1e-5)
     np.testing.assert_allclose(found.mean(0), 0, atol=1e-5)
 
 
 def test_an_arrow_out_of_the_plane_is_foreshortened(flat):
     slanted, upright = (
-        maps.arrow(flat, scaled("d", np.array(v, float), flat), 2) for v in ([1, 0, 1, 0], [0, 0, 1, 0])
+        latent_maps.arrow(flat, scaled("d", np.array(v, float), flat), 2) for v in ([1, 0, 1, 0], [0, 0, 1, 0])
     )
     whole = scaled("d", np.array([1.0, 0, 1, 0]), flat)
     assert np.linalg.norm(slanted[1] - slanted[0]) == pytest.approx(4 * whole.scale / 2**0.5, rel=1e-3)
@@ -97,7 +97,7 @@ def test_an_arrow_out_of_the_plane_is_foreshortened(flat):
 def test_the_arrow_points_to_where_the_codes_of_the_second_side_are(cloud):
     z, labels = cloud
     way = scaled("d", z[labels == 1].mean(0) - z[labels == 0].mean(0), z)
-    xy, found = maps.pca(z), maps.arrow(z, way)
+    xy, found = latent_maps.pca(z), latent_maps.arrow(z, way)
     step = xy[labels == 1].mean(0) - xy[labels == 0].mean(0)
     assert step @ (found[1] - found[0]) > 0.9 * np.linalg.norm(step) * np.linalg.norm(found[1] - found[0])
 
@@ -107,16 +107,16 @@ def test_the_arrow_points_to_where_the_codes_of_the_second_side_are(cloud):
 
 def test_another_process_makes_the_same_map(cloud):
     z, _ = cloud
-    np.testing.assert_allclose(maps.elsewhere("pca", z).result(timeout=120), maps.pca(z), atol=1e-5)
+    np.testing.assert_allclose(latent_maps.elsewhere("pca", z).result(timeout=120), latent_maps.pca(z), atol=1e-5)
 
 
 def test_umap_comes_from_another_process(cloud):
     z, labels = cloud
-    xy = maps.elsewhere("umap", z, seed=3).result(timeout=300)
+    xy = latent_maps.elsewhere("umap", z, seed=3).result(timeout=300)
     assert xy.shape == (240, 2) and np.isfinite(xy).all() and kept_apart(xy, labels) > 0.98
 
 
 @pytest.mark.parametrize(("name", "z"), [("atlas", np.zeros((9, 3))), ("pca", np.full((9, 3), np.nan))])
 def test_a_map_that_fails_says_why(name, z):
     with pytest.raises(RuntimeError, match="atlas|NaN"):
-        maps.elsewhere(name, z).result(timeout=120)
+        latent_maps.elsewhere(name, z).result(timeout=120)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import matrix
-from benchmarks.networks import NETWORKS, build
-from explain.call import explain
-from explain.method import KINDS, METHODS
-from explain.needs import NEEDS
-from explain.randomise import randomised, similarity
-from explain.subject import Subject
+from xaae.benchmarks import matrix
+from xaae.benchmarks.networks import NETWORKS, build
+from xaae.explain.call import explain
+from xaae.explain.method import KINDS, METHODS
+from xaae.explain.network.needs import NEEDS
+from xaae.explain.network.randomise import randomised, similarity
+from xaae.explain.network.subject import Subject
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
 FAMILIES = {

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import fx, nn
 
-from explain import maxima
+from xaae.explain.network import maxima
 
 POOLS = [
     nn.MaxPool1d(3, 2, 1),

@@ -5,10 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-import synthpets
-from bias import rotate
-from latent_nav import meters, photometry
-from latent_nav.photometry import METERS, measure_all, meters_for
+from xaae.factors import geometry, photometry
+from xaae.factors.bias import rotate
+from xaae.factors.photometry import METERS, measure_all, meters_for
+from xaae.sources import synthpets
 
 OPPONENT = photometry.OPPONENT
 ABSOLUTE = [name for name, meter in METERS.items() if not meter.relative]
@@ -32,7 +32,7 @@ def spread():
 
 def warp(x, scale=1.0, degrees=0.0, right=0.0, up=0.0):
     """Content grown about the centre, turned, then moved by percent of the side; black where nothing is known."""
-    z = (meters.plane(x.shape[-1]) - complex(right, up) / 50) / (scale * np.exp(1j * np.deg2rad(degrees)))
+    z = (geometry.plane(x.shape[-1]) - complex(right, up) / 50) / (scale * np.exp(1j * np.deg2rad(degrees)))
     grid = torch.stack([z.real, -z.imag], -1).float().expand(len(x), -1, -1, -1)
     return F.grid_sample(x, grid, align_corners=False)
 
@@ -59,7 +59,7 @@ def blurred(x, sigma):
     if sigma == 0:
         return x
     wide = F.pad(x, [12] * 4, mode="reflect").flatten(0, 1)
-    return meters.blur(wide, sigma)[:, 12:-12, 12:-12].reshape(x.shape)
+    return geometry.band_blur(wide, sigma)[:, 12:-12, 12:-12].reshape(x.shape)
 
 
 def tinted(x, amount):
@@ -179,7 +179,7 @@ def test_scale_and_position_are_found_under_a_turn(size):
 def test_the_registered_turn_is_counter_clockwise(pets):
     frames = walk(pets[:1], rotate_by, [40.0])[0]
     luma = photometry.Sight(frames[None]).luma
-    q, _ = meters.register(luma, torch.tensor([[0.0, 35.0]]))
+    q, _ = geometry.register(luma, torch.tensor([[0.0, 35.0]]))
     assert torch.rad2deg(q[0].angle()).tolist() == pytest.approx([0, 40], abs=0.5)
 
 
@@ -207,7 +207,9 @@ def test_a_turn_moves_no_other_meter(pets, turned, spread, name):
 def test_a_turn_moves_neither_size_nor_place(turned, seen, bound):
     for name in ("scale", "x", "y"):
         assert np.abs(change(name, seen(turned))).max() < bound
-    assert np.abs(meters.wrap(change("rotation", seen(turned)) - np.array(ANGLES))).max() <= (1 if seen is SAME else 15)
+    assert np.abs(geometry.wrap(change("rotation", seen(turned)) - np.array(ANGLES))).max() <= (
+        1 if seen is SAME else 15
+    )
 
 
 @pytest.mark.parametrize("name", ["rotation", "scale", "x", "y"])
@@ -219,7 +221,7 @@ def test_light_and_tint_move_no_meter_of_motion(pets, name, seen, bound):
 
 
 def test_edge_darkness_recovers_a_vignette_and_sees_black_corners(pets):
-    corners = (meters.plane(64).abs() >= 1).float()
+    corners = (geometry.plane(64).abs() >= 1).float()
     frames = walk(pets, lambda x, v: x - v * corners, [0.1, 0.2])
     np.testing.assert_allclose(change("edge_darkness", frames), np.tile([0.1, 0.2], (6, 1)), atol=0.01)
     assert change("edge_darkness", walk(pets, rotate_by, [45])).min() > 0.2

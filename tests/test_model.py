@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-import model as models
-from errors import InputError
-from thesis import ThesisAAE
+from xaae import model as models
+from xaae.experiment.errors import InputError
+from xaae.training.thesis import ThesisAAE
 
 
 @pytest.mark.parametrize("size", [16, 28, 33, 64, 96, 250])

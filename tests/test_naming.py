@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bias import blur, rotate
-from latent_nav import naming, walks
-from latent_nav.directions import random_directions, scaled
-from latent_nav.photometry import METERS, measure_all, meters_for
+from xaae.factors.bias import blur, rotate
+from xaae.factors.photometry import METERS, measure_all, meters_for
+from xaae.latent_nav import naming, walks
+from xaae.latent_nav.directions import random_directions, scaled
 
 SIZE, DIMS, ALPHA = 48, 16, walks.alphas(7)
 
@@ -85,8 +85,8 @@ def planted():
 def table_of(planted, direction):
     model, spread, chance = planted
     start = torch.from_numpy(codes()[:6])
-    frames = walks.decode(model, walks.move(start, direction, ALPHA))
-    return naming.table(measure_all(frames), ALPHA, spread, chance, METERS, np.random.default_rng(1))
+    frames = walks.decode_codes(model, walks.move(start, direction, ALPHA))
+    return naming.naming_table(measure_all(frames), ALPHA, spread, chance, METERS, np.random.default_rng(1))
 
 
 NAMES = {  # factor -> the meter that names it, others that it moves by its nature
@@ -106,23 +106,23 @@ def test_the_factor_planted_along_a_direction_is_named(planted, factor):
     assert own in named(found) and set(named(found)) <= {own} | also
     assert [r["named"] for r in found] == sorted((r["named"] for r in found), reverse=True)
     row = next(r for r in found if r["meter"] == own)
-    assert row["words"] in naming.sentence(found, METERS) and abs(row["spearman"]) > 0.95
+    assert row["words"] in naming.naming_sentence(found, METERS) and abs(row["spearman"]) > 0.95
     assert row["change_ci"][0] <= row["change"] <= row["change_ci"][1]
 
 
 def test_a_direction_that_changes_nothing_is_given_no_name(planted):
     found = table_of(planted, axis(DIMS - 1))
     assert not named(found) and all(row["change"] == row["spearman"] == 0 and row["p"] == 1 for row in found)
-    assert naming.sentence(found, METERS) == "changes no factor that the meters know beyond chance"
+    assert naming.naming_sentence(found, METERS) == "changes no factor that the meters know beyond chance"
 
 
 def test_the_amount_said_is_the_amount_planted():
     model = Toy("turn", "light")
-    walk = walks.decode(model, walks.move(torch.zeros(2, DIMS), axis(0), ALPHA))
-    change = naming.changes(measure_all(walk), METERS)
+    walk = walks.decode_codes(model, walks.move(torch.zeros(2, DIMS), axis(0), ALPHA))
+    change = naming.meter_changes(measure_all(walk), METERS)
     assert change["rotation"] == pytest.approx(90 * axis(0).scale, abs=2)
-    walk = walks.decode(model, walks.move(torch.zeros(2, DIMS), axis(1), ALPHA))
-    assert naming.changes(measure_all(walk), METERS)["luminance"] == pytest.approx(0.24 * axis(1).scale, abs=0.01)
+    walk = walks.decode_codes(model, walks.move(torch.zeros(2, DIMS), axis(1), ALPHA))
+    assert naming.meter_changes(measure_all(walk), METERS)["luminance"] == pytest.approx(0.24 * axis(1).scale, abs=0.01)
 
 
 def test_a_change_that_no_random_direction_shows_at_all_is_named():
@@ -132,8 +132,8 @@ def test_a_change_that_no_random_direction_shows_at_all_is_named():
     drawn = [scaled(d.name, d.vector * (np.arange(DIMS) > 0), codes()) for d in random_directions(30, codes(), rng)]
     chance = naming.null(model, start, drawn, walks.alphas(2), meters)
     assert not chance["rotation"].any()
-    readings = measure_all(walks.decode(model, walks.move(start, axis(0), ALPHA)), meters)
-    found = naming.table(readings, ALPHA, naming.spreads(model, codes(), meters, rng), chance, meters, rng)
+    readings = measure_all(walks.decode_codes(model, walks.move(start, axis(0), ALPHA)), meters)
+    found = naming.naming_table(readings, ALPHA, naming.spreads(model, codes(), meters, rng), chance, meters, rng)
     assert named(found) == ["rotation"]
 
 
@@ -143,7 +143,7 @@ def test_a_change_that_no_random_direction_shows_at_all_is_named():
 def test_the_spread_of_an_absolute_meter_is_its_deviation_over_the_decoded_items():
     model, z = Toy("light", "tint"), codes(600)
     found = naming.spreads(model, z, {n: METERS[n] for n in ("luminance", "warmth")}, np.random.default_rng(0), 600)
-    readings = measure_all(walks.decode(model, torch.from_numpy(z)[:, None]))
+    readings = measure_all(walks.decode_codes(model, torch.from_numpy(z)[:, None]))
     for name, spread in found.items():
         assert spread == pytest.approx(readings[name].std(), rel=0.08)
 
@@ -167,7 +167,7 @@ def test_the_null_is_the_median_over_starts_of_each_direction_alone():
 
 def test_a_change_of_angle_is_taken_the_short_way():
     readings = {"rotation": np.array([[0.0, 100, 190]]), "luminance": np.array([[0.0, 100, 190]])}
-    found = naming.changes(readings, METERS)
+    found = naming.meter_changes(readings, METERS)
     assert found["rotation"] == [-170] and found["luminance"] == [190]
 
 
@@ -182,7 +182,7 @@ def tabled(changes, chance, spread=None, meters=None, seed=0):
     meters = meters or {name: METERS[name] for name in changes}
     readings = {name: steady(change) for name, change in changes.items()}
     spread = spread or dict.fromkeys(changes, 1.0)
-    return naming.table(readings, ALPHA, spread, chance, meters, np.random.default_rng(seed))
+    return naming.naming_table(readings, ALPHA, spread, chance, meters, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -236,7 +236,7 @@ def test_a_meter_that_confirms_another_is_never_named():
     rng = np.random.default_rng(0)
     chance = {name: rng.standard_normal(60) for name in meters}
     found = tabled({"rotation": 0.5, "second": 90.0, "contrast": 30.0}, chance, meters=meters)
-    assert named(found) == ["contrast"] and "second" not in naming.sentence(found, meters)
+    assert named(found) == ["contrast"] and "second" not in naming.naming_sentence(found, meters)
     row = next(r for r in found if r["meter"] == "second")
     assert row["change"] == pytest.approx(92.25) and row["p"] == pytest.approx(1 / 61)
     loud = chance | {"second": 1e6 * chance["second"]}
@@ -263,11 +263,11 @@ def test_the_sentence_tells_amount_interval_and_chance(change, words):
     turn = {"meter": "rotation", "words": METERS["rotation"].say(change), "change_ci": ends, "p_any": 0.0123}
     light = {"meter": "luminance", "words": METERS["luminance"].say(-0.2), "change_ci": (-0.3, -0.1), "p_any": 0.049}
     rows = [turn | {"named": True}, light | {"named": False}]
-    assert naming.sentence(rows, METERS) == f"{words}; no other factor beyond chance"
+    assert naming.naming_sentence(rows, METERS) == f"{words}; no other factor beyond chance"
     rows[1]["named"] = True
     both = f"{words}; gets darker by 0.20 [0.10, 0.30], p = 0.05; no other factor beyond chance"
-    assert naming.sentence(rows, METERS) == both
-    assert naming.sentence([], METERS).startswith("changes no factor")
+    assert naming.naming_sentence(rows, METERS) == both
+    assert naming.naming_sentence([], METERS).startswith("changes no factor")
 
 
 def test_grey_pictures_are_named_by_the_meters_they_have():

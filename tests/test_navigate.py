@@ -11,10 +11,10 @@ from conftest import TINY
 from PIL import Image
 from scipy.stats import spearmanr
 
-import model as models
-import runs
-from bias import FACTORS
-from latent_nav.photometry import METERS
+from xaae import model as models
+from xaae.experiment import run_folder
+from xaae.factors.bias import FACTORS
+from xaae.factors.photometry import METERS
 
 NAMES = {"lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"}  # and three dimensions
 WALK_KEYS = """meter unit change change_ci change_words spearman p_value match probability_first probability_last
@@ -67,12 +67,12 @@ def test_every_walk_holds_its_arrays(toy_run, numbers):
 
 
 def test_walks_start_at_held_out_items_at_alpha_nought(toy_run, numbers):
-    table, z = runs.read_items(toy_run), arrays(toy_run, "latents")["z"]
+    table, z = run_folder.read_items(toy_run), arrays(toy_run, "latents")["z"]
     model = models.load(toy_run / "model.safetensors")
     for name in walk_names(numbers):
         found = arrays(toy_run, f"walks/{name}")
         assert (table.split.iloc[found["start"]] == "valid").all() and found["alpha"][10] == 0
-        home = runs.as_pictures(model.decode(models.torch.from_numpy(z[found["start"]])).detach().numpy())
+        home = run_folder.as_pictures(model.decode(models.torch.from_numpy(z[found["start"]])).detach().numpy())
         assert np.abs(found["frames"][:, 10].astype(int) - home).max() <= 6  # bf16 beside float32
     table = table.iloc[arrays(toy_run, "walks/lda")["start"]]
     assert table.label.value_counts().to_dict() == {"cat": 2, "dog": 2}
@@ -95,7 +95,7 @@ def test_the_null_is_across_the_main_direction(toy_run, numbers):
 
 
 def test_maps_exemplars_and_counterfactuals_have_their_shapes(toy_run):
-    table = runs.read_items(toy_run)
+    table = run_folder.read_items(toy_run)
     held = np.flatnonzero(table.split == "valid")
     found = arrays(toy_run, "maps")
     np.testing.assert_array_equal(found["row"], held)
@@ -119,7 +119,7 @@ def test_maps_exemplars_and_counterfactuals_have_their_shapes(toy_run):
 
 
 def test_tables_have_a_row_for_each_column_and_item(toy_run):
-    items, found = runs.read_items(toy_run), pd.read_csv(toy_run / "correlations.csv")
+    items, found = run_folder.read_items(toy_run), pd.read_csv(toy_run / "correlations.csv")
     assert set(found.columns) == {"factor", "items", "within_class_spearman", "p", "p_holm"}
     assert set(found.factor) == set(items.select_dtypes(["number", "bool"]))
     found = pd.read_csv(toy_run / "positions.csv")
@@ -195,7 +195,7 @@ def test_the_arc_between_two_items_begins_and_ends_at_them(again):
     z, model = arrays(again, "latents")["z"], models.load(again / "model.safetensors")
     assert found["frames"].shape == (1, 21, 32, 32, 3) and found["row"].tolist() == [1, 2]
     assert found["probability"].shape == (1, 21, 2) and found["meter.rotation"].shape == (1, 21)
-    ends = runs.as_pictures(model.decode(models.torch.from_numpy(z[[1, 2]])).detach().numpy())
+    ends = run_folder.as_pictures(model.decode(models.torch.from_numpy(z[[1, 2]])).detach().numpy())
     assert np.abs(found["frames"][0, [0, -1]].astype(int) - ends).max() <= 6
     kinds = {p.suffix for p in (again / "interpolations").iterdir()}
     assert kinds == {".npz", ".png", ".gif", ".mp4"}
@@ -269,7 +269,7 @@ def test_a_run_of_another_factor_goes_through_to_its_page(door, data_root, tmp_p
     where = ["--dataset", "synthpets", "--data-root", data_root, "--out", run]
     result = door("run", *TINY, *where, "--factor", "brightness", "--items", 120)
     assert result.exit_code == 0, result.output
-    config, found, table = json.loads((run / "config.json").read_text()), told(run), runs.read_items(run)
+    config, found, table = json.loads((run / "config.json").read_text()), told(run), run_folder.read_items(run)
     assert config["factor"] == "brightness" and config["factor_about"]["meter"] == "luminance"
     assert config["factor_about"]["whole"] == list(FACTORS["brightness"].whole) and set(table.factor) == {"brightness"}
     assert table.value[table.label == "cat"].max() <= 0 <= table.value[table.label == "dog"].min()

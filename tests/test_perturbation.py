@@ -8,12 +8,12 @@ from captum._utils.models.linear_model import SkLearnRidge
 from scipy.stats import spearmanr
 from torch import nn
 
-from errors import InputError
-from explain.call import explain
-from explain.method import METHODS
-from explain.perturbation import random_masks
-from explain.segments import sizes, split
-from explain.subject import Ask, Subject
+from xaae.experiment.errors import InputError
+from xaae.explain.call import explain
+from xaae.explain.method import METHODS
+from xaae.explain.methods.perturbation import random_masks
+from xaae.explain.methods.segments import sizes, split
+from xaae.explain.network.subject import Ask, Subject
 
 SHAPES = {"signal": (2, 48), "grey": (1, 16, 16), "colour": (3, 16, 16), "volume": (1, 8, 8, 8)}
 NAMES = ["occlusion", "rise", "feature_ablation", "shapley_value_sampling", "kernel_shap", "lime"]

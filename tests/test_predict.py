@@ -12,11 +12,11 @@ from conftest import save_pictures
 from PIL import Image
 from test_door import refused
 
-import model as models
-import pictures
-from commands.listing import attempt, listed
-from commands.predict import UNCERTAINTY, answer, halves
-from explain import uncertainty
+from xaae import model as models
+from xaae.evaluation.predictions import UNCERTAINTY, answer_with_dropout, body_and_head
+from xaae.explain.methods import uncertainty
+from xaae.sources import picture_files
+from xaae.sources.path_lists import list_pictures, try_read
 
 COLUMNS = ["path", "predicted", "probability_cat", "probability_dog", *UNCERTAINTY, "error"]
 P = COLUMNS[2:4]
@@ -55,14 +55,15 @@ def networks():
 @pytest.mark.parametrize("name", ["aae", "baseline"])
 def test_a_network_in_two_parts_is_the_same_network(name):
     network, x = networks()[name], torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    body, head, inject = halves(network)
+    body, head, inject = body_and_head(network)
     with torch.inference_mode():
         assert torch.allclose(head(body(x)), models.classify(network, x), atol=1e-6)
         assert (inject > 0) == (name == "aae")
         parts, whole = (
-            uncertainty.predict(*each, samples=5, inject=inject, seed=3) for each in ((head, body(x)), (network, x))
+            uncertainty.predict_with_dropout(*each, samples=5, inject=inject, seed=3)
+            for each in ((head, body(x)), (network, x))
         )
-    assert not any(uncertainty.rate(m) for m in body.modules())
+    assert not any(uncertainty.dropout_rate(m) for m in body.modules())
     for key in whole:
         np.testing.assert_allclose(parts[key], whole[key], atol=1e-6)
 
@@ -70,7 +71,7 @@ def test_a_network_in_two_parts_is_the_same_network(name):
 @pytest.mark.parametrize("name", ["aae", "baseline"])
 def test_uncertainty_obeys_its_laws(name):
     network, x = networks()[name], torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    ask = partial(answer, *halves(network)[:2], x, 40)
+    ask = partial(answer_with_dropout, *body_and_head(network)[:2], x, 40)
     rates = (0.01, 0.3) if name == "aae" else (0.0, 0.0)
     (p, low), (q, high) = (ask(rate, 0) for rate in rates)
     np.testing.assert_allclose(p, q)  # dropout does not touch the probabilities
@@ -90,7 +91,7 @@ def test_uncertainty_obeys_its_laws(name):
 def test_the_csv_says_what_the_network_says(door, run, folder, name):
     table, told = predicted(door, run, folder, "--model", name, "--batch-size", 3)
     assert list(table) == COLUMNS and list(table.path) == [str(p) for p in sorted(folder.rglob("*.png"))]
-    x = torch.stack([pictures.decode(p, 32, 3) for p in table.path]).float() / 255
+    x = torch.stack([picture_files.decode_picture(p, 32, 3) for p in table.path]).float() / 255
     network = models.load(run / ("model.safetensors" if name == "aae" else "baseline.safetensors"))
     with torch.inference_mode():
         p = models.classify(network, x).softmax(1).numpy()
@@ -160,16 +161,16 @@ def test_whatever_a_decoder_raises_becomes_a_reason(monkeypatch, folder, error):
     def fail(*_):
         raise error("odd\nformat")
 
-    monkeypatch.setattr("pictures.decode", fail)
-    reason = attempt(str(folder / "left" / "000.png"), 32, 3)
+    monkeypatch.setattr("xaae.sources.picture_files.decode_picture", fail)
+    reason = try_read(str(folder / "left" / "000.png"), 32, 3)
     assert reason.startswith(error.__name__) and "\n" not in reason
-    assert attempt("x" * 5000, 32, 3) == "no such file"
+    assert try_read("x" * 5000, 32, 3) == "no such file"
 
 
 def test_listed_paths_are_absolute(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    assert all(p.startswith(str(folder)) for p in listed("left").path) and len(listed(".")) == 8
-    assert list(listed("left/000.png").path) == [str(folder / "left" / "000.png")]
+    assert all(p.startswith(str(folder)) for p in list_pictures("left").path) and len(list_pictures(".")) == 8
+    assert list(list_pictures("left/000.png").path) == [str(folder / "left" / "000.png")]
 
 
 # ---- refusals ---------------------------------------------------------------------------------------------------

@@ -12,11 +12,11 @@ from zennit import composites, rules, types
 from zennit.attribution import Gradient
 from zennit.torchvision import ResNetCanonizer
 
-import model as models
-from errors import InputError
-from explain.call import explain
-from explain.method import METHODS
-from explain.subject import Ask, Subject
+from xaae import model as models
+from xaae.experiment.errors import InputError
+from xaae.explain.call import explain
+from xaae.explain.method import METHODS
+from xaae.explain.network.subject import Ask, Subject
 
 ALL = [m.name for m in METHODS.values() if m.kind == "propagation"]
 LRP = [name for name in ALL if name.startswith("lrp")]

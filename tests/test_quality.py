@@ -6,17 +6,17 @@ import torch
 from PIL import Image
 from torch import nn
 
-import data
-import model as models
-from benchmarks.networks import NETWORKS, SignalNet
-from bias import Bias
-from errors import InputError
-from explain import quality
-from explain.method import METHODS, Method
-from explain.metrics import METRICS, Effort
-from explain.quality import CHANCE, evaluate
-from explain.randomise import cascade, layers, randomised, similarity
-from pictures import decode
+from xaae import data
+from xaae import model as models
+from xaae.benchmarks.networks import NETWORKS, SignalNet
+from xaae.experiment.errors import InputError
+from xaae.explain.method import METHODS, Method
+from xaae.explain.network.randomise import cascade, layers, randomised, similarity
+from xaae.explain.rating import quality
+from xaae.explain.rating.measures import METRICS, Effort
+from xaae.explain.rating.quality import CHANCE, rate_methods
+from xaae.factors.bias import Bias
+from xaae.sources.picture_files import decode_picture
 
 pytest.importorskip("quantus", reason="quantus is not installed (the extra `quality`)")
 
@@ -70,7 +70,7 @@ def test_every_measure_says_what_it_is():
 def test_the_truth_beats_chance(kind):
     shape, masks = SHAPES[kind], corner(SHAPES[kind])
     given = {"maps": {"truth": masks}, "baseline": 0.0} | QUICK
-    judged = evaluate(reader(shape), items(shape), target=0, masks=masks, **given)
+    judged = rate_methods(reader(shape), items(shape), target=0, masks=masks, **given)
     found = judged.means
     for name in ("faithfulness_correlation", "pixel_flipping", "relevance_mass", "relevance_rank"):
         sign = 1 if METRICS[name].better == "higher" else -1
@@ -87,7 +87,7 @@ def test_a_flat_map_is_the_most_complex_and_a_single_place_the_simplest(kind):
     flat += 0.3
     single.reshape(6, -1)[:, 7] = -2.0
     maps = {"flat": flat, "single": single}
-    found = evaluate(reader(shape), items(shape), maps=maps, metrics=["complexity", "sparseness"]).means
+    found = rate_methods(reader(shape), items(shape), maps=maps, metrics=["complexity", "sparseness"]).means
     places = np.prod(shape[1:])
     assert found.complexity["flat"] == pytest.approx(np.log(places), abs=1e-6) and found.complexity.idxmax() == "flat"
     assert found.complexity["single"] == pytest.approx(0, abs=1e-6)
@@ -98,7 +98,7 @@ def test_a_flat_map_is_the_most_complex_and_a_single_place_the_simplest(kind):
 @pytest.mark.parametrize("kind", SHAPES)
 def test_the_gradient_of_a_linear_network_does_not_mind_noise(kind):
     methods = ["saliency", "input_x_gradient"]
-    found = evaluate(
+    found = rate_methods(
         reader(SHAPES[kind]), items(SHAPES[kind]), methods, target=0, metrics=["max_sensitivity"], copies=3
     )
     assert found.means.max_sensitivity["saliency"] < 1e-6 < 1e-3 < found.means.max_sensitivity["input_x_gradient"]
@@ -106,7 +106,7 @@ def test_the_gradient_of_a_linear_network_does_not_mind_noise(kind):
 
 def test_more_noise_changes_the_map_more(signals):
     changes = [
-        evaluate(*signals, ["saliency"], metrics=["max_sensitivity"], noise=noise).means.max_sensitivity["saliency"]
+        rate_methods(*signals, ["saliency"], metrics=["max_sensitivity"], noise=noise).means.max_sensitivity["saliency"]
         for noise in (1e-6, 0.01, 0.3)
     ]
     assert changes[0] < changes[1] < changes[2]
@@ -117,7 +117,7 @@ def test_removing_all_places_at_once_leaves_the_baseline(signals, baseline):
     network, x = signals
     hidden = x.mean(2, keepdim=True).expand_as(x) if baseline == "mean" else torch.zeros_like(x)
     expected = (network(x) - network(hidden))[:, 1].detach().numpy()
-    found = evaluate(network, x, ["saliency"], 1, metrics=["pixel_flipping"], steps=1, baseline=baseline).values
+    found = rate_methods(network, x, ["saliency"], 1, metrics=["pixel_flipping"], steps=1, baseline=baseline).values
     np.testing.assert_allclose(found.pixel_flipping["saliency"], expected, atol=1e-5)
 
 
@@ -130,7 +130,7 @@ def blind(monkeypatch):
 
 def test_what_ignores_the_network_is_caught(blind, signals):
     names = ["parameter_randomisation", "random_logit"]
-    found = evaluate(*signals, ["blind", "input_x_gradient"], metrics=names, seed=3).means
+    found = rate_methods(*signals, ["blind", "input_x_gradient"], metrics=names, seed=3).means
     assert found.loc["blind"].to_list() == pytest.approx([1, 1])
     assert (found.loc["input_x_gradient"] < 0.9).all()
 
@@ -140,7 +140,7 @@ def test_what_ignores_the_network_is_caught(blind, signals):
 
 def test_one_row_a_method_one_column_a_measure(signals):
     network, x = signals
-    found = evaluate(network, x, ["saliency", "layer_activation"], masks=corner((2, 96), 5), **QUICK)
+    found = rate_methods(network, x, ["saliency", "layer_activation"], masks=corner((2, 96), 5), **QUICK)
     assert list(found.means.index) == ["saliency", "layer_activation", CHANCE] == list(found.errors.index)
     assert list(found.means.columns) == list(METRICS) and found.values.shape == (15, len(METRICS))
     assert found.means.loc[["saliency", "layer_activation"]].notna().all(axis=None)
@@ -151,35 +151,37 @@ def test_one_row_a_method_one_column_a_measure(signals):
 
 
 def test_the_same_seed_gives_the_same_table_whatever_else_is_asked(signals):
-    few = evaluate(*signals, ["smoothgrad"], metrics=["faithfulness_correlation", "max_sensitivity"], seed=5, **QUICK)
+    few = rate_methods(
+        *signals, ["smoothgrad"], metrics=["faithfulness_correlation", "max_sensitivity"], seed=5, **QUICK
+    )
     torch.manual_seed(99)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    all_ = evaluate(*signals, ["saliency", "smoothgrad"], seed=5, **QUICK)
+    all_ = rate_methods(*signals, ["saliency", "smoothgrad"], seed=5, **QUICK)
     pair = [q.values.loc["smoothgrad", ["faithfulness_correlation", "max_sensitivity"]] for q in (few, all_)]
     assert pair[0].equals(pair[1])
     after = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-    other = evaluate(*signals, ["smoothgrad"], metrics=["max_sensitivity"], seed=6, **QUICK)
+    other = rate_methods(*signals, ["smoothgrad"], metrics=["max_sensitivity"], seed=6, **QUICK)
     assert not other.values.max_sensitivity["smoothgrad"].equals(pair[0].max_sensitivity)
 
 
 def test_parts_give_what_the_whole_gives(signals):
     names = ["pixel_flipping", "sparseness", "complexity", *LOCALISATION]
     given = {"metrics": names, "masks": corner((2, 96), 5), "target": [0, 1, 2, 0, 1]}
-    whole, parts = (evaluate(*signals, ["saliency"], batch_size=n, **given).values for n in (8, 2))
+    whole, parts = (rate_methods(*signals, ["saliency"], batch_size=n, **given).values for n in (8, 2))
     np.testing.assert_allclose(whole, parts, rtol=1e-4)
 
 
 def test_parameters_reach_the_method(signals):
     methods, given = ["saliency", "smoothgrad"], {"smoothgrad": {"sigma": 0.0}}
-    found = evaluate(*signals, methods, parameters=given, metrics=["complexity", "pixel_flipping"]).means
+    found = rate_methods(*signals, methods, parameters=given, metrics=["complexity", "pixel_flipping"]).means
     np.testing.assert_allclose(found.loc["saliency"], found.loc["smoothgrad"], rtol=1e-5)
 
 
 def test_items_without_a_mask_do_not_count(signals):
     masks = corner((2, 96), 5)
     masks[3:] = False
-    found = evaluate(*signals, maps={"truth": corner((2, 96), 5)}, masks=masks, metrics=LOCALISATION, batch_size=2)
+    found = rate_methods(*signals, maps={"truth": corner((2, 96), 5)}, masks=masks, metrics=LOCALISATION, batch_size=2)
     assert (found.means.loc["truth"] == 1).all() and found.mask_share == 0.5
     assert found.values.loc["truth"].isna().all(axis=1).to_list() == [False] * 3 + [True] * 2
     assert "2 of 5" in found.reasons.loc["truth", "pointing_game"]
@@ -187,7 +189,7 @@ def test_items_without_a_mask_do_not_count(signals):
 
 def test_without_masks_localisation_is_empty_and_says_so(signals):
     for masks in (None, np.zeros((5, 1, 96))):
-        found = evaluate(*signals, ["saliency"], masks=masks, metrics=["complexity", *LOCALISATION])
+        found = rate_methods(*signals, ["saliency"], masks=masks, metrics=["complexity", *LOCALISATION])
         assert found.means.loc["saliency", LOCALISATION].isna().all() and found.means.complexity["saliency"] > 0
         assert found.reasons.loc["saliency", LOCALISATION].str.contains("mask").all() and np.isnan(found.mask_share)
 
@@ -200,7 +202,7 @@ def test_one_failure_leaves_the_others(signals, monkeypatch):
     picture = Method("dream", "visualisation", "", "", "", lambda ask: ask.x, shows="picture")
     monkeypatch.setitem(METHODS, "dream", picture)
     methods = ["deeplift_shap", "dream", "saliency"]  # the first needs a background
-    found = evaluate(*signals, methods, metrics=["sparseness", "complexity"])
+    found = rate_methods(*signals, methods, metrics=["sparseness", "complexity"])
     assert found.means.complexity.notna().to_list() == [False, False, True, True]
     assert found.means.sparseness.isna().all() and "no luck" in found.reasons.sparseness["saliency"]
     assert "background" in found.reasons.complexity["deeplift_shap"] and "picture" in found.reasons.complexity["dream"]
@@ -209,7 +211,7 @@ def test_one_failure_leaves_the_others(signals, monkeypatch):
 def test_a_place_along_a_direction_has_no_other_class():
     aae = models.AAE(16, 1, encoding_dims=4).eval()
     network = models.position(aae, [1.0, 0.0, 0.0, 0.0])
-    found = evaluate(network, torch.rand(3, 1, 16, 16), ["saliency"], **QUICK)
+    found = rate_methods(network, torch.rand(3, 1, 16, 16), ["saliency"], **QUICK)
     assert "no other class" in found.reasons.random_logit["saliency"]
     kinds = ["faithfulness_correlation", "pixel_flipping", "max_sensitivity", "parameter_randomisation"]
     assert found.means.loc["saliency", kinds].notna().all()
@@ -217,8 +219,8 @@ def test_a_place_along_a_direction_has_no_other_class():
 
 def test_class_names_that_are_numbers_are_not_mixed_up(signals):
     names = {"metrics": ["pixel_flipping"], "classes": ["2", "0", "1"]}
-    named = evaluate(*signals, ["saliency"], "2", **names).values
-    assert named.equals(evaluate(*signals, ["saliency"], 0, metrics=["pixel_flipping"]).values)
+    named = rate_methods(*signals, ["saliency"], "2", **names).values
+    assert named.equals(rate_methods(*signals, ["saliency"], 0, metrics=["pixel_flipping"]).values)
 
 
 @pytest.mark.parametrize(
@@ -235,11 +237,11 @@ def test_class_names_that_are_numbers_are_not_mixed_up(signals):
 )
 def test_what_makes_no_sense_is_said_at_once(signals, given, said):
     with pytest.raises(InputError, match=said):
-        evaluate(*signals, **({"methods": ["saliency"]} | given))
+        rate_methods(*signals, **({"methods": ["saliency"]} | given))
 
 
 def test_it_is_quiet(signals, capfd, recwarn):
-    evaluate(*signals, ["saliency"], masks=corner((2, 96), 5), **QUICK)
+    rate_methods(*signals, ["saliency"], masks=corner((2, 96), 5), **QUICK)
     assert capfd.readouterr() == ("", "") and not recwarn.list
 
 
@@ -359,7 +361,7 @@ def drawn_pets(tmp_path):
 def test_a_mask_moves_with_its_picture(drawn_pets, angle, fill):
     turned = Bias({"cat": (0, 90), "dog": (90, 180)}, fill=fill)
     found, has = data.masks(drawn_pets, 32, [angle] * 2, turned)
-    x = torch.stack([decode(path, 32, 1) for path in drawn_pets]).float() / 255
+    x = torch.stack([decode_picture(path, 32, 1) for path in drawn_pets]).float() / 255
     shown = turned.plant(x, torch.tensor([angle] * 2)) >= 0.5
     assert found.shape == (2, 1, 32, 32) and found.dtype == torch.bool and has.tolist() == [True, False]
     assert (found[0] == shown[0]).float().mean() > 0.995 and not found[1].any() and found[0].any()
@@ -379,10 +381,10 @@ def test_real_pictures_have_masks_and_explanations_are_judged_by_them(real):
     found, has = data.masks(paths, 32)
     assert 0.4 < has.mean() < 0.95 and 0.2 < found[torch.from_numpy(has)].float().mean() < 0.7
     chosen = np.flatnonzero(has)[:6]
-    x = torch.stack([decode(paths[i], 32, 3) for i in chosen]).float() / 255
+    x = torch.stack([decode_picture(paths[i], 32, 3) for i in chosen]).float() / 255
     torch.manual_seed(0)
     network, masks = models.AAE(32, 3).eval(), found[chosen]
-    judged = evaluate(network, x, ["saliency"], masks=masks, maps={"truth": masks}, **QUICK)
+    judged = rate_methods(network, x, ["saliency"], masks=masks, maps={"truth": masks}, **QUICK)
     assert (judged.means.loc["truth", LOCALISATION] == 1).all()
     assert judged.means.loc["saliency"].notna().all() and judged.means.relevance_mass["saliency"] < 1
     assert abs(judged.means.relevance_rank[CHANCE] - judged.mask_share) < 0.1

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import report
-from benchmarks.app import BROWSERS, browser
-from report.quiz import score_answers
+from xaae import report
+from xaae.benchmarks.app import BROWSERS, browser
+from xaae.report.quiz.quiz_page import score_answers
 
 CANDIDATES = [{"id": n, "title": f"{n}: what <{n}> is"} for n in ("rotation", "tint", "blur")]
 
@@ -36,7 +36,7 @@ def quiz(tmp_path):
         questions = [question(i, a, model) for i, a in enumerate(answers, 1)]
         found = {"seed": 0, "candidates": CANDIDATES, "questions": questions, "classes": ["cat", "dog"]}
         (tmp_path / "quiz.json").write_text(json.dumps(found))
-        page, key = report.write_quiz(tmp_path)
+        page, key = report.write_quiz_page(tmp_path)
         return page.read_text(), json.loads(key.read_text())
 
     return write
@@ -77,7 +77,7 @@ def test_a_missing_picture_leaves_the_old_quiz_alone(quiz, tmp_path):
     page, _ = quiz(ANSWERS)
     (tmp_path / "figures" / "quiz-2.jpg").unlink()
     with pytest.raises(ValueError, match="quiz-2.jpg"):
-        report.write_quiz(tmp_path)
+        report.write_quiz_page(tmp_path)
     assert (tmp_path / "quiz.html").read_text() == page and not list(tmp_path.glob(".*"))
 
 
@@ -134,7 +134,7 @@ def test_broken_files_are_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "quiz.json").write_text(content)
     with pytest.raises(ValueError, match="quiz.json"):
-        report.write_quiz(tmp_path)
+        report.write_quiz_page(tmp_path)
     assert not (tmp_path / "quiz.html").exists()
 
 

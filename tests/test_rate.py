@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from conftest import TINY
 
-from explain.metrics import METRICS
+from xaae.explain.rating.measures import METRICS
 
 pytest.importorskip("quantus", reason="quantus is not installed (the extra `quality`)")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_report_fakes import CONFIG, DIRECTIONS, WALK, R, T, fake_run, page, put, strict
 
-from report import summarise, write_report
+from xaae.report import summarise, write_report
 
 ROOT = Path(__file__).parent.parent
 

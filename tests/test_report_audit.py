@@ -8,7 +8,7 @@ import pytest
 from audit_fakes import fake_audit, trouble
 from PIL import Image
 
-import report
+from xaae import report
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from test_report_fakes import DIRECTIONS, N, S, V, fake_run, page, strict
 
-from report import summarise
-from report.choice import balanced, evenly
-from report.folder import RunFolder
-from report.latent_map import BINS, encode, rough
-from report.pictures import signed_picture
-from report.walk_figures import quartiles, since_first
+from xaae.report import summarise
+from xaae.report.run.latent_map import BINS, encode, rough
+from xaae.report.run.walk_figures import quartiles, since_first
+from xaae.report.shared.choice import balanced, evenly
+from xaae.report.shared.folder import RunFolder
+from xaae.report.shared.sprites import signed_picture
 
 
 def section(html: str, name: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from report import write_report
+from xaae.report import write_report
 
 S, T, A, N, V, R, D = 5, 7, 3, 20, 12, 30, 4  # starts, frames, values, items, held-out items, random directions, dims
 ABOUT = {  # what config says about each factor
@@ -408,6 +408,6 @@ def test_a_fake_run_holds_every_file_that_the_report_reads(tmp_path, factor):
     folder = fake_run(tmp_path / "run", factor=factor)
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
     others = ("audit_page.py", "quiz.py", "unknown_page.py", "__init__.py")  # pages of their own, of other files
-    room = (Path(__file__).parents[1] / "report").glob("*.py")
+    room = (Path(__file__).parents[1] / "report").rglob("*.py")
     rooms = "\n".join(path.read_text() for path in room if path.name not in others)
     assert set(re.findall(r'"([\w/]+\.(?:json|csv|npz))"', rooms)) - {"summary.json"} <= files

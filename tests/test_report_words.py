@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from test_report_fakes import ABOUT, DIRECTIONS, SHIFT, WORDS, S, T, fake_run, limits, naming_row, page, walk_numbers
 
-from report import in_words, summarise
-from report.quantity import meter_quantity, planted_quantity
-from report.verdict import reading, understood
+from xaae.report import summarise, summary_in_words
+from xaae.report.run.conclusions import reading, understood
+from xaae.report.shared.quantity import meter_quantity, planted_quantity
 
 TURNING = r"degree|rotat|\bangle|\bturn|°"
 LIGHTER = naming_row("luminance", "of full scale", "gets brighter by 0.12", True)
@@ -42,20 +42,20 @@ def test_with_rotation_it_speaks_of_degrees(tmp_path):
 def test_in_arm_normal_it_speaks_of_what_the_walk_changes(tmp_path):
     still = {"change": 4.0, "change_words": "turns left by 4 degrees", "spearman": 0.1, "p_value": 0.6}
     folder = fake_run(tmp_path / "run", walk=still, named=[LIGHTER], config={"arm": "normal"})
-    words = in_words(summarise(folder))
+    words = summary_in_words(summarise(folder))
     assert words.splitlines()[0].endswith("the decoded picture gets brighter by 0.12.")
     assert "Checked for rotation: the picture turns left by 4 degrees" in words and "no turn" in words
 
 
 def test_in_arm_normal_nothing_named_is_said_so(tmp_path):
     still = {"change": 4.0, "change_words": "turns left by 4 degrees", "spearman": 0.1, "p_value": 0.6}
-    words = in_words(summarise(fake_run(tmp_path / "run", walk=still, config={"arm": "normal"})))
+    words = summary_in_words(summarise(fake_run(tmp_path / "run", walk=still, config={"arm": "normal"})))
     assert "changes no factor that the meters know beyond chance" in words.splitlines()[0]
 
 
 def test_what_else_changes_is_said_beside_the_planted_factor(tmp_path):
     network = naming_row("rotation_network", "degrees", "turns left by 90 degrees", True)
-    words = in_words(summarise(fake_run(tmp_path / "run", named=[LIGHTER, network])))
+    words = summary_in_words(summarise(fake_run(tmp_path / "run", named=[LIGHTER, network])))
     assert "Beyond chance it also gets brighter by 0.12." in words
 
 
@@ -119,7 +119,9 @@ def test_the_opening_says_what_planting_does(tmp_path, arm, said, factor):
     html = page(folder)
     assert (f"Planting the other class&#39;s {ABOUT[factor]['noun']} makes" in html) == said
     assert (f"--arm {arm}" not in html.split("</section>")[0]) and "step by step" not in html
-    assert ("counts as none" in html or "a clear" in html or "undecided" in html) and in_words(summarise(folder))
+    assert ("counts as none" in html or "a clear" in html or "undecided" in html) and summary_in_words(
+        summarise(folder)
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from torch import nn
 from torch.nn.utils import parametrizations, weight_norm
 from zennit import composites
 
-import model as models
-from errors import InputError
-from explain import propagation
-from explain.call import explain
-from explain.method import Refusal
-from explain.subject import Subject
+from xaae import model as models
+from xaae.experiment.errors import InputError
+from xaae.explain.call import explain
+from xaae.explain.method import Refusal
+from xaae.explain.methods import propagation
+from xaae.explain.network.subject import Subject
 
 # ---- first layers and their bounds ------------------------------------------------------------------------------
 

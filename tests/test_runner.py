@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from explain import runner, status
-from explain.call import explain
-from explain.case import Case, own_network, plugins
-from explain.method import METHODS
-from explain.plan import Entry
-from explain.runner import Job
+from xaae.explain.call import explain
+from xaae.explain.method import METHODS
+from xaae.explain.plan import Entry
+from xaae.explain.process import runner, status
+from xaae.explain.process.case import Case, own_network, plugins
+from xaae.explain.process.runner import Job
 
 NETWORK = """
 import torch
@@ -105,7 +105,7 @@ def ended(case, folder, names, workers=2, say=lambda row: None, **limits):
     """{label: row} after the methods called `names` have run into `folder`."""
     jobs = [Job(case, Entry(name, name), **({"time_limit": 60.0} | limits)) for name in names]
     with runner.workplace(folder) as place:
-        return {row.label: row for row in runner.run(jobs, folder, place, workers, say)}
+        return {row.label: row for row in runner.run_jobs(jobs, folder, place, workers, say)}
 
 
 def left_running():
@@ -155,7 +155,7 @@ def test_bad_methods_hurt_nobody_else(case, tmp_path):
     assert {label: row.status for label, row in rows.items()} == {k: v[0] for k, v in EXPECTED.items()}
     assert all(EXPECTED[label][1] in row.reason and "\n" not in row.reason for label, row in rows.items())
     assert all(bool(row.reason) == bool(EXPECTED[label][1]) for label, row in rows.items())
-    assert status.read(tmp_path / "status.csv")[0].label == seen[0].label and len(seen) == len(EXPECTED)
+    assert status.read_status(tmp_path / "status.csv")[0].label == seen[0].label and len(seen) == len(EXPECTED)
     good = sorted(label for label, row in rows.items() if row.status == "ok")
     assert sorted(p.stem for p in (tmp_path / "maps").glob("*.npz")) == [f"small-{label}" for label in good]
     log = (tmp_path / "explain.log").read_text()
@@ -186,7 +186,7 @@ def test_earlier_results_stay_and_failures_take_their_own_map_away(case, tmp_pat
     stale = tmp_path / "maps" / "small-raises.npz"
     stale.write_bytes(b"an earlier map")
     ended(replace(case, seed=1), tmp_path, ["raises", "saliency"])
-    table = status.read(tmp_path / "status.csv")
+    table = status.read_status(tmp_path / "status.csv")
     assert sorted((r.label, r.status) for r in table) == [
         ("input_x_gradient", "ok"),
         ("raises", "error"),
@@ -207,13 +207,13 @@ def test_an_interruption_ends_all_and_keeps_what_is_finished(case, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         ended(case, tmp_path, ["saliency", "deaf", "sleeps"], workers=3, say=interrupt)
-    assert [(r.label, r.status) for r in status.read(tmp_path / "status.csv")] == [("saliency", "ok")]
+    assert [(r.label, r.status) for r in status.read_status(tmp_path / "status.csv")] == [("saliency", "ok")]
     assert none_left() and not list(tmp_path.glob(".work-*"))
 
 
 ORPHAN = """
 import multiprocessing, subprocess, sys, time
-from explain.process import guard
+from explain.process.guards import guard
 
 def work():
     guard()
@@ -228,7 +228,7 @@ if __name__ == "__main__":
 def test_workers_end_with_a_parent_that_was_killed(tmp_path):
     script, mark = tmp_path / "parent.py", f"{MARK}-orphan"
     script.write_text(ORPHAN)
-    parent = subprocess.Popen([sys.executable, script], env=os.environ | {"XAAE": mark, "PYTHONPATH": str(runner.HOME)})
+    parent = subprocess.Popen([sys.executable, script], env=os.environ | {"XAAE": mark})
     wait_for(lambda: any(b"3600" in line for line in marked(mark)), 60)
     assert len(marked(mark)) >= 4  # the parent, the fork server, the worker, its own child
     parent.send_signal(signal.SIGKILL)
@@ -258,8 +258,8 @@ def wait_for(true, seconds):
 
 def test_the_table_comes_back_as_it_was_written(tmp_path):
     rows = [status.Row("a", "m", "a", "ok", 1.25, 300.5), status.Row("b", "NA", "b", "error", 2, 0, 'a, "b"\'s; nan')]
-    status.write(tmp_path / "status.csv", rows)
-    assert status.read(tmp_path / "status.csv") == rows
+    status.write_status(tmp_path / "status.csv", rows)
+    assert status.read_status(tmp_path / "status.csv") == rows
     header = (tmp_path / "status.csv").read_text().splitlines()[0]
     assert header == "method,model,label,status,seconds,peak_mb,reason"
     again = status.merged(rows, [replace(rows[1], status="ok", reason="")])

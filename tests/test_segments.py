@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from errors import InputError
-from explain.method import Refusal
-from explain.segments import sizes, split
+from xaae.experiment.errors import InputError
+from xaae.explain.method import Refusal
+from xaae.explain.methods.segments import sizes, split
 
 SHAPES = {"signal": (2, 48), "grey": (1, 16, 16), "colour": (3, 16, 16), "volume": (1, 8, 8, 8)}
 

@@ -7,13 +7,13 @@ from matplotlib import pyplot as plt
 from torch import nn
 from torch.nn import functional as F
 
-import model as models
-from benchmarks.networks import SignalNet, VolumeNet, settle
-from errors import InputError
-from explain.call import explain
-from explain.method import METHODS, Refusal
-from explain.shapley import class_maps, shap_figure
-from explain.subject import Subject
+from xaae import model as models
+from xaae.benchmarks.networks import SignalNet, VolumeNet, settle
+from xaae.experiment.errors import InputError
+from xaae.explain.call import explain
+from xaae.explain.method import METHODS, Refusal
+from xaae.explain.methods.shapley import class_maps, shap_figure
+from xaae.explain.network.subject import Subject
 
 
 class Functions(nn.Module):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import synthpets
+from xaae.sources import synthpets
 
 LUMA = np.array([0.299, 0.587, 0.114]) / 255
 
@@ -44,7 +44,7 @@ def test_first_pictures_do_not_depend_on_n():
 def test_a_row_read_from_csv_draws_the_same_picture(tmp_path, drawn):
     drawn[1].to_csv(tmp_path / "table.csv", index=False)
     row = pd.read_csv(tmp_path / "table.csv").to_dict("records")[7]
-    assert np.array_equal(synthpets.picture(row, 64), drawn[0][7])
+    assert np.array_equal(synthpets.draw_picture(row, 64), drawn[0][7])
 
 
 @pytest.mark.parametrize("size", [16, 31, 100, 256, 512])
@@ -94,7 +94,7 @@ def test_up_is_visible_at_16_pixels():
 
 
 def test_build_writes_what_draw_draws(tmp_path):
-    table = synthpets.build(tmp_path / "deep" / "pets", 6, 32, seed=2)
+    table = synthpets.build_synthpets(tmp_path / "deep" / "pets", 6, 32, seed=2)
     images, factors = synthpets.draw(6, 32, seed=2)
     read = [cv2.imread(str(tmp_path / "deep" / "pets" / path))[..., ::-1] for path in table.path]
     assert np.array_equal(read, images) and list(table.path[:2]) == ["images/00000.png", "images/00001.png"]
@@ -105,38 +105,38 @@ def test_build_writes_what_draw_draws(tmp_path):
 
 
 def test_build_draws_once_for_the_same_settings(tmp_path, monkeypatch):
-    table = synthpets.build(tmp_path / "pets", 4, 16)
+    table = synthpets.build_synthpets(tmp_path / "pets", 4, 16)
     (tmp_path / "pets" / "notes.txt").write_text("mine")
     monkeypatch.setattr(synthpets, "picture", None)
-    pd.testing.assert_frame_equal(synthpets.build(tmp_path / "pets", 4, 16), table)
+    pd.testing.assert_frame_equal(synthpets.build_synthpets(tmp_path / "pets", 4, 16), table)
 
 
 def test_build_replaces_synthpets_of_other_settings(tmp_path):
-    synthpets.build(tmp_path / "pets", 6, 16)
-    assert len(synthpets.build(tmp_path / "pets", 4, 16)) == 4
+    synthpets.build_synthpets(tmp_path / "pets", 6, 16)
+    assert len(synthpets.build_synthpets(tmp_path / "pets", 4, 16)) == 4
     assert len(os.listdir(tmp_path / "pets" / "images")) == 4
 
 
 def test_a_build_that_fails_leaves_everything_as_it_was(tmp_path, monkeypatch):
-    table = synthpets.build(tmp_path / "pets", 4, 16)
+    table = synthpets.build_synthpets(tmp_path / "pets", 4, 16)
     with monkeypatch.context() as patch, pytest.raises(TypeError):
         patch.setattr(synthpets, "picture", None)
-        synthpets.build(tmp_path / "pets", 6, 16)
+        synthpets.build_synthpets(tmp_path / "pets", 6, 16)
     assert os.listdir(tmp_path) == ["pets"]
-    pd.testing.assert_frame_equal(synthpets.build(tmp_path / "pets", 4, 16), table)
+    pd.testing.assert_frame_equal(synthpets.build_synthpets(tmp_path / "pets", 4, 16), table)
 
 
 def test_build_never_replaces_the_files_of_others(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(ValueError, match="new or empty folder"):
-        synthpets.build(tmp_path, 4, 16)
-    synthpets.build(tmp_path / "pets", 4, 16)
+        synthpets.build_synthpets(tmp_path, 4, 16)
+    synthpets.build_synthpets(tmp_path / "pets", 4, 16)
     (tmp_path / "pets" / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="new or empty folder"):
-        synthpets.build(tmp_path / "pets", 6, 16)
+        synthpets.build_synthpets(tmp_path / "pets", 6, 16)
 
 
-@pytest.mark.parametrize("make", [synthpets.draw, lambda n, size: synthpets.build("never-made", n, size)])
+@pytest.mark.parametrize("make", [synthpets.draw, lambda n, size: synthpets.build_synthpets("never-made", n, size)])
 @pytest.mark.parametrize(("n", "size", "cure"), [(1, 64, "ask for 2"), (4, 8, "from 16 to"), (4, 513, "from 16 to")])
 def test_bad_arguments_name_the_cure(make, n, size, cure, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

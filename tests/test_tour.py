@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from commands import tour as touring
-from errors import InputError
-from latent_nav.directions import contrast
+from xaae.experiment.errors import InputError
+from xaae.latent_nav import encoded_run as touring
+from xaae.latent_nav.directions import contrast
 
 CLASSES = ["cat", "dog", "fox"]
 
@@ -22,7 +22,7 @@ class Scene(SimpleNamespace):
 
 
 @pytest.fixture
-def tour(tmp_path):
+def encoded(tmp_path):
     """300 codes (D = 5): each class far out along a dimension of its own; size grows along the last."""
     rng = np.random.default_rng(0)
     labels = np.array(CLASSES)[np.arange(300) % 3]
@@ -30,15 +30,15 @@ def tour(tmp_path):
     split = np.where(np.arange(300) // 3 % 4 == 0, "valid", "train")
     table = pd.DataFrame({"label": labels, "split": split, "size": 10 + 3 * z[:, 4], "pattern": "plain"})
     head = SimpleNamespace(weight=torch.eye(5)[:3])
-    scene = Scene(folder=tmp_path, classes=CLASSES, table=table)
-    args = scene, SimpleNamespace(head=head), z.astype(np.float32), z[:, :3], contrast("", CLASSES), rng
-    return touring.Tour(*args)
+    trained = Scene(folder=tmp_path, classes=CLASSES, table=table)
+    args = trained, SimpleNamespace(head=head), z.astype(np.float32), z[:, :3], contrast("", CLASSES), rng
+    return touring.EncodedRun(*args)
 
 
-def walked(tour, *specs, away=()):
+def walked(encoded, *specs, away=()):
     """What `about` tells of the directions of specs."""
-    touring.find_directions(tour, specs, away)
-    return touring.about(tour)
+    touring.find_directions(encoded, specs, away)
+    return touring.describe_directions(encoded)
 
 
 @pytest.mark.parametrize(("classes", "more"), [(2, 0), (3, 3), (10, 10), (11, 0)])
@@ -48,10 +48,10 @@ def test_each_class_is_set_against_the_rest_where_there_are_several(classes, mor
     assert specs[len(touring.DEFAULT) :] == tuple(f"lda@rest:c{i}" for i in range(more))
 
 
-def test_the_default_directions_are_told_by_name_and_contrast(tour):
-    found = walked(tour, *touring.default_specs(CLASSES))
+def test_the_default_directions_are_told_by_name_and_contrast(encoded):
+    found = walked(encoded, *touring.default_specs(CLASSES))
     assert list(found)[:8] == ["lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"]
-    assert list(found)[-3:] == ["lda.cat", "lda.dog", "lda.fox"] and tour.main == "lda"
+    assert list(found)[-3:] == ["lda.cat", "lda.dog", "lda.fox"] and encoded.main == "lda"
     assert all(found[name]["contrast"] == "cat to fox" for name in list(found)[:11])
     assert found["lda.dog"]["contrast"] == "rest to dog"
     assert "dog against the rest" in found["lda.dog"]["title"] and "LDA with shrinkage" in found["lda.dog"]["title"]
@@ -62,62 +62,62 @@ def test_the_default_directions_are_told_by_name_and_contrast(tour):
     assert found["lda"]["stability"] > 0.9 and found["head"]["stability"] is None
 
 
-def test_the_title_of_one_class_against_the_rest(tour):
-    found = walked(tour, "lda", "lda@rest:dog")
+def test_the_title_of_one_class_against_the_rest(encoded):
+    found = walked(encoded, "lda", "lda@rest:dog")
     assert found["lda.dog"]["title"] == "LDA with shrinkage, dog against the rest"
 
 
-def test_one_class_against_the_rest_points_to_that_class(tour):
-    touring.find_directions(tour, ["lda@rest:dog"])
-    assert tour.directions["lda.dog"].vector[1] > 0.8
-    held = dict(np.load(tour.scene.folder / "directions.npz"))
-    np.testing.assert_array_equal(held["lda.dog.direction"], tour.way.vector)
+def test_one_class_against_the_rest_points_to_that_class(encoded):
+    touring.find_directions(encoded, ["lda@rest:dog"])
+    assert encoded.directions["lda.dog"].vector[1] > 0.8
+    held = dict(np.load(encoded.trained.folder / "directions.npz"))
+    np.testing.assert_array_equal(held["lda.dog.direction"], encoded.way.vector)
 
 
 @pytest.mark.parametrize("name", ["cat", "dog"])
-def test_a_direction_is_judged_by_its_own_contrast(tour, name):
-    found = walked(tour, "lda", f"lda@rest:{name}")[f"lda.{name}"]
+def test_a_direction_is_judged_by_its_own_contrast(encoded, name):
+    found = walked(encoded, "lda", f"lda@rest:{name}")[f"lda.{name}"]
     assert found["auc"] > 0.99 and found["cohens_d"] > 3
 
 
 @pytest.mark.parametrize(("text", "told"), [("cat:dog", "cat to dog"), ("dog:rest", "dog to cat or fox")])
-def test_a_contrast_of_ones_own_is_told_as_it_is(tour, text, told):
-    touring.find_directions(tour, ["lda", f"lda@{text}"])
-    (found,) = (v for k, v in touring.about(tour).items() if k != "lda")
+def test_a_contrast_of_ones_own_is_told_as_it_is(encoded, text, told):
+    touring.find_directions(encoded, ["lda", f"lda@{text}"])
+    (found,) = (v for k, v in touring.describe_directions(encoded).items() if k != "lda")
     assert found["contrast"] == told and "against the rest" not in found["title"]
 
 
-def test_a_column_of_numbers_gives_a_direction(tour):
-    found = walked(tour, "lda", "target:size")
-    assert abs(tour.directions["target_size"].vector[4]) > 0.99 and found["target_size"]["stability"] is None
+def test_a_column_of_numbers_gives_a_direction(encoded):
+    found = walked(encoded, "lda", "target:size")
+    assert abs(encoded.directions["target_size"].vector[4]) > 0.99 and found["target_size"]["stability"] is None
     assert "column of the table grows" in found["target_size"]["note"]
 
 
 @pytest.mark.parametrize("column", ["pattern", "label", "age"])
-def test_a_column_that_holds_no_numbers_is_refused(tour, column):
+def test_a_column_that_holds_no_numbers_is_refused(encoded, column):
     with pytest.raises(InputError, match=f"no column of numbers '{column}': choose from size"):
-        touring.find_directions(tour, [f"target:{column}"])
+        touring.find_directions(encoded, [f"target:{column}"])
 
 
-def test_all_directions_are_kept_away_but_the_gradient(tour):
-    touring.find_directions(tour, ["lda", "gradient", "means"], ["dims:1", "target:size"])
-    z, labels = tour.z[tour.scene.rows("train")], tour.labels[tour.scene.rows("train")]
-    kept = [tour.directions[name].vector for name in ("lda", "means")]
-    fitted = [d.vector for spec in ("dims:1", "target:size") for d in touring.fitted(tour, spec)]
-    assert max(abs(k @ f) for k in kept for f in fitted) < 1e-4 and tour.directions["gradient"].vector is None
+def test_all_directions_are_kept_away_but_the_gradient(encoded):
+    touring.find_directions(encoded, ["lda", "gradient", "means"], ["dims:1", "target:size"])
+    z, labels = encoded.z[encoded.trained.rows("train")], encoded.labels[encoded.trained.rows("train")]
+    kept = [encoded.directions[name].vector for name in ("lda", "means")]
+    fitted = [d.vector for spec in ("dims:1", "target:size") for d in touring.fitted(encoded, spec)]
+    assert max(abs(k @ f) for k in kept for f in fitted) < 1e-4 and encoded.directions["gradient"].vector is None
     gap = (z[labels == "fox"].mean(0) - z[labels == "cat"].mean(0)) @ kept[0]
-    assert gap > 0 and tour.way.scale == pytest.approx((z @ kept[0]).std(), rel=1e-4)
+    assert gap > 0 and encoded.way.scale == pytest.approx((z @ kept[0]).std(), rel=1e-4)
 
 
-def test_positions_are_in_deviations_of_the_training_codes(tour):
-    touring.find_directions(tour, ["means"])
-    train = tour.scene.rows("train")
-    sides = train[np.isin(tour.labels[train], ["cat", "fox"])]  # what the direction was fitted on
-    assert tour.position(train).mean() == pytest.approx(0, abs=1e-4)
-    assert tour.position(sides).std() == pytest.approx(1, rel=1e-4)
-    by_class = [tour.position(np.flatnonzero(tour.labels == c)).mean() for c in CLASSES]
+def test_positions_are_in_deviations_of_the_training_codes(encoded):
+    touring.find_directions(encoded, ["means"])
+    train = encoded.trained.rows("train")
+    sides = train[np.isin(encoded.labels[train], ["cat", "fox"])]  # what the direction was fitted on
+    assert encoded.position(train).mean() == pytest.approx(0, abs=1e-4)
+    assert encoded.position(sides).std() == pytest.approx(1, rel=1e-4)
+    by_class = [encoded.position(np.flatnonzero(encoded.labels == c)).mean() for c in CLASSES]
     assert by_class == sorted(by_class) and by_class[2] - by_class[0] > 1
 
 
-def test_classes_as_one_hot_follow_the_order_of_the_logits(tour):
-    np.testing.assert_array_equal(tour.one_hot([0, 4, 2]), np.eye(3))
+def test_classes_as_one_hot_follow_the_order_of_the_logits(encoded):
+    np.testing.assert_array_equal(encoded.one_hot([0, 4, 2]), np.eye(3))

@@ -9,7 +9,7 @@ import torch
 from conftest import TINY
 from torchvision.models import resnet34
 
-import model as models
+from xaae import model as models
 
 
 def test_same_seed_same_run(door, data_root, tmp_path):

@@ -15,14 +15,13 @@ from test_door import refused
 from torch import nn
 from torchvision.datasets import CIFAR10
 
-import cifar
-import data
-import model as models
-import pictures
-import tutorial
-from commands.shap_plots import Question, values
-from errors import InputError
-from explain import graph
+from xaae import data
+from xaae import model as models
+from xaae.experiment.errors import InputError
+from xaae.explain.figures.shap_plots import ShapQuestion, values
+from xaae.explain.network import graph
+from xaae.sources import cifar10_files, picture_files
+from xaae.training import convnet
 
 NAMES = ["airplane", "frog", "truck"]
 FILES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
@@ -72,7 +71,7 @@ def save_sorted(folder, held="test"):
 def as_set(table):
     """Pixels, label and split of every item, whatever the order."""
     rows = zip(table.path, table.label, table.split, strict=True)
-    return sorted((pictures.decode(p, 32, 3).numpy().tobytes(), label, split) for p, label, split in rows)
+    return sorted((picture_files.decode_picture(p, 32, 3).numpy().tobytes(), label, split) for p, label, split in rows)
 
 
 def test_both_layouts_are_the_same_items(tmp_path, monkeypatch):
@@ -84,21 +83,24 @@ def test_both_layouts_are_the_same_items(tmp_path, monkeypatch):
     x, y = toy_pixels()
     row = tables[0].index[tables[0].split == "valid"][7]
     expected = torch.from_numpy(x[5, 7]).permute(2, 0, 1)
-    assert torch.equal(pictures.decode(tables[0].path[row], 32, 3), expected) and tables[0].label[row] == NAMES[y[7]]
+    assert (
+        torch.equal(picture_files.decode_picture(tables[0].path[row], 32, 3), expected)
+        and tables[0].label[row] == NAMES[y[7]]
+    )
 
 
 @pytest.mark.parametrize("inside", ["", "cifar10", "CIFAR-10"])
 def test_a_copy_is_found_where_it_may_lie(tmp_path, monkeypatch, inside):
     save_sorted(tmp_path / "sorted" / inside)
     folder = save_batches(tmp_path / "batches" / inside, monkeypatch)
-    assert cifar.find(tmp_path / "sorted") == tmp_path / "sorted" / inside
-    assert cifar.find(tmp_path / "batches") == cifar.find(folder) == folder
+    assert cifar10_files.find_cifar10(tmp_path / "sorted") == tmp_path / "sorted" / inside
+    assert cifar10_files.find_cifar10(tmp_path / "batches") == cifar10_files.find_cifar10(folder) == folder
 
 
 def test_other_folders_are_no_copy(tmp_path):
     for name in ("cats", "dogs"):
         (tmp_path / "train" / name).mkdir(parents=True)
-    assert cifar.find(tmp_path) is None and cifar.find(tmp_path / "nowhere") is None
+    assert cifar10_files.find_cifar10(tmp_path) is None and cifar10_files.find_cifar10(tmp_path / "nowhere") is None
 
 
 def test_without_a_test_part_a_fifth_is_held_out(tmp_path):
@@ -128,10 +130,10 @@ def test_a_copy_that_cannot_be_fetched(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("classes", "channels", "size"), [(10, 3, 32), (2, 1, 28), (3, 4, 50)])
 def test_the_convnet_can_be_saved_and_followed(tmp_path, classes, channels, size):
     torch.manual_seed(0)
-    network, x = tutorial.ConvNet(classes, channels, size, width=4).eval(), torch.rand(3, channels, size, size)
+    network, x = convnet.ConvNet(classes, channels, size, width=4).eval(), torch.rand(3, channels, size, size)
     models.save(network, tmp_path / "n.safetensors")
     again = models.load(tmp_path / "n.safetensors")
-    assert type(again) is tutorial.ConvNet and network(x).shape == (3, classes)
+    assert type(again) is convnet.ConvNet and network(x).shape == (3, classes)
     assert torch.equal(again(x), network(x)) and torch.equal(graph.unroll(network, x)(x), network(x))
     assert not graph.unsupported(graph.unroll(network, x))
 
@@ -139,12 +141,12 @@ def test_the_convnet_can_be_saved_and_followed(tmp_path, classes, channels, size
 @pytest.mark.parametrize("odd", [{"classes": 1}, {"input_size": 8}, {"dropout": 0.5}, {"width": 0}])
 def test_settings_that_make_no_sense(odd):
     with pytest.raises(InputError):
-        tutorial.ConvNet(**odd)
+        convnet.ConvNet(**odd)
 
 
 def test_batches_are_the_rows_asked_for():
-    found = pictures.Pictures([""] * 9, 16, 3, torch.randint(0, 256, (9, 3, 16, 16), dtype=torch.uint8))
-    dls = tutorial.dataloaders(found, np.arange(6), [6, 7, 8], np.arange(9), bs=3)
+    found = picture_files.Pictures([""] * 9, 16, 3, torch.randint(0, 256, (9, 3, 16, 16), dtype=torch.uint8))
+    dls = convnet.convnet_dataloaders(found, np.arange(6), [6, 7, 8], np.arange(9), bs=3)
     x, y = (torch.cat(parts) for parts in zip(*dls.valid, strict=True))
     assert y.tolist() == [6, 7, 8] and torch.equal(x.cpu(), found[[6, 7, 8]])
     for _ in range(2):
@@ -205,7 +207,7 @@ def test_the_saved_network_is_the_one_that_was_judged(done):
     folder = done[0]
     network, table = models.load(folder / "convnet.safetensors"), pd.read_csv(folder / "items.csv")
     held = table[table.split == "valid"]
-    x = torch.stack([pictures.decode(p, 32, 3) for p in held.path]).float() / 255
+    x = torch.stack([picture_files.decode_picture(p, 32, 3) for p in held.path]).float() / 255
     y = torch.tensor([NAMES.index(label) for label in held.label])
     with torch.no_grad():
         logits = network(x)
@@ -216,13 +218,13 @@ def test_the_saved_network_is_the_one_that_was_judged(done):
 
 def test_training_loss_is_the_mean_of_the_epoch(copy, tmp_path):
     table = data.load_table("cifar10", copy)
-    found = pictures.sift(table, 32, 3, quiet=True)[1]
+    found = picture_files.sift(table, 32, 3, quiet=True)[1]
     torch.manual_seed(0)
-    network, y = tutorial.ConvNet(3, width=4, dropout=0.0), np.array([NAMES.index(label) for label in table.label])
+    network, y = convnet.ConvNet(3, width=4, dropout=0.0), np.array([NAMES.index(label) for label in table.label])
     train, valid = np.flatnonzero(table.split == "train"), np.flatnonzero(table.split == "valid")
-    learn = tutorial.learner(tutorial.dataloaders(found, train, valid, y, bs=20), network, 3, tmp_path)
+    learn = convnet.learner(convnet.convnet_dataloaders(found, train, valid, y, bs=20), network, 3, tmp_path)
     with learn.no_bar(), learn.no_logging():
-        history = tutorial.fit(learn, 2, lr=1e-12)  # nothing moves
+        history = convnet.fit_convnet(learn, 2, lr=1e-12)  # nothing moves
     with torch.no_grad():
         wanted = float(F.cross_entropy(network.cpu()(found[train]), torch.tensor(y[train])))
     assert history.train_loss.to_numpy() == pytest.approx(np.full(2, wanted), rel=1e-4)
@@ -233,7 +235,7 @@ def test_shap_sums_to_the_score_less_the_background(done):
     network, table = models.load(folder / "convnet.safetensors"), pd.read_csv(folder / "items.csv")
     with np.load(folder / "shap.npz") as found:
         x, maps, rows, others = (found[k] for k in ("x", "maps", "row", "background_row"))
-    usual = torch.stack([pictures.decode(p, 32, 3) for p in table.path[others]]).float() / 255
+    usual = torch.stack([picture_files.decode_picture(p, 32, 3) for p in table.path[others]]).float() / 255
     with torch.no_grad():
         difference = network(torch.from_numpy(x)) - network(usual).mean(0)
     assert maps.shape == (3, 4, 3, 32, 32) and list(rows[3:]) == [-1] and len(others) == 6
@@ -263,7 +265,7 @@ def test_same_seed_same_training_and_the_other_explainer(done, copy, tmp_path, d
 def test_a_network_without_rules_falls_back_to_the_other_explainer(capsys):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.LayerNorm(64), nn.Linear(64, 2)).eval()
-    question = Question(torch.rand(2, 1, 8, 8), ["a", "b"], np.arange(2), torch.rand(4, 1, 8, 8), np.arange(4))
+    question = ShapQuestion(torch.rand(2, 1, 8, 8), ["a", "b"], np.arange(2), torch.rand(4, 1, 8, 8), np.arange(4))
     maps, used = values(network, question, "deep", 0)
     assert used == "gradient" and maps.shape == (2, 2, 1, 8, 8) and "does not fit" in capsys.readouterr().out
 
@@ -277,7 +279,7 @@ def test_drawn_pictures_where_there_is_no_copy(door, data_root, tmp_path):
 
 
 def test_refusals(door, copy, tmp_path, monkeypatch, done):
-    monkeypatch.setattr("commands.tutorial.train", lambda scene: pytest.fail("it was trained"))
+    monkeypatch.setattr("xaae.explain.tutorial_run._train", lambda trained: pytest.fail("it was trained"))
     (tmp_path / "no.png").write_text("this is no picture")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("dear diary")

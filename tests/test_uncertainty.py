@@ -8,14 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-import model as models
-from benchmarks.networks import SignalNet, VolumeNet, build, settle
-from errors import InputError
-from explain import uncertainty
-from explain.call import explain
-from explain.method import Refusal, find
-from explain.subject import Ask, Subject, asking
-from explain.uncertainty import predict, stochastic, thinned
+from xaae import model as models
+from xaae.benchmarks.networks import SignalNet, VolumeNet, build, settle
+from xaae.experiment.errors import InputError
+from xaae.explain.call import explain
+from xaae.explain.method import Refusal, find_method
+from xaae.explain.methods import uncertainty
+from xaae.explain.methods.uncertainty import predict_with_dropout, stochastic, thinned
+from xaae.explain.network.subject import Ask, Subject, asking
 
 NAMES = ["mean", "variance", "entropy", "mutual_information"]
 
@@ -52,7 +52,7 @@ def plain_net():
 @pytest.mark.parametrize("name", ["AAE head", "1-D convnet", "3-D convnet"])
 def test_information_is_part_of_the_entropy_and_that_at_most_ln_k(name):
     network, x, _ = build(name)
-    found = predict(network, 3 * x, samples=20, inject=0.3)
+    found = predict_with_dropout(network, 3 * x, samples=20, inject=0.3)
     k = found["mean"].shape[1]
     assert list(found) == NAMES and found["variance"].shape == (4, k) and found["entropy"].shape == (4,)
     np.testing.assert_allclose(found["mean"].sum(1), 1)
@@ -65,7 +65,7 @@ def test_all_four_are_those_of_a_coin_where_dropout_is_one():
     """One input of value 2, kept with probability 0.6: two answers are possible, and their odds are known."""
     network = nn.Sequential(nn.Dropout(0.4), nn.Linear(1, 2, bias=False))
     network[1].weight.data = torch.tensor([[0.9], [-0.3]])
-    found = predict(network, torch.full((1, 1), 2.0), samples=6000)
+    found = predict_with_dropout(network, torch.full((1, 1), 2.0), samples=6000)
     p = np.stack([[0.5, 0.5], F.softmax(torch.tensor([1.8, -0.6]) / 0.6, 0).numpy()])
     mean = np.array([0.4, 0.6]) @ p
     entropy = lambda q: -(q * np.log(q)).sum(-1)  # noqa: E731
@@ -80,25 +80,27 @@ def test_a_constant_network_has_the_entropy_of_its_odds_and_nothing_to_learn(odd
     network = nn.Sequential(nn.Dropout(0.5), nn.Linear(5, len(odds)))
     network[1].weight.data.zero_()
     network[1].bias.data = torch.tensor(odds).log()
-    found = predict(network, torch.rand(2, 5))
+    found = predict_with_dropout(network, torch.rand(2, 5))
     np.testing.assert_allclose(found["mean"], [odds] * 2, rtol=1e-5, atol=1e-12)
     np.testing.assert_allclose(found["entropy"], -np.sum(np.array(odds) * np.log(odds)), atol=1e-6)
     assert found["variance"].max() == 0 and found["mutual_information"].max() < 1e-12
 
 
 def test_variance_grows_with_the_rate():
-    deviations = [predict(picture_net(p), items(), samples=100)["variance"].mean() for p in (0.02, 0.1, 0.3)]
+    deviations = [
+        predict_with_dropout(picture_net(p), items(), samples=100)["variance"].mean() for p in (0.02, 0.1, 0.3)
+    ]
     assert deviations[0] < deviations[1] < deviations[2]
 
 
 def test_a_prediction_is_the_seeds():
-    one, same, other = (predict(picture_net(), items(), samples=4, seed=s)["mean"] for s in (1, 1, 2))
+    one, same, other = (predict_with_dropout(picture_net(), items(), samples=4, seed=s)["mean"] for s in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.allclose(one, other)
 
 
 def test_one_pass_has_no_variance():
-    found = predict(picture_net(), items(), samples=1)
+    found = predict_with_dropout(picture_net(), items(), samples=1)
     assert found["variance"].max() == 0 and found["mutual_information"].max() == 0 < found["entropy"].min()
 
 
@@ -106,7 +108,7 @@ def test_predicting_draws_nothing_from_the_callers_generator():
     network, x = picture_net(), items()
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    predict(network, x, samples=2)
+    predict_with_dropout(network, x, samples=2)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -115,7 +117,7 @@ def test_each_pass_and_each_item_has_its_own_mask():
     with torch.no_grad(), stochastic(network):
         passes = torch.stack([network(x) for _ in range(3)]).flatten(0, 1)
     assert len(torch.unique(passes, dim=0)) == 12
-    assert len(np.unique(predict(network, x, samples=3)["variance"], axis=0)) == 4
+    assert len(np.unique(predict_with_dropout(network, x, samples=3)["variance"], axis=0)) == 4
 
 
 @pytest.mark.parametrize("make, x", [(SignalNet, torch.rand(8, 2, 96)), (VolumeNet, torch.rand(8, 1, 12, 12, 12))])
@@ -127,7 +129,7 @@ def test_only_dropout_is_at_work_and_all_is_as_before_afterwards(make, x):
     state = {k: v.clone() for k, v in network.state_dict().items()}
     with stochastic(network):
         on = [type(m).__name__ for m in network.modules() if m.training]
-    predict(network, x, samples=3)
+    predict_with_dropout(network, x, samples=3)
     with pytest.raises(ZeroDivisionError), stochastic(network):
         raise ZeroDivisionError
     assert on == ["Dropout"] and [m.training for m in network.modules()] == flags
@@ -140,7 +142,7 @@ def test_a_transformers_dropout_is_at_work_too():
     layer.self_attn.dropout = 0.5
     network = nn.Sequential(layer, nn.Flatten(), nn.Linear(32, 2)).eval()
     fast = torch.backends.mha.get_fastpath_enabled()
-    assert predict(network, torch.randn(2, 4, 8))["variance"].min() > 0
+    assert predict_with_dropout(network, torch.randn(2, 4, 8))["variance"].min() > 0
     assert torch.backends.mha.get_fastpath_enabled() == fast
 
 
@@ -150,7 +152,7 @@ def test_a_transformers_dropout_is_at_work_too():
 def test_injected_dropout_is_dropout_before_the_last_layer():
     network = plain_net()
     with_its_own = nn.Sequential(*network[:3], nn.Dropout(0.25), network[3])
-    one, other = predict(network, items(), inject=0.25), predict(with_its_own, items())
+    one, other = predict_with_dropout(network, items(), inject=0.25), predict_with_dropout(with_its_own, items())
     for name in NAMES:
         np.testing.assert_array_equal(one[name], other[name])
     assert not network[3]._forward_pre_hooks
@@ -162,19 +164,19 @@ def test_an_aae_is_injected_before_its_head_and_not_into_its_discriminator():
         hooked = [name for name, m in aae.named_modules() if m._forward_pre_hooks]
         assert not aae.training
     assert hooked == ["head"] and all(m.training for m in aae.modules())
-    assert predict(aae, torch.rand(3, 1, 16, 16), inject=0.2)["variance"].min() > 0
+    assert predict_with_dropout(aae, torch.rand(3, 1, 16, 16), inject=0.2)["variance"].min() > 0
 
 
 def test_what_has_no_dropout_is_refused_with_the_reason():
     with pytest.raises(Refusal, match="no dropout|dropout layers"):
-        predict(plain_net(), items())
+        predict_with_dropout(plain_net(), items())
     with pytest.raises(Refusal, match="linear"):
-        predict(nn.Sequential(nn.Conv2d(1, 2, 8), nn.Flatten()), items(), inject=0.1)
+        predict_with_dropout(nn.Sequential(nn.Conv2d(1, 2, 8), nn.Flatten()), items(), inject=0.1)
     for wrong in (-0.1, 1.0):
         with pytest.raises(InputError, match="inject"):
-            predict(plain_net(), items(), inject=wrong)
+            predict_with_dropout(plain_net(), items(), inject=wrong)
     with pytest.raises(InputError, match="samples"):
-        predict(picture_net(), items(), samples=0)
+        predict_with_dropout(picture_net(), items(), samples=0)
 
 
 # ---- maps -------------------------------------------------------------------------------------------------------
@@ -186,7 +188,7 @@ def asked(network, x, how, **given):
     """A method's map for class 1, without a look at what the method needs."""
     subject = Subject(network, x)
     with asking(subject.network, 0):
-        return find(how).attribute(Ask(subject, x, torch.ones(len(x), dtype=torch.long)), **given)
+        return find_method(how).attribute(Ask(subject, x, torch.ones(len(x), dtype=torch.long)), **given)
 
 
 @pytest.mark.parametrize("base", [b for b in BASES if b != "smoothgrad"])
@@ -240,7 +242,7 @@ def test_within_a_draw_shares_sum_to_what_the_thinned_network_says(base):
     ask = Ask(subject, x, torch.ones(3, dtype=torch.long))
     networks = uncertainty.networks_of(ask, uncertainty.base_of(ask, base))
     with thinned(networks, 1):
-        found = find(base).attribute(ask).detach().flatten(1).sum(1)
+        found = find_method(base).attribute(ask).detach().flatten(1).sum(1)
         with torch.no_grad():
             expected = network(x)[:, 1]
             for other in networks:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from commands import unknown
-from latent_nav.directions import contrast
-from latent_nav.photometry import meters_for
-from report import write_unknown_page
+from xaae.audit import unknown_factor
+from xaae.factors.photometry import meters_for
+from xaae.latent_nav.directions import contrast
+from xaae.report import write_unknown_page
 
 
 def files(folder):
@@ -27,9 +27,9 @@ def asked(toy_run, tmp_path_factory):
     shutil.copytree(toy_run, folder)
     before = files(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unknown, "STARTS", 8)
-        patch.setattr(unknown, "FEWEST", 3)  # the toy holds out 3 dogs
-        return folder, unknown.unknown(folder, fits=4), before
+        patch.setattr(unknown_factor, "STARTS", 8)
+        patch.setattr(unknown_factor, "FEWEST", 3)  # the toy holds out 3 dogs
+        return folder, unknown_factor.ask_unknown(folder, fits=4), before
 
 
 def row(meter="luminance", change=0.1, **more):
@@ -58,7 +58,7 @@ def test_every_meter_stands_beside_its_nulls(asked):
 
 
 def test_enough_random_directions_for_something_to_be_named(asked):
-    assert 1 / (asked[1]["random_directions"] + 1) < unknown.naming.RULE.p_any
+    assert 1 / (asked[1]["random_directions"] + 1) < unknown_factor.naming.RULE.p_any
 
 
 def test_what_navigate_left_is_not_touched(asked):
@@ -68,7 +68,7 @@ def test_what_navigate_left_is_not_touched(asked):
 
 def test_page_and_words_say_what_cannot_be_known(asked):
     folder, found, _ = asked
-    page, words = (folder / "unknown.html").read_text(), unknown.in_words(found)
+    page, words = (folder / "unknown.html").read_text(), unknown_factor.unknown_in_words(found)
     assert "data:image" in page and not re.search(r"(?:src|href)=.https?:", page)
     for text in (page, words):
         assert "What this cannot know" in text and "shuffled labels" in text and "mean squared error" in text
@@ -92,38 +92,40 @@ def test_a_broken_file_is_refused_in_one_sentence(tmp_path, text):
 def test_classes_that_differ_are_told_apart_and_the_same_are_not():
     rng = np.random.default_rng(0)
     cats, more, dogs = rng.normal(0, 1, 80), rng.normal(0, 1, 80), rng.normal(1.5, 1, 80)
-    other, back, same = (unknown.separation(*pair, rng) for pair in ((cats, dogs), (dogs, cats), (cats, more)))
+    other, back, same = (
+        unknown_factor.reading_separation(*pair, rng) for pair in ((cats, dogs), (dogs, cats), (cats, more))
+    )
     assert other["auroc"] > 0.75 and other["p"] < 0.01 and 0.5 < other["low"] <= other["auroc"] <= other["high"]
     assert back["auroc"] == pytest.approx(1 - other["auroc"]) and back["high"] < 0.5
     assert same["low"] < 0.5 < same["high"] and same["p"] > 0.05
-    assert unknown.separation(np.ones(9), np.ones(9), rng)["p"] == 1
-    far, near = unknown.differing({"auroc": 0.3}, 0.01), unknown.differing({"auroc": 0.55}, 0.01)
-    assert far["differs"] and not near["differs"] and not unknown.differing({"auroc": 0.3}, 0.2)["differs"]
+    assert unknown_factor.reading_separation(np.ones(9), np.ones(9), rng)["p"] == 1
+    far, near = unknown_factor.differing({"auroc": 0.3}, 0.01), unknown_factor.differing({"auroc": 0.55}, 0.01)
+    assert far["differs"] and not near["differs"] and not unknown_factor.differing({"auroc": 0.3}, 0.2)["differs"]
 
 
 def test_only_the_first_and_the_last_class_are_compared():
     x = torch.rand(60, 1, 16, 16, generator=torch.Generator().manual_seed(0)) / 2
     x[20:40] += 0.5  # the class between is bright
     labels, meters = np.repeat(["a", "b", "c"], 20), meters_for(1)
-    scene = SimpleNamespace(rows=lambda split: np.arange(60), planted=lambda rows: x[rows])
-    tour = SimpleNamespace(scene=scene, labels=labels, meters=meters, sides=contrast("", ["a", "b", "c"]))
-    assert not unknown.in_real_pictures(tour, np.random.default_rng(0))[0]["luminance"]["differs"]
-    tour.sides = contrast("a:b", ["a", "b", "c"])
-    found = unknown.in_real_pictures(tour, np.random.default_rng(0))[0]["luminance"]
+    trained = SimpleNamespace(rows=lambda split: np.arange(60), planted=lambda rows: x[rows])
+    encoded = SimpleNamespace(trained=trained, labels=labels, meters=meters, sides=contrast("", ["a", "b", "c"]))
+    assert not unknown_factor.in_real_pictures(encoded, np.random.default_rng(0))[0]["luminance"]["differs"]
+    encoded.sides = contrast("a:b", ["a", "b", "c"])
+    found = unknown_factor.in_real_pictures(encoded, np.random.default_rng(0))[0]["luminance"]
     assert found["differs"] and found["auroc"] == 1
-    scene.rows = lambda split: np.arange(24)  # four of b are held out
-    assert unknown.in_real_pictures(tour, np.random.default_rng(0))[0] == {}
+    trained.rows = lambda split: np.arange(24)  # four of b are held out
+    assert unknown_factor.in_real_pictures(encoded, np.random.default_rng(0))[0] == {}
 
 
 def test_a_shuffled_direction_that_goes_further_speaks_against_a_row():
     tables = [[row(change=-0.5)], [row(change=0.01) | {"named": False}]]
-    found = unknown.beside(row(change=0.1), tables)
+    found = unknown_factor.beside_shuffled(row(change=0.1), tables)
     assert found["shuffled_named"] == 1 and found["p_shuffled"] == pytest.approx(2 / 3)
 
 
 def test_what_is_said_of_the_classes_follows_the_real_pictures():
     differ, alike = ({"luminance": {"auroc": a, "differs": d}} for a, d in ((0.9, True), (0.5, False)))
-    said = lambda **more: unknown.limits(fake(**more))[0]  # noqa: E731
+    said = lambda **more: unknown_factor.cannot_know(fake(**more))[0]  # noqa: E731
     assert "pictures of dog read higher in luminance (AUROC 0.90)" in said(named=["luminance"], real=differ)
     assert "genuine property of the classes" in said(named=["luminance"], real=differ)
     assert "other way round" in said(named=["luminance"], real=differ, change=-0.1)
@@ -131,29 +133,29 @@ def test_what_is_said_of_the_classes_follows_the_real_pictures():
     assert "only read between frames" in said(named=["rotation"], real=alike)
     assert "too few held out" in said(named=["luminance"])
     assert "does not clear the model" in said(real=alike)
-    assert "differ in luminance, which the walk was not found" in unknown.limits(fake(real=differ))[1]
+    assert "differ in luminance, which the walk was not found" in unknown_factor.cannot_know(fake(real=differ))[1]
 
 
 def test_limits_name_the_error_and_the_classes_left_out():
-    said = " ".join(unknown.limits(fake(["tag"], classes=["cat", "cow", "dog"])))
+    said = " ".join(unknown_factor.cannot_know(fake(["tag"], classes=["cat", "cow", "dog"])))
     assert "0.0100, 20% of their variance" in said and "Of 3 classes only the first and the last" in said
 
 
 def test_cautions_stand_where_they_are_due():
-    assert unknown.cautions(fake()) == []
+    assert unknown_factor.cautions(fake()) == []
     null = {"directions": 20, "that_name_something": 5}
-    planted, lax, idle = unknown.cautions(fake(arm="biased", shuffled=null, flips=0.1))
+    planted, lax, idle = unknown_factor.cautions(fake(arm="biased", shuffled=null, flips=0.1))
     assert "planted rotation itself" in planted and "5 of 20" in lax and "10%" in idle
 
 
 def test_the_next_step_plants_what_was_named():
-    train, _, audit = unknown.next_steps(fake(["scale", "sharpness"]))
+    train, _, audit = unknown_factor.next_steps(fake(["scale", "sharpness"]))
     assert train["command"] == "python main.py --dataset 'my data' --factor blur --arm irrelevant"
     assert audit["command"] == "python main.py audit --dataset 'my data' --factors blur"
 
 
 def test_the_next_run_is_as_long_and_as_large_as_this_one(asked):
-    command = unknown.next_steps(asked[1])[0]["command"]
+    command = unknown_factor.next_steps(asked[1])[0]["command"]
     assert "--preset smoke" in command and "--items 80 --epochs 1" in command
 
 

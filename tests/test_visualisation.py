@@ -6,13 +6,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-import model as models
-from benchmarks.networks import build
-from errors import InputError
-from explain import transforms
-from explain.call import explain
-from explain.subject import Subject
-from explain.visualisation import answer, excitement
+from xaae import model as models
+from xaae.benchmarks.networks import build
+from xaae.experiment.errors import InputError
+from xaae.explain.call import explain
+from xaae.explain.methods import transforms
+from xaae.explain.methods.visualisation import excitement, layer_output
+from xaae.explain.network.subject import Subject
 
 SIDE = 24
 METHODS = ["class_model", "feature_rendering", "layer_visualisation", "deep_dream", "inverted_representation"]
@@ -199,7 +199,7 @@ def test_deep_dream_starts_from_the_item_and_excites_the_layer(trained, name):
     np.testing.assert_allclose(explain(subject, x[:3], "deep_dream", steps=0), x[:3], atol=1e-6)
     found = torch.from_numpy(explain(subject, x[:3], "deep_dream"))
     with torch.no_grad():
-        norms = [answer(network, subject.layer(), v).flatten(1).norm(dim=1) for v in (x[:3], found)]
+        norms = [layer_output(network, subject.layer(), v).flatten(1).norm(dim=1) for v in (x[:3], found)]
     assert (norms[1] > 1.05 * norms[0]).all()
     gaps = (found[:, None] - x[None, :3]).flatten(2).norm(dim=2)
     assert (gaps.argmin(1) == torch.arange(3)).all()  # each is still nearest to the item that it was made from
@@ -220,7 +220,7 @@ def test_an_inverted_representation_is_the_items_and_no_others(trained, name):
     subject = Subject(network, x)
     found = torch.from_numpy(explain(subject, x[:6], "inverted_representation"))
     with torch.no_grad():
-        of = lambda v: answer(network, subject.layer(), v).flatten(1)  # noqa: E731
+        of = lambda v: layer_output(network, subject.layer(), v).flatten(1)  # noqa: E731
         gaps = torch.cdist(of(found), of(x))
     assert (gaps.argmin(1) == torch.arange(6)).all()
     assert (gaps.diagonal() < 0.25 * of(x[:6]).norm(dim=1)).all() and (
@@ -275,8 +275,8 @@ def test_a_shift_moves_all_and_blur_keeps_the_mean(places):
         rolled = [x.roll(each, dims)[inside] for each in by]
         assert all(any(torch.equal(m[inside], r) for r in rolled) for m in moved)
     flat = torch.full_like(x, 0.3)
-    torch.testing.assert_close(transforms.blur(flat, 1.0), flat)
-    assert (transforms.variation(transforms.blur(x, 1.0)) < transforms.variation(x) / 2).all()
+    torch.testing.assert_close(transforms.gaussian_blur(flat, 1.0), flat)
+    assert (transforms.variation(transforms.gaussian_blur(x, 1.0)) < transforms.variation(x) / 2).all()
 
 
 def test_a_disc_that_is_turned_is_the_same_disc_in_a_picture_that_is_not_square():

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from errors import InputError
-from explain import sheets
-from explain.call import explain
-from explain.patches import explain_patches
-from explain.volumes import projections, read_volume, slices, write_map
+from xaae.experiment.errors import InputError
+from xaae.explain.call import explain
+from xaae.explain.figures import sheets
+from xaae.explain.figures.volumes import projections, read_volume, slices, write_map
+from xaae.explain.patches import explain_patches
 
 nibabel = pytest.importorskip("nibabel")
 

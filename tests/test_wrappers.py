@@ -7,14 +7,15 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
-from benchmarks.networks import SegmentationNet, SignalNet, VolumeNet
-from errors import InputError
-from explain import graph, patches
-from explain.call import explain
-from explain.method import Refusal
-from explain.patches import explain_patches, lay
-from explain.segmentation import Segmentation
-from explain.subject import Subject
+from xaae.benchmarks.networks import SegmentationNet, SignalNet, VolumeNet
+from xaae.experiment.errors import InputError
+from xaae.explain import patches
+from xaae.explain.call import explain
+from xaae.explain.method import Refusal
+from xaae.explain.network import graph
+from xaae.explain.network.segmentation import Segmentation
+from xaae.explain.network.subject import Subject
+from xaae.explain.patches import explain_patches, lay_patches
 
 BRIGHT, DARK = 1, 2  # classes of squares; 0 is the rest
 
@@ -248,7 +249,7 @@ LAID = [((40,), 16), ((16,), 16), ((33, 50), (16, 20)), ((10, 9, 13), 8), ((5, 4
 @pytest.mark.parametrize("overlap", [0, 0.3, 0.5, 0.9])
 @pytest.mark.parametrize("window", patches.WINDOWS)
 def test_weights_sum_to_1_at_every_place(places, size, overlap, window):
-    grid = lay(places, size, overlap, window)
+    grid = lay_patches(places, size, overlap, window)
     total = np.zeros(grid.places)
     for number, cut in enumerate(grid.cuts):
         total[cut] += grid.weights(number)
@@ -260,7 +261,7 @@ def test_weights_sum_to_1_at_every_place(places, size, overlap, window):
 @pytest.mark.parametrize("places, size", LAID)
 @pytest.mark.parametrize("overlap", [0, 0.3, 0.5, 0.9])
 def test_neighbours_share_what_was_asked_and_the_last_ends_at_the_border(places, size, overlap):
-    grid = lay(places, size, overlap)
+    grid = lay_patches(places, size, overlap)
     for starts, n, length in zip(grid.starts, grid.size, grid.places, strict=True):
         assert starts[0] == 0 and starts[-1] + n == length and sorted(set(starts)) == list(starts)
         assert all(b - a <= max(1, n * (1 - overlap)) for a, b in zip(starts, starts[1:], strict=False))
@@ -277,7 +278,7 @@ def test_neighbours_share_what_was_asked_and_the_last_ends_at_the_border(places,
 )
 def test_grids_that_make_no_sense_are_said(given, word):
     with pytest.raises(InputError, match=word):
-        lay((20, 20), **given)
+        lay_patches((20, 20), **given)
 
 
 # ---- patches: explained -----------------------------------------------------------------------------------------

@@ -1,1 +1,0 @@
-"""One file a command: read the run folder, call the rooms, write the run folder. None calls another's insides."""

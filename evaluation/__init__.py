@@ -1,0 +1,1 @@
+"""What trained classifiers answer, and how good their answers are."""

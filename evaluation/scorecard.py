@@ -1,0 +1,84 @@
+"""The figure of an evaluation: confusion matrix, reliability curve, histogram of confidence. Returns a Figure."""
+
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from xaae.latent_nav.plots import PALETTE
+
+GREY, MOST_NUMBERS, MOST_NAMES = "#8a9099", 15, 40  # beyond so many classes no numbers, then no names either
+
+
+def scorecard(found, classes, title):
+    """One model's `scores` as three panels, titled."""
+    side = float(np.clip(0.4 * len(classes), 3.0, 9))
+    names = 0.085 * max(map(len, classes)) if len(classes) <= MOST_NAMES else 0.0  # inches
+    size = (side + names + 7.6, side + 0.9 + names * _slanted(classes))
+    figure = Figure(figsize=size, layout="constrained")
+    figure.get_layout_engine().set(wspace=0.06)
+    left, middle, right = figure.subplots(1, 3, width_ratios=[side + names + 0.8, 3.4, 3.4])
+    _confusion_panel(left, np.asarray(found["confusion"]), classes)
+    _reliability_panel(middle, found["calibration"])
+    _histogram_panel(right, found["calibration"]["bins"])
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _slanted(classes):
+    """Are the names too long to stand side by side?"""
+    return max(map(len, classes)) * len(classes) > 24
+
+
+def _confusion_panel(ax, confusion, classes):
+    """Counts (K, K), true classes down, coloured by their share of the true class."""
+    share = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
+    few, names = len(classes) <= MOST_NUMBERS, classes if len(classes) <= MOST_NAMES else False
+    sns.heatmap(
+        share,
+        annot=confusion if few else None,
+        fmt="d",
+        cmap=sns.light_palette(PALETTE[1], as_cmap=True),
+        vmin=0,
+        vmax=1,
+        square=True,
+        linewidths=0.5 if few else 0,
+        xticklabels=names,
+        yticklabels=names,
+        cbar_kws={"label": "share of the true class", "shrink": 0.7},
+        ax=ax,
+    )
+    ax.tick_params("x", rotation=90 if _slanted(classes) else 0)
+    ax.tick_params("y", rotation=0)
+    ax.set(xlabel="predicted", ylabel="true", title="Items by class")
+
+
+def _reliability_panel(ax, calibration):
+    """Accuracy against confidence, a point a bin with its 95 % interval; on the dashed line confidence is right."""
+    bins = calibration["bins"]
+    x, y = (np.array([b[k] for b in bins]) for k in ("confidence", "accuracy"))
+    low, high = np.array([b["interval"] for b in bins]).T
+    ax.plot([0, 1], [0, 1], "--", color=GREY, lw=1)
+    ax.vlines(x, y, np.clip(x, 0, 1), color=PALETTE[0], lw=4, alpha=0.3, label="gap")
+    spread = np.maximum([y - low, high - y], 0)
+    ax.errorbar(x, y, spread, fmt="o-", color=PALETTE[1], lw=1, ms=4, elinewidth=0.8, capsize=2, label="accuracy")
+    told = f"expected error {calibration['expected_error']:.3f}, maximum {calibration['maximum_error']:.3f}"
+    ax.set(xlim=(0, 1.02), ylim=(-0.02, 1.2), xlabel="confidence", ylabel="accuracy", title=f"Reliability\n{told}")
+    ax.set_yticks(np.linspace(0, 1, 6))
+    ax.set_box_aspect(1)
+    ax.legend(frameon=False, loc="upper left", ncols=2)
+    sns.despine(ax=ax)
+
+
+def _histogram_panel(ax, bins):
+    """How many items have which confidence, the wrong ones on top."""
+    at, width = [b["low"] for b in bins], [b["high"] - b["low"] for b in bins]
+    right = np.array([b["right"] for b in bins])
+    wrong = np.array([b["count"] for b in bins]) - right
+    ax.bar(at, right, width, align="edge", color=PALETTE[1], edgecolor="white", label="right")
+    ax.bar(at, wrong, width, right, align="edge", color=PALETTE[0], edgecolor="white", label="wrong")
+    top = 1.18 * (right + wrong).max()  # room for the legend
+    ax.set(xlim=(0, 1.02), ylim=(0, top), xlabel="confidence", ylabel="items", title=f"Confidence\n{wrong.sum()} wrong")
+    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.set_box_aspect(1)
+    ax.legend(frameon=False, loc="upper left", ncols=2)
+    sns.despine(ax=ax)

@@ -1,0 +1,1 @@
+"""What an experiment consists of: its settings, its run folder, its seeds, its errors, its machine."""

@@ -1,0 +1,132 @@
+"""The run folder, the only corridor between commands: made, filled, read."""
+
+import json
+import math
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xaae.experiment.errors import InputError
+
+FOLDERS = ("walks", "interpolations", "explanations", "samples", "checkpoints")
+FILES = ("*.json", "*.csv", "*.npz", "*.png", "*.safetensors", "*.part", "report.html", "unknown.html")
+LAST = ("train.json", "tutorial.json")  # written when training, or the tutorial, is done
+
+
+def next_name(parent, name):
+    """`NNNN-name` with the next free number under `parent`."""
+    found = [int(m[1]) for p in Path(parent).glob("*") if (m := re.match(r"(\d{4})-", p.name))]
+    return f"{max(found, default=0) + 1:04d}-{name}"
+
+
+def is_run(folder):
+    """Does `folder` hold a run of this project, finished or not?"""
+    try:
+        return {"dataset", "arm", "seed", "class_ranges"} <= set(json.loads((folder / "config.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def plan_folder(out, name, overwrite=False):
+    """The folder a run will write to; nothing is made yet. InputError if it holds something that must not be lost."""
+    folder = Path(out) if out else Path("runs") / next_name("runs", name)
+    if folder.is_file():
+        raise InputError(f"{folder} is a file: give --out a folder.")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not is_run(folder):
+            raise InputError(f"{folder} holds something other than a run: give --out a new or empty folder.")
+        if not overwrite:
+            state = "a run" if any((folder / last).exists() for last in LAST) else "an unfinished run"
+            raise InputError(f"{folder} holds {state} already: choose another --out, or add --overwrite.")
+    check_writable(folder)
+    return folder
+
+
+def check_writable(folder, option="--out"):
+    """InputError unless `folder`, or the nearest folder above it that exists, can be written."""
+    nearest = next(p for p in [folder, *folder.absolute().parents] if p.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise InputError(f"{folder} cannot be written ({nearest} does not allow it): choose another {option}.")
+
+
+def make_folder(folder):
+    """Make the run folder, cleared of an earlier run's files and of nothing else. InputError if the disk refuses."""
+    try:
+        for name in FOLDERS:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for path in (p for pattern in FILES for p in folder.glob(pattern)):
+            path.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise InputError(f"{folder} cannot be written ({e.strerror}): choose another --out.") from e
+    return folder
+
+
+def open_run(folder, needs="model.safetensors"):
+    """(folder, its config) of a run that was trained. InputError if it is none."""
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"{folder} is not a run folder: it holds no config.json; make one with `python main.py train`."
+        )
+    config = read_json(folder / "config.json")
+    if experiment := config.get("experiment"):
+        raise InputError(
+            f"{folder} holds the experiment `{experiment}`, not a run: make one with `python main.py train`."
+        )
+    if not (folder / needs).is_file():
+        raise InputError(f"{folder} holds no {needs}: its training did not finish; run `python main.py train` again.")
+    return folder, config
+
+
+def read_json(path):
+    """The object in a JSON file. InputError if it is broken."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as e:
+        raise InputError(f"{path} cannot be read ({e}): run the command that made it again.") from e
+
+
+def _plain(value):
+    """`value` as JSON knows it: NumPy numbers as numbers, paths as text, NaN as null."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def write_json(path, value):
+    """Write `value` whole or not at all."""
+    part = Path(path).with_suffix(".part")
+    part.write_text(json.dumps(_plain(value), indent=2) + "\n")
+    os.replace(part, path)
+
+
+def write_arrays(path, **arrays):
+    """Write arrays to a compressed .npz, whole or not at all."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    part = Path(path).with_suffix(".part")
+    with open(part, "wb") as f:
+        np.savez_compressed(f, **arrays)
+    os.replace(part, path)
+
+
+def read_items(folder):
+    """The table of a run's items, texts kept as texts."""
+    return pd.read_csv(Path(folder) / "items.csv", dtype={"path": str, "label": str, "split": str, "group": str})
+
+
+def as_pictures(x):
+    """Frames (..., C, H, W) in [0, 1] -> uint8 (..., H, W, C) with 1 or 3 channels, as pictures are kept in a run."""
+    x = np.moveaxis(np.asarray(x), -3, -1)
+    x = x[..., :3] if x.shape[-1] >= 3 else x[..., :1]
+    return np.round(np.clip(x, 0, 1) * 255).astype(np.uint8)

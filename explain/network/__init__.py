@@ -1,0 +1,1 @@
+"""What makes a network explainable: its graph, its needs, its layers."""

@@ -1,0 +1,1 @@
+"""What can be planted in an item and how it is read back: factors, meters and the bias rule."""

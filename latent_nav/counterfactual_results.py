@@ -1,0 +1,96 @@
+"""Minimal counterfactuals of `navigate`: the nearest code whose picture is decided otherwise, for held-out items."""
+
+import numpy as np
+import torch
+
+from xaae.experiment import run_folder
+from xaae.factors.photometry import measure_all
+from xaae.latent_nav import counterfactual as nearest
+from xaae.latent_nav import exemplars, naming, plots, walks
+from xaae.training.trained_run import exact
+
+STEPS, SHOWN = 100, 6
+LEAST = 1e-2  # nearer than this the reconstruction itself was decided otherwise: nothing to show
+
+
+def counterfactual_all(encoded, starts, spread):
+    """Counterfactuals of up to `tour.counterfactuals` held-out items, the starts first; figures of those; numbers."""
+    held = encoded.trained.rows("valid")
+    others = encoded.rng.permutation(held[~np.isin(held, starts)])
+    rows = np.concatenate([starts, others])[: encoded.counterfactuals]
+    z = encoded.codes(rows)
+    with exact():
+        near = nearest.counterfactual(encoded.model, z, threshold=encoded.floor, steps=STEPS)
+    found = nearest.in_sight(encoded.model, z, near.z, threshold=encoded.floor)
+    _, distance = exemplars.counter_exemplars(encoded.z, encoded.labels, encoded.z[rows], encoded.labels[rows], 1)
+    idle = ~(found.flipped & (found.distance > LEAST))
+    shown = np.argsort(idle, kind="stable")[:SHOWN]  # what moves first
+    _keep(encoded, rows[shown], found, shown, distance[shown, 0])
+    some = slice(64)
+    told = {"already": _already(encoded, rows), "sentence": _in_words(encoded, z[some], found.z[some], spread)}
+    return _numbers(found, near, distance[:, 0]) | told
+
+
+def _already(encoded, rows):
+    """Share of items whose plain reconstruction is decided otherwise than they are: it has lost what decides."""
+    seen = walks.second_look(encoded.model, walks.decode_codes(encoded.model, encoded.codes(rows)[:, None]))[:, 0]
+    return float((seen.argmax(-1) != encoded.logits[rows].argmax(-1)).mean())
+
+
+def _numbers(found, near, nearest_other):
+    """The shares and medians of `navigate.json`; near are the codes at the head's own boundary."""
+    flipped = found.flipped
+    return {
+        "items": len(flipped),
+        "flipped": float(near.flipped.mean()),
+        "flipped_when_seen": float(flipped.mean()),
+        "accepted": float(found.accepted[flipped].mean()) if flipped.any() else None,
+        "acceptance_floor_percentile": 5,
+        "distance_of_the_head": float(np.nanmedian(near.distance)) if near.flipped.any() else None,
+        "distance": float(np.nanmedian(found.distance)) if flipped.any() else None,
+        "nearest_other": float(np.median(nearest_other)),
+        "shorter": float((found.distance < nearest_other)[flipped].mean()) if flipped.any() else None,
+    }
+
+
+def _in_words(encoded, home, found, spread):
+    """What the step across the border changes: meters whose median change has as many spreads as a name needs."""
+    frames = walks.decode_codes(encoded.model, torch.stack([home, found], 1))
+    changes = naming.meter_changes(measure_all(frames, encoded.meters), encoded.meters)
+    sizes = {n: float(np.median(c)) for n, c in changes.items() if not encoded.meters[n].confirms}
+    ends = {n: np.percentile(changes[n], [25, 75]) for n in sizes}
+    large = [n for n, c in sizes.items() if naming.ratio(c, spread[n]) >= naming.RULE.spreads and np.prod(ends[n]) > 0]
+    told = [f"{encoded.meters[n].say(sizes[n])} {encoded.meters[n].interval(ends[n])}" for n in large]
+    return "; ".join(told) or "no meter changes by as much as the naming rule asks for"
+
+
+def _keep(encoded, rows, found, at, nearest_other):
+    """Pictures of a few items: input, reconstruction, counterfactual, difference, nearest item of another class."""
+    home = encoded.codes(rows)
+    frames = walks.decode_codes(encoded.model, torch.stack([home, found.z[at]], 1))
+    probability = walks.second_look(encoded.model, frames)
+    others, _ = exemplars.counter_exemplars(encoded.z, encoded.labels, encoded.z[rows], encoded.labels[rows], 1)
+    shown, real = run_folder.as_pictures(frames), encoded.planted_images(others[:, 0])
+    difference = (frames[:, 1] - frames[:, 0]).mean(1).astype(np.float32)
+    arrays = {
+        "row": rows,
+        "start_image": encoded.planted_images(rows),
+        "nearest_image": real,
+        "nearest_row": others[:, 0],
+    }
+    arrays |= {"reconstruction": shown[:, 0], "counterfactual": shown[:, 1], "difference": difference}
+    arrays |= {"probability": probability, "distance": found.distance[at], "accepted": found.accepted[at]}
+    run_folder.write_arrays(encoded.trained.folder / "counterfactuals.npz", nearest_other=nearest_other, **arrays)
+    _draw(encoded, arrays, nearest_other)
+
+
+def _draw(encoded, found, nearest_other):
+    """`counterfactuals.png`: one row per item."""
+    columns = [found["start_image"], found["reconstruction"], found["counterfactual"],
+               plots.diverging(found["difference"]), found["nearest_image"]]  # fmt: skip
+    last = encoded.trained.classes[-1]
+    said = [[f"{last} {p:.2f}" for p in found["probability"][:, i, -1]] for i in (0, 1)]
+    far = [[f"{d:.2f} away" for d in each] for each in (found["distance"], nearest_other)]
+    titles = ["input", "decoded", "otherwise", "change", "nearest real"]
+    figure = plots.rows_of_pictures(columns, titles, [None, *said, *far], "Nearest code that is decided otherwise")
+    figure.savefig(encoded.trained.folder / "counterfactuals.png", dpi=110)

@@ -1,0 +1,212 @@
+"""What the parts of `navigate` share: a run's codes, its directions, its meters."""
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from xaae import data
+from xaae.experiment import run_folder
+from xaae.experiment.errors import InputError
+from xaae.factors import rotation_network
+from xaae.factors.bias import rotate
+from xaae.factors.photometry import meters_for
+from xaae.latent_nav import codes, directions, walks
+from xaae.latent_nav.stability import stability
+from xaae.training.trained_run import TrainedRun
+
+DEFAULT = ("lda", "logistic", "head", "means", "severity", "gradient", "pca:2", "dims:3")
+MOST_CLASSES = 10  # beyond this no direction of one class against the rest is walked unasked
+PERCENTILE = 5  # of the training codes' scores: below it the discriminator does not accept a code
+TARGET = "target:"
+
+
+@dataclass
+class EncodedRun:
+    """A trained run with its codes z (N, D), logits (N, K), directions by name, and meters.
+
+    main: the direction that its report speaks of. floor: the discriminator's score above which a code is accepted.
+    films: of every walk, not of the main one alone. counterfactuals: of how many held-out items.
+    """
+
+    trained: TrainedRun
+    model: nn.Module
+    z: np.ndarray
+    logits: np.ndarray
+    sides: directions.Contrast
+    rng: np.random.Generator
+    directions: dict = field(default_factory=dict)
+    meters: dict = field(default_factory=dict)
+    floor: float = float("-inf")
+    main: str = ""
+    films: bool = False
+    counterfactuals: int = 100
+
+    @property
+    def labels(self):
+        """Class names of all items: (N,)."""
+        return self.trained.table.label.to_numpy().astype(str)
+
+    @property
+    def way(self):
+        """The Direction that the run's report speaks of."""
+        return self.directions[self.main]
+
+    @property
+    def meter(self):
+        """The Meter that reads the planted factor."""
+        return self.meters[self.trained.factor.meter]
+
+    def one_hot(self, rows):
+        """One-hot classes (B, K) of table rows."""
+        index = [self.trained.classes.index(label) for label in self.labels[rows]]
+        return F.one_hot(torch.tensor(index), len(self.trained.classes)).float()
+
+    def codes(self, rows):
+        """Codes (B, D) of table rows as a tensor."""
+        return torch.from_numpy(self.z[rows])
+
+    def sides_of(self, direction):
+        """The Contrast that a Direction was fitted for."""
+        return directions.contrast(direction.sides, self.trained.classes) if direction.sides else self.sides
+
+    def evidence(self, sides, split="train"):
+        """The Evidence of one split for a Contrast."""
+        rows, head = self.trained.rows(split), self.model.head.weight.detach().cpu().numpy()
+        return sides.evidence(self.z[rows], self.labels[rows], self.trained.classes, head)
+
+    def position(self, rows):
+        """Places (B,) of table rows along the main direction, in standard deviations from the training codes' mean."""
+        middle = self.z[self.trained.rows("train")].mean(0)
+        return (self.z[rows] - middle) @ self.way.vector / self.way.scale
+
+    def planted_images(self, rows):
+        """Pictures (B, H, W, C) uint8 of table rows as they were planted."""
+        return run_folder.as_pictures(self.trained.planted(rows).numpy())
+
+
+def encode_run(trained, contrast=""):
+    """The Tour of an opened run: every item encoded, the discriminator's floor and the meters found."""
+    model, rng = trained.model(), np.random.default_rng([trained.config["seed"], 3])
+    z, logits = codes.encode_items(model, trained.planted, np.arange(len(trained.table)))
+    encoded = EncodedRun(trained, model, z, logits, directions.contrast(contrast, trained.classes), rng)
+    rows = trained.rows("train")
+    encoded.floor = float(
+        np.percentile(
+            walks.discriminator_scores(model, encoded.codes(rows)[:, None], encoded.one_hot(rows)), PERCENTILE
+        )
+    )
+    encoded.meters = _all_meters(trained)
+    return encoded
+
+
+def _all_meters(trained):
+    """The meters for this run's pictures, with the rotation network where it has learned what upright means.
+
+    The network is kept in fastai's data folder, whatever --data-root: that one may not be ours to write to.
+    """
+    circle = lambda x, degrees: rotate(x, degrees, "circle")  # noqa: E731
+    train, held_out = trained.rows("train"), trained.rows("valid")
+    key = "\n".join([rotation_network.RECIPE, str(trained.config["input_size"]), *trained.table.path[train]])
+    make = lambda: rotation_network.train_rotation_network(trained.upright, train, circle, np.random.default_rng(0))  # noqa: E731
+    with torch.autocast("cpu", enabled=False):  # the same network whatever the run's precision
+        network = rotation_network.cached(Path(data.default_root()) / "xaae-meters", key, make)
+        error = rotation_network.error(network, trained.upright, held_out, circle, np.random.default_rng(0))
+    found = meters_for(trained.config["input_channels"])
+    return found | ({"rotation_network": rotation_network.meter(network)} if error <= rotation_network.TRUSTED else {})
+
+
+def find_directions(encoded, specs=DEFAULT, away=()):
+    """Fill the tour with directions for `specs`; every one is kept away from those named in `away`, if any.
+
+    The first is the main one. Written to `directions.npz`, and the codes to `latents.npz`. InputError for names that
+    are not there, and for a main direction that is not straight.
+    """
+    found = {d.name: d for spec in specs for d in fitted(encoded, spec)}
+    if away:
+        others = [d for spec in away for d in fitted(encoded, spec)]
+        if any(d.vector is None for d in others):
+            raise InputError("The gradient is no one direction: keep away from another, such as pca:1.")
+        found = {
+            n: d if d.vector is None else directions.away(d, others, _train_codes(encoded)) for n, d in found.items()
+        }
+    encoded.directions, encoded.main = found, next(iter(found))
+    if encoded.way.vector is None:
+        raise InputError("The first direction has to be a straight one: name another before gradient.")
+    straight = [d for d in found.values() if d.vector is not None]
+    arrays = {f"{d.name}.direction": d.vector for d in straight} | {f"{d.name}.scale": d.scale for d in straight}
+    run_folder.write_arrays(encoded.trained.folder / "latents.npz", z=encoded.z, logits=encoded.logits)
+    run_folder.write_arrays(encoded.trained.folder / "directions.npz", **arrays)
+
+
+def _train_codes(encoded):
+    """Codes of the training items: (M, D)."""
+    return encoded.z[encoded.trained.rows("train")]
+
+
+def fitted(encoded, spec):
+    """The directions that one spec names: "lda", "pca:2", "lda@rest:dog" for a contrast of its own, "target:age"."""
+    if spec.startswith(TARGET):
+        return [_towards(encoded, spec.removeprefix(TARGET))]
+    kind, _, contrast = spec.partition("@")
+    sides = directions.contrast(contrast, encoded.trained.classes) if contrast else encoded.sides
+    found = directions.fit_directions(encoded.evidence(sides), [kind])
+    if not contrast:
+        return found
+    ending = re.sub(r"[^\w-]+", "-", contrast.removeprefix("rest:"))
+    return [replace(d, name=f"{d.name}.{ending}", sides=contrast) for d in found]
+
+
+def _towards(encoded, column):
+    """The direction along which a column of the table grows. InputError if there is no such column of numbers."""
+    numbers = encoded.trained.table.select_dtypes(["number", "bool"])
+    if column not in numbers:
+        raise InputError(f"The table has no column of numbers {column!r}: choose from {', '.join(numbers)}.")
+    rows = encoded.trained.rows("train")
+    return directions.along_target(column, encoded.z[rows], numbers[column].to_numpy(float)[rows])
+
+
+def default_specs(classes):
+    """What is walked unasked: every kind, and one class against the rest where there are more than two."""
+    several = 2 < len(classes) <= MOST_CLASSES
+    return (*DEFAULT, *(f"lda@rest:{c}" for c in classes if several))
+
+
+def describe_directions(encoded):
+    """What is known of every direction: title, note, contrast, stability, AUC, Cohen's d, cosine with the main one."""
+    return {name: _one_direction(encoded, d) for name, d in encoded.directions.items()}
+
+
+def _one_direction(encoded, direction):
+    """What `about` tells of one direction, judged by its own contrast."""
+    sides, kind = encoded.sides_of(direction), directions.DIRECTIONS.get(direction.kind)
+    found = {"title": _title(direction, sides), "contrast": _told(direction, sides), "kind": direction.kind}
+    found["note"] = kind.note if kind else "The direction along which this column of the table grows."
+    steady = kind and direction.kind not in ("head", "gradient", "dims")
+    found["stability"] = stability(encoded.evidence(sides), direction.kind, encoded.rng) if steady else None
+    if direction.vector is None:
+        return found | {"auc": None, "cohens_d": None, "cosine": None}
+    held = encoded.evidence(sides, "valid")
+    auc, d = directions.class_separation(held.z @ direction.vector, held.last)
+    cosine = float(direction.vector @ encoded.way.vector)
+    return found | {"auc": float(auc), "cohens_d": float(d), "cosine": cosine}
+
+
+def _told(direction, sides):
+    """The contrast of a direction in words: "cat to dog", or "rest to dog" for one class against the rest."""
+    return direction.sides.replace(":", " to ", 1) if direction.sides.startswith(directions.REST) else str(sides)
+
+
+def _title(direction, sides):
+    """What a direction is called in a sentence: its kind, its number, its own contrast."""
+    kind = directions.DIRECTIONS.get(direction.kind)
+    if kind is None:
+        return direction.name
+    number = f" {direction.name.partition('.')[0].rpartition('_')[2]}" if kind.many else ""
+    one = direction.sides.startswith(directions.REST)
+    own = f", {sides.last[0]} against the rest" if one else f", {sides}" if direction.sides else ""
+    return f"{kind.title}{number}{own}"

@@ -1,0 +1,167 @@
+"""The walks of `navigate`: every direction from the same starts, all meters, the null, and what each walk changes."""
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from xaae.experiment import run_folder
+from xaae.latent_nav import directions, films, naming, plots, walks
+from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat
+
+NULL_STARTS, NULL_FRAMES, OTHER_STARTS, STRIP_STARTS, STRIP_EVERY = 8, 5, 8, 6, 2
+SHARES = {"clear": 1 / 2, "none": 1 / 9, "meter_error": 1 / 6}  # of the planted shift: 45, 10 and 15 of 90 degrees
+
+
+def walk_directions(encoded, starts):
+    """Walk every direction and the null; the sections walk, naming and planted of `navigate.json`."""
+    trained, alpha = encoded.trained, walks.alphas()
+    chance = _null(encoded, starts[:NULL_STARTS])
+    spread = naming.spreads(encoded.model, encoded.z[trained.rows("valid")], encoded.meters, encoded.rng)
+    numbers, tables = {}, {}
+    for name in tqdm(encoded.directions, "walks", leave=False, disable=None):
+        rows = starts if name == encoded.main else starts[:OTHER_STARTS]
+        walk = one_walk(encoded, name, rows, alpha)
+        tables[name] = naming.naming_table(walk.readings, alpha, spread, chance, encoded.meters, encoded.rng)
+        numbers[name] = _walk_numbers(encoded, walk, tables[name], encoded.sides_of(encoded.directions[name]))
+        _keep_walk(encoded, name, walk, rows)
+    _forget_others(encoded)
+    frames = {"direction": encoded.main, "starts": len(starts), "frames": len(alpha)}
+    frames |= {"random_directions": len(chance[encoded.meter.name])}
+    frames |= {"random_change": median_size(chance[encoded.meter.name])}
+    frames |= {"random_span_deg": median_size(chance["rotation"])}
+    told = {
+        n: {"sentence": naming.naming_sentence(t, encoded.meters), "named": named(t), "meters": t}
+        for n, t in tables.items()
+    }
+    return {"walk": numbers[encoded.main] | frames | {"by_direction": numbers}, "naming": told} | _planted(
+        encoded, starts
+    )
+
+
+def named(table):
+    """Names of the meters that a walk changes beyond chance, strongest first."""
+    return [row["meter"] for row in table if row["named"]]
+
+
+def median_size(values):
+    """Median of |values|."""
+    return float(np.median(np.abs(values)))
+
+
+def one_walk(encoded, name, rows, alpha):
+    """The Walk along one direction from table rows."""
+    target = encoded.trained.classes.index(encoded.sides_of(encoded.directions[name]).last[-1])
+    return walks.walk(
+        encoded.model,
+        encoded.codes(rows),
+        encoded.one_hot(rows),
+        encoded.directions[name],
+        alpha,
+        encoded.meters,
+        target,
+    )
+
+
+def _null(encoded, starts):
+    """What random directions at right angles to the main one do to every meter; kept in `walks/random.npz`."""
+    k, z = encoded.trained.config["random_directions"], encoded.z[encoded.trained.rows("train")]
+    chosen = directions.random_directions(k, z, encoded.rng, encoded.way)
+    changes = naming.null(encoded.model, encoded.codes(starts), chosen, walks.alphas(NULL_FRAMES), encoded.meters)
+    cosine = np.array([d.vector @ encoded.way.vector for d in chosen])
+    arrays = {f"change.{name}": change for name, change in changes.items()}
+    run_folder.write_arrays(encoded.trained.folder / "walks" / "random.npz", cosine=cosine, **arrays)
+    return changes
+
+
+def _walk_numbers(encoded, walk, table, sides):
+    """What one walk says of the planted factor, of rotation, of the decision and of the discriminator."""
+    by_meter = {row["meter"]: row for row in table}
+    own, turn = by_meter[encoded.meter.name], by_meter["rotation"]
+    spans = np.abs(
+        encoded.meters["rotation"].between(walk.readings["rotation"][:, 0], walk.readings["rotation"][:, -1])
+    )
+    decided = walk.probability.argmax(-1)
+    there = walk.probability[..., [encoded.trained.classes.index(c) for c in sides.last]].sum(-1)
+    return {
+        "meter": own["meter"],
+        "unit": own["unit"],
+        "change": own["change"],
+        "change_ci": own["change_ci"],
+        "change_words": own["words"],
+        "spearman": own["spearman"],
+        "p_value": own["p"],
+        "match": float(np.median(walk.match[:, -1])),
+        "probability_first": float(there[:, 0].mean()),
+        "probability_last": float(there[:, -1].mean()),
+        "accepted": None if walk.discriminator is None else float((walk.discriminator > encoded.floor).mean()),
+        "flips": float((decided[:, 0] != decided[:, -1]).mean()),
+        "rotation_span_deg": float(np.median(spans)),
+        "rotation_span_deg_ci": walks.median_interval(spans, encoded.rng),
+        "rotation_spearman": turn["spearman"],
+    }
+
+
+def _planted(encoded, starts):
+    """How far the factor was planted, in its meter's unit, what follows for thresholds, and the error of gate 1."""
+    trained, bias = encoded.trained, encoded.trained.bias
+    x, middles = trained.upright(starts), list(bias.middles().values())
+    shift = walks.planted_shift(x, trained.plant, middles[0], middles[-1], encoded.meter)
+    limits = {name: share * abs(shift) for name, share in SHARES.items()}
+    error = walks.reconstruction_error(encoded.model, x, trained.plant, bias.grid(), encoded.meter)
+    about = {"meter": encoded.meter.name, "unit": encoded.meter.unit, "shift": shift, "limits": limits}
+    rule = vars(naming.RULE)
+    return {"planted": about, "meter": {"reconstruction_error": error}, "thresholds": {"naming": dict(rule)}}
+
+
+# ---- what is kept -----------------------------------------------------------------------------------------------
+
+
+def _forget_others(encoded):
+    """Walks of an earlier navigation along other directions are removed: the report shows all that are there."""
+    for path in (encoded.trained.folder / "walks").iterdir():
+        if path.stem not in (*encoded.directions, "random"):
+            path.unlink()
+
+
+def _keep_walk(encoded, name, walk, rows):
+    """One walk as `walks/NAME.npz`, as a strip `.png` and as films `.gif` and `.mp4`."""
+    frames, folder = run_folder.as_pictures(walk.frames), encoded.trained.folder / "walks"
+    arrays = {"alpha": walk.alpha, "match": walk.match, "probability": walk.probability, "start": rows}
+    arrays |= {"discriminator": walk.discriminator} if walk.discriminator is not None else {}
+    arrays |= {f"meter.{meter}": reading for meter, reading in walk.readings.items()}
+    heats = {f"heat.{kind}": walk_heat(walk.frames, kind).astype(np.float32) for kind in HEATS}
+    run_folder.write_arrays(
+        folder / f"{name}.npz", frames=frames, start_image=encoded.planted_images(rows), **arrays, **heats
+    )
+    _pictures(encoded, folder / name, name, frames, walk, heats["heat.integral"])
+
+
+def _pictures(encoded, path, name, frames, walk, heat):
+    """The strip and the films of one walk."""
+    some = np.s_[:STRIP_STARTS, ::STRIP_EVERY]
+    reading, digits, last = walk.readings[encoded.meter.name], encoded.meter.digits, encoded.trained.classes[-1]
+    captions = [
+        [f"{r:.{digits}f}  {p:.2f}" for r, p in zip(*pair, strict=True)]
+        for pair in zip((reading - reading[:, :1])[some], walk.probability[..., -1][some], strict=True)
+    ]
+    title = f"Walk along {name}: change of {encoded.meter.name} ({encoded.meter.unit}), probability of {last}"
+    plots.strip(frames[some], captions, title, heat[:STRIP_STARTS]).savefig(path.with_name(f"{name}.png"), dpi=110)
+    if name == encoded.main or encoded.films:
+        films.keep(path, frames)
+
+
+def between(encoded, pairs, curved=False, frames=21):
+    """Interpolations from one item to another, in `interpolations/`: pairs of table rows; along the arc if curved."""
+    folder, way = encoded.trained.folder / "interpolations", spherical if curved else linear
+    for a, b in pairs:
+        codes = way(encoded.codes([a]), encoded.codes([b]), frames)
+        decoded = walks.decode_codes(encoded.model, codes)
+        looked = {"probability": walks.second_look(encoded.model, decoded)}
+        looked["discriminator"] = walks.discriminator_scores(encoded.model, codes, encoded.one_hot([a]))
+        readings = {f"meter.{n}": r for n, r in walks.measure_all(decoded, encoded.meters).items()}
+        shown, name = run_folder.as_pictures(decoded), f"{a}-{b}-{'spherical' if curved else 'linear'}"
+        arrays = {"share": np.linspace(0, 1, frames), "row": np.array([a, b])}
+        run_folder.write_arrays(folder / f"{name}.npz", frames=shown, **arrays, **looked, **readings)
+        captions = [[f"{p:.2f}" for p in looked["probability"][0, ::STRIP_EVERY, -1]]]
+        title = f"From item {a} to item {b}: probability of {encoded.trained.classes[-1]}"
+        plots.strip(shown[:, ::STRIP_EVERY], captions, title).savefig(folder / f"{name}.png", dpi=110)
+        films.keep(folder / name, shown)

@@ -1,0 +1,189 @@
+"""Every number the report shows, gathered from the run folder's files under plain names."""
+
+import numpy as np
+
+from xaae.report.run.conclusions import reading
+from xaae.report.shared.folder import RunFolder, clean
+
+SETTINGS = (
+    "dataset",
+    "dataset_note",
+    "arm",
+    "factor",
+    "factor_about",
+    "seed",
+    "preset",
+    "device",
+    "precision",
+    "classes",
+    "ranges",
+)
+AAE = (
+    "valid_accuracy",
+    "valid_precision",
+    "valid_recall",
+    "recon_mse",
+    "parameters",
+    "epochs",
+    "seconds",
+    "images_per_second",
+)
+BASELINE = ("valid_accuracy", "valid_precision", "valid_recall", "parameters", "pretrained", "note", "seconds")
+WALK = (
+    "direction",
+    "meter",
+    "unit",
+    "change",
+    "change_ci",
+    "change_words",
+    "spearman",
+    "random_change",
+    "p_value",
+    "match",
+    "starts",
+    "frames",
+    "random_directions",
+    "probability_first",
+    "probability_last",
+    "accepted",
+    "flips",
+    "rotation_span_deg",
+    "rotation_span_deg_ci",
+    "rotation_spearman",
+    "random_span_deg",
+    "by_direction",
+)
+PLANTED = ("meter", "unit", "shift", "limits")
+IMPACT = ("spearman", "within_class_spearman", "slope")
+HEALTH = (
+    "items",
+    "dimensions",
+    "sliced_wasserstein",
+    "sliced_wasserstein_expected",
+    "effective_rank",
+    "participation_ratio",
+    "eigenvalues",
+    "henze_zirkler_p",
+    "normality_rejected_share",
+    "dead_share",
+    "probe_r2",
+    "probe_balanced_accuracy",
+    "dci",
+)
+COUNTERFACTUAL = (
+    "items",
+    "flipped",
+    "flipped_when_seen",
+    "accepted",
+    "acceptance_floor_percentile",
+    "distance",
+    "nearest_other",
+    "shorter",
+    "sentence",
+)
+NAVIGATE = ("naming", "thresholds", "directions")  # tables by name
+
+
+def gather_summary(run: RunFolder) -> dict:
+    """The summary of a run: nested, JSON-ready, with None for what no file holds."""
+    train, navigate, explain = (run.json(f"{part}.json") for part in ("train", "navigate", "explain"))
+    planted, meter = _keys(navigate.get("planted"), PLANTED), _keys(navigate.get("meter"), ("reconstruction_error",))
+    found = {
+        **navigate,
+        "run": run.path.resolve().name,
+        **{key: run.config.get(key) for key in SETTINGS},
+        "boundary": _boundary(run.ranges),
+        "items": train.get("items") or {},
+        "seconds": _seconds(train, navigate, explain),
+        "aae": _keys(train.get("aae"), AAE),
+        "baseline": _keys(train.get("baseline"), BASELINE),
+        "walk": _walk(run, navigate.get("walk") or {}, planted, meter),
+        "planted": planted,
+        "meter": meter,
+        **{key: navigate.get(key) or {} for key in NAVIGATE},
+        "dimensions": navigate.get("dimensions") or [],
+        "impact": _keys(navigate.get("impact"), (*IMPACT, *(f"baseline_{key}" for key in IMPACT))),
+        "counterfactual": _keys(navigate.get("counterfactual"), COUNTERFACTUAL),
+        "health": _keys(navigate.get("health"), HEALTH),
+        "correlations": _rows(run, "correlations.csv"),
+        "response": explain.get("response") or {},
+        "spurious_score": _keys(explain.get("spurious_score"), ("aae", "baseline")),
+        "gradcam": _keys(explain.get("gradcam"), ("unrotated_ncc",)),
+        "versions": run.config.get("versions") or {},
+    }
+    return clean(found | _in_degrees(found))
+
+
+def _keys(found: dict | None, names: tuple[str, ...]) -> dict:
+    """`found` with every one of `names` present, None where it is missing; further keys are kept."""
+    return {**dict.fromkeys(names), **(found or {})}
+
+
+def _rows(run: RunFolder, name: str) -> list[dict]:
+    """The rows of a table as dicts; [] if there is none."""
+    table = run.table(name)
+    return [] if table is None else table.to_dict("records")
+
+
+def _in_degrees(found: dict) -> dict:
+    """The keys whose names carry degrees, filled where the planted factor has that unit, None elsewhere."""
+    own = (found["factor_about"] or {}).get("unit", "degrees") == "degrees"
+    impact, meter = found["impact"], found["meter"]
+    slopes = {f"{before}slope_deg": impact[f"{before}slope"] if own else None for before in ("", "baseline_")}
+    error = {"reconstruction_error_deg": meter["reconstruction_error"] if own else None}
+    return {
+        "boundary_deg": found["boundary"] if own else None,
+        "impact": impact | slopes,
+        "meter": meter | error,
+    }
+
+
+def _walk(run: RunFolder, walk: dict, planted: dict, meter: dict) -> dict:
+    """The walk's scores, the null counted again from the file of random directions, and how to read them."""
+    walk, changes = _keys(walk, WALK), random_changes(run)
+    scores = {
+        name: {**score, "random_at_least_as_far": _at_least(changes, score.get("change"))}
+        for name, score in (walk["by_direction"] or {}).items()
+    }
+    counted = {"random_directions": len(changes)} if len(changes) else {}
+    return walk | counted | {"by_direction": scores, "reading": reading(walk, planted, meter)}
+
+
+def random_changes(run: RunFolder) -> np.ndarray:
+    """How far each random direction changes the planted factor's meter: (R,) >= 0, without those not measured."""
+    name = f"change.{run.meter_name}"
+    random = run.arrays("walks/random.npz", name)
+    return np.empty(0) if random is None else np.abs(random[name][np.isfinite(random[name])])
+
+
+def _at_least(changes: np.ndarray, change: float | None) -> int | None:
+    """How many of the random directions' `changes` are as large as `change`."""
+    return None if change is None or not len(changes) else int((changes >= abs(change)).sum())
+
+
+def _boundary(ranges: dict) -> float | None:
+    """The value at which two classes' planted ranges meet; None if they overlap or are far apart."""
+    (low, high), *rest = sorted(ranges.values()) or [(0, 0)]
+    return high if len(rest) == 1 and low < high == rest[0][0] < rest[0][1] else None
+
+
+def _spent(part) -> float | None:
+    """Seconds of one part: a number, or a dict of numbers (its "total", else their sum); None if there is none."""
+    if isinstance(part, dict):
+        if "total" in part:
+            return _spent(part["total"])
+        known = [value for value in map(_spent, part.values()) if value is not None]
+        return sum(known) if known else None
+    return float(part) if isinstance(part, (int, float)) and not isinstance(part, bool) else None
+
+
+def _seconds(train: dict, navigate: dict, explain: dict) -> dict:
+    """Seconds per command and their sum."""
+    training = train.get("seconds") or {name: (train.get(name) or {}).get("seconds") for name in ("aae", "baseline")}
+    parts = {
+        "train": _spent(training),
+        "navigate": _spent(navigate.get("seconds")),
+        "explain": _spent(explain.get("seconds")),
+    }
+    known = [value for value in parts.values() if value is not None]
+    return {**parts, "total": sum(known) if known else None}

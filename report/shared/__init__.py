@@ -1,0 +1,1 @@
+"""What all pages share: reading files, words, charts, pictures."""

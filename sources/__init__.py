@@ -1,0 +1,1 @@
+"""Where items come from: named datasets and readers of file formats."""

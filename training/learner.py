@@ -1,0 +1,173 @@
+"""Fitting: a fastai Learner for the AAE, its stages, and the ResNet34 it is set beside."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import fastai.callback.progress
+import fastai.callback.schedule  # noqa: F401  (patches fit_one_cycle and lr_find onto the Learner)
+import pandas as pd
+import torch
+from fastai.callback.channelslast import ChannelsLast
+from fastai.callback.progress import CSVLogger
+from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
+from fastai.callback.training import GradientAccumulation
+from fastai.learner import Learner
+from fastai.vision.learner import vision_learner
+from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision, MulticlassRecall
+from torchvision.models import resnet34
+
+from xaae import model as models
+from xaae.callbacks import (
+    PARTS,
+    AAELoss,
+    Adversarial,
+    BFloat16,
+    CodeMoments,
+    DiscriminatorAccuracy,
+    EpochLine,
+    KeepInput,
+    LossPart,
+    SampleGrid,
+    TorchMetric,
+)
+
+HEALTH = ("valid_discriminator_accuracy", "valid_code_cov_error")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One fit: its epochs, learning rate (None: `lr_find`), loss weights, and when to stop early (patience)."""
+
+    name: str
+    epochs: int
+    lr: float | None
+    reconstruction: float
+    adversarial: float
+    classification: float
+    accumulate: int = 0
+    patience: int = 0
+
+
+def default_stages(epochs, lr=3e-3, reconstruction=30.0, adversarial=0.2, classification=0.1):
+    """One stage in which all parts of the loss are at work."""
+    return [Stage("all", epochs, lr, reconstruction, adversarial, classification)]
+
+
+def class_metrics(classes):
+    """Accuracy, precision and recall (mean over classes) by torchmetrics."""
+    kinds = {"accuracy": MulticlassAccuracy, "precision": MulticlassPrecision, "recall": MulticlassRecall}
+    average = {"accuracy": "micro"}
+    return [TorchMetric(n, kind(num_classes=classes, average=average.get(n, "macro"))) for n, kind in kinds.items()]
+
+
+def _autoencoder_parameters(model):
+    """The weights that the autoencoder's optimiser moves: all but the discriminator's."""
+    rest = [model.encoder, model.decoder, model.head]
+    return [[p for part in rest for p in part.parameters() if p.requires_grad]]
+
+
+def _precision_callbacks(precision):
+    """bf16 with channels last, or nothing for fp32."""
+    return [ChannelsLast(), BFloat16()] if precision == "bf16" else []
+
+
+def fast_precision(device):
+    """ "bf16" where the device computes it in hardware, else "fp32"."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    has = (getattr(torch.cpu, f"_is_{feature}_supported", lambda: False)() for feature in ("avx512_bf16", "amx_tile"))
+    return "bf16" if device.type == "cpu" and any(has) else "fp32"
+
+
+def aae_learner(dls, model, folder, game=None, distance=None, precision="fp32"):
+    """The Learner of an AAE: named losses, class metrics and latent health in its log, sample grids in `folder`."""
+    loss = AAELoss(distance=distance) if distance else AAELoss()
+    metrics = [*map(LossPart, PARTS), *class_metrics(model.classes)]
+    health = [DiscriminatorAccuracy(), CodeMoments("mean"), CodeMoments("covariance")]
+    watch = [SampleGrid(Path(folder) / "samples"), EpochLine(["valid_reconstruction", "valid_accuracy", *HEALTH])]
+    cbs = [KeepInput(), game or Adversarial(), *watch, *_precision_callbacks(precision)]
+    learn = Learner(
+        dls,
+        model,
+        loss,
+        metrics=metrics + health,
+        cbs=cbs,
+        splitter=_autoencoder_parameters,
+        path=folder,
+        model_dir="checkpoints",
+    )
+    learn.recorder.train_metrics = True
+    return learn
+
+
+def _stage_callbacks(stage):
+    """fastai's callbacks that a stage asks for."""
+    cbs = [CSVLogger(f"history_{stage.name}.csv")]
+    if stage.accumulate:
+        cbs.append(GradientAccumulation(stage.accumulate))
+    if stage.patience:
+        best = {"monitor": "valid_loss", "min_delta": 1e-4}
+        cbs += [SaveModelCallback(fname=stage.name, **best), EarlyStoppingCallback(patience=stage.patience, **best)]
+    return cbs
+
+
+def fit_aae(learn, stages):
+    """Train the AAE stage by stage; returns the history (one row an epoch) and writes it to `history.csv`."""
+    for stage in stages:
+        learn.loss_func.reconstruction, learn.loss_func.classification = stage.reconstruction, stage.classification
+        learn.adversarial.weight = stage.adversarial
+        lr = stage.lr or learn.lr_find(show_plot=False).valley
+        learn.fit_one_cycle(stage.epochs, lr, cbs=_stage_callbacks(stage))
+    return _join_histories(learn.path, "history.csv", [s.name for s in stages])
+
+
+def _join_histories(folder, name, stages):
+    """The stages' CSV logs as one table with the columns epoch and stage, epochs counted on."""
+    logs = [Path(folder) / f"history_{stage}.csv" for stage in stages]
+    tables = [pd.read_csv(log).assign(stage=stage) for log, stage in zip(logs, stages, strict=True)]
+    history = pd.concat(tables, ignore_index=True).assign(epoch=lambda t: range(1, len(t) + 1))
+    history = history[["epoch", "stage", *(c for c in history if c not in ("epoch", "stage"))]]
+    history.to_csv(Path(folder) / name, index=False)
+    for log in logs:
+        log.unlink()
+    return history
+
+
+def _pretrained_or_not(make):
+    """`make(pretrained=True)`, or `make(pretrained=False)` and the reason if the weights cannot be had."""
+    try:
+        return make(pretrained=True), True, "ImageNet weights"
+    except Exception as e:  # a download can fail in many ways; the cure is the same
+        return (
+            make(pretrained=False),
+            False,
+            f"trained from scratch (ImageNet weights could not be fetched: {type(e).__name__})",
+        )
+
+
+def baseline_learner(dls, classes, channels, folder, precision="fp32", pretrained=True):
+    """A ResNet34 by `vision_learner` on the same items; (Learner, are its weights ImageNet's, one line on that)."""
+    make = partial(vision_learner, dls, resnet34, n_out=classes, n_in=channels, normalize=False, path=folder)
+    cbs = [EpochLine(["train_loss", "valid_loss", "accuracy"]), *_precision_callbacks(precision)]
+    make = partial(make, metrics=class_metrics(classes), cbs=cbs, model_dir="checkpoints")
+    if pretrained:
+        learn, has, note = _pretrained_or_not(make)
+    else:
+        learn, has, note = make(pretrained=False), False, "trained from scratch, as asked"
+    learn.model = models.baseline(classes, channels, learn.model)
+    return learn, has, note
+
+
+def fit_baseline(learn, epochs, pretrained, lr=2e-3):
+    """Fine-tune a pretrained ResNet34 or train a new one; its log goes to `baseline_history.csv`."""
+    log = CSVLogger("history_baseline.csv")
+    if pretrained:
+        learn.freeze()
+        learn.fit_one_cycle(1, lr, cbs=CSVLogger("history_head.csv"))
+        learn.unfreeze()
+        learn.fit_one_cycle(max(1, epochs - 1), slice(lr / 100, lr / 4), cbs=log)
+        return _join_histories(learn.path, "baseline_history.csv", ["head", "baseline"])
+    learn.unfreeze()
+    learn.fit_one_cycle(epochs, lr, cbs=log)
+    return _join_histories(learn.path, "baseline_history.csv", ["baseline"])

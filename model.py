@@ -4,6 +4,7 @@ Shapes: x (B, C, H, W) in [0, 1], x_hat the same, z (B, D), logits (B, K).
 """
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -25,7 +26,12 @@ NONLINEARITIES = {
     "silu": nn.SiLU,
 }
 PRIORS = ("normal", "class")
-KINDS = {}  # what a saved file can hold, by name; every AAE enters itself when its class is made
+ARCHITECTURES = {  # what a saved file can hold: name -> where its class, or the function that builds it, is
+    "AAE": "xaae.model:AAE",
+    "ThesisAAE": "xaae.training.thesis:ThesisAAE",
+    "ConvNet": "xaae.training.convnet:ConvNet",
+    "baseline": "xaae.model:baseline",
+}
 SMALLEST, LARGEST = 16, 512
 
 
@@ -119,14 +125,7 @@ def _prior_means(prior, classes, encoding_dims):
     return means
 
 
-class Registered(nn.Module):
-    """A model class that `load` finds by its name once its module is imported."""
-
-    def __init_subclass__(cls):
-        KINDS[cls.__name__] = cls
-
-
-class AAE(Registered):
+class AAE(nn.Module):
     """Adversarial autoencoder with a classifier head on its code (Makhzani et al. 2015; thesis, chapter 7).
 
     input_size: pixels, square, 16 to 512. input_channels: any. encoding_dims: D. step_channels: channels of the first
@@ -216,16 +215,19 @@ def baseline(classes=2, input_channels=3, network=None):
     return network
 
 
-KINDS["baseline"] = baseline
-
-
 def save(model, path):
     """Write the weights and the arguments that rebuild `model` to one safetensors file; nothing is pickled."""
-    kind = type(model).__name__ if isinstance(model, Registered) else "baseline"
+    name = type(model).__name__ if type(model).__name__ in ARCHITECTURES else "baseline"
     if not isinstance(model.arguments.get("nonlinearity", ""), str):
         raise InputError("Only a model whose nonlinearity was given by name can be saved: pass one of NONLINEARITIES.")
     weights = {name: w.detach().cpu().contiguous() for name, w in model.state_dict().items()}
-    save_file(weights, path, {"model": kind, "arguments": json.dumps(model.arguments)})
+    save_file(weights, path, {"model": name, "arguments": json.dumps(model.arguments)})
+
+
+def architecture(name):
+    """The class or function that builds the architecture called `name`. KeyError if there is none of that name."""
+    module, _, builder = ARCHITECTURES[name].partition(":")
+    return getattr(import_module(module), builder)
 
 
 def load(path):
@@ -235,7 +237,7 @@ def load(path):
     try:
         with safe_open(path, "pt") as f:
             about, weights = f.metadata(), {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
-        model = KINDS[about["model"]](**json.loads(about["arguments"]))
+        model = architecture(about["model"])(**json.loads(about["arguments"]))
         model.load_state_dict(weights)
     except (SafetensorError, KeyError, TypeError, RuntimeError) as e:
         raise InputError(f"{path} holds no model of this project ({type(e).__name__}): train it again.") from e

@@ -1,4 +1,4 @@
-"""The one call: `explain(model, x, method, target)`. The families that it imports enter their methods into METHODS."""
+"""The one call: `explain(model, x, method, target)`."""
 
 from contextlib import nullcontext
 
@@ -6,9 +6,6 @@ import numpy as np
 import torch
 
 from xaae.explain.method import find_method
-from xaae.explain.methods import (
-    visualisation,  # noqa: F401
-)
 from xaae.explain.network import needs
 from xaae.explain.network.subject import Ask, Subject, asking
 
@@ -51,6 +48,17 @@ def explain(
             parts = zip(x.split(batch_size), targets.split(batch_size), strict=True)
             maps = [how.attribute(Ask(subject, *part, background, seed, batch_size), **parameters) for part in parts]
     return _as_array(how.name, torch.cat([m.detach() for m in maps]) if len(maps) > 1 else maps[0].detach(), x)
+
+
+def class_maps(model, x, method="shap_deep", classes=None, **given):
+    """Maps of x for several classes, whatever the network says: a list with an array (B, C, ...) for each class.
+
+    model: a network or a Subject. classes: numbers, or names if a Subject knows them; None for all. given: what
+    `explain` takes, such as background=. Errors are those of `explain`.
+    """
+    subject = model if isinstance(model, Subject) else Subject(model, x)
+    classes = range(subject.outputs) if classes is None else classes
+    return [explain(subject, x, method, each, **given) for each in classes]
 
 
 def _as_array(name, maps, x):

@@ -1,6 +1,5 @@
 """The registry in words: one method a line, all about one, and a TOML file that runs them all."""
 
-from xaae.explain import call  # noqa: F401  (its methods enter the registry)
 from xaae.explain.method import METHODS, find_method
 from xaae.explain.network.needs import NEEDS
 

@@ -12,7 +12,6 @@ from xaae.experiment.errors import InputError
 from xaae.explain import listing
 from xaae.explain.answers import draw_answers, run_and_keep, write_cases
 from xaae.explain.plan import make_plan
-from xaae.explain.planted_response import IMPORTS
 from xaae.explain.process import runner, status
 from xaae.explain.process.case import Case, plugins
 from xaae.explain.process.runner import Job
@@ -190,7 +189,7 @@ def _find_cases(trained, network, model, along):
     if network:
         return [Case("network", function=network, classes=classes)]
     aae, baseline = (
-        Case(name, weights=str(trained.folder.absolute() / f"{file}.safetensors"), imports=IMPORTS, classes=classes)
+        Case(name, weights=str(trained.folder.absolute() / f"{file}.safetensors"), classes=classes)
         for name, file in (("aae", "model"), ("baseline", "baseline"))
     )
     if along:

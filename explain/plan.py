@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass, field
 
 from xaae.experiment.errors import InputError
-from xaae.explain import call  # noqa: F401  (its methods enter the registry)
 from xaae.explain.method import KINDS, METHODS, find_method
 
 QUICK = {  # a method or two of each kind, half a minute for both models of a run on two cores

@@ -13,14 +13,13 @@ from xaae.explain.process import runner
 from xaae.training.trained_run import fast, generator, open_trained_run
 
 ITEMS, PICTURES, SHOWN = 200, 6, 5
-IMPORTS = ("xaae.training.thesis",)  # where models are defined besides `model`
 
 
 def answer_to_factor(run):
     """Write `explanations/` and `explain.json` into the run folder."""
     began = time.perf_counter()
     trained = open_trained_run(run)
-    runner.processes(IMPORTS)  # what the methods need loads meanwhile
+    runner.processes()  # what the methods need loads meanwhile
     networks = {"aae": trained.model()} | ({"baseline": trained.model("baseline")} if trained.has_baseline() else {})
     rng = generator(trained.config, 4)
     rows = trained.starts(ITEMS, rng)

@@ -56,10 +56,10 @@ def run_tutorial(
     run_folder.write_json(folder / "config.json", trained.config)
     trained.table.to_csv(folder / "items.csv", index=False)
     found = _train(trained)
-    trained = time.perf_counter()
+    trained_by = time.perf_counter()
     network = models.load(folder / WEIGHTS).to(default_device())
     found |= explain_by_shap(network, question, trained.classes, folder, explainer, seed)
-    found["seconds"] |= {"shap": time.perf_counter() - trained, "total": time.perf_counter() - began}
+    found["seconds"] |= {"shap": time.perf_counter() - trained_by, "total": time.perf_counter() - began}
     run_folder.write_json(folder / "tutorial.json", trained.config | found)
     return folder, trained.config | found
 

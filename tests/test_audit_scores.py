@@ -188,7 +188,6 @@ def test_a_sweep_has_every_combination_and_names_them():
 
 
 def test_cams_of_small_pictures_look_at_a_later_stage():
-    from xaae.explain import call  # noqa: F401  (enters the methods)
 
     assert plan.method_parameters(find_method("gradcam"), "baseline", 32) == {"layer": plan.CAM_STAGE}
     assert (

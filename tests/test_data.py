@@ -120,7 +120,7 @@ FACTORS = [("rotation", 0), ("brightness", 1e-6), ("blur", 0.01)]  # a blur reac
 def test_a_batch_is_rendered_at_once_and_as_its_items_would_be(loaded, monkeypatch, factor, bound):
     table, found = loaded
     planted, asked, whole = biases.make_bias(CLASSES, factor=factor), [], data.render_items
-    monkeypatch.setattr(data, "render", lambda p, rows, *more: asked.append(rows) or whole(p, rows, *more))
+    monkeypatch.setattr(data, "render_items", lambda p, rows, *more: asked.append(rows) or whole(p, rows, *more))
     table = data.plant(table, planted)
     dls = data.dataloaders(table, found, planted, CLASSES, bs=16)
     asked.clear()

@@ -49,7 +49,7 @@ def flat():
 """
 PLUGIN = """
 import torch
-from explain.method import method
+from xaae.explain import method
 
 @method("gradient", "Brightness", "none", "the input itself", shows="size")
 def brightness(ask, *, power=1.0):

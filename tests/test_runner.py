@@ -31,7 +31,7 @@ def small():
 BAD = """
 import ctypes, os, signal, subprocess, sys, time
 import torch
-from explain.method import method
+from xaae.explain import method
 
 @method("gradient", "Sleeps in C", "none", "nothing")
 def sleeps(ask):

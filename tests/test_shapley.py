@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from xaae import model as models
 from xaae.benchmarks.networks import SignalNet, VolumeNet, settle
 from xaae.experiment.errors import InputError
-from xaae.explain.call import explain
+from xaae.explain.call import class_maps, explain
 from xaae.explain.method import METHODS, Refusal
-from xaae.explain.methods.shapley import class_maps, shap_figure
+from xaae.explain.methods.shapley import shap_figure
 from xaae.explain.network.subject import Subject
 
 

@@ -107,7 +107,7 @@ def test_build_writes_what_draw_draws(tmp_path):
 def test_build_draws_once_for_the_same_settings(tmp_path, monkeypatch):
     table = synthpets.build_synthpets(tmp_path / "pets", 4, 16)
     (tmp_path / "pets" / "notes.txt").write_text("mine")
-    monkeypatch.setattr(synthpets, "picture", None)
+    monkeypatch.setattr(synthpets, "draw_picture", None)
     pd.testing.assert_frame_equal(synthpets.build_synthpets(tmp_path / "pets", 4, 16), table)
 
 
@@ -120,7 +120,7 @@ def test_build_replaces_synthpets_of_other_settings(tmp_path):
 def test_a_build_that_fails_leaves_everything_as_it_was(tmp_path, monkeypatch):
     table = synthpets.build_synthpets(tmp_path / "pets", 4, 16)
     with monkeypatch.context() as patch, pytest.raises(TypeError):
-        patch.setattr(synthpets, "picture", None)
+        patch.setattr(synthpets, "draw_picture", None)
         synthpets.build_synthpets(tmp_path / "pets", 6, 16)
     assert os.listdir(tmp_path) == ["pets"]
     pd.testing.assert_frame_equal(synthpets.build_synthpets(tmp_path / "pets", 4, 16), table)

@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from xaae.callbacks import EpochLine
 from xaae.experiment.errors import InputError
-from xaae.model import Registered, check_size
+from xaae.model import check_size
 from xaae.training import learner as fitting
 
 LINE = ["train_mean_loss", "valid_loss", "train_accuracy", "valid_accuracy", "valid_precision", "valid_recall"]
 
 
-class ConvNet(Registered):
+class ConvNet(nn.Module):
     """x (B, C, S, S) in [0, 1] -> logits (B, K): three blocks of convolution, ReLU, max pool, dropout; dense head.
 
     classes: K. input_size: pixels a side, 16 to 512. width: channels of the first block, doubled in each. dropout: of

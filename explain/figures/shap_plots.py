@@ -7,6 +7,7 @@ import torch
 from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
+from xaae.explain.call import class_maps
 from xaae.explain.method import Refusal
 from xaae.explain.methods import shapley
 from xaae.explain.network.subject import Subject
@@ -54,7 +55,7 @@ def values(network, question, explainer, seed):
     print(f"SHAP: {CALLED[explainer]}, {len(question.x)} items for {subject.outputs} classes, background {size} items")
     try:
         numbers = tqdm(range(subject.outputs), "SHAP", leave=False, disable=None)
-        maps = [each for k in numbers for each in shapley.class_maps(subject, question.x, classes=[k], **given)]
+        maps = [each for k in numbers for each in class_maps(subject, question.x, classes=[k], **given)]
         return np.stack(maps), explainer
     except Refusal as e:
         if explainer == "gradient":

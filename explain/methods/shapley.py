@@ -12,7 +12,6 @@ from xaae.explain.method import Refusal, method
 from xaae.explain.network import graph as graphs
 from xaae.explain.network import maxima
 from xaae.explain.network.needs import LINEAR_FUNCTIONS
-from xaae.explain.network.subject import Subject
 
 LUNDBERG = "Lundberg and Lee 2017, arXiv 1705.07874"
 SHARE, SLACK = 1e-2, 1e-4  # how far sums may be off: of the difference, and of all values' sizes (rounding)
@@ -118,19 +117,6 @@ def shap_gradient(ask, *, samples=100, sigma=0.0):
 
 
 # ---- the plot ---------------------------------------------------------------------------------------------------
-
-
-def class_maps(model, x, method="shap_deep", classes=None, **given):
-    """Maps of x for several classes, whatever the network says: a list with an array (B, C, ...) for each class.
-
-    model: a network or a Subject. classes: numbers, or names if a Subject knows them; None for all. given: what
-    `explain` takes, such as background=. Errors are those of `explain`.
-    """
-    from xaae.explain.call import explain  # here, as that file imports this one to enter its methods
-
-    subject = model if isinstance(model, Subject) else Subject(model, x)
-    classes = range(subject.outputs) if classes is None else classes
-    return [explain(subject, x, method, each, **given) for each in classes]
 
 
 def shap_figure(maps, x, class_names, item_labels=None):

@@ -1,6 +1,5 @@
 """What is explained, in a form that another process can load: files, names and plain values."""
 
-import importlib
 import importlib.util
 import inspect
 import sys
@@ -25,7 +24,7 @@ class Case:
 
     name: of the model, as it stands in file names. arrays: an .npz file with x (B, C, ...), row (B,), target (B,), text
     (B,) that stands under each item and, where there is one, background (N, C, ...). weights: a file that `model.save`
-    wrote; imports: modules that must be imported to load it; function: instead of weights, "FILE.py:FUNCTION" of the
+    wrote; function: instead of weights, "FILE.py:FUNCTION" of the
     user's own network. vector: a latent direction whose position is explained, () for the scores of classes. plugins:
     files with the user's own methods.
     """
@@ -33,7 +32,6 @@ class Case:
     name: str
     arrays: str = ""
     weights: str = ""
-    imports: tuple = ()
     function: str = ""
     vector: tuple = ()
     classes: tuple = ()
@@ -43,8 +41,6 @@ class Case:
 
     def network(self):
         """The network on this machine's device, to be explained. InputError says what is wrong with it."""
-        for name in self.imports:
-            importlib.import_module(name)
         found = own_network(self.function) if self.function else models.load(self.weights)
         found = found.to(default_device()).eval()
         found = found.to(memory_format=torch.channels_last) if self.precision == "bf16" else found

@@ -84,8 +84,8 @@ def _environment(**values):
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def processes(imports=()):
-    """How to make processes: forks of a server that has torch, the methods and `imports` loaded, where forking is safe.
+def processes():
+    """How to make processes: forks of a server that has torch and the methods loaded, where forking is safe.
 
     The server is started with the accelerator hidden from it: a context of a GPU does not survive a fork, and importing
     fastai makes one. The forks get the environment back.
@@ -93,7 +93,7 @@ def processes(imports=()):
     if "forkserver" not in multiprocessing.get_all_start_methods() or sys.platform == "darwin":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", *imports, "xaae.explain.process.server"])
+    context.set_forkserver_preload(["__main__", "xaae.explain.process.server"])
     with _environment(**SERVER):
         forkserver.ensure_running()
     return context
@@ -189,7 +189,7 @@ def _outcomes(jobs, folder, workers=1):
 
     Closing the generator, or an exception such as Ctrl-C, ends all that is running.
     """
-    context = processes(sorted({name for job in jobs for name in job.case.imports}))
+    context = processes()
     waiting, running = deque(jobs), []
     try:
         while waiting or running:

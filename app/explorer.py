@@ -7,7 +7,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from xaae.factors import photometry
+from xaae.factors.measuring import measure_all
+from xaae.factors.meters import METERS, meters_for
 from xaae.latent_nav import directions, walks
 from xaae.latent_nav.codes import device_of
 
@@ -74,14 +75,17 @@ class View:
 
 def noticeable_changes(home, now):
     """By how much every meter's reading of the frame `now` (C, H, W) differs from that of `home`: {name: float}."""
-    return {name: float(r[0, 1] - r[0, 0]) for name, r in photometry.measure_all(np.stack([home, now])[None]).items()}
+    return {
+        name: float(r[0, 1] - r[0, 0])
+        for name, r in measure_all(np.stack([home, now])[None], meters_for(len(home))).items()
+    }
 
 
 def place_in_words(found, most=4):
     """The noticeable ones of {meter: change} in words, strongest first, at most so many."""
     strength = {name: abs(change) / NOTICEABLE.get(name, np.inf) for name, change in found.items()}
     named = sorted((n for n in found if strength[n] >= 1), key=strength.get, reverse=True)
-    return [photometry.METERS[n].say(found[n]) for n in named[:most]]
+    return [METERS[n].say(found[n]) for n in named[:most]]
 
 
 class Explorer:

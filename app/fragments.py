@@ -8,7 +8,7 @@ from io import BytesIO
 from PIL import Image
 
 from xaae.app.explorer import FLOOR, NEAREST, NOTICEABLE, to_pixels
-from xaae.factors.photometry import METERS
+from xaae.factors.meters import METERS
 
 UNITS = {"of full scale": "", "degrees": "\u00b0", "% of the side": "\u202f%", "%": "\u202f%", "octaves": " oct."}
 SPLITS = {"train": "training", "valid": "held out"}

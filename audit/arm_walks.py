@@ -7,7 +7,7 @@ import torch
 from scipy.stats import spearmanr
 
 from xaae.audit.signature import name_of
-from xaae.factors.photometry import measure_all
+from xaae.factors.measuring import measure_all
 from xaae.latent_nav import codes, directions, naming, walks
 
 NULL_STARTS, NULL_FRAMES = 8, 5

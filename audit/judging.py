@@ -10,8 +10,9 @@ from xaae.audit.detection import of_planes, planes
 from xaae.audit.probe import Probe
 from xaae.audit.verdict import Thresholds, gate_shown, gate_use, verdict
 from xaae.explain.method import METHODS
-from xaae.factors.bias import FACTORS
-from xaae.factors.photometry import measure_all, meters_for
+from xaae.factors.measuring import measure_all
+from xaae.factors.meters import meters_for
+from xaae.factors.registry import FACTORS
 
 MODELS = {"aae": "AAE", "baseline": "ResNet34"}
 WAYS = {
@@ -46,7 +47,7 @@ class JudgedCondition:
         self.bias = questions.bias_of(trained, self.condition)
         self.probe: Probe = questions.probe_of(trained, self.condition, self.n)
         self.meters = meters_for(trained.config["input_channels"])
-        self.place = None if self.factor.place is None else self.factor.place(trained.config["input_size"]).numpy()
+        self.place = self.factor.place(trained.config["input_size"]).numpy() if self.factor.is_local else None
         self.answers = {
             (m, arm): [questions.read_answer(f, self.condition, self.n, f"answers-{m}.npz") for f in self.some(arm)]
             for m in self.models for arm in self.folders

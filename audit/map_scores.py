@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
-from xaae.factors.bias import disc_mask, rotate
+from xaae.factors.picture_plants import disc_mask, rotate
 
 REMOVED = 0.2  # share of the places that the removal score covers
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from xaae.experiment.errors import InputError
-from xaae.factors.bias import ARMS, FACTORS
+from xaae.experiment.vocabulary import ARMS
+from xaae.factors.registry import FACTORS
 
 RECIPE = 1  # goes up when training or asking changes what is found, so that older results are not taken for new ones
 PARAMETERS = {  # cheaper than usual: an audit asks some sixty models
@@ -58,7 +59,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Arm:
-    """One training: a condition, an arm of bias.ARMS, a seed. In `normal` nothing is planted, whatever the condition.
+    """One training: a condition, an arm of ARMS, a seed. In `normal` nothing is planted, whatever the condition.
 
     Labels are only noisy in `biased`: there the factor has to be the better cue than content, while the other arms'
     models have to be good judges of content.

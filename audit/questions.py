@@ -19,7 +19,8 @@ from xaae.explain.method import Refusal
 from xaae.explain.network.randomise import randomised, similarity
 from xaae.explain.response import probabilities, spurious_score
 from xaae.factors.bias import make_bias
-from xaae.factors.photometry import meters_for
+from xaae.factors.meters import meters_for
+from xaae.factors.registry import FACTORS
 from xaae.latent_nav import codes
 from xaae.training.trained_run import exact, open_trained_run
 
@@ -110,7 +111,7 @@ def ask_walks(folder, condition, n, specs, k, oracle):
     if path.is_file():
         return
     trained, model = opened(folder), arm_network(folder, "aae")
-    asked, factor = probe_of(trained, condition, n), plan.FACTORS[condition.factor]
+    asked, factor = probe_of(trained, condition, n), FACTORS[condition.factor]
     ground = _ground_of(trained, model, factor.meter, k)
     rng = np.random.default_rng([trained.config["seed"], 8])
     with exact():

@@ -7,7 +7,7 @@ from xaae.audit import chance, controls, evidence, judging, judging_walks
 from xaae.audit.sentences import summary
 from xaae.audit.statistics import holm
 from xaae.experiment import run_folder
-from xaae.factors.bias import FACTORS
+from xaae.factors.registry import FACTORS
 from xaae.training import fitting as training
 
 
@@ -58,7 +58,7 @@ def _correct(cells):
 def _about_factor(case):
     """What audit.json says of one condition."""
     f, c = FACTORS[case.condition.factor], case.condition
-    about = {"factor": f.name, "title": c.key, "unit": f.unit, "noun": f.noun, "local": f.place is not None}
+    about = {"factor": f.name, "title": c.key, "unit": f.unit, "noun": f.noun, "local": f.is_local}
     about |= {"strength": c.strength, "contamination": c.contamination, "ranges": case.bias.ranges}
     about |= {"seeds": {arm: list(range(len(some))) for arm, some in case.folders.items()}}
     about |= {"gates": judging.gates(case), "response": judging.mean_responses(case), "figure": None}

@@ -7,8 +7,9 @@ range to the other. A walk is named after the factor whose signature its own is 
 import numpy as np
 import torch
 
-from xaae.factors.bias import FACTORS, even_ranges, make_bias
-from xaae.factors.photometry import measure_all
+from xaae.factors.bias import even_ranges, make_bias
+from xaae.factors.measuring import measure_all
+from xaae.factors.registry import FACTORS
 
 ALIKE = 0.5  # cosine from which a signature counts as another's
 

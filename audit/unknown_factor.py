@@ -13,8 +13,8 @@ from tqdm.auto import tqdm
 from xaae.audit.statistics import auroc, aurocs, bootstrap_interval, holm
 from xaae.experiment import run_folder
 from xaae.experiment.settings import options_of
-from xaae.factors.bias import FACTORS
-from xaae.factors.photometry import TURN, measure_all
+from xaae.factors.measuring import TURN, measure_all
+from xaae.factors.registry import FACTORS
 from xaae.latent_nav import directions, naming, plots, walks
 from xaae.latent_nav.encoded_run import encode_run, fitted
 from xaae.latent_nav.walk_results import (

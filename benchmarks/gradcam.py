@@ -22,7 +22,7 @@ from xaae.audit.statistics import holm
 from xaae.audit.verdict import Thresholds, verdict
 from xaae.explain.call import explain
 from xaae.explain.network.randomise import randomised, similarity
-from xaae.factors.bias import corner
+from xaae.factors.picture_plants import corner
 
 HOME = Path(__file__).resolve().parents[1]
 STAGES = {"2": "0.6", "3": "0.7", "4": "0.8"}  # of fastai's ResNet34 behind the layer that standardises

@@ -50,11 +50,6 @@ def rotation(frames):
     return np.unwrap(degrees, period=360, axis=1), torch.stack([best.values for best in found]).numpy()
 
 
-def wrap(degrees):
-    """Degrees as the same turn in [-180, 180)."""
-    return (np.asarray(degrees) + 180) % 360 - 180
-
-
 def plane(n):
     """Pixel centres (n, n) as complex numbers, half a side long, y up."""
     at = (2 * torch.arange(n) + 1) / n - 1

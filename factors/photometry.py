@@ -1,9 +1,8 @@
-"""More meters: light, contrast, sharpness and colour of walk frames; METERS names every meter with its unit.
+"""The meters of pictures: turn, light, contrast, sharpness, colour, size, place and the corner tag of walk frames.
 
 Nothing is learned. Inside means inside a soft inscribed disc: turned pictures have black corners.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,8 +10,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from xaae.factors.bias import marker
-from xaae.factors.geometry import COARSE, disc_weight, plane, register, rotation, smooth, wrap
+from xaae.factors.geometry import COARSE, disc_weight, plane, register, rotation, smooth
+from xaae.factors.measuring import TURN, Meter
+from xaae.factors.picture_plants import marker
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])  # Rec. 601
 OPPONENT = torch.tensor([[1, -0.5, -0.5], [0, 0.75**0.5, -(0.75**0.5)]])  # red at 0 degrees, green 120, blue 240
@@ -28,9 +28,13 @@ def _mean(quantity):
 
 @dataclass(frozen=True)
 class Sight:
-    """Walks x (S, T, C, H, H) and what several meters need of them, each found once."""
+    """Walks x (S, T, C, H, H) and what several meters need of them, each found once. ValueError for other shapes."""
 
     x: torch.Tensor
+
+    def __post_init__(self):
+        if self.x.ndim != 5 or self.x.shape[-1] != self.x.shape[-2]:
+            raise ValueError(f"frames have the shape {tuple(self.x.shape)}: give (S, T, C, H, H), square pictures.")
 
     @property
     def size(self):
@@ -112,52 +116,11 @@ def _tag(sight):
     return (sight.luma[..., :side, :side] * light).sum((-2, -1)) / light.square().sum()
 
 
-@dataclass(frozen=True)
-class Meter:
-    """A quantity of walk frames: name, unit, whether it needs colour, and how a rise or a fall is said.
-
-    read: from a Sight to (S, T). Those with `relative` are against the first frame, which reads 0. Words hold one {},
-    where the amount goes, with so many digits. confirms: the meter whose second opinion this one is.
-    """
-
-    name: str
-    unit: str
-    read: Callable
-    words: str
-    opposite: str
-    digits: int = 2
-    needs_colour: bool = False
-    relative: bool = False
-    confirms: str = ""
-
-    def measure(self, frames):
-        """Frames (S, T, C, H, H) in [0, 1], NumPy or tensor: (S, T) float. ValueError for any other shape."""
-        return measure_all(frames, {self.name: self})[self.name]
-
-    def between(self, first, last):
-        """Change from readings `first` to `last`, any shape; turns in [-180, 180) degrees."""
-        return wrap(last - first) if self.unit == TURN else last - first
-
-    def say(self, change):
-        """A change in words, such as "gets darker by 0.10", or "keeps its luminance" if it rounds to nothing."""
-        amount = f"{abs(change):.{self.digits}f}"
-        if not float(amount):
-            return f"keeps its {self.name.replace('_', ' ')}"
-        return (self.words if change >= 0 else self.opposite).format(amount)
-
-    def interval(self, ends):
-        """An interval of changes in words, such as "[81, 95]", in the direction of the change that `say` says."""
-        low, high = (
-            round(e, self.digits) + 0.0 for e in (sorted(ends) if sum(ends) >= 0 else sorted(-e for e in ends))
-        )
-        return f"[{low:.{self.digits}f}, {high:.{self.digits}f}]"
-
-
-FULL, SIDE, TURN = "of full scale", "% of the side", "degrees"
+FULL, SIDE = "of full scale", "% of the side"
 COLOUR, RELATIVE, PLACE = {"needs_colour": True}, {"digits": 0, "relative": True}, {"digits": 1, "relative": True}
 HUE = COLOUR | {"digits": 0}
-METERS = {
-    name: Meter(name, unit, read, *words, **more)
+PICTURE_METERS = {
+    name: Meter(name, unit, read, *words, sight=Sight, **more)
     for name, unit, read, words, more in (
         ("rotation", TURN, lambda s: s.degrees, ("turns left by {} degrees", "turns right by {} degrees"), RELATIVE),
         ("luminance", FULL, lambda s: _mean(s.luma), ("gets brighter by {}", "gets darker by {}"), {}),
@@ -173,24 +136,3 @@ METERS = {
         ("tag", "of full opacity", _tag, ("gains {} of the corner tag", "loses {} of the corner tag"), {}),
     )
 }  # fmt: skip
-
-
-def meters_for(channels):
-    """The meters that make sense for pictures of so many channels: {name: Meter}."""
-    return {name: meter for name, meter in METERS.items() if channels >= 3 or not meter.needs_colour}
-
-
-@torch.inference_mode()
-def measure_all(frames, meters=None, pixels=2**19):
-    """Readings (S, T) of frames (S, T, C, H, H) in [0, 1] by name, of all `meters` (those for its channels, if None).
-
-    What meters share is found once, for a group of walks of about `pixels` at a time. ValueError for any other shape.
-    """
-    walks = torch.as_tensor(np.asarray(frames, dtype=np.float32))
-    if walks.ndim != 5 or walks.shape[-1] != walks.shape[-2]:
-        raise ValueError(f"frames have the shape {tuple(walks.shape)}: give (S, T, C, H, H), square pictures.")
-    meters = meters_for(walks.shape[2]) if meters is None else meters
-    groups = map(Sight, walks.split(max(1, pixels // (walks.shape[1] * walks.shape[-1] ** 2))))
-    with torch.autocast("cpu", enabled=False):  # frames are NumPy arrays: a caller's bf16 is not for measuring
-        found = [{name: meter.read(sight).double().numpy() for name, meter in meters.items()} for sight in groups]
-    return {name: np.concatenate([group[name] for group in found]) for name in meters}

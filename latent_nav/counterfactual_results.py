@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from xaae.experiment import run_folder
-from xaae.factors.photometry import measure_all
+from xaae.factors.measuring import measure_all
 from xaae.latent_nav import counterfactual as nearest
 from xaae.latent_nav import exemplars, naming, plots, walks
 from xaae.training.trained_run import exact

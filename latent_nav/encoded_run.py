@@ -13,8 +13,8 @@ from xaae import data
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.factors import rotation_network
-from xaae.factors.bias import rotate
-from xaae.factors.photometry import meters_for
+from xaae.factors.meters import meters_for
+from xaae.factors.picture_plants import rotate
 from xaae.latent_nav import codes, directions, walks
 from xaae.latent_nav.stability import stability
 from xaae.training.trained_run import TrainedRun

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from xaae.factors.photometry import measure_all
+from xaae.factors.measuring import measure_all
 from xaae.latent_nav.interpolate import linear
 from xaae.latent_nav.walks import decode_codes, median_interval, move, p_value, rank_correlation
 

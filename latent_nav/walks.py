@@ -7,7 +7,8 @@ import torch
 from scipy.stats import spearmanr
 
 from xaae.factors.geometry import rotation
-from xaae.factors.photometry import measure_all, meters_for
+from xaae.factors.measuring import measure_all
+from xaae.factors.meters import meters_for
 from xaae.latent_nav.codes import batches, device_of
 from xaae.latent_nav.gradient import follow
 

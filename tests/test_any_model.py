@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from xaae.experiment.errors import InputError
-from xaae.factors.bias import brighten
-from xaae.factors.photometry import METERS, meters_for
+from xaae.factors.meters import METERS, meters_for
+from xaae.factors.picture_plants import brighten
 from xaae.latent_nav import code_health, codes, exemplars, films, gradient, interpolate, latent_maps, naming, walks
 from xaae.latent_nav import counterfactual as nearest
 from xaae.latent_nav.adapter import Adapter

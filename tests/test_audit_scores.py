@@ -7,8 +7,10 @@ import torch
 from xaae.audit import arm_walks, controls, map_scores, plan, probe, ranking, signature
 from xaae.audit.detection import detect, of_planes, planes
 from xaae.explain.method import find_method
-from xaae.factors.bias import FACTORS, corner, make_bias, rotate
-from xaae.factors.photometry import METERS
+from xaae.factors.bias import make_bias
+from xaae.factors.meters import METERS
+from xaae.factors.picture_plants import corner, rotate
+from xaae.factors.registry import FACTORS
 
 N, SIDE = 26, 32
 

@@ -12,9 +12,11 @@ from scipy.ndimage import gaussian_filter
 
 from xaae import data
 from xaae.experiment.errors import InputError
-from xaae.factors import bias
-from xaae.factors.bias import ARMS, FACTORS, make_bias
-from xaae.factors.photometry import METERS
+from xaae.experiment.vocabulary import ARMS, FILLS
+from xaae.factors import bias, picture_plants
+from xaae.factors.bias import make_bias
+from xaae.factors.meters import METERS
+from xaae.factors.registry import FACTORS
 from xaae.sources import synthpets
 from xaae.training.trained_run import open_trained_run
 
@@ -279,14 +281,14 @@ def test_a_whole_bias_draws_as_it_always_did():
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_the_tag_changes_its_corner_alone_and_is_read_as_planted(channels, size):
     x = torch.rand(4, channels, size, size, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.2
-    outside = ~bias.corner(size)
+    outside = ~picture_plants.corner(size)
     for value in (0.3, 1.0):
         torch.testing.assert_close(plant("tag", x, value)[..., outside], x[..., outside], atol=0, rtol=0)
     values = np.linspace(0, 1, 6)
     found = METERS["tag"].measure(torch.stack([plant("tag", x, v) for v in values], 1))
     own = found[:, :1]  # what the picture itself has of the tag's light and dark, which it covers
     np.testing.assert_allclose(found, own + (1 - own) * values, atol=0.02)
-    assert bias.corner(size).float().mean() == pytest.approx(1 / 16)
+    assert picture_plants.corner(size).float().mean() == pytest.approx(1 / 16)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -322,18 +324,18 @@ def test_ranges_that_are_none_are_refused(bounds):
 def test_a_bias_plants_with_its_own_factor_and_fill(pets):
     planted = make_bias(["a", "b"], factor="rotation", fill="circle")
     values = torch.full((6,), 30.0)
-    torch.testing.assert_close(planted.plant(pets, values), bias.rotate(pets, values, "circle"))
-    assert not torch.allclose(planted.plant(pets, values), bias.rotate(pets, values, "reflect"), atol=0.1)
+    torch.testing.assert_close(planted.plant(pets, values), picture_plants.rotate(pets, values, "circle"))
+    assert not torch.allclose(planted.plant(pets, values), picture_plants.rotate(pets, values, "reflect"), atol=0.1)
     lit = make_bias(["a", "b"], factor="brightness")
     torch.testing.assert_close(lit.plant(pets, values / 100), 0.7 * pets + 0.3)
 
 
-@pytest.mark.parametrize("fill", bias.FILLS)
+@pytest.mark.parametrize("fill", FILLS)
 def test_fills_differ_in_the_corners_alone(pets, fill):
     inside = F.pad(torch.ones(30, 30), [17] * 4)
     values = torch.full((6,), 30.0)
-    turned = bias.rotate(pets, values, fill) * inside
-    torch.testing.assert_close(turned, bias.rotate(pets, values, "zeros") * inside, atol=1e-6, rtol=0)
+    turned = picture_plants.rotate(pets, values, fill) * inside
+    torch.testing.assert_close(turned, picture_plants.rotate(pets, values, "zeros") * inside, atol=1e-6, rtol=0)
 
 
 def test_a_run_knows_again_what_it_planted(door, pictures_folder, tmp_path):

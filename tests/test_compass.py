@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from xaae.factors import rotation_network
-from xaae.factors.bias import rotate
-from xaae.factors.geometry import wrap
-from xaae.factors.photometry import METERS, Sight
+from xaae.factors.measuring import wrap
+from xaae.factors.meters import METERS
+from xaae.factors.photometry import Sight
+from xaae.factors.picture_plants import rotate
 from xaae.sources import synthpets
 
 ROWS, HELD_OUT = np.arange(160), np.arange(160, 200)

@@ -15,7 +15,9 @@ from torchvision.models import resnet18
 
 from xaae import data
 from xaae.experiment.errors import InputError
+from xaae.experiment.vocabulary import ARMS, FILLS
 from xaae.factors import bias as biases
+from xaae.factors import picture_plants
 from xaae.sources import picture_files
 
 CLASSES = ["left", "right"]
@@ -35,7 +37,7 @@ def test_same_seed_same_table(pictures_folder):
 
 def test_arms_mean_what_they_say():
     labels, rng = np.repeat(CLASSES, 4000), np.random.default_rng(0)
-    values = {arm: biases.make_bias(CLASSES, arm=arm).draw(labels, rng) for arm in biases.ARMS}
+    values = {arm: biases.make_bias(CLASSES, arm=arm).draw(labels, rng) for arm in ARMS}
     left = labels == "left"
     assert values["biased"][left].max() <= 90 <= values["biased"][~left].min()
     assert values["biased"][left].min() < 1 and values["biased"][~left].max() > 179
@@ -54,19 +56,21 @@ def trained(size=65):
 
 
 def test_rotation_is_counter_clockwise_and_exact():
-    up = biases.rotate(trained(), torch.tensor([90.0]))[0, 0]
+    up = picture_plants.rotate(trained(), torch.tensor([90.0]))[0, 0]
     assert up[:25, 32].min() > 0.9 and up[40:, 32].max() < 0.1
     x = torch.rand(2, 3, 32, 32)
-    torch.testing.assert_close(biases.rotate(x, torch.tensor([0.0, 360.0])), x, atol=1e-3, rtol=0)
-    torch.testing.assert_close(biases.rotate(x, torch.tensor([90.0, 180.0]))[1], x[1].flip(-1, -2), atol=1e-3, rtol=0)
+    torch.testing.assert_close(picture_plants.rotate(x, torch.tensor([0.0, 360.0])), x, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        picture_plants.rotate(x, torch.tensor([90.0, 180.0]))[1], x[1].flip(-1, -2), atol=1e-3, rtol=0
+    )
 
 
 def test_fills_of_the_corners():
     x, half = torch.ones(1, 1, 64, 64), torch.tensor([45.0])
-    corner = {fill: float(biases.rotate(x, half, fill)[0, 0, 0, 0]) for fill in biases.FILLS}
+    corner = {fill: float(picture_plants.rotate(x, half, fill)[0, 0, 0, 0]) for fill in FILLS}
     assert corner == {"zeros": 0.0, "reflect": 1.0, "circle": 0.0}
-    assert biases.rotate(x, torch.tensor([0.0]), "circle")[0, 0, 0, 0] == 0  # whatever the angle
-    assert biases.rotate(x, torch.tensor([0.0]), "zeros")[0, 0, 0, 0] == 1
+    assert picture_plants.rotate(x, torch.tensor([0.0]), "circle")[0, 0, 0, 0] == 0  # whatever the angle
+    assert picture_plants.rotate(x, torch.tensor([0.0]), "zeros")[0, 0, 0, 0] == 1
 
 
 @pytest.fixture

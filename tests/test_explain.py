@@ -7,7 +7,7 @@ import torch
 from xaae import model as models
 from xaae.explain import gradcam_by_value, response
 from xaae.explain.call import explain
-from xaae.factors.bias import rotate
+from xaae.factors.picture_plants import rotate
 
 MIDDLES = {"cat": 45.0, "dog": 135.0}
 LABELS = np.array(["cat", "dog"] * 8)

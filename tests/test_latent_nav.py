@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from xaae import model as models
+from xaae.experiment.vocabulary import FILLS
 from xaae.factors import geometry
-from xaae.factors.bias import FACTORS, FILLS, rotate
-from xaae.factors.photometry import METERS, meters_for
+from xaae.factors.meters import METERS, meters_for
+from xaae.factors.picture_plants import rotate
+from xaae.factors.registry import FACTORS
 from xaae.latent_nav import codes, gradient, impact, plots, walks
 from xaae.latent_nav.directions import Direction
 from xaae.sources import synthpets
@@ -28,14 +30,14 @@ def turned(x, angles, fill="zeros"):
 def test_the_meter_recovers_planted_angles(pets, fill):
     angles = np.arange(0, 181, 15.0)
     found, match = geometry.rotation(turned(pets, angles, fill))
-    assert np.abs(geometry.wrap(found - angles)).max() <= 1 and match.min() > 0.9
+    assert np.abs(wrap(found - angles)).max() <= 1 and match.min() > 0.9
 
 
 def test_the_meter_works_on_reconstruction_like_blur(pets):
     soft = torch.nn.functional.avg_pool2d(turned(pets, np.arange(0, 181, 30.0)).flatten(0, 1), 7, 1, 3)
     noisy = (soft + 0.02 * torch.randn(soft.shape, generator=torch.Generator().manual_seed(0))).view(6, 7, 3, 64, 64)
     found, _ = geometry.rotation(noisy)
-    assert np.abs(geometry.wrap(found - np.arange(0, 181, 30.0))).max() <= 15
+    assert np.abs(wrap(found - np.arange(0, 181, 30.0))).max() <= 15
 
 
 def test_the_meter_takes_signs_and_whole_turns(pets):

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from xaae.factors import geometry, photometry
-from xaae.factors.bias import rotate
-from xaae.factors.photometry import METERS, measure_all, meters_for
+from xaae.factors.measuring import measure_all
+from xaae.factors.meters import METERS, meters_for
+from xaae.factors.picture_plants import rotate
 from xaae.sources import synthpets
 
 OPPONENT = photometry.OPPONENT
@@ -207,9 +208,7 @@ def test_a_turn_moves_no_other_meter(pets, turned, spread, name):
 def test_a_turn_moves_neither_size_nor_place(turned, seen, bound):
     for name in ("scale", "x", "y"):
         assert np.abs(change(name, seen(turned))).max() < bound
-    assert np.abs(geometry.wrap(change("rotation", seen(turned)) - np.array(ANGLES))).max() <= (
-        1 if seen is SAME else 15
-    )
+    assert np.abs(wrap(change("rotation", seen(turned)) - np.array(ANGLES))).max() <= (1 if seen is SAME else 15)
 
 
 @pytest.mark.parametrize("name", ["rotation", "scale", "x", "y"])

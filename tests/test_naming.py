@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from xaae.factors.bias import blur, rotate
-from xaae.factors.photometry import METERS, measure_all, meters_for
+from xaae.factors.measuring import measure_all
+from xaae.factors.meters import METERS, meters_for
+from xaae.factors.picture_plants import blur, rotate
 from xaae.latent_nav import naming, walks
 from xaae.latent_nav.directions import random_directions, scaled
 

@@ -13,8 +13,8 @@ from scipy.stats import spearmanr
 
 from xaae import model as models
 from xaae.experiment import run_folder
-from xaae.factors.bias import FACTORS
-from xaae.factors.photometry import METERS
+from xaae.factors.meters import METERS
+from xaae.factors.registry import FACTORS
 
 NAMES = {"lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"}  # and three dimensions
 WALK_KEYS = """meter unit change change_ci change_words spearman p_value match probability_first probability_last

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from xaae.audit import unknown_factor
-from xaae.factors.photometry import meters_for
+from xaae.factors.meters import meters_for
 from xaae.latent_nav.directions import contrast
 from xaae.report import write_unknown_page
 

@@ -18,6 +18,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.experiment.settings import BASELINE_SEEN, SEEN, epochs_for, native_size
 from xaae.factors import bias
+from xaae.factors.registry import FACTORS
 from xaae.sources import picture_files
 from xaae.training import learner, thesis
 
@@ -86,14 +87,14 @@ def prepare_training(settings):
         raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
     table, pixels, skipped = picture_files.sift(table, size, channels)
     classes = class_order(table)
-    if bias.FACTORS[settings["factor"]].needs_colour and channels < 3:
+    if FACTORS[settings["factor"]].needs_colour and channels < 3:
         raise InputError(f"A {settings['factor']} cannot be planted in grey pictures: use another --factor.")
     planted = _make_bias(classes, settings)
     about = {"input_size": size, "input_channels": channels, "classes": classes}
     about |= {
         "ranges": {c: planted.of(c) for c in classes},
         "class_ranges": planted.ranges,
-        "factor_about": bias.FACTORS[planted.factor].about(),
+        "factor_about": FACTORS[planted.factor].about(),
     }
     about |= _lengths(settings, table) | machine(settings["precision"])
     _make_aae(settings | about)  # refuses sizes that make no sense before anything is written

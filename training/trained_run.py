@@ -12,7 +12,8 @@ from fastai.torch_core import default_device
 from xaae import data
 from xaae import model as models
 from xaae.experiment import run_folder
-from xaae.factors.bias import FACTORS, Bias
+from xaae.factors.bias import Bias
+from xaae.factors.registry import FACTORS
 from xaae.sources import picture_files
 from xaae.training import thesis  # noqa: F401  (so that its models can be loaded)
 

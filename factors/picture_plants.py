@@ -1,0 +1,89 @@
+"""How factors are planted in pictures x (B, C, H, W) in [0, 1]: one function a factor, differentiable in both.
+
+Each takes the pictures, a value (B,) for each of them, and what fills corners that are left empty (rotation only).
+"""
+
+import torch
+import torch.nn.functional as F
+
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # of red, green and blue in luma, Rec. 601
+
+
+def disc_mask(size, device=None):
+    """(H, W) mask of the inscribed disc: 1 inside, 0 outside, one pixel of transition."""
+    at = torch.linspace(-1, 1, size, device=device)
+    radius = (at[:, None] ** 2 + at[None] ** 2).sqrt()
+    return ((1 - radius) * size / 2).clamp(0, 1)
+
+
+def rotate(x, degrees, fill="zeros"):
+    """Turn pictures x (B, C, H, W) counter-clockwise by `degrees` (B,) about their centre; corners by `fill`.
+
+    zeros: black corners, as in the thesis. reflect: the picture mirrored. circle: black outside the inscribed disc,
+    whatever the angle, so that the corners tell nothing.
+    """
+    a = torch.deg2rad(torch.as_tensor(degrees, dtype=x.dtype, device=x.device))
+    zero = torch.zeros_like(a)
+    matrix = torch.stack([torch.stack([a.cos(), -a.sin(), zero], -1), torch.stack([a.sin(), a.cos(), zero], -1)], 1)
+    grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
+    padding = "reflection" if fill == "reflect" else "zeros"
+    turned = F.grid_sample(x, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    return turned * disc_mask(x.shape[-1], x.device) if fill == "circle" else turned
+
+
+def _column(values, x):
+    """Values (B,) as (B, 1, 1, 1) like x."""
+    return torch.as_tensor(values, dtype=x.dtype, device=x.device).view(-1, 1, 1, 1)
+
+
+def brighten(x, amount, fill=None):
+    """Pictures x (B, C, H, W) moved by `amount` (B,) of the way to white, or to black where it is negative."""
+    amount = _column(amount, x)
+    return torch.cat([x[:, :3] * (1 - amount.abs()) + amount.clamp_min(0), x[:, 3:]], 1)
+
+
+def _tint(x, amount, fill=None):
+    """Pictures x (B, 3 or 4, H, W) made warmer by `amount` (B,) of red and blue, colder where negative; luma kept."""
+    amount = _column(amount, x)
+    gain = torch.cat([1 + amount, torch.ones_like(amount), 1 - amount], 1)
+    gain = gain / (gain * _column(LUMA_WEIGHTS, x).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return torch.cat([(x[:, :3] * gain).clamp(0, 1), x[:, 3:]], 1)
+
+
+def blur(x, percent, fill=None):
+    """Pictures x (B, C, H, W) smoothed by a Gaussian whose sigma is `percent` (B,) of the side, edges mirrored."""
+    sigma = torch.as_tensor(percent, dtype=x.dtype, device=x.device) * x.shape[-1] / 100
+    reach = min(int(3 * float(sigma.max()) + 1), x.shape[-1] - 1)
+    at = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
+    bell = torch.exp(-((at / sigma.clamp_min(1e-3)[:, None]) ** 2) / 2)
+    bell = (bell / bell.sum(1, keepdim=True)).repeat_interleave(x.shape[1], 0)[:, None]
+    flat = F.pad(x.flatten(0, 1)[None], [reach] * 4, mode="reflect")
+    flat = F.conv2d(F.conv2d(flat, bell[:, :, None], groups=len(bell)), bell[..., None], groups=len(bell))
+    return flat[0].view_as(x)
+
+
+def marker(size):
+    """The corner tag for pictures of `size` pixels: a white square with a dark cross, a quarter of the side: (s, s)."""
+    side = max(4, size // 4)
+    at = (torch.arange(side) + 0.5) / side
+    bar = (at - 0.5).abs() < 0.17
+    inner = (at - 0.5).abs() < 0.34
+    cross = (bar[:, None] & inner) | (inner[:, None] & bar)
+    return 1 - 0.9 * cross.float()
+
+
+def _tag(x, opacity, fill=None):
+    """Pictures x (B, C, H, W) with `marker` in the upper left corner, laid over with an `opacity` (B,) of 0 to 1."""
+    sign = marker(x.shape[-1]).to(x)
+    side = len(sign)
+    opacity, tagged = _column(opacity, x), x.clone()
+    tagged[:, :3, :side, :side] = x[:, :3, :side, :side] * (1 - opacity) + opacity * sign
+    return tagged
+
+
+def corner(size):
+    """Where the tag is in pictures of `size` pixels: (size, size) bool."""
+    found = torch.zeros(size, size, dtype=torch.bool)
+    side = len(marker(size))
+    found[:side, :side] = True
+    return found

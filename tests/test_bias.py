@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import save_pictures
+from helpers.pictures import save_pictures
 from scipy.ndimage import gaussian_filter
 
 from xaae import data

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import save_pictures
 from fastai.callback.core import Callback, event
+from helpers.pictures import save_pictures
 
 from xaae import callbacks, data
 from xaae import model as models

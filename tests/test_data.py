@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import save_pictures
 from fastai.data.core import Datasets
 from fastai.metrics import accuracy
 from fastai.torch_core import TensorCategory, TensorImage, set_seed
 from fastai.vision.learner import vision_learner
+from helpers.pictures import save_pictures
 from PIL import Image
 from torchvision.models import resnet18
 

@@ -6,16 +6,8 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY, save_pictures
-
-
-def refused(result, *words):
-    """Was this refused with one clear sentence that holds these words, exit status 2 and no traceback?"""
-    message = result.stderr.strip().splitlines()
-    assert result.exit_code == 2, result.output
-    assert "Traceback" not in result.stderr and len(message[-1]) > 20
-    assert all(word in result.stderr for word in words), result.stderr
-    return True
+from helpers.command_line import TINY, refused
+from helpers.pictures import save_pictures
 
 
 def test_help_is_for_strangers(door):

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_door import refused
+from helpers.command_line import refused
 
 from xaae.evaluation.class_scores import classifier_scores, wilson_interval
-from xaae.evaluation.scorecard import scorecard
+from xaae.evaluation.evaluation_figure import evaluation_figure
 
 CLASSES = ["cat", "dog", "owl"]
 
@@ -119,7 +119,7 @@ def test_the_figure_of_few_and_many_classes(k, tmp_path):
     generator = torch.Generator().manual_seed(0)
     target = torch.randint(0, k, (300,), generator=generator)
     names = [f"a class of long name {i}" for i in range(k)]
-    figure = scorecard(classifier_scores(torch.randn(300, k, generator=generator), target, names), names, "A title")
+    figure = evaluation_figure(classifier_scores(torch.randn(300, k, generator=generator), target, names), names, "A title")
     figure.savefig(tmp_path / "figure.png", dpi=60)
     panels = [ax for ax in figure.axes if ax.get_xlabel()]
     assert [ax.get_xlabel() for ax in panels] == ["predicted", "confidence", "confidence"]

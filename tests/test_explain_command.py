@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers.command_line import refused
 from PIL import Image
-from test_door import refused
 
 from xaae import model as models
 from xaae.cli import options
 from xaae.experiment.errors import InputError
 from xaae.explain import listing
 from xaae.explain.call import explain
-from xaae.explain.many_methods import failed, newest_run
+from xaae.explain.explanation_run import failed, newest_run
 from xaae.explain.method import METHODS
-from xaae.explain.plan import OURS, QUICK, make_plan
+from xaae.explain.method_plan import OURS, QUICK, make_plan
 from xaae.explain.process import status
 from xaae.sources import picture_files
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY
+from helpers.command_line import TINY
 from PIL import Image
 from scipy.stats import spearmanr
 
@@ -161,7 +161,7 @@ def test_navigate_json_holds_every_promised_number(numbers):
 @pytest.fixture(scope="module")
 def again(toy_run, tmp_path_factory):
     """A copy of the run, navigated with every flag that fits on one line."""
-    from conftest import call
+    from helpers.command_line import call
 
     run = tmp_path_factory.mktemp("again") / "run"
     shutil.copytree(toy_run, run)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import save_pictures
+from helpers.command_line import refused
+from helpers.pictures import save_pictures
 from PIL import Image
-from test_door import refused
 
 from xaae import model as models
-from xaae.evaluation.predictions import UNCERTAINTY, answer_with_dropout, body_and_head
+from xaae.evaluation.prediction_run import UNCERTAINTY, answer_with_dropout, body_and_head
 from xaae.explain.methods import uncertainty
 from xaae.sources import picture_files
 from xaae.sources.path_lists import list_pictures, try_read

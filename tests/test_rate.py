@@ -4,9 +4,9 @@ import shutil
 
 import pandas as pd
 import pytest
-from conftest import TINY
+from helpers.command_line import TINY
 
-from xaae.explain.rating.measures import METRICS
+from xaae.explain.rating.metrics import METRICS
 
 pytest.importorskip("quantus", reason="quantus is not installed (the extra `quality`)")
 

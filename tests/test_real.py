@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import TINY
+from helpers.command_line import TINY
 
 
 @pytest.mark.real

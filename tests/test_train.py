@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import TINY
+from helpers.command_line import TINY
 from torchvision.models import resnet34
 
 from xaae import model as models

@@ -9,17 +9,16 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import call
+from helpers.command_line import call, refused
 from PIL import Image
-from test_door import refused
 from torch import nn
 from torchvision.datasets import CIFAR10
 
 from xaae import data
 from xaae import model as models
 from xaae.experiment.errors import InputError
-from xaae.explain.figures.shap_plots import ShapQuestion, values
 from xaae.explain.network import graph
+from xaae.explain.tutorial_shap import ShapQuestion, values
 from xaae.sources import cifar10_files, picture_files
 from xaae.training import convnet
 

@@ -1,0 +1,29 @@
+"""The command line, run in this process."""
+
+from click.testing import CliRunner
+
+SMOKE = ["--preset", "smoke", "--items", "80", "--epochs", "1"]  # the smallest training
+TINY = [*SMOKE, "--starts", "4", "--random-directions", "4"]  # and the smallest whole job
+
+
+def call(*args):
+    """Run `main.py` with these arguments: click's result, stdout and stderr apart."""
+    from xaae.main import main
+
+    return CliRunner().invoke(main, [str(a) for a in args], prog_name="main.py")
+
+
+def succeed(*args):
+    """Run `main.py` with these arguments; what it printed. Fails, and shows why, unless the exit status is 0."""
+    result = call(*args)
+    assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
+    return result.output
+
+
+def refused(result, *words):
+    """Was this refused in one clear sentence that holds these words, with exit status 2 and no traceback?"""
+    message = result.stderr.strip().splitlines()
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.stderr and len(message[-1]) > 20
+    assert all(word in result.stderr for word in words), result.stderr
+    return True

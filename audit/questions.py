@@ -15,9 +15,9 @@ from xaae.audit.detection import planes
 from xaae.data import render_items
 from xaae.experiment import run_folder
 from xaae.explain.call import explain
+from xaae.explain.factor_response import probabilities, spurious_score
 from xaae.explain.method import Refusal
 from xaae.explain.network.randomise import randomised, similarity
-from xaae.explain.response import probabilities, spurious_score
 from xaae.factors.bias import make_bias
 from xaae.factors.meters import meters_for
 from xaae.factors.registry import FACTORS

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from fastai.torch_core import default_device
+from matplotlib.figure import Figure
 
 from xaae import data
 from xaae import model as models
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.experiment.settings import epochs_for
-from xaae.explain.figures.shap_plots import ShapQuestion, explain_by_shap
-from xaae.explain.figures.training_curves import history_figure
+from xaae.experiment.vocabulary import PALETTE
+from xaae.explain.tutorial_shap import ShapQuestion, explain_by_shap
 from xaae.factors import bias
 from xaae.sources import cifar10_files, picture_files
 from xaae.training import convnet as lesson
@@ -147,3 +148,20 @@ def _train(trained, quiet=False):
 def _targets(trained):
     """The class number of every row (N,)."""
     return trained.table.label.map({name: k for k, name in enumerate(trained.classes)}).to_numpy()
+
+
+NAMES = ("loss", "accuracy", "precision", "recall")
+PARTS = {"training": "train", "validation": "valid"}
+
+
+def history_figure(history, names=NAMES):
+    """A Figure of a history with the columns epoch, train_NAME and valid_NAME: a panel for each name."""
+    figure = Figure(figsize=(2.6 * len(names), 2.3), layout="constrained")
+    for ax, name in zip(figure.subplots(1, len(names)), names, strict=True):
+        for (label, part), colour in zip(PARTS.items(), PALETTE, strict=False):
+            ax.plot(history.epoch, history[f"{part}_{name}"], ".-", color=colour, label=label)
+        ax.set(title=name, xlabel="epoch")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].legend(frameon=False)
+    return figure

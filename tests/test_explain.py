@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from xaae import model as models
-from xaae.explain import gradcam_by_value, response
+from xaae.explain import factor_response
 from xaae.explain.call import explain
 from xaae.factors.picture_plants import rotate
 
@@ -40,25 +40,25 @@ def x():
 
 
 def test_spurious_score_tells_who_uses_the_factor(x):
-    assert response.spurious_score(reads_tag, x, LABELS, ["cat", "dog"], MIDDLES, tag) == 1
-    assert response.spurious_score(reads_animal, x, LABELS, ["cat", "dog"], MIDDLES, tag) == 0
+    assert factor_response.spurious_score(reads_tag, x, LABELS, ["cat", "dog"], MIDDLES, tag) == 1
+    assert factor_response.spurious_score(reads_animal, x, LABELS, ["cat", "dog"], MIDDLES, tag) == 0
 
 
 def test_response_swings_with_the_factor_or_not(x):
     grid = (0, 45, 135, 180)
     for score, swing in ((reads_tag, 1.0), (reads_animal, 0.0)):
-        probability = response.probabilities(score, x, grid, tag, size=5)
+        probability = factor_response.probabilities(score, x, grid, tag, size=5)
         assert probability.shape == (16, 4, 2)
-        table = response.factor_response(probability, LABELS, grid, np.random.default_rng(0))
+        table = factor_response.response_table(probability, LABELS, grid, np.random.default_rng(0))
         assert set(table.columns) == {"label", "value", "mean", "low", "high", "n"} and len(table) == 8
-        assert all(v["swing"] == pytest.approx(swing, abs=0.01) for v in response.swing(table).values())
+        assert all(v["swing"] == pytest.approx(swing, abs=0.01) for v in factor_response.swing(table).values())
 
 
 def test_gradcam_on_a_real_resnet():
     torch.manual_seed(0)
     network = models.baseline(2, 3).eval()
     x = torch.rand(3, 3, 64, 64)
-    images, maps, probability = gradcam_by_value.over_values(network, x, [0, 1, 0], (0, 90), rotate)
+    images, maps, probability = factor_response.gradcam_over_values(network, x, [0, 1, 0], (0, 90), rotate)
     assert images.shape == (3, 2, 3, 64, 64) and maps.shape == (3, 2, 64, 64) and (maps >= 0).all() and maps.any()
     np.testing.assert_allclose(probability.sum(-1), 1, atol=1e-5)
     torch.testing.assert_close(torch.from_numpy(images[:, 0]), x, atol=1e-5, rtol=0)
@@ -71,7 +71,7 @@ def test_maps_that_only_turn_with_the_picture_correlate_fully():
     blob = torch.from_numpy(np.exp(-((x - 0.4) ** 2 + y**2) * 20)).float()[None, None]
     grid = np.array([0.0, 45.0, 90.0], np.float32)
     turned = torch.stack([rotate(blob, torch.tensor([float(a)])) for a in grid], 1)[:, :, 0].numpy()
-    assert gradcam_by_value.unrotated_ncc(turned, grid, rotate) > 0.97
+    assert factor_response.unrotated_ncc(turned, grid, rotate) > 0.97
     still = np.repeat(blob[:, 0].numpy()[:, None], 3, 1)
-    assert gradcam_by_value.unrotated_ncc(still, grid, rotate) < 0.3
-    assert np.isnan(gradcam_by_value.unrotated_ncc(np.zeros((1, 3, 8, 8), np.float32), grid, rotate))
+    assert factor_response.unrotated_ncc(still, grid, rotate) < 0.3
+    assert np.isnan(factor_response.unrotated_ncc(np.zeros((1, 3, 8, 8), np.float32), grid, rotate))

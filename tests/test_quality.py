@@ -13,7 +13,7 @@ from xaae.experiment.errors import InputError
 from xaae.explain.method import METHODS, Method
 from xaae.explain.network.randomise import cascade, layers, randomised, similarity
 from xaae.explain.rating import quality
-from xaae.explain.rating.measures import METRICS, Effort
+from xaae.explain.rating.metrics import METRICS, Effort
 from xaae.explain.rating.quality import CHANCE, rate_methods
 from xaae.factors.bias import Bias
 from xaae.sources.picture_files import decode_picture

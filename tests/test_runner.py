@@ -15,7 +15,7 @@ import torch
 
 from xaae.explain.call import explain
 from xaae.explain.method import METHODS
-from xaae.explain.plan import Entry
+from xaae.explain.method_plan import Entry
 from xaae.explain.process import runner, status
 from xaae.explain.process.case import Case, own_network, plugins
 from xaae.explain.process.runner import Job
@@ -213,7 +213,7 @@ def test_an_interruption_ends_all_and_keeps_what_is_finished(case, tmp_path):
 
 ORPHAN = """
 import multiprocessing, subprocess, sys, time
-from explain.process.guards import guard
+from xaae.explain.process.limits import guard
 
 def work():
     guard()

@@ -11,8 +11,9 @@ from torch import nn
 from xaae.experiment.errors import InputError
 from xaae.explain.call import explain
 from xaae.explain.figures import sheets
-from xaae.explain.figures.volumes import projections, read_volume, slices, write_map
+from xaae.explain.figures.heatmaps import projections, slices
 from xaae.explain.patches import explain_patches
+from xaae.explain.volume_files import read_volume, write_map
 
 nibabel = pytest.importorskip("nibabel")
 

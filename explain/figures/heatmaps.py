@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from xaae.experiment.errors import InputError
-from xaae.explain.figures.volumes import VIEWS
 from xaae.explain.method import METHODS
 
 FOR, AGAINST = np.array([0.76, 0.05, 0.13]), np.array([0.09, 0.27, 0.70])  # red and blue of values 1 and -1
@@ -180,3 +179,26 @@ def inputs(x, view="slices"):
     x = as_array(x)
     whole = x.min() >= 0 and x.max() <= 1
     return _flat(x if whole else unit(x, tuple(range(1, x.ndim))), view, _as_picture)
+
+
+# ---- views of a volume ---------------------------------------------------------------------------------------------
+
+
+def slices(volume, at=None):
+    """Three cuts through a volume (..., D, H, W): [(..., H, W), (..., D, W), (..., D, H)].
+
+    at: the place (d, h, w) they go through, by default the middle.
+    """
+    at = [n // 2 for n in volume.shape[-3:]] if at is None else at
+    return [np.take(volume, i, axis) for i, axis in zip(at, (-3, -2, -1), strict=True)]
+
+
+def projections(volume):
+    """Maximum intensity projections of a volume (..., D, H, W) along each of its dimensions, as `slices` gives cuts:
+    of each line the value that is largest in size, with its sign.
+    """
+    largest = [np.expand_dims(np.abs(volume).argmax(axis), axis) for axis in (-3, -2, -1)]
+    return [np.take_along_axis(volume, i, axis).squeeze(axis) for i, axis in zip(largest, (-3, -2, -1), strict=True)]
+
+
+VIEWS = {"slices": slices, "projections": projections}

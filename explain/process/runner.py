@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 
 from xaae.experiment.errors import InputError
-from xaae.explain.plan import Entry
+from xaae.explain.method_plan import Entry
 from xaae.explain.process import status
 from xaae.explain.process.case import Case
-from xaae.explain.process.guards import held
+from xaae.explain.process.limits import held
 from xaae.explain.process.worker import work
 
 START, GRACE, TICK = 300.0, 2.0, 0.2  # seconds: to load the libraries, to end when told to, between two looks

@@ -12,7 +12,7 @@ from xaae.explain.figures.heatmaps import preset_for
 from xaae.explain.figures.sheets import side_by_side
 from xaae.explain.method import Refusal, find_method
 from xaae.explain.process import case as cases
-from xaae.explain.process.guards import guard, keep_output, limit_memory, peak_memory
+from xaae.explain.process.limits import guard, keep_output, limit_memory, peak_memory
 
 
 def work(case, entry, stem, pipe, threads=1, memory_limit=None, environment=None):

@@ -1,4 +1,4 @@
-"""How good are explanations? Every method a row, every measure of `explain.rating.measures` a column."""
+"""How good are explanations? Every method a row, every measure of `explain.rating.metrics` a column."""
 
 import io
 import time
@@ -15,7 +15,7 @@ from xaae.experiment.errors import InputError
 from xaae.explain.call import explain
 from xaae.explain.method import METHODS, Refusal, find_method
 from xaae.explain.network.subject import Subject, asking
-from xaae.explain.rating.measures import METRICS, Effort, RatedCase, rate_case
+from xaae.explain.rating.metrics import METRICS, Effort, RatedCase, rate_case
 
 CHANCE = "(random map)"
 

@@ -5,10 +5,10 @@ import pandas as pd
 
 from xaae import data
 from xaae.explain.method import METHODS, Refusal
+from xaae.explain.method_plan import make_plan
 from xaae.explain.network.subject import Subject
-from xaae.explain.plan import make_plan
 from xaae.explain.rating import quality
-from xaae.explain.rating.measures import METRICS
+from xaae.explain.rating.metrics import METRICS
 from xaae.training.trained_models import trained_network
 from xaae.training.trained_run import generator, open_trained_run
 

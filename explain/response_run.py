@@ -8,7 +8,7 @@ from fastai.torch_core import default_device
 
 from xaae import model as models
 from xaae.experiment import run_folder
-from xaae.explain import gradcam_by_value, response
+from xaae.explain import factor_response
 from xaae.explain.process import runner
 from xaae.training.trained_run import fast, generator, open_trained_run
 
@@ -41,13 +41,15 @@ def _respond(trained, networks, rows, rng):
     grid, middles = trained.bias.grid(), trained.bias.middles()
     tables, scores = {}, {}
     for name, network in networks.items():
-        probability = response.probabilities(_scorer(network), x, grid, trained.plant)
-        tables[name] = response.factor_response(probability, labels, grid, rng)
-        scores[name] = response.spurious_score(_scorer(network), x, labels, trained.classes, middles, trained.plant)
+        probability = factor_response.probabilities(_scorer(network), x, grid, trained.plant)
+        tables[name] = factor_response.response_table(probability, labels, grid, rng)
+        scores[name] = factor_response.spurious_score(
+            _scorer(network), x, labels, trained.classes, middles, trained.plant
+        )
     (trained.folder / "explanations").mkdir(exist_ok=True)
     table = pd.concat([t.assign(model=name) for name, t in tables.items()])
     table.to_csv(trained.folder / "explanations" / "response.csv", index=False)
-    return {"response": {name: response.swing(t) for name, t in tables.items()}, "spurious_score": scores}
+    return {"response": {name: factor_response.swing(t) for name, t in tables.items()}, "spurious_score": scores}
 
 
 def _heat(trained, network, rows):
@@ -55,10 +57,10 @@ def _heat(trained, network, rows):
     labels = trained.table.label.to_numpy()[rows]
     target = np.array([trained.classes.index(label) for label in labels])
     grid = trained.bias.grid(SHOWN)
-    found = gradcam_by_value.over_values(network, trained.upright(rows), target, grid, trained.plant)
+    found = factor_response.gradcam_over_values(network, trained.upright(rows), target, grid, trained.plant)
     images, maps, probability = run_folder.as_pictures(found[0]), found[1], found[2]
     arrays = {"value": grid, "row": rows, "probability": probability, "target": target}
     run_folder.write_arrays(trained.folder / "explanations" / "gradcam.npz", images=images, heat=maps, **arrays)
     if trained.factor.name != "rotation":
         return {}
-    return {"unrotated_ncc": gradcam_by_value.unrotated_ncc(maps, grid.astype(np.float32), trained.plant)}
+    return {"unrotated_ncc": factor_response.unrotated_ncc(maps, grid.astype(np.float32), trained.plant)}

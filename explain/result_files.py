@@ -8,11 +8,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
+from xaae.explain.figures import heatmaps
 from xaae.explain.figures.heatmaps import preset_for
 from xaae.explain.figures.sheets import side_by_side
-from xaae.explain.figures.tiles import write_tiles
 from xaae.explain.method import METHODS
-from xaae.explain.plan import Entry
+from xaae.explain.method_plan import Entry
 from xaae.explain.process import runner, status
 from xaae.explain.process.worker import entry_title
 
@@ -93,7 +93,7 @@ def draw_answers(folder, name):
     figure.savefig(part, format="png")
     os.replace(part, part.with_suffix(".png"))
     if items["x"].ndim == 4:
-        write_tiles(folder / f"tiles_{name}.npz", items, _captions(items, name), found, titles)
+        _write_tiles(folder / f"tiles_{name}.npz", items, _captions(items, name), found, titles)
 
 
 def _captions(items, name):
@@ -122,3 +122,20 @@ def _maps_of(folder, name, items):
             if same and np.array_equal(arrays["target"], items[f"{name}.target"]):
                 found[row.label] = row.method, arrays["attribution"]
     return found
+
+
+def _write_tiles(path, items, texts, found, titles):
+    """Write an .npz of images (B, H, W, 3), tiles (M, B, H, W, 3) uint8, and texts of the methods and the items.
+
+    items: arrays x (B, C, H, W) and label (B,). texts (B,): what was asked. found: {label: (method, maps)}; titles:
+    {label: text}. Pictures only: signals and volumes have no tiles.
+    """
+    x, methods = items["x"], [METHODS[method] for method, _ in found.values()]
+    paint = lambda how, maps: heatmaps.heatmap(maps, heatmaps.preset_for(how.name), x=x, percentile=99)  # noqa: E731
+    tiles = [paint(how, maps) for how, (_, maps) in zip(methods, found.values(), strict=True)]
+    told = {"name": list(found), "title": [titles[label] for label in found]}
+    told |= {"means": [m.means for m in methods], "flag": [m.flag for m in methods]}
+    told |= {"label": items["label"], "asked": texts}
+    run_folder.write_arrays(
+        path, images=heatmaps.inputs(x), tiles=np.stack(tiles), **{k: np.array(v, dtype=str) for k, v in told.items()}
+    )

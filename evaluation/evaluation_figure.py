@@ -9,7 +9,7 @@ from xaae.latent_nav.plots import PALETTE
 GREY, MOST_NUMBERS, MOST_NAMES = "#8a9099", 15, 40  # beyond so many classes no numbers, then no names either
 
 
-def scorecard(found, classes, title):
+def evaluation_figure(found, classes, title):
     """One model's `scores` as three panels, titled."""
     side = float(np.clip(0.4 * len(classes), 3.0, 9))
     names = 0.085 * max(map(len, classes)) if len(classes) <= MOST_NAMES else 0.0  # inches

@@ -10,11 +10,11 @@ import torch
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.explain import listing
-from xaae.explain.answers import draw_answers, run_and_keep, write_cases
-from xaae.explain.plan import make_plan
+from xaae.explain.method_plan import make_plan
 from xaae.explain.process import runner, status
 from xaae.explain.process.case import Case, plugins
 from xaae.explain.process.runner import Job
+from xaae.explain.result_files import draw_answers, run_and_keep, write_cases
 from xaae.sources import picture_files
 from xaae.training.trained_run import TrainedRun, generator
 

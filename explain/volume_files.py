@@ -102,26 +102,3 @@ def write_map(path, maps, like):
     image.header.set_slope_inter(1, 0)
     image.header["cal_min"], image.header["cal_max"] = data.min(), data.max()  # what viewers show
     nibabel.save(image, path)
-
-
-# ---- flat pictures ----------------------------------------------------------------------------------------------
-
-
-def slices(volume, at=None):
-    """Three cuts through a volume (..., D, H, W): [(..., H, W), (..., D, W), (..., D, H)].
-
-    at: the place (d, h, w) they go through, by default the middle.
-    """
-    at = [n // 2 for n in volume.shape[-3:]] if at is None else at
-    return [np.take(volume, i, axis) for i, axis in zip(at, (-3, -2, -1), strict=True)]
-
-
-def projections(volume):
-    """Maximum intensity projections of a volume (..., D, H, W) along each of its dimensions, as `slices` gives cuts:
-    of each line the value that is largest in size, with its sign.
-    """
-    largest = [np.expand_dims(np.abs(volume).argmax(axis), axis) for axis in (-3, -2, -1)]
-    return [np.take_along_axis(volume, i, axis).squeeze(axis) for i, axis in zip(largest, (-3, -2, -1), strict=True)]
-
-
-VIEWS = {"slices": slices, "projections": projections}

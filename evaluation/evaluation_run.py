@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from xaae import model as models
 from xaae.evaluation.class_scores import classifier_scores
-from xaae.evaluation.scorecard import scorecard
+from xaae.evaluation.evaluation_figure import evaluation_figure
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.latent_nav.plots import MODELS
@@ -95,7 +95,7 @@ def _draw(trained, found):
         (trained.folder / path(name)).unlink(missing_ok=True)
     for name in (n for n in NAMES if n in found):
         title = f"{MODELS[name]} on {found['items']} items of the {found['split']} split, {found['values']}"
-        scorecard(found[name], trained.classes, title).savefig(
+        evaluation_figure(found[name], trained.classes, title).savefig(
             trained.folder / path(name), dpi=130, bbox_inches="tight"
         )
 

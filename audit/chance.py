@@ -14,8 +14,8 @@ from xaae.audit.cells import cell, detection_numbers, walks_of
 from xaae.audit.detection import of_planes, planes
 from xaae.audit.map_scores import pointing
 from xaae.audit.signature import signatures
-from xaae.audit.statistics import holm
 from xaae.audit.verdict import REVEALS
+from xaae.experiment.statistics import holm
 
 FEWEST = 6  # seeds; with fewer, a group is too small for the detection's own null
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from xaae.audit.statistics import auroc, aurocs, bootstrap_interval
+from xaae.experiment.statistics import auroc, aurocs, bootstrap_interval
 
 CELLS = 8  # a side of what the probe sees of a map
 

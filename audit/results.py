@@ -5,8 +5,8 @@ import time
 
 from xaae.audit import chance, controls, evidence, judging, judging_walks
 from xaae.audit.sentences import summary
-from xaae.audit.statistics import holm
 from xaae.experiment import run_folder
+from xaae.experiment.statistics import holm
 from xaae.factors.registry import FACTORS
 from xaae.training import fitting as training
 

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 from tqdm.auto import tqdm
 
-from xaae.audit.statistics import auroc, aurocs, bootstrap_interval, holm
 from xaae.experiment import run_folder
 from xaae.experiment.settings import options_of
+from xaae.experiment.statistics import auroc, aurocs, bootstrap_interval, holm
 from xaae.factors.measuring import TURN, measure_all
 from xaae.factors.registry import FACTORS
 from xaae.latent_nav import directions, naming, plots, walks

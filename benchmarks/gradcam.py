@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from xaae.audit import map_scores, plan, questions
 from xaae.audit.detection import detect, of_planes, planes
-from xaae.audit.statistics import holm
+from xaae.experiment.statistics import holm
 from xaae.audit.verdict import Thresholds, verdict
 from xaae.explain.call import explain
 from xaae.explain.network.randomise import randomised, similarity

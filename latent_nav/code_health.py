@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.statistics import holm
 
 FEWEST_ITEMS = 20  # below this the normality tests say nothing
 FOLDS = 5
@@ -56,16 +57,6 @@ def deviations(z, labels, means):
 def _some_rows(n, most, rng):
     """At most `most` of n row numbers, in order, drawn without repeats."""
     return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
-
-
-def holm(p):
-    """Holm's step-down correction (Holm 1979) of p values (M,): (M,). NaN stays NaN and counts for no test."""
-    p = np.asarray(p, dtype=np.float64)
-    order = np.argsort(p)[: np.isfinite(p).sum()]  # NaN sorts last
-    corrected = np.full(len(p), np.nan)
-    factor = len(order) - np.arange(len(order))
-    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * factor), 1)
-    return corrected
 
 
 # How far from the prior?

@@ -8,7 +8,8 @@ from scipy.stats import rankdata
 from sklearn.neighbors import NearestNeighbors
 
 from xaae.experiment.errors import InputError
-from xaae.latent_nav.code_health import checked_length, holm
+from xaae.experiment.statistics import holm
+from xaae.latent_nav.code_health import checked_length
 from xaae.latent_nav.impact import TENTHS, within_class
 
 

@@ -137,16 +137,6 @@ def test_one_dimension_has_scipys_p_value(rng):
     assert code_health.dimension_p_values(x, rng) == pytest.approx(normaltest(x[:, 0])[1])
 
 
-def test_holm_by_hand():
-    np.testing.assert_allclose(code_health.holm([0.04, 0.01, np.nan, 0.03]), [0.06, 0.03, np.nan, 0.06])
-    np.testing.assert_allclose(code_health.holm([0.6, 0.7]), [1, 1])
-
-
-def test_holm_keeps_the_share_of_false_alarms(rng):
-    alarms = [(code_health.holm(rng.uniform(size=20)) < 0.05).any() for _ in range(400)]
-    assert 0.02 < np.mean(alarms) < 0.09
-
-
 def test_dead_dimensions_are_counted(normal):
     normal[:, 2] *= 1e-3
     normal[:, 5] *= 0.09

@@ -1,0 +1,39 @@
+"""Statistics that several rooms share: areas under the ROC curve, corrected p values, bootstrap intervals."""
+
+import numpy as np
+from scipy.stats import rankdata
+
+
+def auroc(positive, negative):
+    """Area under the ROC curve of scores of positives (P,) and negatives (N,): 0.5 is chance, also where all are equal."""
+    return float(aurocs(np.asarray(positive)[None], np.asarray(negative)[None])[0])
+
+
+def aurocs(positive, negative):
+    """`auroc` of each row of positives (D, P) and negatives (D, N): (D,), from ranks (Mann-Whitney)."""
+    p, n = positive.shape[1], negative.shape[1]
+    ranks = rankdata(np.concatenate([positive, negative], 1), axis=1)
+    return (ranks[:, :p].sum(1) - p * (p + 1) / 2) / (p * n)
+
+
+def holm(p):
+    """p values (M,) corrected for their number by Holm's step-down rule (Holm 1979): (M,).
+
+    Each is at least as large as before and at most 1. NaN stays NaN and counts for no test.
+    """
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p)[: np.isfinite(p).sum()]  # NaN sorts last
+    corrected = np.full(len(p), np.nan)
+    factor = len(order) - np.arange(len(order))
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * factor), 1)
+    return corrected
+
+
+def bootstrap_interval(draws, level=0.95):
+    """(low, high) that hold the middle `level` of bootstrap draws (R,); NaN are left out, both are NaN if nothing is left."""
+    draws = np.asarray(draws, float)
+    draws = draws[np.isfinite(draws)]
+    if not len(draws):
+        return float("nan"), float("nan")
+    tail = 100 * (1 - level) / 2
+    return tuple(float(v) for v in np.percentile(draws, [tail, 100 - tail]))

@@ -1,20 +1,53 @@
-"""How the door behaves: `run` need not be typed, bad input is one sentence, long work says how long it took."""
+"""How every command behaves: found by its name, refused in one sentence, timed, stopped by Ctrl-C."""
 
+import shlex
+import sys
 import time
-from functools import wraps
+from contextlib import contextmanager
+from importlib import import_module
 
 import click
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.machine import quieten
+
+USUAL = "run"  # the command of `python main.py` without a word
+STOPPED = 130  # exit status after Ctrl-C, as in a shell
 
 
 class Door(click.Group):
-    """A group whose command `run` need not be typed: `python main.py --dataset pets` is a run."""
+    """The group of all commands. Each lies in `xaae.cli.NAME` as `NAME_command` and is imported when it is asked for.
+
+    `python main.py --dataset pets` is `python main.py run --dataset pets`.
+    """
+
+    def __init__(self, *args, names=(), **kwargs):
+        super().__init__(*args, **kwargs)
+        self.names = tuple(names)
+
+    def list_commands(self, ctx):
+        """The names of the commands, in the order of the work."""
+        return list(self.names)
+
+    def get_command(self, ctx, name):
+        """The command of this name, or None if there is none."""
+        if name not in self.names:
+            return None
+        return getattr(import_module(f"xaae.cli.{name}"), f"{name}_command")
 
     def parse_args(self, ctx, args):
-        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h")):
-            args = ["run", *args]
+        """Put `run` before options that follow no command."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = [USUAL, *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx):
+        """Run a command; an InputError becomes one sentence on stderr and exit status 2."""
+        quieten()
+        try:
+            return super().invoke(ctx)
+        except InputError as e:
+            raise Refused(" ".join(str(e).split())) from None
 
 
 class Refused(click.ClickException):
@@ -23,31 +56,38 @@ class Refused(click.ClickException):
     exit_code = 2
 
 
-def refuse(command):
-    """Turn a room's InputError into one sentence on stderr and exit status 2."""
-
-    @wraps(command)
-    def guarded(*args, **kwargs):
-        try:
-            return command(*args, **kwargs)
-        except InputError as e:
-            raise Refused(" ".join(str(e).split())) from None
-
-    return guarded
-
-
-def timed(what, work):
-    """Say what is being done, do it, say how long it took."""
+@contextmanager
+def timed(work):
+    """Say what is being done and, when it is done, how many seconds it took."""
     began = time.perf_counter()
-    click.echo(f"{what} ...")
-    result = work()
-    click.echo(f"{what}: {time.perf_counter() - began:.0f} s")
-    return result
+    click.echo(f"{work} ...")
+    yield
+    click.echo(f"{work}: {time.perf_counter() - began:.0f} s")
 
 
-def alone(name):
-    """InputError if another option than this one was given too."""
+@contextmanager
+def stoppable(words):
+    """Ctrl-C ends the command with these words and exit status 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"\nStopped: {words}.", err=True)
+        sys.exit(STOPPED)
+
+
+def announce_loading():
+    """Say that PyTorch is being loaded, which takes some seconds."""
+    click.echo("xAAE: loading PyTorch and fastai ...")
+
+
+def typed_command():
+    """The command as it was typed, for the records of a run."""
+    return "python main.py " + shlex.join(sys.argv[1:])
+
+
+def refuse_other_options(name):
+    """InputError if any option but this one was typed."""
     ctx = click.get_current_context()
-    given = [p for p in ctx.params if ctx.get_parameter_source(p) == click.core.ParameterSource.COMMANDLINE]
-    if others := [f"--{p.replace('_', '-')}" for p in given if p != name]:
+    typed = [p for p in ctx.params if ctx.get_parameter_source(p) == click.core.ParameterSource.COMMANDLINE]
+    if others := [f"--{p.replace('_', '-')}" for p in typed if p != name]:
         raise InputError(f"--{name} takes no other option: leave out {', '.join(others)}.")

@@ -11,7 +11,7 @@ from helpers.command_line import refused
 from PIL import Image
 
 from xaae import model as models
-from xaae.cli import options
+from xaae.cli.explain import SAMPLE
 from xaae.experiment.errors import InputError
 from xaae.explain import listing
 from xaae.explain.call import explain
@@ -100,8 +100,8 @@ def test_one_method_is_described_with_its_parameters(door):
 
 
 def test_the_sample_names_every_method_with_its_parameters():
-    assert options.SAMPLE.read_text() == listing.sample(), "write explain/methods.toml anew: listing.sample()"
-    tables = tomllib.loads(options.SAMPLE.read_text())["method"]
+    assert SAMPLE.read_text() == listing.sample(), "write explain/methods.toml anew: listing.sample()"
+    tables = tomllib.loads(SAMPLE.read_text())["method"]
     assert [t["name"] for t in tables] == list(METHODS)
     for entry in make_plan([], tables):
         usual = METHODS[entry.method].parameters

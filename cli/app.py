@@ -1,0 +1,18 @@
+"""`app`: a page on this machine to explore a run."""
+
+import click
+
+from xaae.cli.option_types import RUN, option, options
+
+
+@click.command("app")
+@options(
+    RUN,
+    option("--port", type=click.IntRange(1, 65535), default=7860, help="Port on 127.0.0.1."),
+    option("--browser/--no-browser", default=True, help="Open the page in the browser."),
+)
+def app_command(run, port, browser):
+    """Explore a trained and navigated RUN: a page on 127.0.0.1 with sliders, meters and your own pictures."""
+    from xaae.app.serving import serve_explorer
+
+    serve_explorer(run, port, browser)

@@ -1,0 +1,47 @@
+"""`navigate`: directions, decoded walks, counterfactuals, maps of a trained run."""
+
+from pathlib import Path
+
+import click
+
+from xaae.cli.door import timed
+from xaae.cli.option_types import PATH, POSITIVE, RUN, option, options, parse_names
+
+
+def _parse_pairs(ctx, param, texts):
+    """`12:873` -> (12, 873), for every --between typed."""
+    try:
+        return [(int(a), int(b)) for a, _, b in (text.partition(":") for text in texts)]
+    except ValueError:
+        raise click.BadParameter("write it as ROW:ROW, two rows of items.csv, such as 12:873.") from None
+
+
+@click.command("navigate")
+@options(
+    RUN,
+    option("--directions", "specs", callback=parse_names, help="Which directions, with commas, the main one first: "
+           "lda, logistic, head, means, severity, gradient, pca:N, dims:N, lda@rest:CLASS, target:COLUMN.  "
+           "[all kinds]"),
+    option("--contrast", default="", help="FROM:TO, two classes, or rest:CLASS.  [the first class to the last]"),
+    option("--away", callback=parse_names, help="Keep every direction at right angles to these: pca:1, "
+           "target:COLUMN, ..."),
+    option("--between", "pairs", multiple=True, callback=_parse_pairs, help="ROW:ROW, interpolate between two items; "
+           "repeatable."),
+    option("--spherical", "curved", is_flag=True, help="Interpolate along the arc, not the straight line."),
+    option("--against", multiple=True, type=PATH, help="Another navigated run of the same data, such as one of "
+           "another seed: does it order the items alike?  Repeatable."),
+    option("--maps", callback=parse_names, help="Which maps, with commas: pca, tsne, umap.  [all; smoke without umap]"),
+    option("--films", is_flag=True, help="GIF and MP4 of every walk, not of the main one alone."),
+    option("--counterfactuals", type=POSITIVE, default=100, help="Look for counterfactuals of at most so many "
+           "held-out items."),
+)  # fmt: skip
+def navigate_command(run, **given):
+    """Walk the latent space of a trained RUN: what changes, what would have to change, which items lie there."""
+    from xaae.latent_nav.navigation import navigate
+
+    with timed("Walking the latent space"):
+        results = navigate(run, **given)
+    lines = {name: naming["sentence"] for name, naming in results["naming"].items()}
+    lines |= {f"order of items as in {other}": f"|Spearman| {r:.2f}" for other, r in results["agreement"].items()}
+    click.echo("\n".join(f"  {name}: {text}" for name, text in lines.items()))
+    click.echo(f"Written: {Path(run) / 'walks'}. Next: python main.py report {run}")

@@ -1,0 +1,30 @@
+"""`predict`: classes of new pictures by a trained run."""
+
+import click
+
+from xaae.cli.door import timed
+from xaae.cli.option_types import MODEL, PAIR, PATH, POSITIVE, RUN, option, options
+
+
+@click.command("predict")
+@options(
+    RUN,
+    click.argument("path", type=PATH),
+    option("--model", type=MODEL, default="aae", help="Which model answers; every run has the AAE."),
+    option("--samples", type=PAIR, default=30, help="Passes with dropout, for the uncertainty."),
+    option("--dropout", type=click.FloatRange(0, 1, True, True), help="Dropout rate put into the AAE, which has no "
+           "dropout of its own.  [0.1]"),
+    option("--out", type=PATH, help="The CSV; only a file that predict made is replaced.  [RUN/predictions.csv]"),
+    option("--batch-size", type=POSITIVE, help="Pictures read and classified at once.  [as in training]"),
+)  # fmt: skip
+def predict_command(run, path, **given):
+    """Classify the pictures at PATH with a trained RUN into a CSV, with Monte-Carlo-dropout uncertainty.
+
+    PATH: a picture, a folder (searched at any depth), a CSV with a column path, or FILE.npz#KEY/INDEX. Pictures are
+    cropped to their middle square and scaled as in training, and nothing is planted in them.
+    """
+    from xaae.evaluation.prediction_run import predict_items, predictions_in_words
+
+    with timed("Classifying"):
+        predictions = predict_items(run, path, **given)
+    click.echo(f"{predictions_in_words(predictions)}\n{predictions.note}\nWritten: {predictions.out}")

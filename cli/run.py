@@ -1,0 +1,28 @@
+"""`run`, which `python main.py` stands for: train, navigate, explain, report, one after the other."""
+
+import click
+
+from xaae.cli.door import timed
+from xaae.cli.explain import ask_both_models, explain_by_methods
+from xaae.cli.report import write_run_page
+from xaae.cli.train import train_as_told, training_options
+
+
+@click.command("run")
+@training_options
+def run_command(**given):
+    """Everything: train, navigate, explain, report. This is what `python main.py` does."""
+    folder = train_as_told(given)
+    if folder:
+        _work_on(folder)
+
+
+def _work_on(folder):
+    """The commands that follow training; the last one says where the report is."""
+    from xaae.latent_nav.navigation import navigate
+
+    with timed("Walking the latent space"):
+        navigate(folder)
+    ask_both_models(folder)
+    explain_by_methods(folder)
+    write_run_page(folder)

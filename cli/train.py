@@ -1,0 +1,115 @@
+"""`train`: both models of a dataset with its planted bias, into a run folder."""
+
+import click
+
+from xaae.cli.door import announce_loading, stoppable, timed, typed_command
+from xaae.cli.option_types import COUNT, DATA_ROOT, NOISE_SHARE, PAIR, PATH, POSITIVE, SEED, SIZE, option, options
+from xaae.experiment.settings import PRESETS, complete
+from xaae.experiment.vocabulary import ARMS, FILLS
+from xaae.factors.registry import FACTORS
+
+WEIGHT = click.FloatRange(min=0)
+HIDDEN = ("versions", "command", "dataset_note", "class_ranges", "factor_about")  # settings that are not printed
+
+
+def _parse_ranges(ctx, param, texts):
+    """`cat=0:90` -> {"cat": (0.0, 90.0)}, for every --range typed; None if there is none."""
+    ranges = {}
+    for text in texts:
+        label, _, bounds = text.rpartition("=")
+        try:
+            low, high = (float(b) for b in bounds.split(":"))
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is no range: write it as CLASS=LOW:HIGH, such as cat=0:90.") from None
+        ranges[label] = (low, high)
+    return ranges or None
+
+
+training_options = options(
+    option("--preset", type=click.Choice(list(PRESETS)), default="default", help="Sizes and lengths that go together."),
+    option("--dataset", default="auto", help="pets, synthpets, cifar10, medmnist:NAME, a folder or CSV, or auto."),
+    DATA_ROOT,
+    option("--split", type=click.Choice(["random", "group"]), default="random", help="Hold out items or whole groups."),
+    option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
+    option("--arm", type=click.Choice(ARMS), help="biased: the class decides the value; irrelevant: any class has any "
+           "value; normal: nothing planted.  [biased; normal for your own data]"),
+    option("--factor", type=click.Choice(list(FACTORS)), default="rotation",
+           help="What the bias plants."),
+    option("--range", "ranges", multiple=True, callback=_parse_ranges, help="CLASS=LOW:HIGH in the factor's unit, "
+           "degrees for rotation; repeatable. [equal slices of its whole range: cat=0:90 dog=90:180]"),
+    option("--strength", type=click.FloatRange(0, 1, min_open=True), default=1.0,
+           help="Shrinks the factor's whole range about its middle to this share."),
+    option("--contamination", type=click.FloatRange(0, 1), default=1.0,
+           help="Share of the items that obey the bias; the others have any value."),
+    option("--label-noise", type=NOISE_SHARE, default=0.0, help="Share of training items that get another class's "
+           "label, so that the content tells the class less surely than the factor does."),
+    option("--fill", type=click.Choice(FILLS), default="zeros", help="What fills the corners that a rotation leaves "
+           "empty."),
+    option("--one-hot", is_flag=True, help="One-hot targets and binary cross entropy, as in the thesis."),
+    option("--size", type=int, help="Pixels a side, 16 to 512.  [64; 32 for MedMNIST and CIFAR-10]"),
+    option("--channels", type=click.IntRange(1, 4), help="Channels of a picture: 1, 3 or 4.  [as the files have it]"),
+    option("--encoding-dims", type=POSITIVE, help="Dimensions of the code.  [by preset]"),
+    option("--step-channels", type=POSITIVE, help="Channels of the first layer.  [by preset]"),
+    option("--noise", type=WEIGHT, default=0.3, help="Noise on the code before decoding, in training."),
+    option("--prior", type=click.Choice(["normal", "class"]), default="normal", help="The distribution that codes are "
+           "drawn towards: one normal distribution, or one for each class."),
+    option("--epochs", type=POSITIVE, help="Epochs of the AAE, of each stage.  [by preset; the default's: "
+           "enough for 40,000 pictures]"),
+    option("--baseline-epochs", type=COUNT, help="Epochs of the ResNet34; 0 leaves it out.  [by preset; the "
+           "default's: enough for 7,500 pictures]"),
+    option("--pretrained/--no-pretrained", default=True, help="ImageNet weights for the ResNet34 if they can be had."),
+    option("--batch-size", type=PAIR, help="Items a batch.  [by preset]"),
+    option("--lr", type=SIZE, default=3e-3, help="Highest learning rate of the AAE."),
+    option("--reconstruction-weight", type=WEIGHT, default=30.0, help="Weight of the reconstruction loss."),
+    option("--adversarial-weight", type=WEIGHT, default=0.2, help="Weight of the adversarial loss."),
+    option("--classification-weight", type=WEIGHT, default=0.1, help="Weight of the classification loss."),
+    option("--starts", type=PAIR, help="Held-out items that walks start from.  [by preset]"),
+    option("--random-directions", type=POSITIVE, help="Random directions that a walk is compared with.  [by preset]"),
+    SEED,
+    option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", help="Arithmetic of training; "
+           "auto is bf16 where the hardware has it."),
+    option("--out", type=PATH, help="The run folder.  [runs/NNNN-dataset-arm-seed]"),
+    option("--overwrite", is_flag=True, help="Replace the run in --out."),
+    option("--dry-run", is_flag=True, help="Check data and settings, print them, and stop."),
+)  # fmt: skip
+
+
+@click.command("train")
+@training_options
+def train_command(**given):
+    """Train the AAE and the ResNet34 on a dataset with its planted bias."""
+    folder = train_as_told(given)
+    if folder:
+        click.echo(f"Trained: {folder}. Next: python main.py navigate {folder}")
+
+
+def train_as_told(given):
+    """Check the options, print the settings, train. Returns the run folder, or None after a dry run.
+
+    InputError before anything is written if data or settings make no sense.
+    """
+    announce_loading()
+    from xaae.training import fitting
+
+    out, overwrite, dry_run = (given.pop(name) for name in ("out", "overwrite", "dry_run"))
+    settings = fitting.resolve(settings_of(given))
+    folder = fitting.plan(out, fitting._run_name(settings), overwrite)
+    prepared = fitting.prepare_training(settings)
+    _print_settings(prepared.settings, folder)
+    if dry_run:
+        return None
+    fitting.seed_all(settings["seed"])
+    with stoppable(f"{folder} is unfinished; repeat with --overwrite to start it again"):
+        with timed(f"Training into {folder}"):
+            fitting.train_run(prepared, fitting.make(folder))
+    return folder
+
+
+def settings_of(given):
+    """The settings of a run: those of the preset, replaced by the options that were typed."""
+    return complete(given) | {"command": typed_command()}
+
+
+def _print_settings(settings, folder):
+    lines = [f"  {name}: {value}" for name, value in settings.items() if name not in HIDDEN and value is not None]
+    click.echo("\n".join(["Settings:", *lines, f"  out: {folder}"]))

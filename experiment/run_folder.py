@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -91,23 +92,22 @@ def read_json(path):
         raise InputError(f"{path} cannot be read ({e}): run the command that made it again.") from e
 
 
-def _plain(value):
-    """`value` as JSON knows it: NumPy numbers as numbers, paths as text, NaN as null."""
+def plain_values(value):
+    """`value` as JSON knows it: NumPy numbers as numbers, arrays as lists, paths as text, NaN and infinity as None."""
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain_values(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(v) for v in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, np.integer):
-        return int(value)
+        return [plain_values(v) for v in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     return str(value) if isinstance(value, Path) else value
 
 
 def write_json(path, value):
     """Write `value` whole or not at all."""
     part = Path(path).with_suffix(".part")
-    part.write_text(json.dumps(_plain(value), indent=2) + "\n")
+    part.write_text(json.dumps(plain_values(value), indent=2) + "\n")
     os.replace(part, path)
 
 
@@ -118,6 +118,15 @@ def write_arrays(path, **arrays):
     with open(part, "wb") as f:
         np.savez_compressed(f, **arrays)
     os.replace(part, path)
+
+
+def read_arrays(path):
+    """The arrays of an .npz file by name. InputError if it is broken or missing."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError, EOFError, BadZipFile) as e:
+        raise InputError(f"{path} cannot be read ({e}): run the command that made it again.") from e
 
 
 def read_items(folder):

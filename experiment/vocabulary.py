@@ -6,4 +6,9 @@ SPLITS = ("train", "valid", "test")
 COLUMNS = ("path", "label", "split", "group", "factor", "value")  # of a dataset's table, in this order
 MODELS = {"aae": "AAE", "baseline": "ResNet34"}  # name in files: name in sentences
 WEIGHTS = {"aae": "model.safetensors", "baseline": "baseline.safetensors"}  # file of each model in a run folder
-PALETTE = ("#b8560f", "#1f5fa8", "#2f7d4f", "#8a3f8f", "#8a6d00", "#5b6470")  # of classes, in figures and pages
+PALETTE = ("#b8560f", "#1f5fa8", "#2f7d4f", "#8a3f8f", "#8a6d00", "#5b6470")  # of classes, in figures and on pages
+PALETTE_DARK = ("#f0a35e", "#82b5f2", "#7fcf9d", "#d79bdc", "#dcc25a", "#a9b2bd")  # the same on a dark page
+PAGE_COLOURS = {  # of the report and the app
+    "light": {"page": "#fcfcfa", "raised": "#f3f3ef", "text": "#1d1f21", "muted": "#5f6368", "rule": "#dedcd4"},
+    "dark": {"page": "#141618", "raised": "#1d2023", "text": "#e7e6e2", "muted": "#a2a6ab", "rule": "#34383c"},
+}

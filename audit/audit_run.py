@@ -15,7 +15,7 @@ from xaae.audit.sentences import audit_in_words, impossible  # noqa: F401  (in_w
 from xaae.audit.verdict import Thresholds
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
-from xaae.experiment.settings import AUDITS
+from xaae.experiment.audit_settings import audit_settings
 from xaae.explain.method import find_method
 from xaae.training import fitting as training
 
@@ -83,7 +83,7 @@ def _clocked(work):
 
 def prepare_audit(out, given):
     """The Audit that the settings ask for, checked."""
-    settings = AUDITS[given["preset"]] | {k: v for k, v in given.items() if v not in (None, (), [])}
+    settings = audit_settings(**given).as_dict()
     settings.setdefault("workers", questions.workers_here())
     methods = [find_method(name) for name in settings["methods"]]
     for name in settings["directions"]:

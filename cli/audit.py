@@ -17,7 +17,7 @@ from xaae.cli.option_types import (
     parse_names,
     parse_numbers,
 )
-from xaae.experiment.settings import AUDITS
+from xaae.experiment.audit_settings import AUDITS
 from xaae.factors.registry import FACTORS
 
 _numbers = parse_numbers(float, "write numbers with commas, such as 1,0.5.")

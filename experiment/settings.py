@@ -2,19 +2,6 @@
 
 import shlex
 
-AUDITED = (  # the methods of an audit, of every family; any others by --methods
-    "saliency",
-    "input_x_gradient",
-    "integrated_gradients",
-    "guided_backprop",
-    "deeplift",
-    "gradcam",
-    "gradcam_plus_plus",
-    "layer_cam",
-    "lrp_epsilon_plus",
-    "excitation_backprop",
-    "occlusion",
-)
 PRESETS = {
     "default": {
         "architecture": "default",
@@ -52,46 +39,6 @@ PRESETS = {
         "baseline_epochs": 10,
         "starts": 32,
         "random_directions": 100,
-    },
-}
-AUDITS = {  # sizes and lengths of an audit
-    "default": {
-        "dataset": "synthpets",
-        "factors": ["rotation", "brightness", "tint", "blur", "tag"],
-        "strength": [1.0],
-        "contamination": [1.0],
-        "label_noise": 0.4,
-        "seeds": 3,
-        "items": 2400,
-        "size": 32,
-        "encoding_dims": 16,
-        "step_channels": 16,
-        "batch_size": 64,
-        "epochs": 12,
-        "baseline_epochs": 2,
-        "probe": 52,
-        "directions": ["lda", "head", "means"],
-        "random_directions": 100,
-        "methods": list(AUDITED),
-    },
-    "smoke": {
-        "dataset": "synthpets",
-        "factors": ["tag"],
-        "strength": [1.0],
-        "contamination": [1.0],
-        "label_noise": 0.0,
-        "seeds": 3,
-        "items": 400,
-        "size": 32,
-        "encoding_dims": 16,
-        "step_channels": 16,
-        "batch_size": 32,
-        "epochs": 12,
-        "baseline_epochs": 2,
-        "probe": 26,
-        "directions": ["head"],
-        "random_directions": 100,
-        "methods": ["saliency", "gradcam"],
     },
 }
 SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training shows the AAE and the baseline

@@ -5,7 +5,7 @@ from scipy.stats import rankdata
 
 
 def auroc(positive, negative):
-    """Area under the ROC curve of scores of positives (P,) and negatives (N,): 0.5 is chance, also where all are equal."""
+    """Area under the ROC curve of scores of positives (P,) and negatives (N,): 0.5 is chance, or all are equal."""
     return float(aurocs(np.asarray(positive)[None], np.asarray(negative)[None])[0])
 
 
@@ -30,7 +30,7 @@ def holm(p):
 
 
 def bootstrap_interval(draws, level=0.95):
-    """(low, high) that hold the middle `level` of bootstrap draws (R,); NaN are left out, both are NaN if nothing is left."""
+    """(low, high) that hold the middle `level` of bootstrap draws (R,) without NaN; (NaN, NaN) if nothing is left."""
     draws = np.asarray(draws, float)
     draws = draws[np.isfinite(draws)]
     if not len(draws):

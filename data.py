@@ -1,7 +1,8 @@
-"""Where items come from: a table, a planted bias, a DataBlock; every named dataset.
+"""A dataset: its table, its split, its planted bias, and the fastai DataLoaders of all that.
 
-A dataset is a table with the columns `path, label, split, group, factor, value` and any further column of known
-factors. To add one of your own, write a function that returns such a table (see `folder`) and name it in `DATASETS`.
+A dataset is a table with the columns `path, label, split, group, factor, value` and any further column of numbers that
+is known of its items. To add one, write a function that returns such a table (`path` and `label` are enough, see
+`sources/class_folders.py`) and name it in `DATASETS`.
 """
 
 from dataclasses import dataclass
@@ -9,131 +10,28 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, TransformBlock
 from fastai.data.core import TfmdDL, fa_collate
-from fastai.data.external import URLs, fastai_cfg, untar_data
-from fastai.data.transforms import IndexSplitter, RandomSplitter, get_image_files
-from fastai.torch_core import TensorImage
+from fastai.data.external import fastai_cfg
+from fastai.data.transforms import IndexSplitter, RandomSplitter
+from fastai.torch_core import TensorBase, TensorImage
 from fasttransform import Transform
-from PIL import Image, ImageOps
 
 from xaae.experiment.errors import InputError
-from xaae.sources import synthpets as drawn
+from xaae.experiment.vocabulary import COLUMNS
 from xaae.sources.cifar10_files import cifar10
+from xaae.sources.class_folders import folder
+from xaae.sources.medmnist_sets import medmnist
+from xaae.sources.oxford_pets import PETS_FOLDER, pets
+from xaae.sources.synthpets import synthpets
 
-COLUMNS = ["path", "label", "split", "group", "factor", "value"]
-SPLITS = ("train", "valid", "test")
-PETS_FOLDER = "oxford-iiit-pet"
-
-
-# ---- named datasets: each a table -------------------------------------------------------------------------------
+DATASETS = {"pets": pets, "synthpets": synthpets, "medmnist": medmnist, "cifar10": cifar10, "folder": folder}
 
 
 def default_root():
-    """Where fastai keeps data on this machine."""
+    """The folder where fastai keeps data on this machine."""
     return fastai_cfg().path("data")
-
-
-def pets(root, **_):
-    """Oxford-IIIT Pets through fastai's own archive; an upper-case file name is a cat, the breed is the group."""
-    try:
-        images = get_image_files(untar_data(URLs.PETS, archive=root, data=root) / "images")
-    except Exception as e:  # whatever a download, a disk or an archive can raise: one cure
-        raise InputError(
-            f"Oxford-IIIT Pets is not under {root} and could not be fetched there ({type(e).__name__}: {e}): connect"
-            f" this machine, put the folder {PETS_FOLDER} there, or use --dataset synthpets."
-        ) from e
-    images = sorted(images)
-    label = ["cat" if p.name[0].isupper() else "dog" for p in images]
-    return pd.DataFrame({"path": images, "label": label, "group": [p.stem.rsplit("_", 1)[0] for p in images]})
-
-
-def synthpets(root, items=None, size=64, seed=0, **_):
-    """The embedded default: cats and dogs drawn by this project's generator, cached under `root`."""
-    n, size = items or 3000, max(size, 32)
-    folder = Path(root) / f"synthpets-{n}-{size}-{seed}"
-    try:
-        table = drawn.build_synthpets(folder, n, size, seed)
-    except (OSError, ValueError) as e:
-        raise InputError(f"The drawn pictures cannot be kept in {folder} ({e}): choose another --data-root.") from e
-    return table.assign(path=[folder / p for p in table.path])
-
-
-def medmnist_file(name, root):
-    """The `.npz` of a MedMNIST dataset under `root`, fetched by the medmnist package if it is not there."""
-    import medmnist
-
-    for path in (Path(root) / f"{name}.npz", Path(root) / name / f"{name}.npz"):
-        if path.is_file():
-            return path
-    if name not in medmnist.INFO:
-        raise InputError(f"MedMNIST has no dataset {name!r}: choose one of {', '.join(medmnist.INFO)}.")
-    try:
-        getattr(medmnist, medmnist.INFO[name]["python_class"])(split="train", download=True, root=str(root))
-    except Exception as e:  # the package raises RuntimeError for everything, including no network
-        raise InputError(
-            f"{name}.npz is not under {root} and could not be fetched: connect this machine or put the file there."
-        ) from e
-    return Path(root) / f"{name}.npz"
-
-
-def medmnist_labels(name, values):
-    """Class names of MedMNIST label numbers (N, 1); numbers where the package does not know the dataset."""
-    import medmnist
-
-    if values.ndim == 2 and values.shape[1] > 1:
-        raise InputError(
-            f"{name} has several labels per picture, one class is needed: choose another MedMNIST dataset."
-        )
-    names = medmnist.INFO.get(name, {}).get("label", {})
-    return [names.get(str(int(v)), str(int(v))) for v in values.ravel()]
-
-
-def medmnist(root, name="pneumoniamnist", **_):
-    """`medmnist:NAME`: an .npz in MedMNIST's keys, with its own three splits; path is FILE#SPLIT/INDEX."""
-    path = medmnist_file(name, root)
-    tables = []
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            for key, split in (("train", "train"), ("val", "valid"), ("test", "test")):
-                label = medmnist_labels(name, arrays[f"{key}_labels"])
-                paths = [f"{path}#{key}_images/{i}" for i in range(len(label))]
-                tables.append(pd.DataFrame({"path": paths, "label": label, "split": split}))
-    except (KeyError, ValueError, OSError) as e:
-        if isinstance(e, InputError):
-            raise
-        raise InputError(f"{path} is no file in MedMNIST's format ({e}): fetch it again.") from e
-    return pd.concat(tables, ignore_index=True)
-
-
-def folder(root, name="", **_):
-    """`folder:PATH`: one folder per class, or a CSV with the columns path, label and, if you like, split and group."""
-    path = Path(name or root)
-    if path.suffix == ".csv" and path.is_file():
-        return from_csv(path)
-    if not path.is_dir():
-        raise InputError(f"There is no folder or CSV file {path}: give one that exists.")
-    images = sorted(get_image_files(path))
-    nested = [p for p in images if p.parent != path]
-    return pd.DataFrame({"path": nested, "label": [p.relative_to(path).parts[0] for p in nested]}, dtype=object)
-
-
-def from_csv(path):
-    """A table of a CSV file; relative paths count from the file's own folder."""
-    try:
-        table = pd.read_csv(path, dtype={"path": str, "label": str, "split": str, "group": str})
-    except (ValueError, UnicodeDecodeError) as e:
-        raise InputError(f"{path} cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
-    if missing := {"path", "label"} - set(table.columns):
-        raise InputError(f"{path} has no column {' and '.join(sorted(missing))}: name its columns path and label.")
-    if "split" in table and (odd := set(table.split.dropna()) - set(SPLITS)):
-        raise InputError(f"{path} has the split {sorted(odd)[0]!r}: use only {', '.join(SPLITS)}.")
-    return table.dropna(subset=["path", "label"]).assign(path=lambda t: [path.parent / p for p in t.path])
-
-
-DATASETS = {"pets": pets, "synthpets": synthpets, "medmnist": medmnist, "cifar10": cifar10, "folder": folder}
 
 
 def choose(dataset, root):
@@ -210,7 +108,7 @@ def plant(table, bias, seed=0):
     """The table with its columns factor and value filled, drawn once from `seed`: (same rows, columns in order)."""
     values = bias.draw(table.label, np.random.default_rng([seed, 1]))
     table = table.assign(factor=bias.factor, value=np.round(values, 3))
-    return table[COLUMNS + [c for c in table.columns if c not in COLUMNS]]
+    return table[[*COLUMNS] + [c for c in table.columns if c not in COLUMNS]]
 
 
 # ---- the factory ------------------------------------------------------------------------------------------------
@@ -239,7 +137,7 @@ class Redraw(Transform):
 
 
 class OnceRead(TfmdDL):
-    """A DataLoader that reads each row of the table once: that takes longer than to render the row's picture."""
+    """A DataLoader that reads each row of the table once: that takes longer than to render the row's item."""
 
     read = cached_property(lambda self: {})
 
@@ -250,51 +148,46 @@ class OnceRead(TfmdDL):
         return self.read[s]
 
 
-def collate(pictures, bias, items):
-    """Items (planted, target) -> their batch: pictures (B, C, H, W) in [0, 1], rendered together, and targets."""
-    planted, *targets = zip(*items, strict=True)
-    x = render_items(pictures, [p.row for p in planted], [p.value for p in planted], bias)
-    return TensorImage(x), *map(fa_collate, targets)
+BATCH_TYPES = {"signal": TensorBase, "picture": TensorImage, "volume": TensorBase}  # kind -> fastai's type
 
 
-def render_items(pictures, rows, values, bias):
-    """Pictures of the table's `rows` given the factor's `values` as `bias` plants them: (B, C, H, W) in [0, 1]."""
-    return bias.plant(pictures[rows], torch.from_numpy(np.array(values, dtype=np.float32)))
+def collate(items, bias, chosen):
+    """Chosen (planted, target) -> their batch: x (B, C, *places) in [0, 1], rendered together, and targets."""
+    planted, *targets = zip(*chosen, strict=True)
+    x = render_items(items, [p.row for p in planted], [p.value for p in planted], bias)
+    return BATCH_TYPES[items.kind.name](x), *map(fa_collate, targets)
 
 
-def masks(paths, size, values=None, bias=None, outline=True):
-    """Where the animal is: (masks (N, 1, size, size) bool, has (N,) bool), from the trimaps of Oxford-IIIT Pets.
-
-    paths: of the pictures; one without a trimap has an empty mask. values (N,) of the factor: the mask moves with the
-    picture as `bias` plants it. outline: does the band around the animal, a few pixels wide, belong to it?
-    """
-    found = torch.zeros(len(paths), 1, size, size)
-    for row, path in enumerate(map(Path, paths)):
-        trimap = path.parent.parent / "annotations" / "trimaps" / f"{path.stem}.png"
-        if trimap.is_file():
-            with Image.open(trimap) as kinds:
-                animal = Image.fromarray(np.uint8(255) * np.isin(kinds, (1, 3) if outline else (1,)))
-            fit = ImageOps.fit(animal, (size, size), Image.Resampling.BILINEAR)  # as pictures.decode does it
-            found[row, 0] = torch.from_numpy(np.array(fit)) / 255
-    if bias is not None and bias.factor == "rotation":  # nothing else moves what is in a picture
-        found = bias.plant(found, values)
-    return found >= 0.5, (found >= 0.5).flatten(1).any(1).numpy()
+def render_items(items, rows, values, bias):
+    """Items of the table's `rows` given the factor's `values` as `bias` plants them: (B, C, *places) in [0, 1]."""
+    return bias.plant(items[rows], torch.from_numpy(np.array(values, dtype=np.float32)))
 
 
-def datablock(pictures, bias, classes, seed=0, one_hot=False, redraw=True):
+def _class_target(classes, one_hot):
+    """The target of the task "classes": (fastai block, row of the table -> target)."""
+    if one_hot:
+        block = MultiCategoryBlock(encoded=True, vocab=classes)
+        return block, lambda row: [float(row.label == name) for name in classes]
+    return CategoryBlock(vocab=classes, sort=False), lambda row: row.label
+
+
+TARGETS = {"classes": _class_target}  # task -> what makes its target
+
+
+def datablock(items, bias, classes, seed=0, one_hot=False, redraw=True, task="classes"):
     """The DataBlock of a planted table: one input, one target; validation keeps the table's own values."""
-    batch = {"dl_type": OnceRead, "dls_kwargs": {"create_batch": partial(collate, pictures, bias)}}
-    target = MultiCategoryBlock(encoded=True, vocab=classes) if one_hot else CategoryBlock(vocab=classes, sort=False)
+    batch = {"dl_type": OnceRead, "dls_kwargs": {"create_batch": partial(collate, items, bias)}}
+    target, get_y = TARGETS[task](classes, one_hot)
     return DataBlock(
         blocks=(TransformBlock(item_tfms=[Redraw(bias, seed)] * redraw, **batch), target),
         get_x=lambda row: Planted(row.name, row.label, row.value),
-        get_y=(lambda row: [float(row.label == c) for c in classes]) if one_hot else (lambda row: row.label),
+        get_y=get_y,
         splitter=lambda table: IndexSplitter(np.flatnonzero(table.split == "valid"))(table),
     )
 
 
-def dataloaders(table, pictures, bias, classes, bs=64, seed=0, one_hot=False, redraw=True, device=None):
-    """fastai DataLoaders of a planted table's train and valid rows; batches ((B, C, H, W), targets)."""
+def dataloaders(table, items, bias, classes, bs=64, seed=0, one_hot=False, redraw=True, device=None):
+    """fastai DataLoaders of a planted table's train and valid rows; batches (x (B, C, *places), targets)."""
     seen = table[table.split != "test"]
-    block = datablock(pictures, bias, classes, seed, one_hot, redraw)
+    block = datablock(items, bias, classes, seed, one_hot, redraw)
     return block.dataloaders(seen, bs=min(bs, int((seen.split == "train").sum())), num_workers=0, device=device)

@@ -1,10 +1,13 @@
 """What is learned: the adversarial autoencoder (AAE) and the ResNet34 it is set beside.
 
-Shapes: x (B, C, H, W) in [0, 1], x_hat the same, z (B, D), logits (B, K).
+Shapes: x (B, C, *places) in [0, 1], x_hat the same, z (B, D), logits (B, K). Places are (T,) for signals, (H, W) for
+pictures, (D, H, W) for volumes: the kind chooses the layers, everything else is the same for all of them.
 """
 
 import json
+from dataclasses import dataclass
 from importlib import import_module
+from math import prod
 from pathlib import Path
 
 import torch
@@ -17,6 +20,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torchvision.models import resnet34
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import KINDS, PICTURE
+from xaae.experiment.tasks import TASKS
 
 NONLINEARITIES = {
     "leaky_relu": lambda: nn.LeakyReLU(0.2),
@@ -32,47 +37,76 @@ ARCHITECTURES = {  # what a saved file can hold: name -> where its class, or the
     "ConvNet": "xaae.training.convnet:ConvNet",
     "baseline": "xaae.model:baseline",
 }
-SMALLEST, LARGEST = 16, 512
+SIZES = {"signal": (16, 2**20), "picture": (16, 512), "volume": (8, 128)}  # smallest and largest along an axis
+UNITS = {"signal": "samples", "picture": "pixels", "volume": "voxels"}
+HEADS = {"classes": nn.Linear}  # task -> what makes its head of (encoding_dims, classes)
 
 
-def check_size(input_size):
-    """Raise InputError unless `input_size` (pixels, square) is one that the models are made for."""
-    if not SMALLEST <= input_size <= LARGEST:
+def check_size(input_size, kind=PICTURE):
+    """The places of an item of `kind` for `input_size`: one number for all axes, or one for each axis.
+
+    InputError unless each is a size that the models are made for.
+    """
+    places = (input_size,) * kind.places if isinstance(input_size, int) else tuple(input_size)
+    if len(places) != kind.places:
+        raise InputError(f"The axes of a {kind.name} are {', '.join(kind.axes)}: give a size for each.")
+    smallest, largest = SIZES[kind.name]
+    if wrong := [size for size in places if not smallest <= size <= largest]:
         raise InputError(
-            f"An input size of {input_size} pixels makes no sense here: choose one from {SMALLEST} to {LARGEST}."
+            f"An input size of {wrong[0]} {UNITS[kind.name]} makes no sense here: choose one from {smallest} to"
+            f" {largest}."
         )
+    return places
 
 
-def _halvings(size, smallest=4):
-    """Sizes met when `size` pixels are halved, rounded up, down to `smallest`: 28 gives [28, 14, 7, 4]."""
-    sizes = [size]
-    while sizes[-1] > smallest:
-        sizes.append((sizes[-1] + 1) // 2)
+def _halvings(places, smallest=4):
+    """Places met when all axes are halved, rounded up, until none is above `smallest`: (28, 28), (14, 14), ..."""
+    sizes = [tuple(places)]
+    while max(sizes[-1]) > smallest:
+        sizes.append(tuple((size + 1) // 2 if size > smallest else size for size in sizes[-1]))
     return sizes
 
 
-def _down(c_in, c_out, act):
-    """Halve height and width (rounded up)."""
-    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(c_out), act())
+@dataclass(frozen=True)
+class Layers:
+    """The layers that the items of one kind need."""
+
+    conv: type
+    norm: type
 
 
-def _up(c_in, c_out, size, act):
-    """Grow to `size` x `size`; the exact size makes every input size its own mirror image."""
-    conv = nn.Conv2d(c_in, c_out, 3, padding=1, bias=False)
-    return nn.Sequential(nn.Upsample(size=(size, size)), conv, nn.BatchNorm2d(c_out), act())
+LAYERS = {
+    "signal": Layers(nn.Conv1d, nn.BatchNorm1d),
+    "picture": Layers(nn.Conv2d, nn.BatchNorm2d),
+    "volume": Layers(nn.Conv3d, nn.BatchNorm3d),
+}
+
+
+def _down(layers, c_in, c_out, before, after, act):
+    """A step from places `before` to `after`: each axis halved, or kept where it is small already."""
+    stride = tuple(1 if old == new else 2 for old, new in zip(before, after, strict=True))
+    conv = layers.conv(c_in, c_out, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(conv, layers.norm(c_out), act())
+
+
+def _up(layers, c_in, c_out, places, act):
+    """Grow to `places`; the exact size makes every input size its own mirror image."""
+    conv = layers.conv(c_in, c_out, 3, padding=1, bias=False)
+    return nn.Sequential(nn.Upsample(size=places), conv, layers.norm(c_out), act())
 
 
 class Encoder(nn.Module):
-    """x (B, C, H, W) in [0, 1] -> z (B, D), any sign, each dimension with mean 0 and variance 1 over the data.
+    """x (B, C, *places) in [0, 1] -> z (B, D), any sign, each dimension with mean 0 and variance 1 over the data.
 
     The last normalisation has no weights: it leaves the adversary the shape of the distribution to settle, not its
     place and width, which a small discriminator and a fast encoder otherwise chase for ever.
     """
 
-    def __init__(self, sizes, channels, encoding_dims, act):
+    def __init__(self, layers, sizes, channels, encoding_dims, act):
         super().__init__()
-        self.body = nn.Sequential(*[_down(i, o, act) for i, o in zip(channels, channels[1:], strict=False)])
-        self.code = nn.Linear(channels[-1] * sizes[-1] ** 2, encoding_dims)
+        steps = zip(channels[:-1], channels[1:], sizes[:-1], sizes[1:], strict=True)
+        self.body = nn.Sequential(*[_down(layers, *step, act) for step in steps])
+        self.code = nn.Linear(channels[-1] * prod(sizes[-1]), encoding_dims)
         self.standard = nn.BatchNorm1d(encoding_dims, affine=False)
 
     def forward(self, x):
@@ -84,16 +118,16 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """z (B, D) -> x_hat (B, C, H, W) in [0, 1]: the encoder mirrored."""
+    """z (B, D) -> x_hat (B, C, *places) in [0, 1]: the encoder mirrored."""
 
-    def __init__(self, sizes, channels, encoding_dims, act):
+    def __init__(self, layers, sizes, channels, encoding_dims, act):
         super().__init__()
-        self.start = (channels[-1], sizes[-1], sizes[-1])
-        self.seed = nn.Linear(encoding_dims, channels[-1] * sizes[-1] ** 2)
+        self.start = (channels[-1], *sizes[-1])
+        self.seed = nn.Linear(encoding_dims, prod(self.start))
         widths = [*channels[:0:-1], channels[1]]
         steps = zip(widths[:-1], widths[1:], sizes[-2::-1], strict=True)
-        self.body = nn.Sequential(*[_up(i, o, s, act) for i, o, s in steps])
-        self.pixels = nn.Conv2d(channels[1], channels[0], 3, padding=1)
+        self.body = nn.Sequential(*[_up(layers, i, o, places, act) for i, o, places in steps])
+        self.pixels = layers.conv(channels[1], channels[0], 3, padding=1)
 
     def forward(self, z):
         return torch.sigmoid(self.pixels(self.body(self.seed(z).view(-1, *self.start))))
@@ -128,10 +162,11 @@ def _prior_means(prior, classes, encoding_dims):
 class AAE(nn.Module):
     """Adversarial autoencoder with a classifier head on its code (Makhzani et al. 2015; thesis, chapter 7).
 
-    input_size: pixels, square, 16 to 512. input_channels: any. encoding_dims: D. step_channels: channels of the first
-    layer, doubled at each halving up to 8 times. nonlinearity: a name in NONLINEARITIES or a module. classes: K.
-    noise: standard deviation of the Gaussian noise on the code before decoding, in training only.
-    prior: "normal", N(0, I), or "class", N(mean of the class, I), where the discriminator sees the class too.
+    input_size: one number for all axes (64: pictures of 64 x 64 pixels) or one for each, see SIZES. input_channels: any.
+    encoding_dims: D. step_channels: channels of the first layer, doubled at each halving up to 8 times.
+    nonlinearity: a name in NONLINEARITIES or a module. classes: K. noise: standard deviation of the Gaussian noise on
+    the code before decoding, in training only. prior: "normal", N(0, I), or "class", N(mean of the class, I), where
+    the discriminator sees the class too. kind: a name in KINDS, of the items. task: a name in TASKS.
     `forward(x)` returns the plain tuple (logits, x_hat, z). Raises InputError for settings that make no sense.
     """
 
@@ -145,38 +180,41 @@ class AAE(nn.Module):
         classes=2,
         noise=0.3,
         prior="normal",
+        kind="picture",
+        task="classes",
     ):
+        self.arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         super().__init__()
-        check_size(input_size)
-        if prior not in PRIORS:
-            raise InputError(f"No such prior: {prior!r}. Choose one of {', '.join(PRIORS)}.")
+        for what, name, names in (("prior", prior, PRIORS), ("kind", kind, KINDS), ("task", task, TASKS)):
+            if name not in names:
+                raise InputError(f"No such {what}: {name!r}. Choose one of {', '.join(names)}.")
         if min(input_channels, encoding_dims, step_channels) < 1 or classes < 2 or noise < 0:
             raise InputError("Channels and dimensions start at 1, classes at 2, noise at 0: correct these settings.")
-        self.arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.input_size, self.input_channels = input_size, input_channels
         self.classes, self.noise, self.prior = classes, noise, prior
-        sizes = _halvings(input_size)
+        self.kind, self.task, layers = KINDS[kind], TASKS[task], LAYERS[kind]
+        sizes = _halvings(check_size(input_size, self.kind))
         channels = [input_channels, *(step_channels * 2 ** min(i, 3) for i in range(len(sizes) - 1))]
         act = NONLINEARITIES[nonlinearity] if isinstance(nonlinearity, str) else lambda: nonlinearity
-        self.encoder = Encoder(sizes, channels, encoding_dims, act)
-        self.decoder = Decoder(sizes, channels, encoding_dims, act)
-        self.head = nn.Linear(encoding_dims, classes)
+        self.encoder = Encoder(layers, sizes, channels, encoding_dims, act)
+        self.decoder = Decoder(layers, sizes, channels, encoding_dims, act)
+        self.head = HEADS[task](encoding_dims, classes)
         self.discriminator = Discriminator(encoding_dims, classes if prior == "class" else 0)
         self.register_buffer("prior_means", _prior_means(prior, classes, encoding_dims))
 
     def encode(self, x):
-        """x (B, C, H, W) -> z (B, D), placed and widened like the prior of all classes together."""
+        """x (B, C, *places) -> z (B, D), placed and widened like the prior of all classes together."""
         z = self.encoder(x)
         if self.prior == "normal":
             return z
         return self.prior_means.mean(0) + z * (1 + self.prior_means.var(0, correction=0)).sqrt()
 
     def decode(self, z):
-        """z (B, D) -> x_hat (B, C, H, W) in [0, 1]."""
+        """z (B, D) -> x_hat (B, C, *places) in [0, 1]."""
         return self.decoder(z)
 
     def classify(self, x):
-        """x (B, C, H, W) -> logits (B, K)."""
+        """x (B, C, *places) -> logits (B, K)."""
         return self.head(self.encode(x))
 
     def forward(self, x):

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from xaae.experiment.device import device_of
 from xaae.factors.measuring import measure_all
 from xaae.factors.meters import METERS, meters_for
 from xaae.latent_nav import directions, walks
-from xaae.latent_nav.codes import device_of
 
 REACH = 3.0  # standard deviations that a slider goes each way
 DIMENSIONS = 4  # single dimensions with a slider of their own

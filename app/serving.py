@@ -10,8 +10,9 @@ import numpy as np
 
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
+from xaae.experiment.seeds import generator
 from xaae.latent_nav import directions
-from xaae.training.trained_run import generator, open_trained_run
+from xaae.training.trained_run import open_trained_run
 
 SHOWN = 12  # held-out pictures in the gallery
 
@@ -25,7 +26,7 @@ def serve_explorer(run, port=7860, browser=True):
     from xaae.app import page
 
     trained = open_trained_run(run)
-    rng = generator(trained.config, 9)
+    rng = generator(trained.config.seed, 9)
     with TemporaryDirectory(prefix="xaae-app-") as cache:
         os.environ["GRADIO_TEMP_DIR"] = cache  # uploads and thumbnails end with the page
         blocks = page.build_page(_explorer(trained), trained.starts(SHOWN, rng), _title(trained), _lines(trained), rng)
@@ -99,10 +100,10 @@ def _title(trained):
 
 def _lines(trained):
     """What the run is, and what the page does, in two sentences."""
-    planted = ", ".join(f"{c} {low:g} to {high:g}" for c, (low, high) in trained.config["ranges"].items())
-    what = "nothing planted" if trained.config["arm"] == "normal" else f"{trained.factor.name} planted: {planted}"
-    unit = "" if trained.config["arm"] == "normal" else f" {trained.factor.unit}"
+    planted = ", ".join(f"{c} {low:g} to {high:g}" for c, (low, high) in trained.config.ranges.items())
+    what = "nothing planted" if trained.config.arm == "normal" else f"{trained.factor.name} planted: {planted}"
+    unit = "" if trained.config.arm == "normal" else f" {trained.factor.unit}"
     return [
         "Take a picture, move its code, and see what the decoder draws of it and what the model then says.",
-        f"{trained.config['dataset']}, arm {trained.config['arm']}; {what}{unit}.",
+        f"{trained.config.dataset}, arm {trained.config.arm}; {what}{unit}.",
     ]

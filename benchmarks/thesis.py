@@ -22,7 +22,6 @@ from xaae.callbacks import huber
 from xaae.factors import bias
 from xaae.sources import picture_files
 from xaae.training import learner, thesis
-from xaae.training.fitting import final
 
 CLASSES = ["cat", "dog"]
 TURNS, TURN = 3, 20  # how often, and for how many seconds, the speed of each is taken; this trains them too
@@ -45,7 +44,7 @@ class StopAfter(Callback):
 def loaders(items, size, batch):
     """DataLoaders of planted synthpets."""
     table = data.load_table("synthpets", tempfile.gettempdir(), items=items, size=size)
-    table, found, _ = picture_files.sift(table, size, 3)
+    table, found, _ = picture_files.open_pictures(table, size, 3)
     planted = bias.make_bias(CLASSES)
     return data.dataloaders(data.plant(table, planted), found, planted, CLASSES, bs=batch)
 
@@ -102,7 +101,7 @@ def main():
             row = (
                 f"{models.count_parameters(learn.model):,}",
                 f"{speeds[name]:.0f}",
-                f"{final(learn)['reconstruction']:.4f}",
+                f"{final_metrics(learn)['reconstruction']:.4f}",
             )
             print(f"| {name} | " + " | ".join(row) + " |")
     print(f"\n{TURNS * TURN + asked.seconds:.0f} s of training each, {precision}, {torch.get_num_threads()} threads")

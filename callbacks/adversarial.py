@@ -10,6 +10,11 @@ def one_hot(y, classes):
     return y.float() if y.ndim == 2 else F.one_hot(y.long(), classes).float()
 
 
+CONDITIONS = {"classes": one_hot}  # task -> what prior and discriminator know of an item: (targets, K) -> (B, K)
+    "classes": one_hot
+}  # task -> what the prior and the discriminator know of an item: (targets, K) -> (B, K)
+
+
 def _hinge_real(score):
     """Loss of the discriminator on codes of the prior: their scores should pass +1."""
     return F.relu(1 - score).mean()
@@ -44,7 +49,7 @@ class Adversarial(Callback):
         if not self.yb:
             return
         self.code = self.pred[2].float()
-        self.onehot = one_hot(self.yb[0], self.model.classes)
+        self.onehot = CONDITIONS[self.model.task.name](self.yb[0], self.model.classes)
         self.model.discriminator.requires_grad_(False)
         loss = self.lead_loss(self.model.discriminate(self.code, self.onehot))
         self.model.discriminator.requires_grad_(True)

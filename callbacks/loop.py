@@ -11,7 +11,7 @@ from torchvision.utils import save_image
 
 
 class KeepInput(Callback):
-    """Hands the batch's pictures to the loss, which compares the reconstruction with them."""
+    """Hands the batch's items to the loss, which compares the reconstruction with them."""
 
     order = -5
 
@@ -49,8 +49,16 @@ class EpochLine(Callback):
         print(line) if bar is None else bar.write(line)
 
 
+def _picture_grid(items, path):
+    """Pictures (2 N, C, H, W), the items and then their reconstructions, as a grid of two rows."""
+    save_image(items[:, :3], path, nrow=len(items) // 2)
+
+
+GRIDS = {"picture": _picture_grid}  # kind -> what draws items and their reconstructions; other kinds have no grid
+
+
 class SampleGrid(Callback):
-    """After each `every` epochs, a picture of validation items above their reconstructions, in `folder`."""
+    """After each `every` epochs, a figure of validation items above their reconstructions, in `folder`."""
 
     run_valid, remove_on_fetch = False, True
 
@@ -58,7 +66,9 @@ class SampleGrid(Callback):
         self.sample_folder, self.every, self.n = Path(folder), every, n
 
     def before_fit(self):
-        self.sample_folder.mkdir(parents=True, exist_ok=True)
+        self.grid = GRIDS.get(self.model.kind.name)
+        if self.grid is not None:
+            self.sample_folder.mkdir(parents=True, exist_ok=True)
         self.sample_input = self.dls.valid.one_batch()[0][: self.n].as_subclass(torch.Tensor)
         self.trained = False
 
@@ -66,10 +76,9 @@ class SampleGrid(Callback):
         self.trained = True  # a mere validation gives no picture
 
     def after_epoch(self):
-        if not self.trained or (self.epoch % self.every and self.epoch != self.n_epoch - 1):
+        if self.grid is None or not self.trained or (self.epoch % self.every and self.epoch != self.n_epoch - 1):
             return
         number = len(list(self.sample_folder.glob("epoch_*.png"))) + 1
         with torch.no_grad():
             x_hat = self.model(self.sample_input)[1].float().clamp(0, 1)
-        grid = torch.cat([self.sample_input, x_hat])
-        save_image(grid[:, :3], self.sample_folder / f"epoch_{number:04d}.png", nrow=self.n)
+        self.grid(torch.cat([self.sample_input, x_hat]), self.sample_folder / f"epoch_{number:04d}.png")

@@ -1,5 +1,8 @@
 """The autoencoder's loss, its parts by name, and the columns they get in the log."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from fastai.learner import Metric
@@ -10,50 +13,63 @@ PARTS = ("reconstruction", "adversarial", "discriminator", "classification")
 
 
 def _squared(x_hat, x):
-    """Squared error of every pixel."""
+    """Squared error of every value."""
     return F.mse_loss(x_hat, x, reduction="none")
 
 
 def huber(x_hat, x):
-    """The thesis's reconstruction loss of every pixel: Huber with delta 0.5."""
+    """The thesis's reconstruction loss of every value: Huber with delta 0.5."""
     return F.huber_loss(x_hat, x, delta=0.5, reduction="none")
 
 
+def class_loss(logits, y):
+    """Loss of each item (B,): cross entropy for categories y (B,), binary cross entropy for one-hot targets (B, K)."""
+    if y.ndim == 2:
+        return F.binary_cross_entropy_with_logits(logits, y.float(), reduction="none").mean(1)
+    return F.cross_entropy(logits, y, reduction="none")
+
+
+@dataclass(frozen=True)
+class TargetLoss:
+    """A task's part of the loss. each: answers (B, K), targets -> (B,). activation, decision: of answers (B, K)."""
+
+    each: Callable
+    activation: Callable
+    decision: Callable
+
+
+TARGET_LOSSES = {"classes": TargetLoss(class_loss, lambda logits: logits.softmax(-1), lambda logits: logits.argmax(-1))}
+
+
 class AAELoss:
-    """reconstruction * d(x_hat, x) + classification * cross entropy of (logits, x_hat, z) against the targets.
+    """reconstruction * d(x_hat, x) + classification * the task's loss of (logits, x_hat, z) against the targets.
 
     `parts` holds the unweighted value of each term of the last batch; the adversarial callback adds its own two.
-    `model_input` is the batch the picture is compared with; `KeepInput` sets it. One-hot targets count by binary
-    cross entropy, categories by cross entropy. While `reduction` is "none" the loss of each item (B,) is returned:
-    fastai sets it so for `get_preds(with_loss=True)`.
+    `model_input` is the batch the reconstruction is compared with; `KeepInput` sets it. task: a name in TASKS. While
+    `reduction` is "none" the loss of each item (B,) is returned: fastai sets it so for `get_preds(with_loss=True)`.
     """
 
-    def __init__(self, reconstruction=1.0, classification=0.1, distance=_squared):
+    def __init__(self, reconstruction=1.0, classification=0.1, distance=_squared, task="classes"):
+        self.task = TARGET_LOSSES[task]
         self.reconstruction, self.classification, self.distance = reconstruction, classification, distance
         self.parts, self.model_input, self.reduction = {}, None, "mean"
 
     def __call__(self, pred, y):
         logits, x_hat, _ = pred
         x, x_hat = self.model_input.as_subclass(torch.Tensor), x_hat.float()
-        classification = self.class_loss(logits.float(), y.as_subclass(torch.Tensor))
+        classification = self.task.each(logits.float(), y.as_subclass(torch.Tensor))
         found = {"reconstruction": F.mse_loss(x_hat, x), "classification": classification.mean()}
         self.parts |= {name: value.detach() for name, value in found.items()}
         loss = self.reconstruction * self.distance(x_hat, x).flatten(1).mean(1) + self.classification * classification
         return loss if self.reduction == "none" else loss.mean()
 
-    def class_loss(self, logits, y):
-        """Of each item (B,): cross entropy of categories, binary cross entropy of one-hot targets."""
-        if y.ndim == 2:
-            return F.binary_cross_entropy_with_logits(logits, y.float(), reduction="none").mean(1)
-        return F.cross_entropy(logits, y, reduction="none")
-
     def activation(self, pred):
-        """Class probabilities, for `get_preds`."""
-        return pred[0].softmax(-1), *pred[1:]
+        """What the answers mean, such as class probabilities, for `get_preds`."""
+        return self.task.activation(pred[0]), *pred[1:]
 
     def decodes(self, pred):
-        """Class indices, for `get_preds`."""
-        return pred[0].argmax(-1)
+        """The decisions, such as class indices, for `get_preds`."""
+        return self.task.decision(pred[0])
 
 
 class LossPart(Metric):
@@ -80,7 +96,7 @@ class LossPart(Metric):
 
 
 class TorchMetric(Metric):
-    """A torchmetrics metric of the class decision as a fastai metric; logits come alone or first in a tuple."""
+    """A torchmetrics metric of the class decision as a fastai metric; logits (B, K) come alone or first in a tuple."""
 
     def __init__(self, name, metric):
         self._name, self.metric = name, metric

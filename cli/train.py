@@ -4,7 +4,7 @@ import click
 
 from xaae.cli.door import announce_loading, stoppable, timed, typed_command
 from xaae.cli.option_types import COUNT, DATA_ROOT, NOISE_SHARE, PAIR, PATH, POSITIVE, SEED, SIZE, option, options
-from xaae.experiment.settings import PRESETS, complete
+from xaae.experiment.settings import PRESETS, RunSettings
 from xaae.experiment.vocabulary import ARMS, FILLS
 from xaae.factors.registry import FACTORS
 
@@ -89,25 +89,28 @@ def train_as_told(given):
     InputError before anything is written if data or settings make no sense.
     """
     announce_loading()
-    from xaae.training import fitting
+    from xaae.experiment import run_folder
+    from xaae.experiment.seeds import seed_all
+    from xaae.training.fitting import train_run
+    from xaae.training.preparation import prepare_training, resolve, run_name
 
     out, overwrite, dry_run = (given.pop(name) for name in ("out", "overwrite", "dry_run"))
-    settings = fitting.resolve(settings_of(given))
-    folder = fitting.plan(out, fitting._run_name(settings), overwrite)
-    prepared = fitting.prepare_training(settings)
-    _print_settings(prepared.settings, folder)
+    settings, note = resolve(settings_of(given))
+    folder = run_folder.plan_folder(out, run_name(settings), overwrite)
+    prepared = prepare_training(settings, note)
+    _print_settings(prepared.config.as_dict(), folder)
     if dry_run:
         return None
-    fitting.seed_all(settings["seed"])
+    seed_all(settings.seed)
     with stoppable(f"{folder} is unfinished; repeat with --overwrite to start it again"):
         with timed(f"Training into {folder}"):
-            fitting.train_run(prepared, fitting.make(folder))
+            train_run(prepared, run_folder.make_folder(folder))
     return folder
 
 
 def settings_of(given):
     """The settings of a run: those of the preset, replaced by the options that were typed."""
-    return complete(given) | {"command": typed_command()}
+    return RunSettings.from_options(**given, command=typed_command())
 
 
 def _print_settings(settings, folder):

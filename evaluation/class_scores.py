@@ -17,6 +17,8 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
+from xaae.experiment.errors import InputError
+
 BY_CLASS = {
     "precision": multiclass_precision,
     "recall": multiclass_recall,
@@ -108,3 +110,12 @@ def _reliability(confidence, right):
         for low, high, n, r, c in zip(edges, edges[1:], count, hits, total, strict=False)
         if n
     ]
+
+
+def check_finite(logits):
+    """The same logits. InputError if they are no numbers: the answers of weights that diverged in training."""
+    if not logits.isfinite().all():
+        raise InputError(
+            "The model's answers are not numbers, its training diverged: train it again with a lower --lr."
+        )
+    return logits

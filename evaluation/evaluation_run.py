@@ -10,13 +10,13 @@ from torchmetrics import MeanSquaredError
 from tqdm.auto import tqdm
 
 from xaae import model as models
-from xaae.evaluation.class_scores import classifier_scores
+from xaae.evaluation.class_scores import check_finite, classifier_scores
 from xaae.evaluation.evaluation_figure import evaluation_figure
 from xaae.experiment import run_folder
+from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
-from xaae.latent_nav.plots import MODELS
-from xaae.training.trained_models import NAMES, check_numbers, model_names, trained_network
-from xaae.training.trained_run import exact, open_trained_run
+from xaae.experiment.vocabulary import MODELS
+from xaae.training.trained_run import open_trained_run
 
 
 def evaluate_run(run, model="both", split="valid", planted=True, value=None):
@@ -31,11 +31,11 @@ def evaluate_run(run, model="both", split="valid", planted=True, value=None):
     trained = open_trained_run(run)
     show, how = _presentation(trained, planted, value)
     rows = _held_out(trained, split)
-    networks = {n: trained_network(trained, n) for n in (model_names(trained) if model == "both" else [model])}
+    networks = {n: trained.model(n) for n in (trained.model_names() if model == "both" else [model])}
     target = torch.tensor([trained.classes.index(label) for label in trained.table.label.to_numpy()[rows]])
     found = {"split": split, "values": how, "items": len(rows), "classes": trained.classes}
     for name, each in networks.items():
-        logits, recon_mse = _answer(each, show, rows, trained.config["batch_size"], MODELS[name])
+        logits, recon_mse = _answer(each, show, rows, trained.config.batch_size, MODELS[name])
         found[name] = classifier_scores(logits, target, trained.classes) | (
             {} if recon_mse is None else {"recon_mse": recon_mse}
         )
@@ -85,15 +85,15 @@ def _answer(network, show, rows, size, name=""):
             else:
                 found = network(x)
             logits.append(found.float().cpu())
-    return check_numbers(torch.cat(logits)), float(error.compute()) if isinstance(network, models.AAE) else None
+    return check_finite(torch.cat(logits)), float(error.compute()) if isinstance(network, models.AAE) else None
 
 
 def _draw(trained, found):
     """`evaluation_MODEL.png` of every model judged; those of an earlier evaluation go."""
     path = partial("evaluation_{}.png".format)
-    for name in NAMES:
+    for name in MODELS:
         (trained.folder / path(name)).unlink(missing_ok=True)
-    for name in (n for n in NAMES if n in found):
+    for name in (n for n in MODELS if n in found):
         title = f"{MODELS[name]} on {found['items']} items of the {found['split']} split, {found['values']}"
         evaluation_figure(found[name], trained.classes, title).savefig(
             trained.folder / path(name), dpi=130, bbox_inches="tight"
@@ -106,7 +106,7 @@ COLUMNS = "loss accuracy 95%_interval precision recall F1 AUROC calibration_erro
 def evaluation_in_words(found):
     """The evaluation as a small table of text, a line a model."""
     heads = [c.replace("_", " ") for c in COLUMNS]
-    lines = {MODELS[n]: _line(found[n]) for n in NAMES if n in found}
+    lines = {MODELS[n]: _line(found[n]) for n in MODELS if n in found}
     widths = [max(map(len, column)) for column in zip(heads, *lines.values(), strict=True)]
     row = lambda name, cells: "  ".join([f"{name:10}", *(c.rjust(w) for c, w in zip(cells, widths, strict=True))])  # noqa: E731
     about = f"{found['items']} items of the {found['split']} split, {found['values']}:"

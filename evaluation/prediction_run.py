@@ -11,12 +11,13 @@ from fastai.torch_core import default_device
 from tqdm.auto import tqdm
 
 from xaae import model as models
+from xaae.evaluation.class_scores import check_finite
 from xaae.experiment import run_folder
+from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
 from xaae.explain.methods import uncertainty
 from xaae.sources.path_lists import list_pictures, read_pictures
-from xaae.training.trained_models import check_numbers, trained_network
-from xaae.training.trained_run import TrainedRun, exact
+from xaae.training.trained_run import open_trained_run
 
 UNCERTAINTY = ["entropy", "mutual_information", "deviation"]
 MARKS = {"path", "predicted", *UNCERTAINTY, "error"}  # the columns by which a file of ours is known again
@@ -42,13 +43,13 @@ def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, ba
     the dropout injected before the last layer of a model that has none (Ledda et al. 2023). Pictures are cropped and
     scaled as in training; nothing is planted. InputError, before anything is written, if not one can be read.
     """
-    trained = TrainedRun(*run_folder.open_run(run), None, None)  # without its items: other pictures need none of them
+    trained = open_trained_run(run, decoded=False)
     out = Path(out or trained.folder / "predictions.csv")
     _check_out(out, path)
     items = list_pictures(path)
-    body, head, inject = body_and_head(trained_network(trained, model), dropout)
-    ask = lambda x: answer_with_dropout(body, head, x, samples, inject, trained.config["seed"])  # noqa: E731
-    found = pd.concat(_classified(items.path, trained.config, ask, batch_size or trained.config["batch_size"]))
+    body, head, inject = body_and_head(trained.model(model), dropout)
+    ask = lambda x: answer_with_dropout(body, head, x, samples, inject, trained.config.seed)  # noqa: E731
+    found = pd.concat(_classified(items.path, trained.config, ask, batch_size or trained.config.batch_size))
     if (found.error != "").all():
         reason = f"{items.path[0]} ({found.error.iloc[0]})"
         raise InputError(f"None of {len(items)} pictures can be read, as {reason}: give pictures such as PNG or JPEG.")
@@ -92,7 +93,7 @@ def answer_with_dropout(body, head, x, samples, inject, seed):
     """A model's answers to pictures x (B, C, H, W): probabilities (B, K) and UNCERTAINTY (B, 3), both NumPy."""
     with exact():
         features = body(x.to(default_device()))
-        p = check_numbers(head(features)).double().softmax(1).cpu().numpy()
+        p = check_finite(head(features)).double().softmax(1).cpu().numpy()
         over = uncertainty.predict_with_dropout(
             head, features, samples=samples, inject=inject, seed=seed, batch_size=len(x)
         )
@@ -102,18 +103,18 @@ def answer_with_dropout(body, head, x, samples, inject, seed):
 
 def _classified(paths, config, ask, size):
     """The columns from predicted to error of all paths, a table for each `size` of them; ask(x): see `answer`."""
-    columns = [*(f"probability_{c}" for c in config["classes"]), *UNCERTAINTY]
+    columns = [*(f"probability_{c}" for c in config.classes), *UNCERTAINTY]
     with tqdm(total=len(paths), desc="predict", leave=False, disable=None) as bar:
         for start in range(0, len(paths), size):
             part = paths[start : start + size]
-            x, errors = read_pictures(part, config["input_size"], config["input_channels"])
+            x, errors = read_pictures(part, config.input_size, config.input_channels)
             table = pd.DataFrame(np.nan, np.arange(len(part)), columns)
             table.insert(0, "predicted", None)
             if len(x):
                 good = np.array(errors) == ""
                 p, over = ask(x)
                 table.loc[good, columns] = np.hstack([p, over])
-                table.loc[good, "predicted"] = np.array(config["classes"], dtype=object)[p.argmax(1)]
+                table.loc[good, "predicted"] = np.array(config.classes, dtype=object)[p.argmax(1)]
             bar.update(len(part))
             yield table.assign(error=errors)
 

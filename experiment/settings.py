@@ -1,52 +1,144 @@
-"""Settings: flat, typed by the door, completed by a preset and by what the data need, saved with every run."""
+"""The settings of a run: what is asked for, and what a run's data and machine make of it. Needs no torch."""
 
 import shlex
+from dataclasses import asdict, dataclass, field, fields
+
+from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import KINDS
+from xaae.experiment.tasks import TASKS
 
 PRESETS = {
-    "default": {
-        "architecture": "default",
-        "size": None,  # 64 pixels, or 32 for MedMNIST's 28
-        "items": None,
-        "encoding_dims": 16,
-        "step_channels": 32,
-        "batch_size": 64,
-        "epochs": None,  # as many as show SEEN pictures
-        "baseline_epochs": None,
-        "starts": 32,
-        "random_directions": 100,
-    },
+    "default": {},
     "smoke": {
-        "architecture": "default",
         "size": 32,
         "items": 600,
-        "encoding_dims": 16,
         "step_channels": 16,
         "batch_size": 32,
         "epochs": 6,
         "baseline_epochs": 1,
         "starts": 8,
-        "random_directions": 100,
-        "maps": ["pca", "tsne"],  # UMAP alone takes 15 s to load
+        "maps": ("pca", "tsne"),  # UMAP alone takes 15 s to load
     },
     "thesis": {
         "architecture": "thesis",
         "size": 128,
-        "items": None,
         "encoding_dims": 128,
         "step_channels": 16,
         "batch_size": 16,
         "epochs": 100,
         "baseline_epochs": 10,
-        "starts": 32,
-        "random_directions": 100,
     },
 }
 SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training shows the AAE and the baseline
 
 
-def complete(given):
-    """Settings as the preset has them, replaced by those of `given` that are not None."""
-    return PRESETS[given["preset"]] | {k: v for k, v in given.items() if v is not None}
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What can be asked of a training. The defaults are those of preset `default`; None stands for "as the data need".
+
+    arm, factor, ranges {class: (low, high)}, strength, contamination, label_noise, fill: the planted bias, see
+    `factors.bias`. size: of an item along each axis. epochs: of the AAE, of each of its stages. starts,
+    random_directions, maps: what `navigate` walks and draws. data_seed: of the data, where it is not that of training.
+    """
+
+    preset: str = "default"
+    architecture: str = "default"
+    dataset: str = "auto"
+    data_root: str | None = None
+    split: str = "random"
+    items: int | None = None
+    arm: str | None = None
+    factor: str = "rotation"
+    ranges: dict | None = None
+    strength: float = 1.0
+    contamination: float = 1.0
+    label_noise: float = 0.0
+    fill: str = "zeros"
+    one_hot: bool = False
+    size: int | None = None
+    channels: int | None = None
+    encoding_dims: int = 16
+    step_channels: int = 32
+    noise: float = 0.3
+    prior: str = "normal"
+    epochs: int | None = None
+    baseline_epochs: int | None = None
+    pretrained: bool = True
+    batch_size: int = 64
+    lr: float = 3e-3
+    reconstruction_weight: float = 30.0
+    adversarial_weight: float = 0.2
+    classification_weight: float = 0.1
+    starts: int = 32
+    random_directions: int = 100
+    maps: tuple | None = None
+    seed: int = 0
+    data_seed: int | None = None
+    precision: str = "auto"
+    command: str = ""
+
+    @classmethod
+    def from_options(cls, preset="default", **given):
+        """A preset with what is `given` in its place; None stands for "as in the preset".
+
+        InputError for a preset that there is not; TypeError for a setting that there is not.
+        """
+        if preset not in PRESETS:
+            raise InputError(f"There is no preset {preset!r}: choose from {', '.join(PRESETS)}.")
+        asked = {name: value for name, value in given.items() if value is not None}
+        return cls(preset=preset, **(PRESETS[preset] | asked))
+
+    def as_dict(self):
+        """{name: value} of everything that is decided, ready for JSON."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def options(self):
+        """The options that make another run as long and as large as this one: " --preset smoke ...", or nothing."""
+        usual = RunSettings.from_options(self.preset)
+        words = [] if self.preset == "default" else ["--preset", self.preset]
+        for name in ("data_root", "items", "size", "epochs", "baseline_epochs"):
+            if getattr(self, name) is not None and getattr(self, name) != getattr(usual, name):
+                words += [f"--{name.replace('_', '-')}", str(getattr(self, name))]
+        return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(RunSettings):
+    """The settings of a run completed by its data and its machine: what its config.json holds.
+
+    classes: names in the order of the logits. ranges: of the arm's values, {class: (low, high)}; class_ranges: those
+    that the biased arm has. factor_about: the planted factor, see `factors.registry.Factor.about`. kind and task: names
+    in KINDS and TASKS.
+    """
+
+    classes: tuple
+    input_size: int
+    input_channels: int
+    class_ranges: dict
+    kind: str = "picture"
+    task: str = "classes"
+    factor_about: dict = field(default_factory=dict)
+    dataset_note: str = ""
+    device: str = "cpu"
+    versions: dict = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, content):
+        """The config that config.json holds. What an earlier version did not write has its default.
+
+        InputError for one that is no config of a run.
+        """
+        known = {f.name: content[f.name] for f in fields(cls) if content.get(f.name) is not None}
+        for name in ("ranges", "class_ranges"):
+            if name in known:
+                known[name] = {label: tuple(bounds) for label, bounds in known[name].items()}
+        try:
+            config = cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in known.items()})
+        except TypeError as e:
+            raise InputError(f"The config of this run is incomplete ({e}): train it again.") from e
+        if config.kind not in KINDS or config.task not in TASKS:
+            raise InputError(f"This run is of kind {config.kind!r} and task {config.task!r}: a newer xAAE made it.")
+        return config
 
 
 def native_size(dataset):
@@ -57,13 +149,3 @@ def native_size(dataset):
 def epochs_for(seen, items):
     """Epochs that show about `seen` pictures of a training set of `items`: 2 to 60."""
     return min(60, max(2, round(seen / items)))
-
-
-def options_of(config):
-    """The options that make another run as long and as large as that of `config`: " --preset smoke ...", or nothing."""
-    usual, words = PRESETS[config["preset"]], []
-    words += [] if config["preset"] == "default" else ["--preset", config["preset"]]
-    for key in ("data_root", "items", "size", "epochs", "baseline_epochs"):
-        if config.get(key) is not None and config[key] != usual.get(key):
-            words += [f"--{key.replace('_', '-')}", str(config[key])]
-    return "".join(f" {shlex.quote(word)}" for word in words)

@@ -1,4 +1,4 @@
-"""`explain RUN|IMAGE --methods ...`: methods on a few items, each in a process of its own; maps, pictures, a table."""
+"""`explain RUN|IMAGE --methods ...`: a few items by many methods, each in a process of its own."""
 
 import re
 from dataclasses import dataclass, replace
@@ -9,16 +9,21 @@ import torch
 
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
+from xaae.experiment.seeds import generator
+from xaae.experiment.tasks import CLASSES
+from xaae.experiment.vocabulary import MODELS, WEIGHTS
 from xaae.explain import listing
 from xaae.explain.method_plan import make_plan
 from xaae.explain.process import runner, status
 from xaae.explain.process.case import Case, plugins
 from xaae.explain.process.runner import Job
-from xaae.explain.result_files import draw_answers, run_and_keep, write_cases
+from xaae.explain.result_files import draw_results, run_and_report, write_cases
 from xaae.sources import picture_files
-from xaae.training.trained_run import TrainedRun, generator
+from xaae.sources.path_lists import read_pictures
+from xaae.training.trained_run import TrainedRun, open_trained_run
 
 SIZE = 224  # pixels a side of a picture for a network of the user's own
+PROBABILITIES = {CLASSES.name: lambda logits: logits.softmax(1)}  # task -> function of logits (B, K)
 
 
 def explain_items(
@@ -36,47 +41,63 @@ def explain_items(
 ):
     """Explain a few items of a run, or a picture file, by many methods: (new rows of the status table, folder).
 
-    methods: names; config: tables of methods (see `explain.plan`). plugin: files with methods of the user's own. Fills
-    `out`, by default `explanations/` of the run. asked: as in `pose`. InputError before anything runs for what makes
-    no sense.
+    what: a run folder or a picture file. methods: names; config: tables of methods (see method_plan). plugin: Python
+    files with methods of the user's own. out: the folder that is filled, by default `explanations/` of the run.
+    workers: methods at once. time_limit: seconds, memory_limit: GiB, of each method. background: how many held-out
+    items the methods may compare with. asked: what `_pose` takes. InputError, before anything runs, for settings that
+    do not exist or do not fit.
     """
-    paths = tuple(str(Path(p).absolute()) for p in plugin)
-    with plugins(paths):
+    files = _absolute(plugin)
+    with plugins(files):
         entries = make_plan(methods, config)
         question = _pose(what, **asked)
         folder = Path(out) if out else question.folder
         run_folder.check_writable(folder)
-        answers = [_answer(question, replace(case, plugins=paths), target) for case in question.cases]
+        answers = [_answer(question, replace(case, plugins=files), target) for case in question.cases]
         with runner.workplace(folder) as place:
             cases = write_cases(question, answers, place, folder, _background_of(question, background))
             at_once = workers or runner.usual_workers(len(entries) * len(cases))
-            limits = memory_limit or runner.usual_memory(), max(1, runner.cores() // at_once)
-            jobs = [Job(case, each, each.time_limit or time_limit, *limits) for case in cases for each in entries]
-            rows = run_and_keep(jobs, folder, place, at_once, question)
+            jobs = _jobs(cases, entries, at_once, time_limit, memory_limit)
+            rows = run_and_report(jobs, folder, place, at_once, question)
         for case in cases:
-            draw_answers(folder, case.name)
+            draw_results(folder, case.name)
     return rows, folder
 
 
+def _absolute(paths):
+    """Paths of files that still hold in another process."""
+    return tuple(str(Path(p).absolute()) for p in paths)
+
+
+def _jobs(cases, entries, at_once, time_limit, memory_limit):
+    """A Job for each method and case. Processes that run at once share the processor's cores."""
+    limits = memory_limit or runner.usual_memory(), max(1, runner.cores() // at_once)
+    return [Job(case, entry, entry.time_limit or time_limit, *limits) for case in cases for entry in entries]
+
+
 def methods_in_words(name=None, plugin=()):
-    """Every method in a line, or all about the one called `name`; those of the user's own files too."""
-    with plugins(tuple(str(Path(p).absolute()) for p in plugin)):
+    """Every method in a line, or all about the one called `name`; the methods of the user's own files too."""
+    with plugins(_absolute(plugin)):
         return listing.describe_method(name) if name else "\n".join(listing.method_lines())
 
 
 def failed(rows):
-    """Did a method fail, or did none fit?"""
+    """Did one of these methods fail, or did none of them fit?"""
     states = [row.status for row in rows]
     return any(s in status.FAILED for s in states) or "ok" not in states
 
 
-# ---- what is asked ----------------------------------------------------------------------------------------------
+# ---- which items, by which networks -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Question:
-    """Items x (B, C, H, W) with their rows (B,), -1 for a picture file, and true classes, "" where unknown; a case
-    for each network that is asked; scene: the run behind them, None without one; folder: where answers go unasked."""
+    """Items to explain and the networks whose answers are explained.
+
+    x (B, C, *places). row (B,): row of items.csv, -1 for a picture file. label: B true classes, "" where unknown.
+    cases: a Case for each network. trained: the run behind them, None without one. folder: where results go unless
+    the user names another.
+    """
 
     x: torch.Tensor
     row: np.ndarray
@@ -87,68 +108,66 @@ class Question:
 
 
 def _pose(what, run=None, network=None, model=None, along=None, size=None, precision=None, seed=None, **chosen):
-    """The Question that the settings ask. chosen: `items` or `rows` of a run."""
+    """The Question that these settings ask.
+
+    run: whose models explain a picture file. network: FILE.py:FUNCTION of the user's own. model: aae, baseline or both.
+    along: name of a latent direction. size: pixels a side of a picture file. chosen: `items` (how many) or `rows`
+    (which) of a run. InputError for settings that do not fit each other.
+    """
     path = Path(what)
     trained = _open_for(path, run, network)
-    given = {"precision": precision or (trained.config["precision"] if trained else "fp32")}
-    given["seed"] = (trained.config["seed"] if trained else 0) if seed is None else seed
-    cases = [replace(case, **given) for case in _find_cases(trained, network, model, along)]
+    settings = {"precision": precision or (trained.config.precision if trained else "fp32")}
+    settings["seed"] = (trained.config.seed if trained else 0) if seed is None else seed
+    cases = [replace(case, **settings) for case in _find_cases(trained, network, model, along)]
     if not path.is_file():
-        rows = _find_rows(trained, given["seed"], **chosen)
+        rows = _find_rows(trained, settings["seed"], **chosen)
         label = list(trained.table.label.to_numpy()[rows])
         return Question(_planted(trained, rows), rows, label, cases, trained, trained.folder / "explanations")
     if chosen.get("rows"):
         raise InputError("--rows names items of a run, and a picture file was given: leave one of them out.")
-    folder = (trained.folder if trained else Path()) / "explanations" / f"picture-{_slug(path.stem)}"
+    folder = (trained.folder if trained else Path()) / "explanations" / f"picture-{_file_name(path.stem)}"
     return Question(_picture(path, trained, size), np.array([-1]), [""], cases, trained, folder)
 
 
-def _slug(name):
-    """`name` with nothing in it that a file name cannot have."""
-    return re.sub(r"[^\w-]+", "-", name)
+def _file_name(text):
+    """`text` without the characters that a file name cannot have."""
+    return re.sub(r"[^\w-]+", "-", text)
 
 
 def _open_for(path, run, network):
-    """The run that is asked, opened without reading its pictures: `path` itself, or the one that explains a picture."""
+    """The run that answers: `path` itself, or the one that explains a picture file; None for a network without a run.
+    Its items are not read yet."""
     if not path.exists():
         raise InputError(f"There is no file or folder {path}: give the folder of a run or a picture file.")
     if not path.is_file():
         if run:
             raise InputError("--run names the models for a picture file: leave it out where RUN is given.")
-        return _open_lazily(path)
+        return open_trained_run(path, decoded=False)
     if run or not network:
-        return _open_lazily(run or newest_run())
+        return open_trained_run(run or newest_run(), decoded=False)
     return None
-
-
-def _open_lazily(run):
-    """A trained run whose pictures are read as they are needed. InputError if it is none."""
-    folder, config = run_folder.open_run(run)
-    table = run_folder.read_items(folder)
-    read = picture_files.Pictures(list(table.path), config["input_size"], config["input_channels"])
-    return TrainedRun(folder, config, table, read)
 
 
 def newest_run(parent="runs"):
     """The run under `parent` that finished last. InputError if there is none."""
     done = [p for p in Path(parent).glob("*/train.json") if run_folder.is_run(p.parent)]
-    done = [p for p in done if (p.parent / "model.safetensors").is_file()]
+    done = [p for p in done if (p.parent / WEIGHTS["aae"]).is_file()]
     if not done:
         raise InputError(f"There is no finished run under {parent}/ to explain a picture with: name one by --run.")
     return max(done, key=lambda p: p.stat().st_mtime).parent
 
 
 def _find_rows(trained, seed, items=6, rows=()):
-    """Row numbers (B,) of the items to explain: those asked for, or held-out ones, the classes in turn."""
+    """Row numbers (B,) of the items to explain: `rows`, or so many held-out items, the classes in turn."""
     if not rows:
-        return trained.starts(items, generator({"seed": seed}, 4))  # the first ones of `explain.json`
-    if odd := [row for row in rows if not 0 <= row < len(trained.table)]:
-        raise InputError(f"There is no row {odd[0]}: items.csv has the rows 0 to {len(trained.table) - 1}.")
+        return trained.starts(items, generator(seed, 4))  # the first ones of `explain.json`
+    if unknown := [row for row in rows if not 0 <= row < len(trained.table)]:
+        raise InputError(f"There is no row {unknown[0]}: items.csv has the rows 0 to {len(trained.table) - 1}.")
     return np.array(rows)
 
 
 def _planted(trained, rows):
-    """Pictures (B, C, H, W) of rows as the run plants them. InputError if they are gone."""
+    """Items (B, C, *places) of rows as the run plants them. InputError if their files cannot be read any more."""
     try:
         return trained.planted(rows)
     except (OSError, ValueError, SyntaxError) as e:
@@ -157,52 +176,51 @@ def _planted(trained, rows):
 
 def _picture(path, trained, size):
     """A picture file as items (1, C, H, W), cropped and scaled as for training. InputError if it cannot be read."""
-    if trained is not None and size not in (None, trained.config["input_size"]):
-        raise InputError(f"--size {size} does not fit: the run's models take {trained.config['input_size']} pixels.")
+    if trained is not None and size not in (None, trained.config.input_size):
+        raise InputError(f"--size {size} does not fit: the run's models take {trained.config.input_size} pixels.")
     if trained is not None:
-        size, channels = trained.config["input_size"], trained.config["input_channels"]
+        size, channels = trained.config.input_size, trained.config.input_channels
     else:
-        channels = picture_files.guess_channels([path])
-    found = picture_files.try_decode(path, size or SIZE, channels)
-    if isinstance(found, str):
-        raise InputError(f"{path} cannot be read as a picture ({found}): give a run folder or a picture file.")
-    return found[None].float() / 255
+        channels = picture_files.picture_channels([path])
+    x, (reason,) = read_pictures([str(path)], size or SIZE, channels)
+    if reason:
+        raise InputError(f"{path} cannot be read as a picture ({reason}): give a run folder or a picture file.")
+    return x
 
 
 def _background_of(question, n):
-    """n held-out items (n, C, H, W) that are not explained; None where there are fewer than two."""
+    """n held-out items (n, C, *places) that are not explained; None if there are fewer than two."""
     if question.trained is None:
         return None
     rows = np.setdiff1d(question.trained.rows("valid"), question.row)
-    rows = generator({"seed": question.cases[0].seed}, 8).permutation(rows)[:n]
+    rows = generator(question.cases[0].seed, 8).permutation(rows)[:n]
     return _planted(question.trained, rows).numpy() if len(rows) > 1 else None
 
 
-# ---- whose answer -----------------------------------------------------------------------------------------------
-
-
 def _find_cases(trained, network, model, along):
-    """A case for each network that is asked: the user's own, the AAE along a direction, or the run's models."""
+    """A Case for each network that answers: the user's own, the AAE's position along a direction, or the run's models.
+
+    InputError for settings that do not fit each other or the run.
+    """
     classes = tuple(trained.classes) if trained else ()
     if network and (model or along):
         raise InputError("--network brings its own model: leave out --model and --along.")
     if network:
         return [Case("network", function=network, classes=classes)]
-    aae, baseline = (
-        Case(name, weights=str(trained.folder.absolute() / f"{file}.safetensors"), classes=classes)
-        for name, file in (("aae", "model"), ("baseline", "baseline"))
-    )
+    weights = {name: str(trained.folder.absolute() / WEIGHTS[name]) for name in MODELS}
     if along:
         if model in ("baseline", "both"):
             raise InputError("--along asks for a place in the AAE's latent space: leave out --model.")
-        return [replace(aae, name=f"aae-along-{_slug(along)}", classes=(), vector=_direction(trained, along))]
+        return [Case(f"aae-along-{_file_name(along)}", weights=weights["aae"], vector=_direction(trained, along))]
     if model in ("baseline", "both") and not trained.has_baseline():
-        raise InputError(f"{trained.folder} has no ResNet34: choose --model aae.")
-    return {"aae": [aae], "baseline": [baseline]}.get(model, [aae, baseline] if trained.has_baseline() else [aae])
+        raise InputError(f"{trained.folder} has no {MODELS['baseline']}: choose --model aae.")
+    present = [name for name in MODELS if name == "aae" or trained.has_baseline()]
+    names = [model] if model in MODELS else present
+    return [Case(name, weights=weights[name], classes=classes) for name in names]
 
 
 def _direction(trained, name):
-    """The vector (D,) of a stored direction as plain numbers. InputError if there is none of that name."""
+    """The vector (D,) of a stored latent direction, as plain numbers. InputError if there is none of that name."""
     path = trained.folder / "directions.npz"
     if not path.is_file():
         raise InputError(
@@ -215,19 +233,31 @@ def _direction(trained, name):
         return tuple(map(float, arrays[known[name]]))
 
 
+# ---- what the networks answer -----------------------------------------------------------------------------------
+
+
 def _answer(question, case, target):
-    """(case, targets (B,), what the network says): probabilities (B, K), or positions (B,) along a direction."""
+    """(case, targets (B,), the network's output: probabilities (B, K), or positions (B,) along a direction).
+
+    A network with another number of outputs than the run has classes loses their names.
+    """
     subject = case.subject(question.x)
     if case.classes and subject.outputs != len(case.classes):
         case = replace(case, classes=())
         subject.classes = []
     with torch.inference_mode():
-        said = subject.network(question.x.to(subject.device)).float().cpu()
+        output = subject.network(question.x.to(subject.device)).float().cpu()
+    targets = subject.targets(question.x, _target_of(question, case, target)).cpu()
+    task = question.trained.config.task if question.trained else CLASSES.name
+    return case, targets.numpy(), (output[:, 0] if case.vector else PROBABILITIES[task](output)).numpy()
+
+
+def _target_of(question, case, target):
+    """The target in the form that Subject.targets takes; "true" becomes the items' labels. InputError if unknown."""
     if case.vector and target != "predicted":
         raise InputError("--along explains a place, not a class: leave out --target.")
-    if target == "true" and target not in case.classes:
-        if "" in question.label or not case.classes:
-            raise InputError("The true class is not known here: give --target a class or predicted.")
-        target = question.label
-    targets = subject.targets(question.x, target).cpu()
-    return case, targets.numpy(), (said[:, 0] if case.vector else said.softmax(1)).numpy()
+    if target != "true" or target in case.classes:
+        return target
+    if "" in question.label or not case.classes:
+        raise InputError("The true class is not known here: give --target a class or predicted.")
+    return question.label

@@ -1,4 +1,4 @@
-"""`explain RUN`: how both models answer when only the planted factor changes, and the baseline's Grad-CAM."""
+"""`explain RUN`: what both models answer when only the planted factor changes, and the baseline's Grad-CAM."""
 
 import time
 
@@ -8,44 +8,51 @@ from fastai.torch_core import default_device
 
 from xaae import model as models
 from xaae.experiment import run_folder
+from xaae.experiment.device import autocast_in
+from xaae.experiment.kinds import PICTURE
+from xaae.experiment.seeds import generator
 from xaae.explain import factor_response
 from xaae.explain.process import runner
-from xaae.training.trained_run import fast, generator, open_trained_run
+from xaae.training.trained_run import open_trained_run
 
-ITEMS, PICTURES, SHOWN = 200, 6, 5
+ITEMS = 200  # held-out items that are asked about
+HEAT_ITEMS, HEAT_VALUES = 6, 5  # items with heat maps, and values of the factor for each
+STORED = {PICTURE.name: run_folder.as_pictures}  # kind -> items (..., C, *places) as they are stored beside heat maps
 
 
 def answer_to_factor(run):
-    """Write `explanations/` and `explain.json` into the run folder."""
+    """Write `explanations/response.csv`, `explanations/gradcam.npz` and `explain.json` into the run folder.
+
+    InputError if the folder holds no trained run.
+    """
     began = time.perf_counter()
     trained = open_trained_run(run)
-    runner.processes()  # what the methods need loads meanwhile
-    networks = {"aae": trained.model()} | ({"baseline": trained.model("baseline")} if trained.has_baseline() else {})
-    rng = generator(trained.config, 4)
+    runner.processes()  # starts to load what the methods need later
+    networks = {name: trained.model(name) for name in trained.model_names()}
+    rng = generator(trained.config.seed, 4)
     rows = trained.starts(ITEMS, rng)
-    with fast(trained.config):
+    with autocast_in(trained.config.precision):
         numbers = _respond(trained, networks, rows, rng)
     if "baseline" in networks:
-        numbers["gradcam"] = _heat(trained, networks["baseline"], rows[:PICTURES])
+        numbers["gradcam"] = _heat(trained, networks["baseline"], rows[:HEAT_ITEMS])
     run_folder.write_json(trained.folder / "explain.json", numbers | {"seconds": time.perf_counter() - began})
 
 
-def _scorer(network):
-    """score(x) -> logits (B, K) of a model, wherever x is."""
+def _score_of(network):
+    """score(x) -> logits (B, K) of a model, on its device."""
     return lambda x: models.classify(network, x.to(default_device()))
 
 
 def _respond(trained, networks, rows, rng):
-    """Class probability against the factor's value and the spurious score of each model."""
+    """Write response.csv: class probability at each value of the factor. Returns swing and spurious score, by model."""
     x, labels = trained.upright(rows), trained.table.label.to_numpy()[rows]
     grid, middles = trained.bias.grid(), trained.bias.middles()
     tables, scores = {}, {}
     for name, network in networks.items():
-        probability = factor_response.probabilities(_scorer(network), x, grid, trained.plant)
+        score = _score_of(network)
+        probability = factor_response.probabilities(score, x, grid, trained.plant)
         tables[name] = factor_response.response_table(probability, labels, grid, rng)
-        scores[name] = factor_response.spurious_score(
-            _scorer(network), x, labels, trained.classes, middles, trained.plant
-        )
+        scores[name] = factor_response.spurious_score(score, x, labels, trained.classes, middles, trained.plant)
     (trained.folder / "explanations").mkdir(exist_ok=True)
     table = pd.concat([t.assign(model=name) for name, t in tables.items()])
     table.to_csv(trained.folder / "explanations" / "response.csv", index=False)
@@ -53,14 +60,18 @@ def _respond(trained, networks, rows, rng):
 
 
 def _heat(trained, network, rows):
-    """Grad-CAM of the baseline for the true class of a few items at several values of the factor."""
+    """Write gradcam.npz: the baseline's Grad-CAM for the true class of a few items at several values of the factor.
+
+    Returns, where the factor is rotation, how far the heat only rotates with the picture.
+    """
     labels = trained.table.label.to_numpy()[rows]
     target = np.array([trained.classes.index(label) for label in labels])
-    grid = trained.bias.grid(SHOWN)
-    found = factor_response.gradcam_over_values(network, trained.upright(rows), target, grid, trained.plant)
-    images, maps, probability = run_folder.as_pictures(found[0]), found[1], found[2]
+    grid = trained.bias.grid(HEAT_VALUES)
+    x = trained.upright(rows)
+    planted, heat, probability = factor_response.gradcam_over_values(network, x, target, grid, trained.plant)
     arrays = {"value": grid, "row": rows, "probability": probability, "target": target}
-    run_folder.write_arrays(trained.folder / "explanations" / "gradcam.npz", images=images, heat=maps, **arrays)
+    arrays |= {"images": STORED[trained.kind.name](planted), "heat": heat}
+    run_folder.write_arrays(trained.folder / "explanations" / "gradcam.npz", **arrays)
     if trained.factor.name != "rotation":
         return {}
-    return {"unrotated_ncc": factor_response.unrotated_ncc(maps, grid.astype(np.float32), trained.plant)}
+    return {"unrotated_ncc": factor_response.unrotated_ncc(heat, grid.astype(np.float32), trained.plant)}

@@ -1,6 +1,7 @@
 """`tutorial`: the SHAP tutorial on CIFAR-10, from the data to the plots, in a folder of its own."""
 
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,45 @@ from matplotlib.figure import Figure
 from xaae import data
 from xaae import model as models
 from xaae.experiment import run_folder
+from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
+from xaae.experiment.seeds import generator, seed_all
 from xaae.experiment.settings import epochs_for
 from xaae.experiment.vocabulary import PALETTE
 from xaae.explain.tutorial_shap import ShapQuestion, explain_by_shap
-from xaae.factors import bias
+from xaae.factors.bias import make_bias
 from xaae.sources import cifar10_files, picture_files
-from xaae.training import convnet as lesson
-from xaae.training.fitting import class_order, machine, seed_all, silence
-from xaae.training.trained_run import TrainedRun, generator
+from xaae.sources.path_lists import read_pictures
+from xaae.training import convnet
+from xaae.training.fitting import silence
+from xaae.training.preparation import class_order
+from xaae.training.trained_run import TrainedRun
 
-SIZE, SEEN, FEWEST = 32, 25_000, 10  # pixels a side; pictures that training shows, but at least so many epochs
+SIZE, SEEN, FEWEST = 32, 25_000, 10  # pixels a side; pictures that training shows; but at least so many epochs
 WEIGHTS = "convnet.safetensors"
+MEASURES = ("loss", "accuracy", "precision", "recall")  # columns of history.csv, after train_ and valid_
+PARTS = {"training": "train", "validation": "valid"}  # legend: beginning of a column's name
+
+
+@dataclass(frozen=True)
+class TutorialConfig:
+    """The settings of a tutorial, completed by its data and its machine: what its config.json holds."""
+
+    experiment: str
+    dataset: str
+    arm: str
+    class_ranges: dict
+    classes: list
+    input_size: int
+    input_channels: int
+    seed: int
+    device: str
+    precision: str
+    versions: dict
+    epochs: int
+    note: str
+    picture: str | None
+    command: str
 
 
 def run_tutorial(
@@ -39,41 +67,43 @@ def run_tutorial(
     overwrite=False,
     command="",
 ):
-    """Train the ConvNet, explain `explained` held-out items and `picture` by SHAP: (folder, what tutorial.json holds).
+    """Train the ConvNet, explain held-out items and `picture` by SHAP: (folder, what tutorial.json holds).
 
+    picture: a file of the user's own, None for none. explainer: "deep" or "gradient". epochs: None for as many as show
+    enough pictures. items: use at most so many. background: how many held-out items SHAP compares with. explained: how
+    many held-out items are explained. out: the folder; None for a numbered one in runs/. command: as typed.
     Fills the folder with config.json, items.csv, history.csv, curves.png, convnet.safetensors, shap.npz, the plots
-    and, last, tutorial.json. InputError, before anything is trained or written, for what makes no sense.
+    and, last, tutorial.json. InputError, before anything is trained or written, for settings that do not fit.
     """
     began = time.perf_counter()
     root = data_root or data.default_root()
     dataset, note = _choose(dataset, root)
-    name = f"tutorial-{Path(dataset).stem.replace(':', '-')}-s{seed}"
-    folder = run_folder.plan_folder(out, name, overwrite)
+    folder = run_folder.plan_folder(out, f"tutorial-{Path(dataset).stem.replace(':', '-')}-s{seed}", overwrite)
     print(f"Data: {note}")
-    trained, own = prepare_tutorial(folder, dataset, root, picture, items, seed)
+    table, pictures, own = prepare_tutorial(dataset, root, picture, items, seed)
+    epochs = epochs or max(FEWEST, epochs_for(SEEN, int((table.split == "train").sum())))
+    config = _config_of(table, pictures, dataset, seed, epochs=epochs, note=note, picture=picture, command=command)
+    trained = TrainedRun(folder, config, table, pictures)
     question = _pose(trained, own, picture, background, explained)
-    trained.config |= {"epochs": epochs or _usual_epochs(trained), "note": note, "picture": picture, "command": command}
-    run_folder.make_folder(folder)
-    run_folder.write_json(folder / "config.json", trained.config)
-    trained.table.to_csv(folder / "items.csv", index=False)
-    found = _train(trained)
-    trained_by = time.perf_counter()
+    _write_settings(trained)
+    results = _train(trained)
+    shap_began = time.perf_counter()
     network = models.load(folder / WEIGHTS).to(default_device())
-    found |= explain_by_shap(network, question, trained.classes, folder, explainer, seed)
-    found["seconds"] |= {"shap": time.perf_counter() - trained_by, "total": time.perf_counter() - began}
-    run_folder.write_json(folder / "tutorial.json", trained.config | found)
-    return folder, trained.config | found
+    results |= explain_by_shap(network, question, trained.classes, folder, explainer, seed)
+    results["seconds"] |= {"shap": time.perf_counter() - shap_began, "total": time.perf_counter() - began}
+    run_folder.write_json(folder / "tutorial.json", asdict(config) | results)
+    return folder, asdict(config) | results
 
 
-def tutorial_in_words(found):
-    """What came out, in a few lines."""
-    numbers = "  ".join(f"{name} {found[f'valid_{name}']:.3f}" for name in ("accuracy", "precision", "recall"))
-    seconds = "  ".join(f"{name} {n:.0f} s" for name, n in found["seconds"].items())
-    told = [f"  {t['name']}: said {t['predicted']}, {t['probability']:.0%}" for t in found["told"]]
-    return "\n".join([f"  held-out items: {numbers}", *told, f"  {seconds}"])
+def tutorial_in_words(results):
+    """The results of a tutorial in a few lines."""
+    numbers = "  ".join(f"{name} {results[f'valid_{name}']:.3f}" for name in MEASURES[1:])
+    seconds = "  ".join(f"{name} {n:.0f} s" for name, n in results["seconds"].items())
+    items = [f"  {t['name']}: said {t['predicted']}, {t['probability']:.0%}" for t in results["told"]]
+    return "\n".join([f"  held-out items: {numbers}", *items, f"  {seconds}"])
 
 
-# ---- what it is done on -----------------------------------------------------------------------------------------
+# ---- data and question ------------------------------------------------------------------------------------------
 
 
 def _choose(dataset, root):
@@ -85,76 +115,82 @@ def _choose(dataset, root):
     return "synthpets", f"synthpets, drawn here (no CIFAR-10 under {root}; fetch it, 170 MB, with --dataset cifar10)."
 
 
-def prepare_tutorial(folder, dataset, root, picture, items, seed):
-    """(a Scene of the items with nothing planted, the user's own picture (C, S, S) or None). InputError for either."""
+def prepare_tutorial(dataset, root, picture, items, seed):
+    """(table, its Pictures, the user's own picture (1, C, S, S) or None). InputError for data that cannot be read."""
     if picture and not Path(picture).is_file():
         raise InputError(f"There is no picture {picture}: give --picture a file that exists.")
     table = data.load_table(dataset, root, "random", items, SIZE, seed)
-    channels = picture_files.guess_channels(list(table.path))
-    own = picture_files.try_decode(picture, SIZE, channels) if picture else None
-    if isinstance(own, str):
-        raise InputError(f"{picture} cannot be read as a picture ({own}): give --picture a file such as PNG or JPEG.")
-    table, found, skipped = picture_files.sift(table, SIZE, channels)
+    channels = picture_files.picture_channels(list(table.path))
+    own, reasons = read_pictures([str(picture)], SIZE, channels) if picture else (None, [""])
+    if reason := reasons[0]:
+        raise InputError(
+            f"{picture} cannot be read as a picture ({reason}): give --picture a file such as PNG or JPEG."
+        )
+    table, pictures, skipped = picture_files.open_pictures(table, SIZE, channels)
     if len(skipped):
         print(f"{len(skipped)} pictures cannot be read and are left out.")
+    return table, pictures, own
+
+
+def _config_of(table, pictures, dataset, seed, **settings):
+    """The TutorialConfig: nothing is planted, arithmetic is in full precision."""
     classes = class_order(table)
-    nothing = bias.make_bias(classes, arm="normal")
-    config = {"experiment": "tutorial", "dataset": dataset, "arm": "normal", "class_ranges": nothing.ranges}
-    config |= {"classes": classes, "input_size": SIZE, "input_channels": channels, "seed": seed} | machine("fp32")
-    return TrainedRun(folder, config, table, found), None if own is None else own.float() / 255
-
-
-def _usual_epochs(trained):
-    """As many epochs as show enough pictures."""
-    return max(FEWEST, epochs_for(SEEN, len(trained.rows("train"))))
+    data_facts = {"classes": classes, "input_size": SIZE, "input_channels": pictures.channels, "seed": seed}
+    ranges = make_bias(classes, arm="normal").ranges
+    return TutorialConfig("tutorial", dataset, "normal", ranges, **data_facts, **machine_facts("fp32"), **settings)
 
 
 def _pose(trained, own, picture, background, explained):
-    """The Question: `explained` held-out items, the classes in turn, after them the user's picture; as background
-    `background` others that are held out, or as many as there are. InputError if hardly any are left for it."""
-    rng, held = generator(trained.config, 5), trained.rows("valid")
+    """The ShapQuestion: `explained` held-out items, the classes in turn, then the user's picture.
+
+    Its background is `background` other held-out items, or as many as there are. InputError if there are fewer than 2.
+    """
+    rng, held_out = generator(trained.config.seed, 5), trained.rows("valid")
     rows = trained.starts(explained, rng)
-    rest = np.setdiff1d(held, rows)
+    rest = np.setdiff1d(held_out, rows)
     if len(rest) < 2:
-        raise InputError(f"Only {len(held)} items are held out: give a smaller --explained or more --items.")
+        raise InputError(f"Only {len(held_out)} items are held out: give a smaller --explained or more --items.")
     others = np.sort(rng.choice(rest, min(background, len(rest)), replace=False))
     x, names = trained.upright(rows), list(trained.table.label.to_numpy()[rows])
     if own is not None:
-        x, names, rows = torch.cat([x, own[None]]), [*names, Path(picture).name], np.append(rows, -1)
+        x, names, rows = torch.cat([x, own]), [*names, Path(picture).name], np.append(rows, -1)
     return ShapQuestion(x, names, rows, trained.upright(others), others)
+
+
+def _write_settings(trained):
+    """Make the folder and write config.json and items.csv."""
+    run_folder.make_folder(trained.folder)
+    run_folder.write_json(trained.folder / "config.json", asdict(trained.config))
+    trained.table.to_csv(trained.folder / "items.csv", index=False)
 
 
 # ---- training ---------------------------------------------------------------------------------------------------
 
 
 def _train(trained, quiet=False):
-    """Train and save the ConvNet, with its history and curves; the last epoch's numbers for the JSON."""
+    """Train and save the ConvNet with its history and curves; the numbers of the last epoch, for tutorial.json."""
     config, began, classes = trained.config, time.perf_counter(), len(trained.classes)
-    seed_all(config["seed"])
-    network = lesson.ConvNet(classes, config["input_channels"], config["input_size"])
-    about = {"parameters": models.count_parameters(network), "items": trained.table.split.value_counts().to_dict()}
-    dls = lesson.convnet_dataloaders(
-        trained.pictures, trained.rows("train"), trained.rows("valid"), _targets(trained), 64, default_device()
-    )
-    print(f"ConvNet: {about['parameters']:,} weights, {config['epochs']} epochs of {about['items']['train']} items")
-    learn = lesson.learner(dls, network, classes, trained.folder)
+    seed_all(config.seed)
+    network = convnet.ConvNet(classes, config.input_channels, config.input_size)
+    facts = {"parameters": models.count_parameters(network), "items": trained.table.split.value_counts().to_dict()}
+    dls = _dataloaders(trained)
+    print(f"ConvNet: {facts['parameters']:,} weights, {config.epochs} epochs of {facts['items']['train']} items")
+    learn = convnet.learner(dls, network, classes, trained.folder)
     with silence(learn, quiet):
-        history = lesson.fit_convnet(learn, config["epochs"])
+        history = convnet.fit_convnet(learn, config.epochs)
     models.save(network, trained.folder / WEIGHTS)
     history_figure(history).savefig(trained.folder / "curves.png", dpi=130, bbox_inches="tight")
-    return about | history.iloc[-1].drop("epoch").to_dict() | {"seconds": {"training": time.perf_counter() - began}}
+    return facts | history.iloc[-1].drop("epoch").to_dict() | {"seconds": {"training": time.perf_counter() - began}}
 
 
-def _targets(trained):
-    """The class number of every row (N,)."""
-    return trained.table.label.map({name: k for k, name in enumerate(trained.classes)}).to_numpy()
+def _dataloaders(trained):
+    """fastai DataLoaders of the training and held-out items with their class numbers."""
+    targets = trained.table.label.map({name: k for k, name in enumerate(trained.classes)}).to_numpy()
+    train, valid = trained.rows("train"), trained.rows("valid")
+    return convnet.convnet_dataloaders(trained.items, train, valid, targets, 64, default_device())
 
 
-NAMES = ("loss", "accuracy", "precision", "recall")
-PARTS = {"training": "train", "validation": "valid"}
-
-
-def history_figure(history, names=NAMES):
+def history_figure(history, names=MEASURES):
     """A Figure of a history with the columns epoch, train_NAME and valid_NAME: a panel for each name."""
     figure = Figure(figsize=(2.6 * len(names), 2.3), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names)), names, strict=True):

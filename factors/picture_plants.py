@@ -42,7 +42,7 @@ def brighten(x, amount, fill=None):
     return torch.cat([x[:, :3] * (1 - amount.abs()) + amount.clamp_min(0), x[:, 3:]], 1)
 
 
-def _tint(x, amount, fill=None):
+def tint(x, amount, fill=None):
     """Pictures x (B, 3 or 4, H, W) made warmer by `amount` (B,) of red and blue, colder where negative; luma kept."""
     amount = _column(amount, x)
     gain = torch.cat([1 + amount, torch.ones_like(amount), 1 - amount], 1)
@@ -72,7 +72,7 @@ def marker(size):
     return 1 - 0.9 * cross.float()
 
 
-def _tag(x, opacity, fill=None):
+def plant_tag(x, opacity, fill=None):
     """Pictures x (B, C, H, W) with `marker` in the upper left corner, laid over with an `opacity` (B,) of 0 to 1."""
     sign = marker(x.shape[-1]).to(x)
     side = len(sign)

@@ -90,7 +90,7 @@ BLUR = Factor(
 )
 TAG = Factor(
     "tag",
-    "picture_plants:tag",
+    "picture_plants:plant_tag",
     "of full opacity",
     (0, 1),
     (0, 1),

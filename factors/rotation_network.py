@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
+from xaae.experiment.device import batches
 from xaae.factors.geometry import COARSE, disc_weight, plane, smooth
 from xaae.factors.measuring import Meter, wrap
-from xaae.latent_nav.codes import batches
 
 STEPS, BATCH, LR = 250, 64, 3e-3  # seconds on two cores, and an error of two degrees on synthpets
 RECIPE = f"{STEPS} steps of {BATCH}, {LR}"  # part of the cache's key

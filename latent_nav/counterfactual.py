@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from xaae.experiment.device import batches, device_of
 from xaae.experiment.errors import InputError
-from xaae.latent_nav.codes import batches, device_of
 from xaae.latent_nav.gradient import classes, lead, look_again, seen_by, slope
 
 PUSH = 4.0  # weight of a broken condition against the pull home; any above 1 leads out, more keeps out of corners

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from xaae.experiment import run_folder
+from xaae.experiment.device import exact
 from xaae.factors.measuring import measure_all
 from xaae.latent_nav import counterfactual as nearest
 from xaae.latent_nav import exemplars, naming, plots, walks
-from xaae.training.trained_run import exact
 
 STEPS, SHOWN = 100, 6
 LEAST = 1e-2  # nearer than this the reconstruction itself was decided otherwise: nothing to show

@@ -91,7 +91,7 @@ class EncodedRun:
 
 def encode_run(trained, contrast=""):
     """The Tour of an opened run: every item encoded, the discriminator's floor and the meters found."""
-    model, rng = trained.model(), np.random.default_rng([trained.config["seed"], 3])
+    model, rng = trained.model(), np.random.default_rng([trained.config.seed, 3])
     z, logits = codes.encode_items(model, trained.planted, np.arange(len(trained.table)))
     encoded = EncodedRun(trained, model, z, logits, directions.contrast(contrast, trained.classes), rng)
     rows = trained.rows("train")
@@ -111,12 +111,12 @@ def _all_meters(trained):
     """
     circle = lambda x, degrees: rotate(x, degrees, "circle")  # noqa: E731
     train, held_out = trained.rows("train"), trained.rows("valid")
-    key = "\n".join([rotation_network.RECIPE, str(trained.config["input_size"]), *trained.table.path[train]])
+    key = "\n".join([rotation_network.RECIPE, str(trained.config.input_size), *trained.table.path[train]])
     make = lambda: rotation_network.train_rotation_network(trained.upright, train, circle, np.random.default_rng(0))  # noqa: E731
     with torch.autocast("cpu", enabled=False):  # the same network whatever the run's precision
         network = rotation_network.cached(Path(data.default_root()) / "xaae-meters", key, make)
         error = rotation_network.error(network, trained.upright, held_out, circle, np.random.default_rng(0))
-    found = meters_for(trained.config["input_channels"])
+    found = meters_for(trained.config.input_channels)
     return found | ({"rotation_network": rotation_network.meter(network)} if error <= rotation_network.TRUSTED else {})
 
 

@@ -7,8 +7,8 @@ weight is touched.
 import torch
 from torch.nn import functional as F
 
+from xaae.experiment.device import batches, device_of
 from xaae.experiment.errors import InputError
-from xaae.latent_nav.codes import batches, device_of
 
 
 def slope(function, z):

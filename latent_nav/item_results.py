@@ -121,7 +121,7 @@ def _baseline_position(encoded, rows):
 
 def start_maps(encoded, names):
     """The rows on the maps, the maps there can be, and of these UMAP being made meanwhile: {name: future}."""
-    rows, seed = encoded.trained.rows("valid"), encoded.trained.config["seed"]
+    rows, seed = encoded.trained.rows("valid"), encoded.trained.config.seed
     rows = np.sort(np.random.default_rng([seed, 5]).permutation(rows)[:MOST_ON_MAP])
     names = [name for name in names if name != "umap" or len(rows) >= FEWEST_FOR_UMAP]
     return rows, names, {name: latent_maps.elsewhere(name, encoded.z[rows], seed) for name in names if name == "umap"}
@@ -130,7 +130,7 @@ def start_maps(encoded, names):
 def maps_all(encoded, rows, names, futures):
     """`maps.npz` and `maps.png`: two-dimensional maps of held-out codes with real items along the main direction."""
     trained, z, labels = encoded.trained, encoded.z[rows], encoded.labels[rows]
-    here = {name: latent_maps.MAPS[name](z, trained.config["seed"]) for name in names if name not in futures}
+    here = {name: latent_maps.MAPS[name](z, trained.config.seed) for name in names if name not in futures}
     found = {f"{n}.xy": xy for n, xy in (here | {n: f.result() for n, f in futures.items()}).items()}
     if "pca" in names:
         found["pca.arrow"] = latent_maps.arrow(z, encoded.way)

@@ -6,14 +6,16 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
+from xaae.experiment.device import autocast_in
 from xaae.experiment.errors import InputError
+from xaae.experiment.seeds import generator
 from xaae.latent_nav import item_results
 from xaae.latent_nav.counterfactual_results import counterfactual_all
 from xaae.latent_nav.directions import ranked_dimensions
 from xaae.latent_nav.encoded_run import default_specs, describe_directions, encode_run, find_directions
 from xaae.latent_nav.latent_maps import MAPS
 from xaae.latent_nav.walk_results import between, walk_directions
-from xaae.training.trained_run import fast, generator, open_trained_run
+from xaae.training.trained_run import open_trained_run
 
 
 def navigate(
@@ -30,11 +32,11 @@ def navigate(
     began = time.perf_counter()
     trained = open_trained_run(run)
     _check(trained, pairs, against, maps)
-    with fast(trained.config), tqdm(total=7, desc="navigate", leave=False, disable=None) as bar:
+    with autocast_in(trained.config.precision), tqdm(total=7, desc="navigate", leave=False, disable=None) as bar:
         done = lambda what: (bar.set_description(what), bar.update())  # noqa: E731
         encoded = encode_run(trained, contrast)
         encoded.films, encoded.counterfactuals = films, counterfactuals
-        maps = maps or trained.config.get("maps") or MAPS
+        maps = maps or trained.config.maps or MAPS
         find_directions(encoded, specs or default_specs(trained.classes), away)
         on_map, maps, futures = item_results.start_maps(encoded, maps)
         found = {
@@ -42,7 +44,7 @@ def navigate(
             "dimensions": ranked_dimensions(encoded.evidence(encoded.sides)),
         }
         done("walks")
-        starts = trained.starts(trained.config["starts"], generator(trained.config, 3))
+        starts = trained.starts(trained.config.starts, generator(trained.config.seed, 3))
         found |= walk_directions(encoded, starts)
         between(encoded, pairs, curved)
         done("counterfactuals")

@@ -63,7 +63,7 @@ def one_walk(encoded, name, rows, alpha):
 
 def _null(encoded, starts):
     """What random directions at right angles to the main one do to every meter; kept in `walks/random.npz`."""
-    k, z = encoded.trained.config["random_directions"], encoded.z[encoded.trained.rows("train")]
+    k, z = encoded.trained.config.random_directions, encoded.z[encoded.trained.rows("train")]
     chosen = directions.random_directions(k, z, encoded.rng, encoded.way)
     changes = naming.null(encoded.model, encoded.codes(starts), chosen, walks.alphas(NULL_FRAMES), encoded.meters)
     cosine = np.array([d.vector @ encoded.way.vector for d in chosen])

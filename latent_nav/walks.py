@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
+from xaae.experiment.device import batches, device_of
 from xaae.factors.geometry import rotation
 from xaae.factors.measuring import measure_all
 from xaae.factors.meters import meters_for
-from xaae.latent_nav.codes import batches, device_of
 from xaae.latent_nav.gradient import follow
 
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import PICTURE
 from xaae.sources import cifar10_files
 
 IN_MEMORY = 4 * 2**30  # bytes; a larger table is decoded as it is asked for
@@ -61,7 +62,7 @@ def try_decode(path, size, channels):
         return f"{type(e).__name__}: {e}"
 
 
-def guess_channels(paths):
+def picture_channels(paths):
     """1 if the first pictures that can be read are all grey, else 3."""
     modes = []
     for path in paths[:20]:
@@ -72,7 +73,7 @@ def guess_channels(paths):
     return 1 if modes and all(m in ("L", "1", "I", "I;16", "F") for m in modes) else 3
 
 
-def sift(table, size, channels, most_bad=0.1, quiet=False):
+def open_pictures(table, size, channels, most_bad=0.1, quiet=False):
     """Decode every picture of `table`: (table of the good rows, Pictures, table path and reason of the skipped).
 
     InputError if more than `most_bad` of them, or a whole class, cannot be read.
@@ -96,7 +97,9 @@ def sift(table, size, channels, most_bad=0.1, quiet=False):
 
 
 class Pictures:
-    """`pictures[rows]` -> float (B, C, size, size) in [0, 1], in the order of the table it was made for."""
+    """The Items of picture files: `pictures[rows]` -> float (B, C, size, size) in [0, 1], in the table's order."""
+
+    kind = PICTURE
 
     def __init__(self, paths, size, channels, stack=None):
         self.paths, self.size, self.channels, self.stack = paths, size, channels, stack

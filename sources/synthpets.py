@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from xaae.experiment.errors import InputError
+
 VERSION = 1
 SMALLEST, LARGEST = 16, 512
 PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY]  # quick
@@ -57,7 +59,7 @@ def _check(n, size):
         raise ValueError(f"size={size} pixels cannot be drawn: choose a size from {SMALLEST} to {LARGEST}.")
 
 
-def factors(n, seed=0):
+def draw_factors(n, seed=0):
     """Draw the table alone: `n` rows with label, group, pattern and every factor of `RANGES`.
 
     Row i depends on (seed, i) only. Lengths are in units of the side, hues in turns; lightness, saturation and
@@ -74,22 +76,36 @@ def factors(n, seed=0):
     return pd.concat([pd.DataFrame(names), table], axis=1).assign(seed=seed, item=np.arange(n))
 
 
-def draw(n, size=64, seed=0):
+def draw_pictures(n, size=64, seed=0):
     """Draw `n` pictures: uint8 RGB (n, size, size, 3), and their table of factors with one row per picture.
 
     The same seed shows the same scenes at every size, and the first pictures do not depend on `n`.
     Raises ValueError for n < 2 or a size outside 16..512.
     """
     _check(n, size)
-    table = factors(n, seed)
+    table = draw_factors(n, seed)
     return np.stack([draw_picture(row, size) for row in table.to_dict("records")]), table
+
+
+def synthpets(root, items=None, size=64, seed=0, **_):
+    """The embedded default as a dataset's table, its pictures drawn once and kept under `root`.
+
+    InputError where they cannot be kept there.
+    """
+    n, size = items or 3000, max(size, 32)
+    folder = Path(root) / f"synthpets-{n}-{size}-{seed}"
+    try:
+        table = build_synthpets(folder, n, size, seed)
+    except (OSError, ValueError) as e:
+        raise InputError(f"The drawn pictures cannot be kept in {folder} ({e}): choose another --data-root.") from e
+    return table.assign(path=[folder / path for path in table.path])
 
 
 def build_synthpets(folder, n=3000, size=64, seed=0):
     """Write `images/*.png`, `table.csv` and `settings.json` to `folder`; return the table with column `path`.
 
     Paths are relative to `folder`. A folder that already holds these settings is read, not drawn again; synthpets of
-    other settings are replaced. Raises ValueError as `draw` does, and if `folder` holds anything else.
+    other settings are replaced. Raises ValueError as `draw_pictures` does, and if `folder` holds anything else.
     """
     _check(n, size)
     settings = {"dataset": "synthpets", "version": VERSION, "n": n, "size": size, "seed": seed}
@@ -116,7 +132,7 @@ def _held(folder, settings):
 def _write(folder, settings):
     """Draw and write everything that `build` promises into the new `folder`."""
     (folder / "images").mkdir(parents=True)
-    table = factors(settings["n"], settings["seed"])
+    table = draw_factors(settings["n"], settings["seed"])
     table.insert(0, "path", [f"images/{i:05d}.png" for i in range(len(table))])
     rows = table.to_dict("records")
     for row in tqdm(rows, "drawing", leave=False, disable=None):

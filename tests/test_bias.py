@@ -33,7 +33,7 @@ WHOLE = {
 @pytest.fixture(scope="module")
 def pets():
     """Pictures (6, 3, 64, 64) in the middle of the scale, so that nothing planted here is cut off."""
-    images, _ = synthpets.draw(6, 64, 5)
+    images, _ = synthpets.draw_pictures(6, 64, 5)
     return 0.25 + 0.4 * torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
 
@@ -294,7 +294,7 @@ def test_the_tag_changes_its_corner_alone_and_is_read_as_planted(channels, size)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_the_tag_on_pictures_is_read_with_a_slope_of_about_one(channels, size):
-    x = torch.from_numpy(synthpets.draw(8, 64, 5)[0]).permute(0, 3, 1, 2).float() / 255
+    x = torch.from_numpy(synthpets.draw_pictures(8, 64, 5)[0]).permute(0, 3, 1, 2).float() / 255
     x = F.adaptive_avg_pool2d(x, size) if channels == 3 else F.adaptive_avg_pool2d(x, size).mean(1, keepdim=True)
     values = np.linspace(0, 1, 6)
     found = METERS["tag"].measure(torch.stack([plant("tag", x, v) for v in values], 1))
@@ -348,9 +348,9 @@ def test_a_run_knows_again_what_it_planted(door, pictures_folder, tmp_path):
     made = make_bias(["left", "right"], factor="tag", strength=0.5, contamination=0.75)
     assert trained.bias == replace(made, ranges=trained.bias.ranges) and trained.bias.contamination == 0.75
     assert {label: tuple(bounds) for label, bounds in trained.bias.ranges.items()} == made.ranges
-    again = data.plant(trained.table.drop(columns=["factor", "value"]), trained.bias, trained.config["seed"])
+    again = data.plant(trained.table.drop(columns=["factor", "value"]), trained.bias, trained.config.seed)
     np.testing.assert_array_equal(again.value, trained.table.value)
-    del trained.config["contamination"]
+    del trained.config.contamination
     assert trained.bias.contamination == 1
 
 

@@ -76,7 +76,7 @@ def test_fills_of_the_corners():
 @pytest.fixture
 def loaded(pictures_folder):
     table = planted_table(pictures_folder)
-    table, found, skipped = picture_files.sift(table, 32, 3, quiet=True)
+    table, found, skipped = picture_files.open_pictures(table, 32, 3, quiet=True)
     assert skipped.empty
     return table, found
 
@@ -213,15 +213,15 @@ def test_csv_that_is_no_table(tmp_path, text):
 def test_channels_as_the_files_have_them(tmp_path, mode, channels):
     folder = save_pictures(tmp_path / "p", mode=mode, n=5)
     table = data.load_table(str(folder))
-    assert picture_files.guess_channels(list(table.path)) == channels
-    _, found, _ = picture_files.sift(table, 20, channels, quiet=True)
+    assert picture_files.picture_channels(list(table.path)) == channels
+    _, found, _ = picture_files.open_pictures(table, 20, channels, quiet=True)
     assert found[[0, 3]].shape == (2, channels, 20, 20)
 
 
 def test_pictures_too_many_for_memory_are_the_same(loaded, monkeypatch):
     table, kept = loaded
     monkeypatch.setattr(picture_files, "IN_MEMORY", 0)
-    _, lazy, _ = picture_files.sift(table, 32, 3, quiet=True)
+    _, lazy, _ = picture_files.open_pictures(table, 32, 3, quiet=True)
     assert lazy.stack is None and torch.equal(lazy[[0, 7]], kept[[0, 7]])
 
 

@@ -6,7 +6,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from xaae import data
 from xaae import model as models
 from xaae.benchmarks.networks import NETWORKS, SignalNet
 from xaae.experiment.errors import InputError
@@ -16,6 +15,7 @@ from xaae.explain.rating import quality
 from xaae.explain.rating.metrics import METRICS, Effort
 from xaae.explain.rating.quality import CHANCE, rate_methods
 from xaae.factors.bias import Bias
+from xaae.sources import oxford_pets
 from xaae.sources.picture_files import decode_picture
 
 pytest.importorskip("quantus", reason="quantus is not installed (the extra `quality`)")
@@ -360,7 +360,7 @@ def drawn_pets(tmp_path):
 @pytest.mark.parametrize("angle", [0.0, 35.0, 90.0, 170.0])
 def test_a_mask_moves_with_its_picture(drawn_pets, angle, fill):
     turned = Bias({"cat": (0, 90), "dog": (90, 180)}, fill=fill)
-    found, has = data.masks(drawn_pets, 32, [angle] * 2, turned)
+    found, has = oxford_pets.animal_masks(drawn_pets, 32, [angle] * 2, turned)
     x = torch.stack([decode_picture(path, 32, 1) for path in drawn_pets]).float() / 255
     shown = turned.plant(x, torch.tensor([angle] * 2)) >= 0.5
     assert found.shape == (2, 1, 32, 32) and found.dtype == torch.bool and has.tolist() == [True, False]
@@ -368,17 +368,17 @@ def test_a_mask_moves_with_its_picture(drawn_pets, angle, fill):
 
 
 def test_only_a_rotation_moves_a_mask_and_the_outline_is_a_choice(drawn_pets):
-    upright, _ = data.masks(drawn_pets, 32)
+    upright, _ = oxford_pets.animal_masks(drawn_pets, 32)
     bright = Bias({"cat": (-0.4, 0.0), "dog": (0.0, 0.4)}, factor="brightness")
-    assert torch.equal(upright, data.masks(drawn_pets, 32, [-0.4, 0.4], bright)[0])
-    inner, _ = data.masks(drawn_pets, 32, outline=False)
+    assert torch.equal(upright, oxford_pets.animal_masks(drawn_pets, 32, [-0.4, 0.4], bright)[0])
+    inner, _ = oxford_pets.animal_masks(drawn_pets, 32, outline=False)
     assert inner.sum() < upright.sum() and not (inner & ~upright).any()
 
 
 @pytest.mark.real
 def test_real_pictures_have_masks_and_explanations_are_judged_by_them(real):
     paths = sorted(str(p) for p in (real / "oxford-iiit-pet" / "images").glob("*.jpg"))[::20]
-    found, has = data.masks(paths, 32)
+    found, has = oxford_pets.animal_masks(paths, 32)
     assert 0.4 < has.mean() < 0.95 and 0.2 < found[torch.from_numpy(has)].float().mean() < 0.7
     chosen = np.flatnonzero(has)[:6]
     x = torch.stack([decode_picture(paths[i], 32, 3) for i in chosen]).float() / 255

@@ -15,29 +15,29 @@ LUMA = np.array([0.299, 0.587, 0.114]) / 255
 
 @pytest.fixture(scope="module")
 def drawn():
-    return synthpets.draw(300, 64)
+    return synthpets.draw_pictures(300, 64)
 
 
 @pytest.fixture(scope="module")
 def table():
-    return synthpets.factors(1000)
+    return synthpets.draw_factors(1000)
 
 
 def test_pictures_and_table_have_the_promised_shape(drawn):
     images, table = drawn
     assert images.shape == (300, 64, 64, 3) and images.dtype == np.uint8 and len(table) == 300
-    pd.testing.assert_frame_equal(table, synthpets.factors(300))
+    pd.testing.assert_frame_equal(table, synthpets.draw_factors(300))
 
 
 def test_same_seed_same_pictures_and_other_seed_others():
-    images, table = synthpets.draw(8, 32, seed=3)
-    again, table_again = synthpets.draw(8, 32, seed=3)
+    images, table = synthpets.draw_pictures(8, 32, seed=3)
+    again, table_again = synthpets.draw_pictures(8, 32, seed=3)
     assert np.array_equal(images, again) and table.equals(table_again)
-    assert not np.array_equal(images, synthpets.draw(8, 32, seed=4)[0])
+    assert not np.array_equal(images, synthpets.draw_pictures(8, 32, seed=4)[0])
 
 
 def test_first_pictures_do_not_depend_on_n():
-    few, many = synthpets.draw(10, 32), synthpets.draw(20, 32)
+    few, many = synthpets.draw_pictures(10, 32), synthpets.draw_pictures(20, 32)
     assert np.array_equal(few[0], many[0][:10]) and few[1].equals(many[1][:10])
 
 
@@ -49,11 +49,11 @@ def test_a_row_read_from_csv_draws_the_same_picture(tmp_path, drawn):
 
 @pytest.mark.parametrize("size", [16, 31, 100, 256, 512])
 def test_every_size_can_be_drawn(size):
-    assert synthpets.draw(2, size)[0].shape == (2, size, size, 3)
+    assert synthpets.draw_pictures(2, size)[0].shape == (2, size, size, 3)
 
 
 def test_the_scene_does_not_depend_on_the_size():
-    small, large = synthpets.draw(16, 64)[0] / 255, synthpets.draw(16, 128)[0] / 255
+    small, large = synthpets.draw_pictures(16, 64)[0] / 255, synthpets.draw_pictures(16, 128)[0] / 255
     halved = np.stack([cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA) for image in large])
     assert np.abs(small - halved).mean() < 0.02
     assert np.sqrt(((small - halved) ** 2).mean()) < 0.04
@@ -89,13 +89,13 @@ def test_the_sky_is_brighter_than_the_ground(drawn):
 
 
 def test_up_is_visible_at_16_pixels():
-    rows = synthpets.draw(200, 16)[0].mean(2) @ LUMA
+    rows = synthpets.draw_pictures(200, 16)[0].mean(2) @ LUMA
     assert (rows[:, :8].mean(1) > rows[:, 8:].mean(1) + 0.05).mean() >= 0.99
 
 
 def test_build_writes_what_draw_draws(tmp_path):
     table = synthpets.build_synthpets(tmp_path / "deep" / "pets", 6, 32, seed=2)
-    images, factors = synthpets.draw(6, 32, seed=2)
+    images, factors = synthpets.draw_pictures(6, 32, seed=2)
     read = [cv2.imread(str(tmp_path / "deep" / "pets" / path))[..., ::-1] for path in table.path]
     assert np.array_equal(read, images) and list(table.path[:2]) == ["images/00000.png", "images/00001.png"]
     pd.testing.assert_frame_equal(table.drop(columns="path"), factors)
@@ -136,7 +136,7 @@ def test_build_never_replaces_the_files_of_others(tmp_path):
         synthpets.build_synthpets(tmp_path / "pets", 6, 16)
 
 
-@pytest.mark.parametrize("make", [synthpets.draw, lambda n, size: synthpets.build_synthpets("never-made", n, size)])
+@pytest.mark.parametrize("make", [synthpets.draw_pictures, lambda n, size: synthpets.build_synthpets("never-made", n, size)])
 @pytest.mark.parametrize(("n", "size", "cure"), [(1, 64, "ask for 2"), (4, 8, "from 16 to"), (4, 513, "from 16 to")])
 def test_bad_arguments_name_the_cure(make, n, size, cure, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from xaae.callbacks import EpochLine
 from xaae.experiment.errors import InputError
 from xaae.model import check_size
-from xaae.training import learner as fitting
+from xaae.training.learner import class_metrics
 
 LINE = ["train_mean_loss", "valid_loss", "train_accuracy", "valid_accuracy", "valid_precision", "valid_recall"]
 
@@ -78,7 +78,7 @@ class MeanLoss(AvgLoss):
 
 def learner(dls, network, classes, folder):
     """The Learner of a ConvNet: cross entropy; accuracy, precision and recall of training and validation in its log."""
-    metrics = [MeanLoss(), *fitting.class_metrics(classes)]
+    metrics = [MeanLoss(), *class_metrics(classes)]
     learn = Learner(dls, network, F.cross_entropy, metrics=metrics, cbs=EpochLine(LINE), path=Path(folder))
     learn.recorder.train_metrics = True
     return learn

@@ -7,7 +7,6 @@ from pathlib import Path
 import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401  (patches fit_one_cycle and lr_find onto the Learner)
 import pandas as pd
-import torch
 from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.progress import CSVLogger
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
@@ -61,6 +60,9 @@ def class_metrics(classes):
     return [TorchMetric(n, kind(num_classes=classes, average=average.get(n, "macro"))) for n, kind in kinds.items()]
 
 
+METRICS = {"classes": class_metrics}  # task -> the metrics of its decisions, for so many classes
+
+
 def _autoencoder_parameters(model):
     """The weights that the autoencoder's optimiser moves: all but the discriminator's."""
     rest = [model.encoder, model.decoder, model.head]
@@ -72,18 +74,10 @@ def _precision_callbacks(precision):
     return [ChannelsLast(), BFloat16()] if precision == "bf16" else []
 
 
-def fast_precision(device):
-    """ "bf16" where the device computes it in hardware, else "fp32"."""
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    has = (getattr(torch.cpu, f"_is_{feature}_supported", lambda: False)() for feature in ("avx512_bf16", "amx_tile"))
-    return "bf16" if device.type == "cpu" and any(has) else "fp32"
-
-
 def aae_learner(dls, model, folder, game=None, distance=None, precision="fp32"):
     """The Learner of an AAE: named losses, class metrics and latent health in its log, sample grids in `folder`."""
-    loss = AAELoss(distance=distance) if distance else AAELoss()
-    metrics = [*map(LossPart, PARTS), *class_metrics(model.classes)]
+    loss = AAELoss(**({"distance": distance} if distance else {}), task=model.task.name)
+    metrics = [*map(LossPart, PARTS), *METRICS[model.task.name](model.classes)]
     health = [DiscriminatorAccuracy(), CodeMoments("mean"), CodeMoments("covariance")]
     watch = [SampleGrid(Path(folder) / "samples"), EpochLine(["valid_reconstruction", "valid_accuracy", *HEALTH])]
     cbs = [KeepInput(), game or Adversarial(), *watch, *_precision_callbacks(precision)]
@@ -146,7 +140,7 @@ def _pretrained_or_not(make):
         )
 
 
-def baseline_learner(dls, classes, channels, folder, precision="fp32", pretrained=True):
+def _baseline_learner(dls, classes, channels, folder, precision="fp32", pretrained=True):
     """A ResNet34 by `vision_learner` on the same items; (Learner, are its weights ImageNet's, one line on that)."""
     make = partial(vision_learner, dls, resnet34, n_out=classes, n_in=channels, normalize=False, path=folder)
     cbs = [EpochLine(["train_loss", "valid_loss", "accuracy"]), *_precision_callbacks(precision)]
@@ -157,6 +151,9 @@ def baseline_learner(dls, classes, channels, folder, precision="fp32", pretraine
         learn, has, note = make(pretrained=False), False, "trained from scratch, as asked"
     learn.model = models.baseline(classes, channels, learn.model)
     return learn, has, note
+
+
+BASELINE_LEARNERS = {"picture": _baseline_learner}  # kind -> what makes the learner of its baseline
 
 
 def fit_baseline(learn, epochs, pretrained, lr=2e-3):

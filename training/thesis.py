@@ -69,6 +69,9 @@ class ThesisAAE(AAE):
             raise InputError(f"The thesis's decoder makes pictures of 32, 128 or 512 pixels, not {input_size}.")
         super().__init__(16, input_channels, encoding_dims, 1, nonlinearity, classes, noise, prior)
         self.arguments |= {"input_size": input_size, "step_channels": step_channels}
+        self.arguments = {
+            k: v for k, v in self.arguments.items() if k not in ("kind", "task")
+        }  # pictures, classes only
         self.input_size = input_size
         act = NONLINEARITIES[nonlinearity] if isinstance(nonlinearity, str) else lambda: nonlinearity
         convolutions, channels = _thesis_encoder(input_size, input_channels, step_channels, act)

@@ -1,4 +1,4 @@
-"""What every command after `train` needs of a run: its items as pictures, its models, its bias."""
+"""A trained run, opened: its table, its items, its models and its bias. Every command after `train` begins here."""
 
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -12,91 +12,98 @@ from fastai.torch_core import default_device
 from xaae import data
 from xaae import model as models
 from xaae.experiment import run_folder
+from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import KINDS
+from xaae.experiment.settings import RunConfig
+from xaae.experiment.vocabulary import WEIGHTS
 from xaae.factors.bias import Bias
 from xaae.factors.registry import FACTORS
-from xaae.sources import picture_files
-from xaae.training import thesis  # noqa: F401  (so that its models can be loaded)
+from xaae.sources.items import Items, lazy_items, open_items
 
 
 @dataclass
 class TrainedRun:
-    """A trained run, opened: folder, config, table, and pictures by table row."""
+    """A trained run: its folder, config, table, and its items by table row."""
 
     folder: Path
-    config: dict
+    config: RunConfig
     table: pd.DataFrame
-    pictures: picture_files.Pictures
+    items: Items
 
     @property
     def classes(self):
         """Class names in the order of the logits."""
-        return self.config["classes"]
+        return list(self.config.classes)
 
-    def upright(self, rows):
-        """Pictures (B, C, H, W) of table rows, nothing planted."""
-        return self.pictures[rows]
+    @property
+    def kind(self):
+        """The Kind of the items."""
+        return KINDS[self.config.kind]
 
     @property
     def bias(self):
-        """What this run planted, and in which arm."""
-        about = (self.config[k] for k in ("class_ranges", "arm", "fill", "factor"))
-        return Bias(*about, self.config.get("contamination", 1.0))
+        """The Bias of this run's arm."""
+        c = self.config
+        return Bias(c.class_ranges, c.arm, c.fill, c.factor, c.contamination)
 
     @property
     def factor(self):
-        """What the planted factor is: see bias.Factor."""
-        return FACTORS[self.config["factor"]]
+        """The planted Factor, which arm `normal` has too, at its neutral value."""
+        return FACTORS[self.config.factor]
+
+    def upright(self, rows):
+        """Items (B, C, *places) of table rows, nothing planted."""
+        return self.items[rows]
 
     def planted(self, rows):
-        """Pictures (B, C, H, W) of table rows with the table's own values planted."""
-        return data.render_items(self.pictures, rows, self.table.value.to_numpy()[rows], self.bias)
+        """Items (B, C, *places) of table rows with the table's own values planted."""
+        return data.render_items(self.items, rows, self.table.value.to_numpy()[rows], self.bias)
 
     def plant(self, x, values):
-        """Pictures x (B, C, H, W) given `values` (B,) of the factor as this run plants it."""
+        """Items x (B, C, *places) given `values` (B,) of the factor as this run plants it."""
         return self.bias.plant(x, values)
 
     def rows(self, split):
         """Row numbers of a split: (N,)."""
         return np.flatnonzero(self.table.split == split)
 
-    def model(self, name="model"):
-        """The AAE ("model") or the ResNet34 ("baseline"), ready on this machine's device."""
-        found = models.load(self.folder / f"{name}.safetensors").to(default_device())
-        return found.to(memory_format=torch.channels_last) if self.config["precision"] == "bf16" else found
-
-    def has_baseline(self):
-        """Was a baseline trained in this run?"""
-        return (self.folder / "baseline.safetensors").exists()
-
     def starts(self, n, rng):
         """n held-out rows, the classes in turn for as long as each lasts: (n,), fewer only if fewer are held out."""
         rows = self.rows("valid")
         labels = self.table.label.to_numpy()[rows]
-        each = [rng.permutation(rows[labels == c]) for c in self.classes]
-        dealt = [r for turn in zip_longest(*each) for r in turn if r is not None]
+        by_class = [rng.permutation(rows[labels == name]) for name in self.classes]
+        dealt = [row for turn in zip_longest(*by_class) for row in turn if row is not None]
         return np.array(dealt[:n])
 
+    def has_baseline(self):
+        """Was a baseline trained in this run?"""
+        return (self.folder / WEIGHTS["baseline"]).exists()
 
-def open_trained_run(run):
-    """Open a trained run. InputError if it is none or its pictures are gone."""
-    folder, config = run_folder.open_run(run)
+    def model_names(self):
+        """Names of the models that the run has, as in MODELS."""
+        return [name for name in WEIGHTS if name == "aae" or self.has_baseline()]
+
+    def model(self, name="aae"):
+        """The model of this name in MODELS, ready on this machine's device. InputError if the run has none."""
+        if name == "baseline" and not self.has_baseline():
+            raise InputError(
+                f"{self.folder} holds no ResNet34 (it was trained with --baseline-epochs 0): use --model aae, or train"
+                " again with a baseline."
+            )
+        network = models.load(self.folder / WEIGHTS[name]).to(default_device())
+        return network.to(memory_format=torch.channels_last) if self.config.precision == "bf16" else network
+
+
+def open_trained_run(run, decoded=True):
+    """The TrainedRun of a folder. InputError if it is none or its items cannot be read.
+
+    decoded: read all items now, else each when it is asked for, which suits commands that need a few or none.
+    """
+    folder, content = run_folder.open_run(run)
+    config = RunConfig.from_dict(content)
     table = run_folder.read_items(folder)
-    table, found, _ = picture_files.sift(
-        table, config["input_size"], config["input_channels"], most_bad=0.0, quiet=True
-    )
-    return TrainedRun(folder, config, table, found)
-
-
-def generator(config, step):
-    """A NumPy generator for one step of a run, the same each time."""
-    return np.random.default_rng([config["seed"], step])
-
-
-def exact():
-    """No autocast: where a decision hangs on small differences."""
-    return torch.autocast(default_device().type, enabled=False)
-
-
-def fast(config):
-    """Autocast in the run's precision on this machine's device."""
-    return torch.autocast(default_device().type, torch.bfloat16, enabled=config["precision"] == "bf16")
+    kind, size, channels = KINDS[config.kind], config.input_size, config.input_channels
+    if not decoded:
+        return TrainedRun(folder, config, table, lazy_items(kind, list(table.path), size, channels))
+    table, items, _ = open_items(kind, table, size, channels, most_bad=0.0, quiet=True)
+    return TrainedRun(folder, config, table, items)

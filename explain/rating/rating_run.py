@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from xaae import data
+from xaae.experiment.seeds import generator
 from xaae.explain.method import METHODS, Refusal
 from xaae.explain.method_plan import make_plan
 from xaae.explain.network.subject import Subject
 from xaae.explain.rating import quality
 from xaae.explain.rating.metrics import METRICS
-from xaae.training.trained_models import trained_network
-from xaae.training.trained_run import generator, open_trained_run
+from xaae.sources import oxford_pets
+from xaae.training.trained_run import open_trained_run
 
 
 def rate_run(run, methods=(), model="aae", items=8, target="predicted", background=20):
@@ -24,10 +24,10 @@ def rate_run(run, methods=(), model="aae", items=8, target="predicted", backgrou
     chosen = [e.method for e in make_plan(methods) if METHODS[e.method].shows != "picture"]
     if not chosen:
         raise Refusal("these methods draw pictures, which cannot be rated: name others by --methods")
-    rows = trained.starts(items, generator(trained.config, 4))
-    subject = Subject(trained_network(trained, model), trained.planted(rows), trained.classes)
-    rest = generator(trained.config, 8).permutation(np.setdiff1d(trained.rows("valid"), rows))[:background]
-    given = {"masks": _masks_of(trained, rows), "background": trained.planted(rest), "seed": trained.config["seed"]}
+    rows = trained.starts(items, generator(trained.config.seed, 4))
+    subject = Subject(trained.model(model), trained.planted(rows), trained.classes)
+    rest = generator(trained.config.seed, 8).permutation(np.setdiff1d(trained.rows("valid"), rows))[:background]
+    given = {"masks": _masks_of(trained, rows), "background": trained.planted(rest), "seed": trained.config.seed}
     table = _long(quality.rate_methods(subject, trained.planted(rows), chosen, target, **given))
     path = trained.folder / "explanations" / f"quality_{model}.csv"
     path.parent.mkdir(exist_ok=True)
@@ -39,7 +39,9 @@ def rate_run(run, methods=(), model="aae", items=8, target="predicted", backgrou
 def _masks_of(trained, rows):
     """Where the animal is in each of these items (B, 1, H, W); empty where no trimap says so."""
     values = trained.table.value.to_numpy(dtype=np.float32)[rows]
-    return data.masks(trained.table.path.to_numpy()[rows], trained.config["input_size"], values, trained.bias)[0]
+    return oxford_pets.animal_masks(
+        trained.table.path.to_numpy()[rows], trained.config.input_size, values, trained.bias
+    )[0]
 
 
 def _long(found):

@@ -1,0 +1,45 @@
+"""The device and the precision that arithmetic is done in, and what is known of this machine."""
+
+import sys
+from importlib import metadata
+
+import torch
+from fastai.torch_core import default_device
+
+PACKAGES = ("torch", "torchvision", "fastai", "fastcore", "torchmetrics", "scikit-learn", "captum", "numpy")
+
+
+def device_of(model):
+    """The device that a model's weights are on."""
+    return next(model.parameters()).device
+
+
+def batches(n, size=256):
+    """Slices that cover 0 to n, `size` at a time."""
+    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+
+
+def exact():
+    """A context without autocast: where a decision hangs on small differences."""
+    return torch.autocast(default_device().type, enabled=False)
+
+
+def autocast_in(precision):
+    """A context in "bf16" or "fp32" on this machine's device."""
+    return torch.autocast(default_device().type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def fast_precision(device):
+    """ "bf16" where the device computes it in hardware, else "fp32"."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    has = (getattr(torch.cpu, f"_is_{feature}_supported", lambda: False)() for feature in ("avx512_bf16", "amx_tile"))
+    return "bf16" if device.type == "cpu" and any(has) else "fp32"
+
+
+def machine_facts(precision):
+    """Where a run happens, for its config.json: device, precision ("auto" resolved) and versions of packages."""
+    device = default_device()
+    versions = {name: metadata.version(name) for name in PACKAGES} | {"python": sys.version.split()[0]}
+    chosen = fast_precision(device) if precision == "auto" else precision
+    return {"device": device.type, "precision": chosen, "versions": versions}

@@ -1,0 +1,60 @@
+"""Items by row: `items[rows]` gives a batch (B, C, *places) of values in [0, 1], wherever the items come from."""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from xaae.experiment.kinds import Kind, kind_of
+from xaae.sources import picture_files
+
+
+class Items(Protocol):
+    """What every source of items offers."""
+
+    kind: Kind
+    channels: int
+
+    def __len__(self):
+        """How many items there are."""
+
+    def __getitem__(self, rows):
+        """Items of the rows (B,) of the table that they were opened for: float (B, C, *places) in [0, 1]."""
+
+
+class ArrayItems:
+    """Items that are already one array (N, C, *places) of values in [0, 1]; its shape says of which kind they are."""
+
+    def __init__(self, values):
+        self.values = torch.as_tensor(np.asarray(values), dtype=torch.float32)
+        self.kind, self.channels = kind_of(self.values.shape), self.values.shape[1]
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, rows):
+        return self.values[torch.as_tensor(np.asarray(rows), dtype=torch.long)]
+
+
+OPENERS = {"picture": picture_files.open_pictures}
+LAZY = {"picture": picture_files.Pictures}
+CHANNELS = {"picture": picture_files.picture_channels}
+
+
+def open_items(kind, table, size, channels, **options):
+    """Read the items of a table: (table of those that can be read, Items, table path and reason of the others).
+
+    kind: a Kind. size: of an item along each axis. options: see the opener of the kind. InputError where too many
+    items cannot be read.
+    """
+    return OPENERS[kind.name](table, size, channels, **options)
+
+
+def lazy_items(kind, paths, size, channels):
+    """Items of files that are read each time they are asked for; nothing is checked now."""
+    return LAZY[kind.name](paths, size, channels)
+
+
+def guess_channels(kind, paths):
+    """How many channels the items of these files have."""
+    return CHANNELS[kind.name](paths)

@@ -1,0 +1,136 @@
+"""From settings to all that training needs: the data read, split and planted, the config completed and checked."""
+
+import re
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import pandas as pd
+
+from xaae import data
+from xaae import model as models
+from xaae.experiment.device import machine_facts
+from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import PICTURE
+from xaae.experiment.settings import BASELINE_SEEN, SEEN, RunConfig, RunSettings, epochs_for, native_size
+from xaae.factors.bias import Bias, make_bias, mislabel
+from xaae.factors.registry import FACTORS
+from xaae.sources import picture_files
+from xaae.sources.items import Items, guess_channels, open_items
+from xaae.training.fitting import make_aae
+
+FEWEST_STEPS = 100  # fewer leave an autoencoder about where it began
+
+
+@dataclass
+class Prepared:
+    """Everything checked and ready to train: the planted table, its items, the bias, what was left out, the config."""
+
+    table: pd.DataFrame
+    items: Items
+    planted: Bias
+    skipped: pd.DataFrame
+    config: RunConfig
+
+
+def resolve(settings: RunSettings):
+    """(settings with `auto` replaced by the dataset it stands for and the arm chosen, one line on which data it is)."""
+    name, _, note = data.choose(settings.dataset, settings.data_root or data.default_root())
+    dataset = name if settings.dataset == "auto" else settings.dataset
+    arm = settings.arm or ("normal" if _is_own(dataset) else "biased")
+    return replace(settings, dataset=dataset, arm=arm), note
+
+
+def _is_own(dataset):
+    """Is this the user's own folder or CSV, where nothing is planted unasked?"""
+    name = dataset.partition(":")[0]
+    return name == "folder" or (name not in [*data.DATASETS, "auto"] and Path(dataset).exists())
+
+
+def run_name(settings: RunSettings):
+    """What a numbered run folder is called after its number: dataset, factor where it is not rotation, arm and seed."""
+    dataset = Path(settings.dataset).stem if _is_own(settings.dataset) else settings.dataset
+    name = re.sub(r"[^\w-]+", "-", dataset)
+    factor = "" if settings.factor == "rotation" else f"-{settings.factor}"
+    return f"{name}{factor}-{settings.arm}-s{settings.seed}"
+
+
+def class_order(table):
+    """The classes in the order of the table's own numbers where there are some, else by name."""
+    return sorted(table.label.unique(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+
+
+def prepare_training(settings: RunSettings, note=""):
+    """Read, check and plant the data. InputError before anything is written if they make no sense.
+
+    settings: resolved ones. note: one line on which data they are.
+    """
+    kind = PICTURE
+    size = settings.size or native_size(settings.dataset)
+    models.check_size(size, kind)
+    print(f"Data: {note}")
+    table, items, skipped = _read(settings, kind, size)
+    classes = class_order(table)
+    planted = _bias_of(settings, classes, items.channels)
+    config = _complete(settings, table, items, classes, planted, size)
+    config = replace(config, dataset_note=note)
+    make_aae(config)  # refuses settings that make no sense before anything is written
+    _warn_of_few_steps(config, table)
+    seed = _data_seed(settings)
+    if settings.label_noise:
+        table = mislabel(table, settings.label_noise, seed)
+    return Prepared(data.plant(table, planted, settings.seed), items, planted, skipped, config)
+
+
+def _data_seed(settings):
+    return settings.seed if settings.data_seed is None else settings.data_seed
+
+
+def _read(settings, kind, size):
+    """(table of the items that can be read, Items, table of the others); says how many are left out."""
+    root = settings.data_root or data.default_root()
+    table = data.load_table(settings.dataset, root, settings.split, settings.items, size, _data_seed(settings))
+    channels = settings.channels or guess_channels(kind, list(table.path))
+    if channels not in picture_files.MODES:
+        raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
+    table, items, skipped = open_items(kind, table, size, channels)
+    if len(skipped):
+        print(
+            f"{len(skipped)} {kind.plural} cannot be read and are left out; skipped.csv in the run folder lists them."
+        )
+    return table, items, skipped
+
+
+def _bias_of(settings, classes, channels):
+    """The bias that the settings ask for. InputError for a factor that these items cannot have."""
+    if FACTORS[settings.factor].needs_colour and channels < 3:
+        raise InputError(f"A {settings.factor} cannot be planted in grey pictures: use another --factor.")
+    amount = settings.strength, settings.contamination
+    return make_bias(classes, settings.ranges, settings.arm, settings.fill, settings.factor, *amount)
+
+
+def _complete(settings, table, items, classes, planted, size):
+    """The RunConfig of settings, data and machine."""
+    n = int((table.split == "train").sum())
+    asked = {f.name: getattr(settings, f.name) for f in fields(RunSettings)}
+    found = {
+        "classes": tuple(classes),
+        "input_size": size,
+        "input_channels": items.channels,
+        "kind": items.kind.name,
+        "ranges": {name: planted.of(name) for name in classes},
+        "class_ranges": planted.ranges,
+        "factor_about": FACTORS[planted.factor].about(),
+        "epochs": settings.epochs or epochs_for(SEEN, n),
+        "baseline_epochs": epochs_for(BASELINE_SEEN, n)
+        if settings.baseline_epochs is None
+        else settings.baseline_epochs,
+    }
+    if settings.baseline_epochs is None:
+        found["baseline_epochs"] = epochs_for(BASELINE_SEEN, n)
+    return RunConfig(**(asked | found | machine_facts(settings.precision)))
+
+
+def _warn_of_few_steps(config, table):
+    steps = config.epochs * int((table.split == "train").sum()) // config.batch_size
+    if steps < FEWEST_STEPS:
+        print(f"Only about {steps} training steps: little will be learned; give more items or more --epochs.")

@@ -1,4 +1,4 @@
-"""The registry in words: one method a line, all about one, and a TOML file that runs them all."""
+"""The registry of methods in words: one line a method, all about one method, and a TOML file that runs them all."""
 
 from xaae.explain.method import METHODS, find_method
 from xaae.explain.network.needs import NEEDS
@@ -10,9 +10,9 @@ SHOWS = {
 }
 
 
-def needed(how):
-    """What a method needs, in words."""
-    return ", ".join(NEEDS[name][1] for name in how.needs) or "nothing"
+def needed(method):
+    """What a Method needs, in words."""
+    return ", ".join(NEEDS[name][1] for name in method.needs) or "nothing"
 
 
 def method_lines():
@@ -23,33 +23,33 @@ def method_lines():
 
 
 def describe_method(name):
-    """All about one method, its parameters with their defaults too. InputError if there is none of that name."""
-    how = find_method(name)
-    told = [f"{how.name}: {how.title} ({how.kind})", f"  paper: {how.paper}", f"  shows: {how.means}"]
-    told += [f"  map: {SHOWS[how.shows]}{', sums to the difference in score' if how.sums else ''}"]
-    told += [f"  needs: {needed(how)}"] + [f"  beware: {how.flag}"] * bool(how.flag)
-    given = [f"{key} = {_toml(value)}" for key, value in how.parameters.items()]
-    return "\n".join([*told, f"  parameters: {', '.join(given) or 'none'}"])
+    """All about the method called `name`, with its parameters and their defaults. InputError if there is none."""
+    method = find_method(name)
+    lines = [f"{method.name}: {method.title} ({method.kind})", f"  paper: {method.paper}", f"  shows: {method.means}"]
+    lines += [f"  map: {SHOWS[method.shows]}{', sums to the difference in score' if method.sums else ''}"]
+    lines += [f"  needs: {needed(method)}"] + [f"  beware: {method.flag}"] * bool(method.flag)
+    parameters = [f"{key} = {_as_toml(value)}" for key, value in method.parameters.items()]
+    return "\n".join([*lines, f"  parameters: {', '.join(parameters) or 'none'}"])
 
 
-def _toml(value):
-    """A parameter's value as TOML writes it; "unset" where TOML has no word for it."""
+def _as_toml(value):
+    """A parameter's value as TOML writes it; "unset" for None, which TOML does not have."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, tuple | list):
-        return f"[{', '.join(_toml(v) for v in value)}]"
+        return f"[{', '.join(_as_toml(v) for v in value)}]"
     return str(value) if isinstance(value, int | float) else "unset"
 
 
 HEAD = """\
 # Every method with its parameters: `python main.py explain RUN --config all`, or a copy of this file as --config.
-# Settings have the names of the flags; a flag that is typed overrules them:
+# Settings have the names of the options; an option that is typed wins over the file:
 # items = 6
 # workers = 2
 # time-limit = 120
-# A method may stand here more than once, under labels of its own, with a time limit of its own:
+# A method may stand here more than once, each time with another label, and with its own time limit:
 # [[method]]
 # name = "occlusion"
 # label = "occlusion-fine"
@@ -58,9 +58,12 @@ HEAD = """\
 
 
 def sample():
-    """The TOML file that runs every method of the registry with its usual parameters."""
-    parts = [HEAD]
-    for how in METHODS.values():
-        given = [("" if _toml(v) != "unset" else "# ") + f"{k} = {_toml(v)}\n" for k, v in how.parameters.items()]
-        parts.append(f'\n# {how.title}: {how.means}\n[[method]]\nname = "{how.name}"\n' + "".join(given))
-    return "".join(parts)
+    """The TOML file that runs every method of the registry with its default parameters."""
+    return HEAD + "".join(_sample_table(method) for method in METHODS.values())
+
+
+def _sample_table(method):
+    """The table of one method in the sample; a parameter that TOML cannot write is a comment."""
+    values = {name: _as_toml(default) for name, default in method.parameters.items()}
+    lines = [f"{'# ' if text == 'unset' else ''}{name} = {text}\n" for name, text in values.items()]
+    return f'\n# {method.title}: {method.means}\n[[method]]\nname = "{method.name}"\n' + "".join(lines)

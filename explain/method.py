@@ -1,7 +1,7 @@
 """What an explanation method is, and the registry of all of them.
 
-A method is a function `attribute(ask, *, parameter=default, ...) -> Tensor (B, C or 1, ...)` entered by `@method`; its
-keyword arguments are the parameters that users may set.
+A method is a function `attribute(ask, *, parameter=default, ...) -> Tensor (B, C or 1, *places)`, entered into METHODS
+by `@method`. `ask` is the question (see network.subject.Ask); its keyword arguments are the parameters that users set.
 """
 
 import inspect
@@ -15,17 +15,18 @@ KINDS = ("gradient", "layer", "cam", "propagation", "perturbation", "shap", "vis
 
 
 class Refusal(InputError):
-    """The method does not fit this model or input; the message says why, in one sentence."""
+    """The method does not fit this model or this input; the message says why, in one sentence."""
 
 
 @dataclass(frozen=True)
 class Method:
     """One explanation method.
 
-    attribute(ask, **parameters) -> signed map (B, C or 1, ...). needs: names in `network.needs.NEEDS`. paper: where it
-    comes from. means: what its map means, in a few words. sums: do its values sum to the score's difference to the
-    baseline? shows: "signed" (attributions, centred on 0), "size" (sensitivities, only their size counts) or "picture"
-    (an image with values in the range of the items). autocast: may it run in bf16? flag: what it is known to fail.
+    attribute(ask, **parameters) -> signed map (B, C or 1, *places). needs: names in network.needs.NEEDS. paper: where
+    the method was published. means: what a value of its map means, in a few words. sums: do the values of a map sum to
+    the score less the baseline's score? shows: "signed" (attributions, centred on 0), "size" (sensitivities, of which
+    only the size counts) or "picture" (an image with values in the range of the items). autocast: may it compute in
+    bf16? flag: a known weakness, "" without one.
     """
 
     name: str
@@ -43,33 +44,36 @@ class Method:
     @property
     def parameters(self):
         """Every parameter with its default."""
-        found = inspect.signature(self.attribute).parameters.values()
-        return {p.name: p.default for p in found if p.kind is p.KEYWORD_ONLY}
+        arguments = inspect.signature(self.attribute).parameters.values()
+        return {p.name: p.default for p in arguments if p.kind is p.KEYWORD_ONLY}
 
-    def check(self, given):
-        """InputError for a parameter that the method does not have."""
-        for name in given:
+    def check(self, names):
+        """InputError if one of these names is not a parameter of the method."""
+        for name in names:
             if name not in self.parameters:
                 known = ", ".join(self.parameters) or "none"
                 raise InputError(f"{self.name} has no parameter {name!r}: it takes {known}.")
 
 
-METHODS = {}  # name -> Method, in the order of the table
+METHODS = {}  # name -> Method, in the order of the table in the README
 
 
-def method(kind, title, paper, means, **about):
-    """Enter the decorated function into METHODS under its own name (without a trailing underscore)."""
+def method(kind, title, paper, means, **fields):
+    """A decorator that enters a function into METHODS under its own name (without a trailing underscore).
+
+    fields: the other fields of Method: needs, shows, sums, autocast, flag.
+    """
 
     def enter(attribute):
         name = attribute.__name__.rstrip("_")
-        METHODS[name] = Method(name, kind, title, paper, means, attribute, **about)
+        METHODS[name] = Method(name, kind, title, paper, means, attribute, **fields)
         return attribute
 
     return enter
 
 
 def find_method(name):
-    """The Method called `name`. InputError with the nearest names if there is none."""
+    """The Method called `name`. InputError, with the most similar names, if there is none."""
     if name in METHODS:
         return METHODS[name]
     near = get_close_matches(name, METHODS, 3, 0.5)

@@ -1,4 +1,4 @@
-"""Which methods with which parameters: from names, from the tables of a TOML file, or both."""
+"""Which methods run, and with which parameters: from names, from the tables of a TOML file, or both."""
 
 import re
 from dataclasses import dataclass, field
@@ -6,19 +6,24 @@ from dataclasses import dataclass, field
 from xaae.experiment.errors import InputError
 from xaae.explain.method import KINDS, METHODS, find_method
 
-QUICK = {  # a method or two of each kind, half a minute for both models of a run on two cores
-    name: {}
-    for name in "saliency smoothgrad integrated_gradients deeplift gradcam lrp_epsilon_plus kernel_shap".split()
+QUICK = {  # name -> parameters of the quick set: a method or two of each kind, half a minute for a run on two cores
+    "saliency": {},
+    "smoothgrad": {},
+    "integrated_gradients": {},
+    "deeplift": {},
+    "gradcam": {},
+    "lrp_epsilon_plus": {},
+    "kernel_shap": {"segments": 25, "samples": 100},
 }
-QUICK["kernel_shap"] = {"segments": 25, "samples": 100}
-OURS = ("name", "label", "time_limit")  # keys of a method's table that are no parameters of it
-ALSO = {"baseline": str, "window": tuple, "stride": tuple}  # "mean"; one for each side
-WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list"}
+TABLE_KEYS = ("name", "label", "time_limit")  # keys of a method's table that are not parameters of the method
+OTHER_TYPES = {"baseline": str, "window": tuple, "stride": tuple}  # "mean"; a number for each side
+TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", tuple: "a list"}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A method to be run: its parameters, a label that stands once in a plan, and its own time limit in seconds."""
+    """A method to be run. parameters: those that differ from the method's defaults. label: names its files, unique in
+    a plan. time_limit: seconds, None for the limit of the whole plan."""
 
     method: str
     label: str
@@ -27,54 +32,59 @@ class Entry:
 
 
 def make_plan(names, tables=()):
-    """Entries for `names`: methods, kinds of method, labels in `tables`, "quick" or "all"; all of `tables` if there
-    are no names, the quick set if there are no tables either.
+    """The list of Entries that run.
 
-    tables: dicts with the keys name, label, time_limit and parameters of the method. InputError for what is wrong.
+    names: methods, kinds of method, labels of `tables`, "quick" or "all". tables: dicts with the keys name, label,
+    time_limit and parameters of the method. Without names all tables run; without tables either, the quick set.
+    Raises InputError for names, labels and parameters that do not exist or do not fit.
     """
-    given = [_entry(table) for table in tables]
-    named = [found for name in names for found in _chosen(name, given)]
-    found = list({e.label: e for e in named}.values()) if names else given or _chosen("quick", [])
-    labels = [e.label for e in found]
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
-        raise InputError(f'{twice[0]!r} stands twice in the plan: give each its own label = "...".')
-    return found
+    in_file = [_read_table(table) for table in tables]
+    if names:
+        entries = list({e.label: e for name in names for e in _entries_for(name, in_file)}.values())
+    else:
+        entries = in_file or _entries_for("quick", [])
+    labels = [e.label for e in entries]
+    if repeated := sorted({label for label in labels if labels.count(label) > 1}):
+        raise InputError(f'{repeated[0]!r} stands twice in the plan: give each its own label = "...".')
+    return entries
 
 
-def _chosen(name, given):
-    """The entries that one name stands for; those `given` come before plain ones."""
+def _entries_for(name, in_file):
+    """The Entries that one name stands for. A method that the file has is taken from there, with its parameters."""
+    if labelled := [e for e in in_file if e.label == name]:
+        return labelled
     groups = {"all": list(METHODS), "quick": list(QUICK)}
     groups |= {kind: [m.name for m in METHODS.values() if m.kind == kind] for kind in KINDS}
-    if by_label := [e for e in given if e.label == name]:
-        return by_label
-    wanted = groups.get(name) or [find_method(name).name]
-    usual = QUICK if name == "quick" else {}
-    plain = {each: [Entry(each, each, usual.get(each, {}))] for each in wanted}
-    return [e for each in wanted for e in ([g for g in given if g.method == each] or plain[each])]
+    parameters = QUICK if name == "quick" else {}
+    entries = []
+    for method in groups.get(name) or [find_method(name).name]:
+        from_file = [e for e in in_file if e.method == method]
+        entries += from_file or [Entry(method, method, parameters.get(method, {}))]
+    return entries
 
 
-def _entry(table):
-    """The Entry that a method's table describes. InputError for what is wrong with it."""
+def _read_table(table):
+    """The Entry that a method's table describes. InputError if something is wrong with it."""
     if not isinstance(table, dict) or not isinstance(table.get("name"), str):
         raise InputError('A method in the file has no name: begin its table with name = "...".')
-    how, label, limit = find_method(table["name"]), table.get("label", table["name"]), table.get("time_limit")
+    method, label, limit = find_method(table["name"]), table.get("label", table["name"]), table.get("time_limit")
     if not isinstance(label, str) or not re.fullmatch(r"[\w.+-]+", label):
         raise InputError(f"The label {label!r} cannot name a file: use letters, digits and _ . + - only.")
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0):
         raise InputError(f"{label}: time_limit is {limit!r}: give a number of seconds above 0.")
-    given = {name: value for name, value in table.items() if name not in OURS}
-    how.check(given)
-    return Entry(how.name, label, {name: _fitting(how, name, value) for name, value in given.items()}, limit)
+    parameters = {name: value for name, value in table.items() if name not in TABLE_KEYS}
+    method.check(parameters)
+    return Entry(method.name, label, {name: _convert(method, name, v) for name, v in parameters.items()}, limit)
 
 
-def _fitting(how, name, value):
-    """A parameter's value in the type of its default. InputError if it is of another that does not fit."""
-    default = how.parameters[name]
+def _convert(method, name, value):
+    """A parameter's value in the type of its default. InputError if it has a type that does not fit."""
+    default = method.parameters[name]
     if isinstance(value, list):
         value = tuple(value)
     if isinstance(default, float) and type(value) is int:
         return float(value)
-    if type(default) in WORDS and type(value) not in (type(default), ALSO.get(name)):
+    if type(default) in TYPE_NAMES and type(value) not in (type(default), OTHER_TYPES.get(name)):
         shown = list(value) if isinstance(value, tuple) else value
-        raise InputError(f"{how.name}: {name} = {shown!r} does not fit: it takes {WORDS[type(default)]}.")
+        raise InputError(f"{method.name}: {name} = {shown!r} does not fit: it takes {TYPE_NAMES[type(default)]}.")
     return value

@@ -18,7 +18,7 @@ from xaae import data
 from xaae import model as models
 from xaae.experiment.errors import InputError
 from xaae.explain.network import graph
-from xaae.explain.tutorial_shap import ShapQuestion, values
+from xaae.explain.tutorial_shap import ShapQuestion, shap_values
 from xaae.sources import cifar10_files, picture_files
 from xaae.training import convnet
 
@@ -217,7 +217,7 @@ def test_the_saved_network_is_the_one_that_was_judged(done):
 
 def test_training_loss_is_the_mean_of_the_epoch(copy, tmp_path):
     table = data.load_table("cifar10", copy)
-    found = picture_files.sift(table, 32, 3, quiet=True)[1]
+    found = picture_files.open_pictures(table, 32, 3, quiet=True)[1]
     torch.manual_seed(0)
     network, y = convnet.ConvNet(3, width=4, dropout=0.0), np.array([NAMES.index(label) for label in table.label])
     train, valid = np.flatnonzero(table.split == "train"), np.flatnonzero(table.split == "valid")
@@ -265,7 +265,7 @@ def test_a_network_without_rules_falls_back_to_the_other_explainer(capsys):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.LayerNorm(64), nn.Linear(64, 2)).eval()
     question = ShapQuestion(torch.rand(2, 1, 8, 8), ["a", "b"], np.arange(2), torch.rand(4, 1, 8, 8), np.arange(4))
-    maps, used = values(network, question, "deep", 0)
+    maps, used = shap_values(network, question, "deep", 0)
     assert used == "gradient" and maps.shape == (2, 2, 1, 8, 8) and "does not fit" in capsys.readouterr().out
 
 

@@ -89,8 +89,11 @@ class EncodedRun:
         return run_folder.as_pictures(self.trained.planted(rows).numpy())
 
 
-def encode_run(trained, contrast=""):
-    """The Tour of an opened run: every item encoded, the discriminator's floor and the meters found."""
+def encode_run(trained, contrast="", meters=None):
+    """The EncodedRun of an opened run: every item encoded, the discriminator's floor found.
+
+    meters {name: Meter}: those that read the items; by default all, with the rotation network, which is trained.
+    """
     model, rng = trained.model(), np.random.default_rng([trained.config.seed, 3])
     z, logits = codes.encode_items(model, trained.planted, np.arange(len(trained.table)))
     encoded = EncodedRun(trained, model, z, logits, directions.contrast(contrast, trained.classes), rng)
@@ -100,7 +103,7 @@ def encode_run(trained, contrast=""):
             walks.discriminator_scores(model, encoded.codes(rows)[:, None], encoded.one_hot(rows)), PERCENTILE
         )
     )
-    encoded.meters = _all_meters(trained)
+    encoded.meters = _all_meters(trained) if meters is None else meters
     return encoded
 
 

@@ -1,125 +1,297 @@
-"""The house: who may import whom, dependencies named once, the README's commands."""
+"""The house: who may import whom, one name for one thing, what is at the top, what an installation holds."""
 
 import ast
+import json
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
-from pathlib import Path
+from collections import defaultdict
+from zipfile import ZipFile
 
+import nbformat
 import pytest
 import yaml
+from helpers import source
+from helpers.places import HOME
 
-HOME = Path(__file__).resolve().parents[1]
-LEAVES = {"errors"}  # anyone may import these
-ALLOWED = {  # file or room -> what else of the project it may import
-    "errors": set(),
-    "settings": set(),
-    "machine": set(),
-    "options": {"settings"},
-    "audit_options": {"options", "settings"},
-    "door": set(),
-    "synthpets": set(),
-    "cifar": set(),
-    "pictures": {"cifar"},
-    "bias": set(),
-    "runs": set(),
-    "model": set(),
-    "data": {"bias", "cifar", "pictures", "synthpets"},
-    "callbacks": set(),
-    "thesis": {"model", "callbacks", "train"},
-    "train": {"model", "callbacks"},
-    "tutorial": {"model", "callbacks", "train"},
-    "latent_nav": {"bias", "model"},
-    "explain": {"model"},
-    "audit": {"bias", "explain", "latent_nav", "model"},
-    "report": set(),
-    "app": {"latent_nav", "model", "pictures"},
-    "commands": {
-        "app",
-        "audit",
-        "bias",
-        "callbacks",
-        "cifar",
-        "data",
-        "explain",
-        "latent_nav",
-        "machine",
-        "model",
-        "pictures",
-        "report",
-        "runs",
-        "settings",
+LAYERS = (  # each room imports rooms of the layers before its own, and neighbours as long as these make no circle
+    ("experiment", "factors"),
+    ("sources", "model", "callbacks"),
+    ("data",),
+    ("training",),
+    ("latent_nav", "explain", "evaluation"),
+    ("audit", "app", "report"),
+    ("cli",),
+    ("main",),
+)
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+LIBRARIES = LAYERS[4]  # they take models and arrays
+PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())
+FILES = source.product_files()
+GRAPH = source.import_graph()
+TESTS = sorted((HOME / "tests").rglob("*.py"))
+BENCHMARKS = sorted((HOME / "benchmarks").glob("*.py"))
+NOTEBOOKS = sorted((HOME / "notebooks").glob("*.ipynb"))
+
+
+def label(path):
+    """What a file is called when it breaks a law."""
+    return str(path.relative_to(HOME))
+
+
+def room_of(path):
+    """The room of a file of the package; "" for the package's own __init__."""
+    return source.room_of(source.module_name(path))
+
+
+def breaking(paths, what):
+    """{file: what(file)} of those files for which that is anything."""
+    return {label(path): found for path in paths if (found := what(path))}
+
+
+UNNAMED = ("cli", "main", "")  # files that are named by command
+NAMED = [path for path in FILES if room_of(path) not in UNNAMED]
+
+
+# ---- who imports whom -------------------------------------------------------------------------------------------
+
+
+def test_every_room_has_its_layer():
+    assert set(LEVEL) == {*source.ROOMS, *source.TOP}
+
+
+def test_the_law_sees_an_import_wherever_it_is():
+    text = "import a.b\ndef f():\n    from c.d import e\n    from . import g"
+    assert {"a.b", "c.d.e", "c.d", "..g"} <= set(source.imported_names(ast.parse(text)))
+    assert "xaae.cli.door" in GRAPH["xaae.main"] and GRAPH["xaae.experiment.errors"] == set()
+    assert source.circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"] and not source.circle({"a": {"b"}})
+
+
+def forbidden(path):
+    """Rooms that a file imports though the law forbids it."""
+    room = room_of(path)
+    others = {source.room_of(name) for name in GRAPH[source.module_name(path)]} - {room, ""}
+    allowed = {"experiment"} if room == "report" else {r for r in LEVEL if LEVEL[r] <= LEVEL.get(room, -1)}
+    return sorted(others - allowed)
+
+
+def test_law_of_imports():
+    assert breaking(FILES, forbidden) == {}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert source.circle(GRAPH) == []
+
+
+def test_no_room_imports_itself_by_way_of_others():
+    rooms = defaultdict(set)
+    for name, others in GRAPH.items():
+        rooms[source.room_of(name)] |= {source.room_of(other) for other in others} - {source.room_of(name)}
+    assert source.circle(rooms) == []
+
+
+def packages_of(path):
+    """First parts of the names that a file imports."""
+    return {name.split(".")[0] for name in source.imported_names(source.tree(path))}
+
+
+def test_the_report_needs_no_torch():
+    heavy = {"torch", "torchvision", "fastai", "captum", "torchmetrics"}
+    assert breaking([p for p in FILES if room_of(p) == "report"], lambda p: heavy & packages_of(p)) == {}
+
+
+def test_only_the_entries_of_a_library_open_a_run():
+    """Those whose names end in _run, and navigation; the others can be used without any run folder."""
+    inside = [p for p in NAMED if room_of(p) in LIBRARIES and not p.stem.endswith("_run") and p.stem != "navigation"]
+    opening = {"open_run", "open_trained_run", "open_encoded_run"}
+    said = lambda p: opening & {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(source.tree(p))}  # noqa: E731
+    assert breaking(inside, said) == {}
+
+
+def code_of(path):
+    """The syntax trees of a file, or of the cells of a notebook."""
+    if path.suffix == ".py":
+        return [source.tree(path)]
+    cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    return [ast.parse("\n".join(line for line in text.splitlines() if line[:1] not in ("%", "!"))) for text in cells]
+
+
+def nameless(path):
+    """The project's own modules that a file imports without `xaae.` before their names."""
+    names = {name for syntax in code_of(path) for name in source.imported_names(syntax)}
+    return {name for name in names if name.split(".")[0] in source.OWN or name.startswith(".")}
+
+
+def test_the_projects_code_has_one_name():
+    """A module that is imported under two names has two registries."""
+    assert breaking([*FILES, *TESTS, *BENCHMARKS, *NOTEBOOKS], nameless) == {}
+
+
+def test_no_test_module_imports_another():
+    own = {p.stem for p in TESTS if p.parent.name == "tests"}
+    assert breaking(TESTS, lambda p: own & packages_of(p)) == {}
+
+
+# ---- no import has a side effect ----------------------------------------------------------------------------------
+
+STATE = """
+import importlib, json, logging, os, random, signal, sys, warnings
+third, own = json.loads(sys.argv[1])
+for name in third:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        pass  # of an extra that is not installed; or not a module, but something in one
+import matplotlib, numpy, pandas, torch
+
+def state():
+    return {
+        "matplotlib's rcParams": dict(matplotlib.rcParams),
+        "filters of warnings": list(warnings.filters),
+        "environment": dict(os.environ),
+        "search path": list(sys.path),
+        "torch's default type": str(torch.get_default_dtype()),
+        "torch's threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
+        "torch's generator": torch.get_rng_state().numpy().tobytes(),
+        "torch's gradients": (torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled()),
+        "NumPy's generator": numpy.random.get_state(legacy=False)["state"]["key"].tobytes(),
+        "NumPy's errors": numpy.geterr(),
+        "Python's generator": random.getstate(),
+        "handlers of the log": [str(h) for h in logging.getLogger().handlers] + [logging.getLogger().level],
+        "signals": [str(signal.getsignal(s)) for s in (signal.SIGINT, signal.SIGTERM)],
+        "hooks": [str(sys.excepthook), str(sys.displayhook), sys.getrecursionlimit()],
+        "pandas' options": [pandas.get_option(n) for n in ("display.max_rows", "display.precision", "display.width")],
     }
-    | {"thesis", "train", "tutorial"},
-    "main": {"audit_options", "commands", "door", "machine", "options", "report", "settings"},
-}
-FILES = sorted(p for p in HOME.rglob("*.py") if p.relative_to(HOME).parts[0] in ALLOWED or p.stem in ALLOWED)
-FILES = [p for p in FILES if p.relative_to(HOME).parts[0].removesuffix(".py") in ALLOWED]
+
+changed, first = {}, 0
+for name in own:
+    before = state()
+    importlib.import_module(name)
+    after = state()
+    if found := [what for what in before if before[what] != after[what]]:
+        changed[name] = found
+    first = first or len(sys.modules["xaae.explain.method"].METHODS)
+print(json.dumps({"changed": changed, "first": first, "methods": list(sys.modules["xaae.explain.method"].METHODS)}))
+"""
 
 
-def imports(path):
-    """Every module that a file imports, wherever it does."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
+def told_by(code, *args):
+    """The last line that a new interpreter prints for this code, read as JSON."""
+    command = [sys.executable, "-W", "ignore", "-c", code, *(json.dumps(a) for a in args)]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=HOME.parent)
+    assert found.returncode == 0, found.stderr
+    return json.loads(found.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOME)))
-def test_law_of_imports(path):
-    room = path.relative_to(HOME).parts[0].removesuffix(".py")
-    for name in imports(path):
-        other = name.split(".")[0]
-        if other in ALLOWED and other != room:
-            assert other in ALLOWED[room] | LEAVES, f"{path.name} imports {name}"
-        assert room != "report" or other not in ("torch", "fastai", "torchvision")
+@pytest.fixture(scope="module")
+def imported():
+    """What a new interpreter tells of importing every module, the registry of methods first."""
+    names = {n for path in FILES for node in source.tree(path).body for n in source.imported_names(node)}
+    third = sorted(n for n in names if n.split(".")[0] not in {"xaae", *sys.stdlib_module_names})
+    return told_by(STATE, [third, ["xaae.explain.method", *sorted(GRAPH, reverse=True)]])
 
 
-def test_every_module_is_in_the_law_and_in_the_package():
-    found = {p.stem for p in HOME.glob("*.py")} | {p.parent.name for p in HOME.glob("*/__init__.py")}
-    found -= {"tests", "benchmarks"}
-    package = tomllib.loads((HOME / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert found == set(ALLOWED) == set(package["py-modules"]) | set(package["packages"])
+def test_no_import_has_a_side_effect(imported):
+    assert imported["changed"] == {}
 
 
-def test_files_are_short():
-    long = {p.name: n for p in FILES if (n := len(p.read_text().splitlines())) > 300}
-    assert not long
+def test_the_registry_is_the_same_whatever_is_imported_first(imported):
+    from xaae.explain import METHODS
+
+    assert imported["methods"] == list(METHODS) and imported["first"] == len(METHODS) > 40
 
 
-def public(path):
-    """Functions and classes of a file and methods of its classes, by their syntax; a closure is nobody's interface."""
-    top = ast.parse(path.read_text()).body
-    inside = [node for parent in top if isinstance(parent, ast.ClassDef) for node in parent.body]
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    return [n for n in top + inside if isinstance(n, kinds) and not n.name.startswith("_")]
+@pytest.mark.parametrize("name", ["xaae.report", "xaae.main", "xaae.factors.registry"])
+def test_what_has_to_be_quick_does_not_load_torch(name):
+    heavy = ["torch", "fastai", "sklearn", "matplotlib"]
+    code = f"import json, sys, {name}\nprint(json.dumps([n for n in {heavy} if n in sys.modules]))"
+    assert told_by(code) == []
 
 
-METHODS = set("forward encodes accumulate reset value name parse_args".split()) | {
+# ---- one thing, one name ------------------------------------------------------------------------------------------
+
+
+def twice(pairs):
+    """{name: its files} of the names that more than one file has."""
+    places = defaultdict(list)
+    for name, path in pairs:
+        places[name].append(label(path))
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_no_two_modules_have_one_name():
+    assert twice((path.stem, path) for path in NAMED if path.stem != "__init__") == {}
+
+
+def test_no_two_public_functions_or_classes_have_one_name():
+    assert twice((node.name, path) for path in NAMED for node in source.public_definitions(path)) == {}
+
+
+FRAMEWORKS = set("forward encodes accumulate reset value name parse_args list_commands get_command".split()) | {
     f"{when}_{what}" for when in ("before", "after") for what in ("fit", "batch", "epoch", "loss", "train")
-}  # their meaning is the framework's
+}  # methods whose meaning is that of fastai, torch or click
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(HOME)))
-def test_public_functions_have_docstrings(path):
-    assert not [n.name for n in public(path) if n.name not in METHODS and not ast.get_docstring(n)]
+def unexplained(path):
+    """What is public in a file, and the file itself, as far as it has no docstring."""
+    found = [n for n in source.public_definitions(path, methods=True) if n.name not in FRAMEWORKS]
+    return [n.name for n in found if not ast.get_docstring(n)] + ["the file"] * (
+        not ast.get_docstring(source.tree(path))
+    )
+
+
+def test_what_is_public_has_a_docstring():
+    assert breaking(FILES, unexplained) == {}
+
+
+def crowded(path):
+    """{public function: its number of arguments} of those with more than seven."""
+    found = [n for n in source.public_definitions(path) if not isinstance(n, ast.ClassDef)]
+    return {n.name: k for n in found if (k := len(n.args.posonlyargs + n.args.args + n.args.kwonlyargs)) > 7}
+
+
+@pytest.mark.parametrize("room", sorted({room_of(path) for path in NAMED}))
+def test_a_library_function_has_seven_arguments_at_most(room):
+    assert breaking([path for path in NAMED if room_of(path) == room], crowded) == {}
+
+
+# ---- the top, the dependencies, the pages ---------------------------------------------------------------------------
+
+
+def test_three_files_lie_at_the_top():
+    assert {p.name for p in HOME.glob("*.py")} == {"__init__.py", "main.py", "model.py", "data.py"}
+
+
+def test_the_package_is_what_the_folders_are():
+    setuptools = PROJECT["tool"]["setuptools"]
+    folders = {"xaae"} | {
+        module for path in FILES if path.name == "__init__.py" if (module := source.module_name(path))
+    }
+    assert set(setuptools["packages"]) == folders and setuptools["package-dir"] == {"xaae": "."}
+    assert all(path.parent == HOME or (path.parent / "__init__.py").exists() for path in FILES)
+
+
+def test_the_door_is_short():
+    assert len((HOME / "main.py").read_text().splitlines()) <= 100
 
 
 def test_environment_follows_pyproject():
     environment = yaml.safe_load((HOME / "environment.yml").read_text())
-    project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
     conda = [d for d in environment["dependencies"] if isinstance(d, str)]
     (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
     assert pip == ["-e ."] and sorted(re.split(r"[<>=]", d)[0] for d in conda) == ["pip", "python"]
-    assert f"python{project['requires-python']}" in conda
+    assert f"python{PROJECT['project']['requires-python']}" in conda
 
 
-def test_dependencies_are_lower_bounds_without_hosts():
-    project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    assert {"test", "notebooks", "app", "all"} <= set(extras)
-    for line in project["dependencies"] + [d for name, extra in extras.items() if name != "all" for d in extra]:
-        assert re.fullmatch(r"[\w-]+>=[\d.]+", line), line
+def test_dependencies_are_lower_bounds_in_pyproject_alone():
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert {"test", "notebooks", "app", "quality", "all"} <= set(extras)
+    lines = PROJECT["project"]["dependencies"] + [d for name, e in extras.items() if name != "all" for d in e]
+    assert [line for line in lines if not re.fullmatch(r"[\w-]+>=[\d.]+", line)] == []
+    elsewhere = ("requirements*.txt", "setup.py", "setup.cfg", "Pipfile*", "poetry.lock", "*constraints*.txt")
+    assert not [path for pattern in elsewhere for path in HOME.glob(pattern)]
 
 
 def test_the_readme_opens_with_the_two_commands():
@@ -128,4 +300,68 @@ def test_the_readme_opens_with_the_two_commands():
         "pip install -e . && python main.py",
         'pip install -e ".[test]" && pytest',
     ]
-    assert 'pip install -e ".[test]" && pytest' in (HOME / ".ci" / "run").read_text()
+    assert 'pip install -e ".[test]" && pytest\n' in (HOME / ".ci" / "run").read_text()
+
+
+REGISTRIES = [  # packages come from where pip is told to look; written in parts, so that this file has none either
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("download", "pytorch", "org"),
+        ("anaconda", "org"),
+        ("anaconda", "com"),
+        ("conda", "io"),
+        ("npmjs", "org"),
+        ("registry", "yarnpkg"),
+        ("unpkg", "com"),
+        ("jsdelivr", "net"),
+        ("docker", "io"),
+        ("ghcr", "io"),
+    )
+]
+
+
+def tracked():
+    """Every file that git knows, or a skip."""
+    if not (HOME / ".git").exists():
+        pytest.skip("this is no clone: there is no list of tracked files")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=HOME, capture_output=True, text=True, check=True).stdout
+    return [path for name in listed.split("\0") if name and (path := HOME / name).is_file()]
+
+
+def test_no_file_names_a_registry():
+    hosts = [host.encode() for host in REGISTRIES]
+    assert breaking(tracked(), lambda p: [host for host in hosts if host in p.read_bytes()]) == {}
+
+
+def sleeps(path):
+    """Does a test itself sleep? A command that it starts as another process may."""
+    calls = [ast.unparse(n.func) for n in ast.walk(source.tree(path)) if isinstance(n, ast.Call)]
+    return {"time.sleep", "sleep"} & set(calls)
+
+
+def test_tests_wait_for_events_and_not_for_clocks():
+    assert set(breaking(TESTS, sleeps)) == {"tests/helpers/waiting.py"}
+
+
+OUTSIDE = (".*", "runs", "build", "dist", "*.egg-info", "__pycache__", "tests", "docs")  # no part of a wheel
+
+
+def data_files():
+    """Files of the package that are no code."""
+    kinds = ("toml", "j2", "css", "js")
+    return [path for room in source.ROOMS for kind in kinds for path in (HOME / room).rglob(f"*.{kind}")]
+
+
+def test_a_wheel_holds_the_package_and_nothing_else(tmp_path):
+    pytest.importorskip("setuptools", minversion="77", reason="a wheel is built by setuptools 77 or later")
+    copy = shutil.copytree(HOME, tmp_path / "clone", ignore=shutil.ignore_patterns(*OUTSIDE))
+    pip = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-q", "-w", tmp_path / "w"]
+    made = subprocess.run(pip, cwd=copy, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    (wheel,) = (tmp_path / "w").glob("*.whl")
+    names = {name for name in ZipFile(wheel).namelist() if not name.endswith("/")}
+    about = f"xaae-{PROJECT['project']['version']}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"xaae", about}
+    assert {n for n in names if n.startswith("xaae/")} == {f"xaae/{label(path)}" for path in [*FILES, *data_files()]}

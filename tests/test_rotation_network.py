@@ -24,7 +24,7 @@ def circle(x, degrees):
 @pytest.fixture(scope="module")
 def pets():
     """Upright pictures (200, 3, 32, 32)."""
-    return torch.from_numpy(synthpets.draw(200, 32, 5)[0]).permute(0, 3, 1, 2).float() / 255
+    return torch.from_numpy(synthpets.draw_pictures(200, 32, 5)[0]).permute(0, 3, 1, 2).float() / 255
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import torch
 from xaae import model as models
 from xaae.experiment.vocabulary import FILLS
 from xaae.factors import geometry
+from xaae.factors.measuring import wrap
 from xaae.factors.meters import METERS, meters_for
 from xaae.factors.picture_plants import rotate
 from xaae.factors.registry import FACTORS
@@ -17,7 +18,7 @@ from xaae.sources import synthpets
 
 @pytest.fixture(scope="module")
 def pets():
-    images, _ = synthpets.draw(6, 64, 5)
+    images, _ = synthpets.draw_pictures(6, 64, 5)
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from xaae.factors import geometry, photometry
-from xaae.factors.measuring import measure_all
+from xaae.factors.measuring import measure_all, wrap
 from xaae.factors.meters import METERS, meters_for
 from xaae.factors.picture_plants import rotate
 from xaae.sources import synthpets
@@ -17,7 +17,7 @@ ABSOLUTE = [name for name, meter in METERS.items() if not meter.relative]
 
 def drawn(n, size, seed):
     """Pictures (n, 3, size, size) of 0.8 times full scale, so that 0.1 can be added."""
-    return torch.from_numpy(synthpets.draw(n, size, seed)[0]).permute(0, 3, 1, 2) / 255 * 0.8
+    return torch.from_numpy(synthpets.draw_pictures(n, size, seed)[0]).permute(0, 3, 1, 2) / 255 * 0.8
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,36 @@
 """The check of chance: seeds of arm irrelevant against each other, one group taken for biased models.
 
 Nothing was planted that could be revealed, so that every REVEALS is a false one. The gates are not asked: gate 0 would
-refuse such models. What a map names by its place, by sorted pictures or by a walk is read from the group that is taken
+refuse such models. What a map names by its place, by sorted items or by a walk is read from the group that is taken
 for biased; how alike its maps are to those of random weights is not asked, which can only raise more alarms.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from xaae.audit import judging, judging_walks, questions
-from xaae.audit.cells import cell, detection_numbers, walks_of
-from xaae.audit.detection import of_planes, planes
-from xaae.audit.map_scores import pointing
-from xaae.audit.signature import signatures
+from xaae.audit.cells import cell_verdict, correct_p_values, detection_numbers, make_cell
+from xaae.audit.detection import plane_features
+from xaae.audit.map_cells import name_by_map
+from xaae.audit.map_scores import pointing_scores
+from xaae.audit.reference_cells import name_by_order, sorted_features
 from xaae.audit.verdict import REVEALS
-from xaae.experiment.statistics import holm
+from xaae.audit.walk_cells import condition_signatures, score_walk_of, walk_features
+from xaae.audit.walk_scores import sum_up_walks
 
-FEWEST = 6  # seeds; with fewer, a group is too small for the detection's own null
+FEWEST_SEEDS = 6  # with fewer, a group is too small for the detection's own null
+
+
+@dataclass(frozen=True)
+class ChanceExplanation:
+    """An explanation of every seed: features, a list of (P, F); name(group of seeds) -> named, naming and scores."""
+
+    explanation: str
+    model: str
+    features: list
+    name: Callable
 
 
 def seed_halves(n):
@@ -27,83 +40,86 @@ def seed_halves(n):
             yield first, tuple(i for i in range(n) if i not in first)
 
 
-def chance(case, failed):
-    """The cells of every pair of groups, {(first, second): [cell]}; None with fewer than six seeds.
+def chance_cells(judged, failed):
+    """The cells of every pair of groups of seeds, {(first, second): [cell]}; None with fewer than six seeds.
 
-    failed {(method, model)}: left out.
+    failed: (method, model) of attribution methods that raised; they are left out.
     """
-    n = len(case.folders["irrelevant"]) // 2 * 2
-    if n < FEWEST:
+    n = len(judged.questions["irrelevant"]) // 2 * 2
+    if n < FEWEST_SEEDS:
         return None
-    asked = [*_of_maps(case, n, failed), *_of_sorted(case, n), *_of_walks(case, n)]
-    found = {}
-    for first, second in seed_halves(n):
-        cells = []
-        for explanation, model, features, names in asked:
-            seen = [[features[i] for i in group] for group in (first, second)]
-            about = detection_numbers(*seen, case.rng(explanation, model))
-            cells.append(cell(case, explanation, model, **about, **names(first)))
-        for c, p in zip(cells, holm([c["p"] for c in cells]), strict=True):
-            c["p_holm"] = float(p)
-        found[first, second] = cells
-    return found
+    asked = [*_explained_by_maps(judged, n, failed), *_explained_by_order(judged, n), *_explained_by_walks(judged, n)]
+    return {groups: _cells_of_pair(judged, asked, *groups) for groups in seed_halves(n)}
 
 
-def told(case, found, asked):
-    """What audit.json says: of each explanation, how often it got REVEALS, how often detection alone passed, and its
-    highest AUROC; {"explanation/model": number}."""
-    about = {"factor": case.condition.key, "pairs": len(found), "reveals": {}, "detected": {}, "highest": {}}
-    for cells in found.values():
-        for c in cells:
-            key = f"{c['explanation']}/{c['model']}"
-            passed = c["auroc"] >= asked.detection and c["false_alarms"] <= asked.false_alarms
-            about["reveals"][key] = about["reveals"].get(key, 0) + (judging.of_cell(c, None, asked).value == REVEALS)
-            about["detected"][key] = about["detected"].get(key, 0) + bool(passed)
-            about["highest"][key] = max(about["highest"].get(key, 0.0), c["auroc"])
-    return about
+def _cells_of_pair(judged, asked, first, second):
+    """The cells of one pair of groups; the first is taken for biased."""
+    cells = []
+    for each in asked:
+        features = [[each.features[i] for i in group] for group in (first, second)]
+        numbers = detection_numbers(*features, judged.rng(each.explanation, each.model))
+        cells.append(make_cell(judged.condition, each.explanation, each.model, **numbers, **each.name(first)))
+    correct_p_values(cells)
+    return cells
 
 
-# ---- what is asked: (explanation, model, features of each seed, names(group)) -----------------------------------
+def chance_numbers(condition, cells, thresholds):
+    """What audit.json says of the cells of `chance_cells`.
+
+    reveals, detected, highest {"explanation/model": number}: how often it got REVEALS, how often detection alone
+    passed, and its highest AUROC.
+    """
+    numbers = {"factor": condition.key, "pairs": len(cells), "reveals": {}, "detected": {}, "highest": {}}
+    reveals, detected, highest = (numbers[name] for name in ("reveals", "detected", "highest"))
+    for cell in (cell for pair in cells.values() for cell in pair):
+        key = f"{cell['explanation']}/{cell['model']}"
+        passed = cell["auroc"] >= thresholds.detection and cell["false_alarms"] <= thresholds.false_alarms
+        reveals[key] = reveals.get(key, 0) + (cell_verdict(cell, None, thresholds).value == REVEALS)
+        detected[key] = detected.get(key, 0) + bool(passed)
+        highest[key] = max(highest.get(key, 0.0), cell["auroc"])
+    return numbers
 
 
-def _of_maps(case, n, failed):
-    """Every attribution method that has maps."""
-    for model in case.models:
-        rows = case.flip_set(model)
-        for method in case.methods[model]:
+# ---- what is asked ----------------------------------------------------------------------------------------------
+
+
+def _explained_by_maps(judged, n, failed):
+    """The ChanceExplanation of every attribution method that has maps."""
+    for model in judged.models:
+        rows = judged.flip_set(model)
+        for method in judged.methods(model):
             if (method, model) in failed:
                 continue
-            arrays = judging.read_maps(case, method, model, "irrelevant", case.folders["irrelevant"][:n])
-            if "reason" not in arrays[0]:
-                features = [of_planes(a["with"][rows]) for a in arrays]
-                yield method, model, features, lambda group, a=arrays, r=rows: pointed(case, [a[i] for i in group], r)
+            maps = judged.maps(method, model, "irrelevant", n)
+            if "reason" not in maps[0]:
+                features = [plane_features(each["with"][rows]) for each in maps]
+                name = lambda group, maps=maps, rows=rows: name_by_pointing(judged, [maps[i] for i in group], rows)  # noqa: E731
+                yield ChanceExplanation(method, model, features, name)
 
 
-def pointed(case, arrays, rows):
-    """named, naming and scores of maps; a factor without a place cannot be named by a map."""
-    if case.place is None:
+def name_by_pointing(judged, maps, rows):
+    """named and naming of the maps of a group; a factor without a place cannot be named by a map."""
+    if judged.place is None:
         return {"named": None, "naming": "the factor has no place"}
-    seen = judging.marked(case, rows)
-    share = np.mean([pointing(a["with"][seen], case.place)["relevance_rank"] for a in arrays])
-    named, naming = judging.map_name(case, {"relevance_rank": float(share)})
+    seen = judged.visible(rows)
+    share = np.mean([pointing_scores(each["with"][seen], judged.place)["relevance_rank"] for each in maps])
+    named, naming = name_by_map(judged, {"relevance_rank": float(share)})
     return {"named": named, "naming": naming}
 
 
-def _of_sorted(case, n):
-    """Real pictures, sorted."""
-    for model in case.models:
-        folders = case.folders["irrelevant"][:n]
-        answers = [questions.read_answer(f, case.condition, case.n, f"answers-{model}.npz") for f in folders]
-        features = judging.sorted_features(case, model, answers)
-        yield "sorted", model, features, lambda group, a=answers: judging.sorted_name(case, [a[i] for i in group])
+def _explained_by_order(judged, n):
+    """The ChanceExplanation of real items sorted by each model's logit."""
+    for model in judged.models:
+        answers = judged.answers(model, "irrelevant", n)
+        name = lambda group, answers=answers: name_by_order(judged, [answers[i] for i in group])  # noqa: E731
+        yield ChanceExplanation("sorted", model, sorted_features(judged, answers), name)
 
 
-def _of_walks(case, n):
-    """Every direction."""
-    found, rows = signatures(case.probe.x_0, case.meters, case.fill), case.flip_set("aae")
-    kept = [walks_of(case, "irrelevant", i)[1] for i in range(n)]
-    shift = walks_of(case, "biased", 0)[0]["shift"]
-    for name in kept[0]:
-        features = [of_planes(planes(w[name]["difference"][rows])) for w in kept]
-        scored = [judging_walks.walk_scores(case, "irrelevant", i, name, found, shift) for i in range(n)]
-        yield f"walk:{name}", "aae", features, lambda g, s=scored: judging_walks.summed(case, [s[i] for i in g])
+def _explained_by_walks(judged, n):
+    """The ChanceExplanation of every direction."""
+    signatures, factor = condition_signatures(judged), judged.condition.factor
+    for direction in judged.directions():
+        features = [walk_features(judged, "irrelevant", i, direction) for i in range(n)]
+        scored = [score_walk_of(judged, "irrelevant", i, direction, signatures) for i in range(n)]
+        name = lambda group, scored=scored: sum_up_walks([scored[i] for i in group], factor)  # noqa: E731
+        yield ChanceExplanation(f"walk:{direction}", "aae", features, name)

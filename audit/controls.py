@@ -2,29 +2,42 @@
 
 import numpy as np
 
-MEANS = {
+from xaae.audit.verdict import DOES_NOT, REVEALS
+
+CONTROLS = {  # what each one is
     "oracle": "returns the planted value where the model is biased, and names it",
     "constant": "the same number everywhere",
     "random": "noise",
     "edges": "edges of the picture, whatever the model",
 }
-EXPECTED = {"oracle": "REVEALS", "constant": "DOES NOT", "random": "DOES NOT", "edges": "DOES NOT"}
+EXPECTED = dict.fromkeys(CONTROLS, DOES_NOT) | {"oracle": REVEALS}
 
 
-def control(name, x, values, biased, rng):
-    """Maps (P, 1, H, W) of a control for pictures x (P, C, H, W) with the factor at `values` (P,), of one model."""
-    x, shape = np.asarray(x), (len(x), 1, *x.shape[2:])
-    if name == "oracle":
-        told = (0.5 + (values - values.min()) / max(np.ptp(values), 1e-12)) * biased
-        return np.broadcast_to(told.reshape(-1, 1, 1, 1), shape)
-    if name == "constant":
-        return np.ones(shape)
-    if name == "random":
-        return rng.standard_normal(shape)
-    return _edges(x)
+def control_maps(name, x, values, biased, rng):
+    """Maps (P, 1, *places) that a control gives of one model.
+
+    x (P, C, *places): items with the factor at `values` (P,). biased: is the model of arm biased?
+    """
+    x = np.asarray(x)
+    return np.broadcast_to(MAPS[name](x, values, biased, rng), (len(x), 1, *x.shape[2:]))
 
 
-def _edges(x):
-    """Size of the gradient of pictures x (P, C, H, W), channels together: (P, 1, H, W)."""
-    down, across = np.gradient(np.asarray(x, np.float64), axis=(2, 3))
-    return np.hypot(down, across).sum(1, keepdims=True)
+def _planted_values(x, values, biased, rng):
+    """The factor's value from 0.5 to 1.5 of a biased model, 0 of others: (P, 1, ...)."""
+    share = (values - values.min()) / max(np.ptp(values), 1e-12)
+    return (0.5 + share).reshape(-1, *(1,) * (x.ndim - 1)) * biased
+
+
+def _edges(x, values, biased, rng):
+    """Size of the gradient of items x (P, C, *places), summed over channels: (P, 1, *places)."""
+    x = np.asarray(x, np.float64)
+    squares = sum(np.gradient(x, axis=axis) ** 2 for axis in range(2, x.ndim))
+    return np.sqrt(squares).sum(1, keepdims=True)
+
+
+MAPS = {
+    "oracle": _planted_values,
+    "constant": lambda x, values, biased, rng: np.ones(1),
+    "random": lambda x, values, biased, rng: rng.standard_normal((len(x), 1, *x.shape[2:])),
+    "edges": _edges,
+}

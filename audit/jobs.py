@@ -1,4 +1,4 @@
-"""The work of an audit in processes of their own: training arms, asking them; each piece is kept once it is done."""
+"""The work of an audit in processes of their own, with one bar over all of it; how one arm is trained."""
 
 import contextlib
 import multiprocessing
@@ -14,40 +14,28 @@ import torch
 from tqdm.auto import tqdm
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.machine import quieten
+from xaae.experiment.seeds import seed_all
+from xaae.training.fitting import train_run
+from xaae.training.preparation import prepare_training
 
 DONE = "train.json"  # written last by training
 
-
-def start_worker():
-    """How a worker begins: one thread each, quiet, and gone when the audit is."""
-    from xaae.experiment.machine import quieten
-
-    quieten()
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ.get("XAAE_AUDIT_WORKERS", "1"))))
-    threading.Thread(target=_leave_with, args=(multiprocessing.parent_process().sentinel,), daemon=True).start()
+# ---- arms -------------------------------------------------------------------------------------------------------
 
 
-def _leave_with(parent):
-    """End this process as soon as its parent has ended, however it did."""
-    multiprocessing.connection.wait([parent])
-    os._exit(1)
-
-
-def train_arm(settings, folder):
-    """Train one arm into `folder`, whole or not at all: its seconds."""
-    from xaae.training import fitting as command
-
-    began, folder = time.perf_counter(), Path(folder)
+def train_arm(settings, note, folder):
+    """Train one arm, by its resolved RunSettings, into `folder`, whole or not at all. note: on which data it is."""
+    folder = Path(folder)
     part = folder.with_name(f"{folder.name}.part{os.getpid()}")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     with open(part / "train.log", "w") as log, contextlib.redirect_stdout(log):
-        prepared = command.prepare_training(settings)
-        command.seed_all(settings["seed"])
-        command.train_run(prepared, part, quiet=True)
+        prepared = prepare_training(settings, note)
+        seed_all(settings.seed)
+        train_run(prepared, part, quiet=True)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
-    return time.perf_counter() - began
 
 
 def is_trained(folder):
@@ -56,73 +44,87 @@ def is_trained(folder):
 
 
 def forget_dead(kept):
-    """Remove what trainings left that were killed half way; those of processes that live are left alone."""
+    """Remove what killed processes left half trained in the folder `kept`; what living ones train is left alone."""
     for part in Path(kept).glob("*.part*"):
         pid = part.suffix.removeprefix(".part")
-        if pid.isdigit() and not _alive(int(pid)):
+        if pid.isdigit() and not _is_alive(int(pid)):
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _alive(pid):
+def _is_alive(pid):
     """Is there a process of this number?"""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # there is one, of somebody else
+    except OSError:  # there is one, of another user
         return True
     return True
+
+
+# ---- processes --------------------------------------------------------------------------------------------------
+
+
+def start_worker(threads):
+    """Prepare a worker process: so many threads, no chatter; it ends as soon as its parent has ended."""
+    quieten()
+    torch.set_num_threads(threads)
+    parent = multiprocessing.parent_process().sentinel
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent):
+    """End this process as soon as its parent has ended, however it did."""
+    multiprocessing.connection.wait([parent])
+    os._exit(1)
 
 
 class Jobs:
     """Pieces of work for a pool of processes, with one bar over all of them and an estimate of the time left.
 
-    add(weight, words, function, *arguments): weight in units of one training. run(): {words: result} of those added;
-    a piece that raises is told and raised at the end, when all others are done.
+    workers: processes at once. say(line): tells what is done where nobody sees a bar. total: cost of all work, in any
+    unit.
     """
 
     def __init__(self, workers, say=print, total=0.0):
         self.workers, self.say, self.total, self.done = workers, say, total, 0.0
         self.began, self.waiting = time.perf_counter(), []
-        os.environ["XAAE_AUDIT_WORKERS"] = str(workers)
-        self.pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker)
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        self.pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker, (threads,))
         form = "{l_bar}{bar}| {elapsed} gone, {remaining} left"
         self.bar = tqdm(total=total, desc="audit", disable=None, bar_format=form)
 
-    def add(self, weight, words, function, *arguments):
-        """One more piece of work."""
-        self.waiting.append((weight, words, function, arguments))
+    def add(self, cost, title, function, *arguments):
+        """One more piece of work: function(*arguments), in a process. title: no two pieces have the same."""
+        self.waiting.append((cost, title, function, arguments))
 
     def run(self):
-        """Do what was added, several at a time; {words: result}."""
-        running = {self.pool.submit(f, *arguments): (weight, words) for weight, words, f, arguments in self.waiting}
-        self.waiting, found, failed = [], {}, []
+        """Do what was added, several at a time: {title: result}.
+
+        A piece that raises is raised at the end, when all others are done; InputError if a process died.
+        """
+        running = {self.pool.submit(f, *arguments): (cost, title) for cost, title, f, arguments in self.waiting}
+        self.waiting, results, errors = [], {}, []
         while running:
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                weight, words = running.pop(future)
-                failed += [future.exception()] * bool(future.exception())
-                found[words] = None if future.exception() else future.result()
-                self.tell(weight, words, sum(w for w, _ in list(running.values())[: self.workers]))
-        if failed and isinstance(failed[0], BrokenProcessPool):
-            raise InputError(
-                "A process of the audit ended by itself, most likely for lack of memory: repeat the command with fewer"
-                " --workers; it goes on where it was."
-            )
-        if failed:
-            raise failed[0]
-        return found
+                cost, title = running.pop(future)
+                errors += [future.exception()] * bool(future.exception())
+                results[title] = None if future.exception() else future.result()
+                self._tell(cost, title, sum(c for c, _ in list(running.values())[: self.workers]))
+        if errors:
+            _raise(errors[0])
+        return results
 
-    def tell(self, weight, words, under_way):
-        """One piece is done: the bar, or a line where nobody sees a bar. under_way: weight of those being done, which
-        are half done on average."""
-        self.done += weight
-        self.bar.update(min(weight, self.total - self.bar.n))
+    def _tell(self, cost, title, under_way):
+        """One piece is done: move the bar, or say a line. under_way: cost of those being done, half done on average."""
+        self.done += cost
+        self.bar.update(min(cost, self.total - self.bar.n))
         if self.bar.disable:
             gone = time.perf_counter() - self.began
             done = self.done + under_way / 2
             left = gone / done * max(self.total - done, 0)
-            self.say(f"  {words}; {gone / 60:.0f} min gone, about {left / 60:.0f} min left")
+            self.say(f"  {title}; {gone / 60:.0f} min gone, about {left / 60:.0f} min left")
 
     def close(self, at_once=False):
         """End the pool; at_once: also what is running."""
@@ -133,3 +135,13 @@ class Jobs:
         for process in running:
             process.join()
         self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _raise(error):
+    """Raise the error of a piece of work; InputError for a process that ended by itself."""
+    if isinstance(error, BrokenProcessPool):
+        raise InputError(
+            "A process of the audit ended by itself, most likely for lack of memory: repeat the command with fewer"
+            " --workers; it goes on where it was."
+        )
+    raise error

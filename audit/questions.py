@@ -1,218 +1,227 @@
-"""What an audit asks of one trained arm: its answers, its walks, its maps. Each answer is kept beside the arm."""
+"""What one trained arm is asked, and the one place where its answers are kept: beside the arm, in `audit/`.
+
+A question is a value: the process that answers it and the one that judges it make the same question, and the question
+says where its answer is, writes it and reads it.
+"""
 
 import json
-import os
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
-from xaae import model as models
-from xaae.audit import arm_walks, map_scores, plan, probe
-from xaae.audit.detection import planes
-from xaae.data import render_items
+from xaae.audit.arms import Condition, digest
 from xaae.experiment import run_folder
-from xaae.explain.call import explain
-from xaae.explain.factor_response import probabilities, spurious_score
-from xaae.explain.method import Refusal
-from xaae.explain.network.randomise import randomised, similarity
-from xaae.factors.bias import make_bias
-from xaae.factors.meters import meters_for
-from xaae.factors.registry import FACTORS
-from xaae.latent_nav import codes
-from xaae.training.trained_run import exact, open_trained_run
 
-FILES = {"aae": "model", "baseline": "baseline"}
-ANSWERED, RESPONDED, CHECKED, BACKGROUND = 128, 24, 8, 16  # items asked for scores, responses, checks, background
+SETS = {  # items that are explained in each arm: all probe items with the factor; a quarter of them with and without
+    "biased": ("with", "pair"),
+    "irrelevant": ("with",),
+    "normal": ("pair",),
+}
 
 
-@lru_cache(maxsize=4)
-def opened(folder):
-    """The Scene of an arm, kept for its next question."""
-    return open_trained_run(folder)
+@dataclass(frozen=True)
+class Question:
+    """A question to one model of a trained arm.
 
-
-@lru_cache(maxsize=4)
-def arm_network(folder, name):
-    """One model of an arm, ready."""
-    return opened(folder).model(FILES[name]).float()
-
-
-def bias_of(trained, condition):
-    """The biased arm's Bias of a condition, on the scene's classes."""
-    return make_bias(trained.classes, None, "biased", trained.config["fill"], condition.factor, condition.strength)
-
-
-def _held_out(trained, n):
-    """n held-out rows, the classes in turn, the same for every arm: (n,)."""
-    return trained.starts(n, np.random.default_rng(0))
-
-
-def probe_of(trained, condition, n):
-    """The Probe of n items for a condition."""
-    rows = _held_out(trained, n)
-    return probe.make_probe(
-        trained.upright(rows), trained.table.label.to_numpy()[rows].astype(str), bias_of(trained, condition)
-    )
-
-
-def _kept(folder, condition, about, name):
-    """Where an answer of the arm in `folder` is kept: for other settings `about` elsewhere."""
-    return Path(folder) / "audit" / f"{condition.file()}-{plan.digest([condition.key, about])}" / name
-
-
-def _answer_of(folder, name):
-    """answer(x) -> logits on the CPU, by one model of an arm."""
-    net = arm_network(folder, name)
-    device = codes.device_of(net)
-    return lambda x: models.classify(net, x.to(device)).float().cpu()
-
-
-# ---- answers: gate 0, the response, and the ranking of real pictures --------------------------------------------
-
-
-def ask_answers(folder, condition, name, n):
-    """Gate 0 and what follows from answers alone, for the model `name`: kept as answers-NAME.npz."""
-    path = _kept(folder, condition, n, f"answers-{name}.npz")
-    if path.is_file():
-        return
-    trained, answer = opened(folder), _answer_of(folder, name)
-    bias, asked = bias_of(trained, condition), probe_of(trained, condition, n)
-    rows = _held_out(trained, ANSWERED)
-    x, labels = trained.upright(rows), trained.table.label.to_numpy()[rows].astype(str)
-    with exact(), torch.inference_mode():
-        found = {"spurious": spurious_score(answer, x, labels, trained.classes, bias.middles(), bias.plant)}
-        found["accuracy"] = _accuracy(answer, x, labels, trained.classes, bias)
-        found["flips"] = probe.flips(answer, asked.x_0, bias)
-        grid = bias.grid(probe.VALUES)
-        p = probabilities(answer, x[:RESPONDED], grid, bias.plant)[..., -1]
-        many = probe_of(trained, condition, 600)
-        found["logit"] = torch.cat([answer(part) for part in many.x.split(128)])[:, -1].numpy()
-    found |= {"grid": grid, "response": np.stack([p[labels[:RESPONDED] == c].mean(0) for c in trained.classes])}
-    run_folder.write_arrays(path, **found)
-
-
-def _accuracy(answer, x, labels, classes, bias):
-    """Share of items x that are given their own class when they carry their own class's middle value."""
-    own = torch.tensor([bias.middles()[label] for label in labels], dtype=torch.float32)
-    said = answer(bias.plant(x, own)).argmax(-1).numpy()
-    return float(np.mean(np.array(classes)[said] == labels))
-
-
-# ---- walks ------------------------------------------------------------------------------------------------------
-
-
-def ask_walks(folder, condition, n, specs, k, oracle):
-    """Walks of an arm's AAE from the probe images, kept as walks-*.npz and walks.json. oracle: another arm's folder."""
-    about = [n, list(specs), k, Path(oracle).name if oracle else ""]
-    path = _kept(folder, condition, about, "walks.json")
-    if path.is_file():
-        return
-    trained, model = opened(folder), arm_network(folder, "aae")
-    asked, factor = probe_of(trained, condition, n), FACTORS[condition.factor]
-    ground = _ground_of(trained, model, factor.meter, k)
-    rng = np.random.default_rng([trained.config["seed"], 8])
-    with exact():
-        judge = _answer_of(oracle, "aae") if oracle else None
-        found = arm_walks.walk_from_probe(ground, asked.x, specs, rng, judge)
-    for name, (arrays, _) in found.items():
-        small = {k: v.astype(np.float16) if k == "difference" else v for k, v in arrays.items()}
-        run_folder.write_arrays(path.with_name(f"walks-{name}.npz"), **small)
-    bias = bias_of(trained, condition)
-    ends = list(bias.middles().values())
-    meter = ground.meters[factor.meter]
-    shown = {
-        "shift": arm_walks.walks.planted_shift(asked.x_0, bias.plant, ends[0], ends[-1], meter),
-        "error": arm_walks.walks.reconstruction_error(model, asked.x_0, bias.plant, bias.grid(), meter),
-        "tables": {name: table for name, (_, table) in found.items()},
-    }
-    run_folder.write_json(path, shown)
-
-
-def _ground_of(trained, model, planted, k):
-    """What walks of a scene's AAE need."""
-    rows = trained.rows("train")
-    labels = trained.table.label.to_numpy().astype(str)[rows]
-    index = torch.tensor([trained.classes.index(label) for label in labels])
-    with exact():
-        z = codes.encode_items(model, trained.planted, rows)[0]
-    meters = meters_for(trained.config["input_channels"])
-    onehot = F.one_hot(index, len(trained.classes)).float()
-    return arm_walks.Ground(model, z, labels == trained.classes[-1], onehot, meters, planted, k)
-
-
-# ---- maps -------------------------------------------------------------------------------------------------------
-
-
-def ask_maps(folder, condition, name, n, method, parameters, sets, checks=False):
-    """Maps by one method of an arm's model `name`, kept as NAME-METHOD.npz with status, reason and planes.
-
-    sets: which of "with" (all probe images with the factor), "pair" (a quarter of them, with and without). checks:
-    also how alike maps of random weights are, and what covering the strongest places does.
+    folder: of the arm. condition: under which it is asked. model: a name in MODELS. probe: number of probe items.
+    cost: what the answer takes, in units of one training.
     """
-    path = _kept(folder, condition, [n, parameters, list(sets), checks], f"{name}-{method}.npz")
-    if path.is_file():
-        return "ok"
-    trained, net = opened(folder), models.classifier(arm_network(folder, name))
-    asked, last = probe_of(trained, condition, n), len(trained.classes) - 1
-    background = _background_of(trained, condition)
-    seek = lambda net, x: explain(net, x, method, last, background=background, seed=1, **parameters)  # noqa: E731
-    few = max(CHECKED, n // 4)
-    try:
-        found = {key: planes(seek(net, x)) for key, x in _wanted(asked, sets, few).items()}
-        if checks:
-            found |= _checked(folder, name, net, asked.x[:CHECKED], seek)
-    except Refusal as e:
-        found = {"reason": str(e)}
-    except Exception as e:  # a method may raise anything; the audit goes on, and asks again next time
-        return f"{type(e).__name__}: {e}"
-    halves = {k: v.astype(np.float32) if isinstance(v, np.ndarray) else v for k, v in found.items()}
-    run_folder.write_arrays(path, **halves)
-    return "ok"
+
+    folder: str
+    condition: Condition
+    model: str
+    probe: int
+    cost: ClassVar[float] = 0.02
+
+    @property
+    def asked_with(self):
+        """What tells this question's answer from the same question's with other settings: any JSON value."""
+        return self.probe
+
+    @property
+    def file_name(self):
+        """The name of the file that holds the answer."""
+        raise NotImplementedError
+
+    @property
+    def path(self):
+        """The file that holds the answer; it is there once the whole answer is."""
+        key = digest([self.condition.key, self.asked_with])
+        return Path(self.folder) / "audit" / f"{self.condition.file_name}-{key}" / self.file_name
+
+    def is_answered(self):
+        """Is the answer kept?"""
+        return self.path.is_file()
+
+    def write(self, answer):
+        """Keep the answer, a dict of arrays and numbers."""
+        run_folder.write_arrays(self.path, **answer)
+
+    def read(self):
+        """The kept answer: a dict of arrays."""
+        return _read_arrays(self.path)
 
 
-def _wanted(asked, sets, few):
-    """The pictures that are explained, by key."""
-    found = {"with": asked.x} if "with" in sets else {}
-    return found | ({"pair_with": asked.x[:few], "pair_without": asked.x_0[:few]} if "pair" in sets else {})
+def _read_arrays(path):
+    """The arrays of an .npz file as a dict."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
-def _checked(folder, name, net, x, seek):
-    """Is it a map of this model, and a working one? randomised and removal, see `audit.map_scores`."""
-    before, after = seek(net, x), seek(randomised(net, 0), x)
-    alike = float(np.mean(similarity(before, after)["absolute"]))
-    with exact():
-        gain = map_scores.removal(_answer_of(folder, name), x, planes(before), np.random.default_rng(0))
-    return {"randomised": alike, "removal": gain}
+@dataclass(frozen=True)
+class AnswersQuestion(Question):
+    """What does the model say of probe items, whatever the factor's value? See `arm_answers`."""
+
+    @property
+    def file_name(self):
+        return f"answers-{self.model}.npz"
 
 
-def _background_of(trained, condition):
-    """Held-out items with any value of the factor, the same for all arms: (BACKGROUND, C, H, W)."""
-    rows = trained.starts(ANSWERED + BACKGROUND, np.random.default_rng(0))[-BACKGROUND:]
-    bias = bias_of(trained, condition)
-    values = np.random.default_rng(5).uniform(*bias.whole(), len(rows))
-    return render_items(trained.pictures, rows, values, bias)
+@dataclass(frozen=True)
+class WalksAnswer:
+    """shift and error: of gate 1, in the planted meter's unit. tables {direction: rows of the naming table}.
+
+    arrays {direction: {name: array}}, see `arm_walks.walk_arrays`.
+    """
+
+    shift: float
+    error: float
+    tables: dict
+    arrays: dict
 
 
-def read_answer(folder, condition, about, name):
-    """The arrays of a kept answer as a dict."""
-    with np.load(_kept(folder, condition, about, name), allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}
+@dataclass(frozen=True)
+class WalksQuestion(Question):
+    """What do walks from the probe items show? directions: of the walks; random_directions: how many for the null.
+
+    oracle: folder of the arm whose AAE knows the content and not the factor, None for arm normal. See `arm_walks`.
+    """
+
+    directions: tuple[str, ...] = ()
+    random_directions: int = 100
+    oracle: str | None = None
+    cost: ClassVar[float] = 0.12
+
+    @property
+    def asked_with(self):
+        oracle = Path(self.oracle).name if self.oracle else ""
+        return [self.probe, list(self.directions), self.random_directions, oracle]
+
+    @property
+    def file_name(self):
+        return "walks.json"
+
+    def _arrays_path(self, direction):
+        """The file of one walk's arrays."""
+        return self.path.with_name(f"walks-{direction}.npz")
+
+    def write(self, answer):
+        """Keep a WalksAnswer; differences of frames in half precision."""
+        for direction, arrays in answer.arrays.items():
+            small = arrays | {"difference": arrays["difference"].astype(np.float16)}
+            run_folder.write_arrays(self._arrays_path(direction), **small)
+        about = {"shift": answer.shift, "error": answer.error, "tables": answer.tables}
+        run_folder.write_json(self.path, about)
+
+    def read(self):
+        """The kept WalksAnswer."""
+        about = json.loads(self.path.read_text())
+        arrays = {direction: _read_arrays(self._arrays_path(direction)) for direction in about["tables"]}
+        return WalksAnswer(**about, arrays=arrays)
 
 
-def read_walks(folder, condition, n, specs, k, oracle):
-    """(what walks.json says, {direction: arrays})."""
-    path = _kept(folder, condition, [n, list(specs), k, Path(oracle).name if oracle else ""], "walks.json")
-    said = json.loads(path.read_text())
-    arrays = {}
-    for name in said["tables"]:
-        with np.load(path.with_name(f"walks-{name}.npz"), allow_pickle=False) as found:
-            arrays[name] = {key: found[key] for key in found.files}
-    return said, arrays
+@dataclass(frozen=True)
+class MapsQuestion(Question):
+    """What maps does an attribution method give? See `arm_maps`.
+
+    parameters: of the method, pairs of name and value. sets: which items, see SETS. checks: also how alike the maps of
+    random weights are, and what covering the strongest places does.
+    """
+
+    method: str = ""
+    parameters: tuple = ()
+    sets: tuple[str, ...] = ()
+    checks: bool = False
+
+    @property
+    def asked_with(self):
+        return [self.probe, dict(self.parameters), list(self.sets), self.checks]
+
+    @property
+    def file_name(self):
+        return f"{self.model}-{self.method}.npz"
+
+    @property
+    def cost(self):
+        """As `Question.cost`: a ResNet34 takes longer than an AAE."""
+        items = ("with" in self.sets) + 0.5 * ("pair" in self.sets)
+        return items * (0.03 if self.model == "baseline" else 0.004)
+
+    def write(self, answer):
+        """Keep a dict of arrays, in single precision, and numbers."""
+        single = {k: v.astype(np.float32) if isinstance(v, np.ndarray) else v for k, v in answer.items()}
+        super().write(single)
 
 
-def workers_here():
-    """How many processes an audit uses by itself: one a core, one where an accelerator is shared."""
-    return 1 if torch.accelerator.is_available() else os.cpu_count() or 1
+@dataclass(frozen=True)
+class ArmQuestions:
+    """All that one trained arm is asked under one condition: what is answered and what is judged.
+
+    answers {model: AnswersQuestion}. maps {(method, model): MapsQuestion}.
+    """
+
+    answers: dict
+    walks: WalksQuestion
+    maps: dict
+
+    def __iter__(self):
+        yield from self.answers.values()
+        yield self.walks
+        yield from self.maps.values()
+
+
+@dataclass(frozen=True)
+class QuestionPlan:
+    """What every arm of an audit is asked.
+
+    models: names in MODELS. probe: number of probe items. directions, random_directions: of the walks. methods
+    {model: {attribution method: its parameters}}. seeds: models of each arm that are judged.
+    """
+
+    models: tuple[str, ...]
+    probe: int
+    directions: tuple[str, ...]
+    random_directions: int
+    methods: dict
+    seeds: int
+
+    def questions(self, condition, folders):
+        """{arm: [ArmQuestions of each seed]} of a condition, from the folders {arm: [folder of each seed]}."""
+        return {
+            arm: [self._arm_questions(condition, arm, number, folders) for number in range(len(folders[arm]))]
+            for arm in folders
+        }
+
+    def _arm_questions(self, condition, arm, number, folders):
+        """The ArmQuestions of model `number` of an arm."""
+        folder, sets = folders[arm][number], SETS[arm]
+        about = {model: (folder, condition, model, self.probe) for model in self.models}
+        oracle = self._oracle(arm, number, folders)
+        maps = {
+            (method, model): MapsQuestion(*about[model], method, tuple(parameters.items()), sets, arm == "biased")
+            for model in self.models
+            for method, parameters in self.methods[model].items()
+        }
+        walks = WalksQuestion(*about["aae"], self.directions, self.random_directions, oracle)
+        return ArmQuestions({model: AnswersQuestion(*about[model]) for model in self.models}, walks, maps)
+
+    def _oracle(self, arm, number, folders):
+        """The folder of the model that is asked as oracle about the walks of model `number` of an arm.
+
+        It is a model of arm irrelevant, of another seed where that arm itself walks; arm normal has none.
+        """
+        if arm == "normal":
+            return None
+        return folders["irrelevant"][number if arm == "biased" else (number + 1) % self.seeds]

@@ -1,19 +1,19 @@
 """The three-valued verdict on one explanation and one planted factor, with the clause that decided."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 
-REVEALS, DOES_NOT, UNDECIDED = "REVEALS", "DOES NOT", "UNDECIDED"
+REVEALS, DOES_NOT, UNDECIDED = VERDICTS = ("REVEALS", "DOES NOT", "UNDECIDED")
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a verdict asks for; fixed before a run, printed and saved with it.
+    """What a verdict requires; fixed before a run, printed and saved with it.
 
     meter_error and span: shares of the planted shift. p_holm: of detection, corrected for the number of cells.
-    pointing and no_pointing: share of a local factor's place that the map's strongest places cover, from which it names
-    the factor, and up to which it does not; between them it cannot be told. same_map: correlation from which a
-    map of a global factor counts as the same with and without it. randomised: correlation with the maps of a network
-    of random weights from which a map counts as one that does not explain the model.
+    pointing and no_pointing: share of a local factor's place that the map's strongest places cover: from `pointing` on
+    the map names the factor, up to `no_pointing` it does not; between them it cannot be told. same_map: correlation
+    from which a map of a global factor counts as the same with and without it. randomised: correlation with the maps
+    of a network of random weights from which a map counts as one that does not explain the model.
     """
 
     spurious_biased: float = 0.85
@@ -32,9 +32,9 @@ class Thresholds:
     same_map: float = 0.8
     randomised: float = 0.9
 
-    def about(self):
-        """{name: number}."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+    def as_dict(self):
+        """{name: number}, ready for JSON."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -45,81 +45,94 @@ class Verdict:
     clause: str
 
 
-def gate_use(spurious, asked):
+# ---- gates: can the models be asked at all? ---------------------------------------------------------------------
+
+
+def gate_use(spurious, thresholds):
     """Gate 0: why the models of an audit cannot be asked, None if they can. spurious {arm: score}.
 
-    Arm normal is reported, not asked: its models never met the factor, so that what they say of planted pictures is
+    Arm normal is reported and not judged: its models never met the factor, so that what they say of planted items is
     arbitrary (rotation: 48 to 69 % of them right) and tells nothing of use.
     """
-    if not spurious["biased"] >= asked.spurious_biased:
-        return f"no bias learned: spurious score {number_beside_limit(spurious['biased'], asked.spurious_biased, 'asked for')}"
-    control, most = spurious.get("irrelevant", 0), asked.spurious_control
-    if control > most:
-        return f"arm irrelevant follows the factor too: spurious score {number_beside_limit(control, most)}"
+    biased, control = spurious["biased"], spurious.get("irrelevant", 0)
+    if not biased >= thresholds.spurious_biased:
+        score = number_beside_limit(biased, thresholds.spurious_biased, "asked for")
+        return f"no bias learned: spurious score {score}"
+    if control > thresholds.spurious_control:
+        score = number_beside_limit(control, thresholds.spurious_control)
+        return f"arm irrelevant follows the factor too: spurious score {score}"
     return None
 
 
-def gate_shown(error, most, unit=""):
-    """Gate 1: why the decoder cannot be asked, None if it can. error and most: of the meter, in its unit."""
-    if not error <= most:
-        told = f"its meter is off by {error:.3g}, at most {most:.3g} {unit}".rstrip()
-        return f"the decoder does not show this factor faithfully enough: {told}"
+def gate_shown(error, limit, unit=""):
+    """Gate 1: why the decoder cannot be asked, None if it can. error and limit: of the meter, in its unit."""
+    if not error <= limit:
+        numbers = f"its meter is off by {error:.3g}, at most {limit:.3g} {unit}".rstrip()
+        return f"the decoder does not show this factor faithfully enough: {numbers}"
     return None
 
 
 def number_beside_limit(value, limit, words="at most"):
-    """A number and the limit that it missed, with as many digits as tell them apart."""
+    """A number and the limit that it missed, with as many digits as tell them apart: "0.102, at most 0.100"."""
     digits = next((d for d in (2, 3) if f"{value:.{d}f}" != f"{limit:.{d}f}"), 4)
     return f"{value:.{digits}f}, {words} {limit:.{digits}f}"
 
 
-def _first(*clauses):
-    """The first clause (holds, sentence) that does not hold, as a sentence; None if all hold."""
-    return next((sentence for holds, sentence in clauses if not holds), None)
+# ---- the verdict ------------------------------------------------------------------------------------------------
 
 
-def verdict(gate, found, asked, walk=None):
+def decide_verdict(gate, numbers, thresholds, walk=None):
     """The Verdict on one explanation.
 
-    gate: why it cannot be judged, or None. found: dict with auroc, low, high, false_alarms, p_holm, named (did it name
-    the factor, None where that cannot be told), naming (a sentence), and, for maps, randomised. walk: for walks, a dict
-    with spearman, span (share of the planted shift), p, non_trivial. asked: Thresholds.
+    gate: why it cannot be judged, or None. numbers: dict with auroc, low, high, false_alarms, p_holm, named (did it
+    name the factor, None where that cannot be told), naming (a sentence), and, for maps, randomised. walk: for walks,
+    a dict with spearman, span (share of the planted shift), p, non_trivial.
     """
     if gate:
         return Verdict(UNDECIDED, gate)
-    if found["high"] < asked.no_detection:
-        return Verdict(DOES_NOT, f"detection {found['auroc']:.2f}, its interval ends at {found['high']:.2f}")
-    if found.get("named") is False:
-        return Verdict(DOES_NOT, found.get("naming") or "the factor is not named")
-    missing = _short_of_detection(found, asked) or (walk and _short_of(walk, asked))
-    return Verdict(UNDECIDED, missing) if missing else Verdict(REVEALS, f"detection {found['auroc']:.2f}, factor named")
+    if numbers["high"] < thresholds.no_detection:
+        return Verdict(DOES_NOT, f"detection {numbers['auroc']:.2f}, its interval ends at {numbers['high']:.2f}")
+    if numbers.get("named") is False:
+        return Verdict(DOES_NOT, numbers.get("naming") or "the factor is not named")
+    missing = _missing(numbers, thresholds) or (walk and _missing_in_walk(walk, thresholds))
+    if missing:
+        return Verdict(UNDECIDED, missing)
+    return Verdict(REVEALS, f"detection {numbers['auroc']:.2f}, factor named")
 
 
-def _short_of_detection(found, asked):
-    """What an explanation of any kind falls short of, None if nothing."""
-    same, alarms = found.get("randomised"), found["false_alarms"]
-    told = (
-        f"false alarms {number_beside_limit(alarms, asked.false_alarms)}"
-        if alarms == alarms
-        else "false alarms: three seeds or more can tell them"
-    )
-    return _first(
+def _missing(numbers, thresholds):
+    """What an explanation of any kind lacks for REVEALS, as a sentence; None if nothing."""
+    alike, p = numbers.get("randomised"), numbers.get("p_holm", 0)
+    detection = number_beside_limit(numbers["auroc"], thresholds.detection, "asked for")
+    return _first_failed(
+        (numbers["auroc"] >= thresholds.detection, f"detection {detection}"),
+        (numbers["false_alarms"] <= thresholds.false_alarms, _alarms_in_words(numbers["false_alarms"], thresholds)),
+        (p <= thresholds.p_holm, f"p {p:.3f} after Holm's correction"),
         (
-            found["auroc"] >= asked.detection,
-            f"detection {number_beside_limit(found['auroc'], asked.detection, 'asked for')}",
+            alike is None or alike < thresholds.randomised,
+            f"{alike or 0:.2f} alike to maps of random weights: no evidence",
         ),
-        (alarms <= asked.false_alarms, told),
-        (found.get("p_holm", 0) <= asked.p_holm, f"p {found.get('p_holm', 0):.3f} after Holm's correction"),
-        (same is None or same < asked.randomised, f"{same or 0:.2f} alike to maps of random weights: no evidence"),
-        (found.get("named") is True, found.get("naming") or "nothing in it names the factor"),
+        (numbers.get("named") is True, numbers.get("naming") or "nothing in it names the factor"),
     )
 
 
-def _short_of(walk, asked):
-    """What a walk falls short of, None if nothing."""
-    return _first(
-        (abs(walk["spearman"]) >= asked.spearman, f"Spearman {walk['spearman']:.2f}"),
-        (walk["span"] >= asked.span, f"span {walk['span']:.2f} of the planted shift"),
-        (walk["p"] <= asked.p, f"p {walk['p']:.3f} beside random directions"),
-        (walk["non_trivial"] >= asked.non_trivial, f"non-trivial in {walk['non_trivial']:.2f} of the starts"),
+def _alarms_in_words(share, thresholds):
+    """Why the share of false alarms is too high; NaN with fewer than three seeds."""
+    if share != share:
+        return "false alarms: three seeds or more can tell them"
+    return f"false alarms {number_beside_limit(share, thresholds.false_alarms)}"
+
+
+def _missing_in_walk(walk, thresholds):
+    """What a walk lacks for REVEALS, as a sentence; None if nothing."""
+    return _first_failed(
+        (abs(walk["spearman"]) >= thresholds.spearman, f"Spearman {walk['spearman']:.2f}"),
+        (walk["span"] >= thresholds.span, f"span {walk['span']:.2f} of the planted shift"),
+        (walk["p"] <= thresholds.p, f"p {walk['p']:.3f} beside random directions"),
+        (walk["non_trivial"] >= thresholds.non_trivial, f"non-trivial in {walk['non_trivial']:.2f} of the starts"),
     )
+
+
+def _first_failed(*clauses):
+    """The sentence of the first clause (holds, sentence) that does not hold; None if all hold."""
+    return next((sentence for holds, sentence in clauses if not holds), None)

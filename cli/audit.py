@@ -1,7 +1,5 @@
 """`audit`: which explanation reveals a planted bias, and which does not."""
 
-from pathlib import Path
-
 import click
 
 from xaae.cli.door import announce_loading, refuse_other_options, stoppable, timed, typed_command
@@ -17,7 +15,7 @@ from xaae.cli.option_types import (
     parse_names,
     parse_numbers,
 )
-from xaae.experiment.audit_settings import AUDITS
+from xaae.experiment.audit_settings import AUDITS, audit_settings
 from xaae.factors.registry import FACTORS
 
 _numbers = parse_numbers(float, "write numbers with commas, such as 1,0.5.")
@@ -62,7 +60,7 @@ def _parse_shares(ctx, param, text):
     option("--unknown", metavar="RUN", type=PATH, help="Ask about a trained RUN in which no factor is known."),
     option("--out", type=PATH, help="The audit's folder.  [runs/NNNN-audit-dataset]"),
 )  # fmt: skip
-def audit_command(unknown, **given):
+def audit_command(unknown, out, **given):
     """Which explanation reveals a planted bias, and which does not: REVEALS, DOES NOT or UNDECIDED for each.
 
     Trains models with the bias, without it, and with the factor visible but useless, several seeds each. Asks every
@@ -77,10 +75,10 @@ def audit_command(unknown, **given):
         return _ask_unknown(unknown)
     announce_loading()
     from xaae.audit.audit_run import run_audit
-    from xaae.audit.sentences import audit_in_words
+    from xaae.audit.audit_sentences import audit_in_words
 
     with stoppable("what was finished is kept; repeat the command to go on"), timed("The audit"):
-        folder, results = run_audit(**given, command=typed_command())
+        folder, results = run_audit(audit_settings(**given, command=typed_command()), out)
     click.echo(audit_in_words(results))
     _write_pages(folder)
 
@@ -88,11 +86,13 @@ def audit_command(unknown, **given):
 def _ask_unknown(run):
     """What the direction of a run changes, where no factor is known."""
     announce_loading()
-    from xaae.audit.unknown_factor import ask_unknown, unknown_in_words
+    from xaae import report
+    from xaae.audit.unknown_factor import ask_unknown
+    from xaae.audit.unknown_sentences import unknown_in_words
 
     with timed("Looking for what nobody named"):
         results = ask_unknown(run)
-    click.echo(f"{unknown_in_words(results)}\nWritten: {Path(run) / 'unknown.html'}")
+    click.echo(f"{unknown_in_words(results)}\nWritten: {report.write_unknown_page(run)}")
 
 
 def _write_pages(folder):

@@ -1,0 +1,188 @@
+"""A checked audit: its settings, what it trains, what it asks, and where everything is kept."""
+
+import contextlib
+import io
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from xaae.audit.arms import make_arms, make_conditions
+from xaae.audit.interview import default_workers
+from xaae.audit.questions import QuestionPlan
+from xaae.audit.verdict import Thresholds
+from xaae.experiment import run_folder
+from xaae.experiment.audit_settings import AuditSettings
+from xaae.experiment.errors import InputError
+from xaae.experiment.settings import RunSettings
+from xaae.experiment.vocabulary import MODELS
+from xaae.explain.method import find_method
+from xaae.latent_nav.directions import DIRECTIONS
+from xaae.training.preparation import prepare_training, resolve
+
+TRAINED_WITH = (  # settings of an audit that training takes as they are
+    "dataset",
+    "data_root",
+    "items",
+    "size",
+    "channels",
+    "encoding_dims",
+    "step_channels",
+    "batch_size",
+    "epochs",
+    "baseline_epochs",
+    "label_noise",
+)
+FIXED = {  # settings of training that are the same in every audit
+    "preset": "smoke",
+    "split": "random",
+    "architecture": "default",
+    "one_hot": False,
+    "fill": "zeros",
+    "noise": 0.3,
+    "prior": "normal",
+    "lr": 3e-3,
+    "reconstruction_weight": 30.0,
+    "adversarial_weight": 0.2,
+    "classification_weight": 0.1,
+    "precision": "fp32",
+    "data_seed": 0,
+    "pretrained": False,
+}
+SETTINGS_FILE = "audit-settings.json"  # written when an audit begins
+STRAIGHT = [name for name, kind in DIRECTIONS.items() if kind.fit and not kind.many]  # those of a single vector
+PARAMETERS = {  # of attribution methods, cheaper than usual: an audit asks some sixty models
+    "smoothgrad": {"samples": 6},
+    "integrated_gradients": {"steps": 10},
+    "gradient_shap": {"samples": 6},
+    "occlusion": {"window": 8, "stride": 4},
+    "kernel_shap": {"segments": 16, "samples": 48},
+    "lime": {"segments": 16, "samples": 48},
+    "shapley_value_sampling": {"segments": 16},
+    "rise": {"samples": 100},
+}
+CAM_STAGE = "0.7"  # stage 3 of the ResNet34: of small pictures it has 2 x 2 cells, but points where stage 2 does not
+SMALL = 64  # pixels; from here on the usual choice, the deepest stage of 4 x 4 cells, is stage 3 or a deeper one
+
+
+@dataclass
+class Audit:
+    """A checked audit.
+
+    base: the settings of training that all arms share. arms {condition: {arm: [Arm of each seed]}}. folder: where the
+    results go. kept: where trained arms are kept.
+    """
+
+    settings: AuditSettings
+    base: dict
+    arms: dict
+    plan: QuestionPlan
+    folder: Path
+    kept: Path
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def arm_folder(self, arm):
+        """The folder of an Arm."""
+        return self.kept / arm.key(self.base)
+
+    @cached_property
+    def arms_by_folder(self):
+        """Every arm that has to be trained, once: {folder: Arm}."""
+        groups = [group for by_arm in self.arms.values() for group in by_arm.values()]
+        return {self.arm_folder(arm): arm for group in groups for arm in group}
+
+    @cached_property
+    def questions(self):
+        """All that is asked: {condition: {arm: [ArmQuestions of each seed]}}."""
+        return {
+            condition: self.plan.questions(
+                condition, {name: [str(self.arm_folder(arm)) for arm in group] for name, group in by_arm.items()}
+            )
+            for condition, by_arm in self.arms.items()
+        }
+
+
+def plan_audit(settings, out=None):
+    """The Audit that the AuditSettings ask for, checked; `out`: its folder. Nothing is written.
+
+    InputError if the settings make no sense, the data cannot be read or a folder cannot be used.
+    """
+    conditions = _checked_conditions(settings)
+    base = _shared_settings(settings)
+    folder = Path(out) if out else Path("runs") / run_folder.next_name("runs", f"audit-{Path(base['dataset']).stem}")
+    kept = Path(settings.arms or "runs/arms")
+    check_folders(folder, kept)
+    arms = make_arms(conditions, settings.seeds, settings.irrelevant_seeds)
+    settings = replace(settings, workers=settings.workers or default_workers(), **_read_data(settings, base, arms))
+    return Audit(settings, base, arms, _question_plan(settings), folder, kept)
+
+
+def _checked_conditions(settings):
+    """The conditions of the AuditSettings. InputError for a method, direction or factor that does not exist."""
+    for name in settings.methods:
+        find_method(name)
+    for name in settings.directions:
+        if name not in STRAIGHT:
+            raise InputError(f"There is no direction {name!r} for an audit: choose from {', '.join(STRAIGHT)}.")
+    return make_conditions(settings.factors, settings.strength, settings.contamination)
+
+
+def _shared_settings(settings):
+    """What the training of all arms shares, a dict; its keys are part of the arms' keys on disk."""
+    asked = FIXED | {name: getattr(settings, name) for name in TRAINED_WITH}
+    resolved, note = resolve(RunSettings(**asked))
+    base = {name: getattr(resolved, name) for name in (*asked, "arm")}
+    base = {name: value for name, value in base.items() if value is not None}
+    base |= {"dataset_note": note, "items": settings.items, "out": None}
+    if base["dataset"].startswith("medmnist"):
+        base["size"] = settings.size or 32
+    return base
+
+
+def check_folders(folder, kept):
+    """InputError for folders that cannot be written or that hold something else."""
+    begun = [folder / "audit.json", folder / SETTINGS_FILE]
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not any(p.exists() for p in begun)):
+        raise InputError(f"{folder} holds something other than an audit: give --out a new folder.")
+    run_folder.check_writable(folder)
+    if kept.is_file():
+        raise InputError(f"{kept} is a file: give --arms a folder, in which trained arms are kept.")
+    run_folder.check_writable(kept, "--arms")
+
+
+def _read_data(settings, base, arms):
+    """{"classes", "size"} of the data, read once for each factor as the arms will read them.
+
+    InputError for bad settings, before anything is trained.
+    """
+    about = {}
+    for arm in {condition.factor: by_arm["biased"][0] for condition, by_arm in reversed(arms.items())}.values():
+        with contextlib.redirect_stdout(io.StringIO()):
+            prepared = prepare_training(arm.run_settings(base))
+        about = {"classes": prepared.config.classes, "size": prepared.config.input_size}
+        held_out = int((prepared.table.split == "valid").sum())
+        if held_out < settings.probe:
+            raise InputError(
+                f"Only {held_out} items are held out, --probe asks for {settings.probe}: give more items or ask less."
+            )
+    return about
+
+
+def _question_plan(settings):
+    """The QuestionPlan of the AuditSettings."""
+    models = [name for name in MODELS if name == "aae" or settings.baseline_epochs]
+    methods = {
+        model: {name: method_parameters(find_method(name), model, settings.size) for name in settings.methods}
+        for model in models
+    }
+    about = settings.probe, tuple(settings.directions), settings.random_directions
+    return QuestionPlan(tuple(models), *about, methods, settings.seeds)
+
+
+def method_parameters(method, model, size):
+    """Parameters of an attribution method (of METHODS) in an audit, for a model and pictures of `size` pixels.
+
+    Measured at 32 pixels, corner tag, three models: Grad-CAM at stage 2 has 0.00 to 0.35 of its strongest places on the
+    tag, at stage 3 0.45 to 0.70; at stage 4, one cell, 0.03.
+    """
+    small = model == "baseline" and method.kind == "cam" and method.name != "layer_gradcam" and size < SMALL
+    return PARAMETERS.get(method.name, {}) | ({"layer": CAM_STAGE} if small else {})

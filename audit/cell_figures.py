@@ -1,0 +1,115 @@
+"""The figures of an audit: the probe items of each condition, and the evidence under each cell of the table."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from xaae.explain.figures.heatmaps import heatmap, inputs, preset_for
+
+FIGURE_COLUMNS, SIDE, GAP = 8, 72, 4  # items a row, pixels a side of one, white between them
+FIGURE_ARMS = ("biased", "irrelevant")  # whose evidence stands under a cell
+
+
+def draw_figures(folder, conditions, cells, factors):
+    """Draw the figure of every condition and cell into `folder`; enter their paths into both, in place.
+
+    conditions: JudgedConditions. factors {condition's key: what audit.json says of it}.
+    """
+    for judged in conditions:
+        key, rows = judged.condition.key, _shown_rows(judged)
+        probe = tile_pictures([inputs(judged.probe.x_0[rows]), inputs(judged.probe.x[rows])])
+        factors[key]["figure"] = save_figure(folder, f"{judged.condition.file_name}-probe", probe)
+        for cell in cells:
+            if cell["factor"] == key and cell["status"] == "ok" and (draw := DRAW_CELL.get(cell_kind(cell))):
+                name = f"{judged.condition.file_name}-{cell['model']}-{cell['explanation'].replace(':', '-')}"
+                cell["figure"] = save_figure(folder, name, draw(judged, cell, rows))
+
+
+def cell_kind(cell):
+    """The kind of a cell's explanation: "walk", "sorted", "map" or "control"."""
+    return explanation_kind(cell["explanation"])
+
+
+def explanation_kind(explanation):
+    """The kind of an explanation by its name: "walk", "sorted", "map" or "control"."""
+    kind = explanation.partition(":")[0]
+    return kind if kind in ("walk", "sorted", "control") else "map"
+
+
+# ---- rows of pictures, uint8 (N, H, W, 1 or 3) ------------------------------------------------------------------
+
+
+def _shown_rows(judged):
+    """The probe items that figures show: evenly over the factor's values."""
+    order = np.argsort(judged.probe.values, kind="stable")
+    return _evenly(order, FIGURE_COLUMNS)
+
+
+def _evenly(order, n):
+    """n entries of `order`, evenly from its first to its last."""
+    return order[np.linspace(0, len(order) - 1, n).round().astype(int)]
+
+
+def walk_rows(judged, direction, arm, number=0):
+    """The kept frames of a walk: a row for each start."""
+    return judged.walks(arm, number).arrays[direction]["frames"]
+
+
+def map_row(judged, method, model, arm, rows, number=0):
+    """Heat maps of the probe items `rows` by model `number` of an arm."""
+    planes = judged.maps(method, model, arm)[number]["with"][rows]
+    preset = preset_for(method)
+    values = planes[:, 1:] if preset == "grey" else planes[:, :1]
+    preset = "signed" if preset == "picture" else preset
+    return heatmap(values, preset, "batch", x=judged.probe.x[rows], percentile=99.5)
+
+
+def sorted_rows(judged, model, arm, number=0):
+    """Two rows of real items from the lowest logit to the highest, evenly."""
+    order = np.argsort(judged.answers(model, arm)[number]["logit"], kind="stable")
+    pictures = inputs(judged.sorted_items.x[_evenly(order, 2 * FIGURE_COLUMNS)])
+    return [pictures[:FIGURE_COLUMNS], pictures[FIGURE_COLUMNS:]]
+
+
+def _draw_walk(judged, cell, rows):
+    """Three starts of a biased and of an irrelevant model."""
+    frames = [walk_rows(judged, cell["explanation"].removeprefix("walk:"), arm) for arm in FIGURE_ARMS]
+    return tile_pictures([row for each in frames for row in each[:3]])
+
+
+def _draw_map(judged, cell, rows):
+    """The items, below them the maps of a biased and of an irrelevant model."""
+    maps = [map_row(judged, cell["explanation"], cell["model"], arm, rows) for arm in FIGURE_ARMS]
+    return tile_pictures([inputs(judged.probe.x[rows]), *maps])
+
+
+def _draw_sorted(judged, cell, rows):
+    """Items as a biased and as an irrelevant model sorts them."""
+    return tile_pictures([row for arm in FIGURE_ARMS for row in sorted_rows(judged, cell["model"], arm)])
+
+
+DRAW_CELL = {"walk": _draw_walk, "map": _draw_map, "sorted": _draw_sorted}  # a control has no figure
+
+
+# ---- sheets -----------------------------------------------------------------------------------------------------
+
+
+def tile_pictures(rows):
+    """Rows of pictures (N, H, W, 1 or 3) uint8 as one sheet (., ., 3), each SIDE pixels a side, white between them."""
+    wide = max(map(len, rows))
+    canvas = np.full((len(rows) * (SIDE + GAP) - GAP, wide * (SIDE + GAP) - GAP, 3), 255, np.uint8)
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            y, x = i * (SIDE + GAP), j * (SIDE + GAP)
+            colour = np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3)))
+            canvas[y : y + SIDE, x : x + SIDE] = Image.fromarray(colour).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return canvas
+
+
+def save_figure(folder, name, canvas):
+    """Write a sheet into `folder`/figures; its path as audit.json has it."""
+    path = Path(folder) / "figures" / f"{name}.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(canvas).save(path, quality=88)
+    return str(path.relative_to(folder))

@@ -1,0 +1,57 @@
+"""The explanations of an audit by their names in the table: what each one is called, what it means, its paper."""
+
+from xaae.audit.controls import CONTROLS, EXPECTED
+from xaae.experiment.vocabulary import MODELS
+from xaae.explain.method import METHODS
+from xaae.latent_nav.directions import DIRECTIONS
+
+
+def explanation_names(directions, methods):
+    """Names of all explanations of an audit with these directions and attribution methods, in the table's order."""
+    walks = [f"walk:{name}" for name in directions]
+    return [*walks, "sorted", *methods, *(f"control:{name}" for name in CONTROLS)]
+
+
+def describe_explanation(explanation):
+    """{kind, title, means, paper} of an explanation by its name in the table; a control: the verdict expected too."""
+    kind, colon, name = explanation.partition(":")
+    return DESCRIBE[kind](name) if colon or kind == "sorted" else _describe_map(explanation)
+
+
+def _describe_walk(name):
+    """A walk along a direction such as "lda", or "pca_1", the first of several."""
+    direction = DIRECTIONS.get(name.partition("_")[0])
+    note = f" {direction.note}" if direction else ""
+    means = f"Decoded frames along a direction of the latent space, read by meters.{note}"
+    if direction and direction.many:
+        means += " A control: it is not meant to show the factor."
+    return {"kind": "walk", "title": f"walk ({name})", "means": means, "paper": "thesis, chapter 7"}
+
+
+def _describe_sorted(name):
+    """The plain baseline."""
+    means = "real pictures sorted by the model's logit, no explanation"
+    return {"kind": "sorted", "title": "real pictures, sorted", "means": means, "paper": "Sixt et al., ICLR 2022"}
+
+
+def _describe_control(name):
+    """A control."""
+    about = {"title": f"control: {name}", "means": CONTROLS[name], "expected": EXPECTED[name]}
+    return {"kind": "control", "paper": ""} | about
+
+
+def _describe_map(name):
+    """An attribution method."""
+    method = METHODS[name]
+    return {"kind": "map", "title": method.title, "means": method.means, "paper": method.paper}
+
+
+DESCRIBE = {"walk": _describe_walk, "sorted": _describe_sorted, "control": _describe_control}
+
+
+def quiz_title(explanation, model):
+    """What an explanation is called in the quiz, and whose it is."""
+    walked = explanation.startswith("walk:")
+    title = "walk in the latent space" if walked else describe_explanation(explanation)["title"]
+    article = "an" if MODELS[model][0] in "AEIOU" else "a"
+    return f"{title}, of {article} {MODELS[model]}"

@@ -1,0 +1,129 @@
+"""The questions of the quiz: one explanation of one model each; a person says which shortcut it shows, if any."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from xaae.audit.cell_figures import (
+    FIGURE_ARMS,
+    FIGURE_COLUMNS,
+    explanation_kind,
+    map_row,
+    save_figure,
+    sorted_rows,
+    tile_pictures,
+    walk_rows,
+)
+from xaae.audit.explanations import quiz_title
+from xaae.audit.judged_condition import JudgedCondition
+from xaae.experiment import run_folder
+from xaae.explain.figures.heatmaps import inputs
+
+CANDIDATES = {
+    "rotation": "rotation: how far the picture is turned",
+    "brightness": "brightness: how light the whole picture is",
+    "tint": "tint: how warm or cold its colours are",
+    "blur": "blur: how sharp it is",
+    "tag": "a tag: a mark in a corner",
+    "size": "size: how large the object is",
+    "place": "place: where in the picture the object is",
+    "background": "background: what is behind the object",
+}
+HELP = {
+    "map": "Top row: pictures. Below: where the model says its evidence for {last} lies (red for it, blue against).",
+    "walk": "Each row starts from one picture; from left to right it is changed towards {last}.",
+    "sorted": "Real pictures, from those that the model calls {first} most surely to those it calls {last}.",
+}
+ANIMALS = ("pets", "synthpets")  # datasets of animals; of others the quiz speaks of objects
+WALK = "walk:head"  # asked about where the audit has it
+MAPS = ("gradcam", "integrated_gradients", "lrp_epsilon_plus")
+MAPS_ASKED = 2  # of MAPS, the first that the audit has
+SHOWN_MODEL = 1  # the number of the model of each arm that is shown; figures of cells show number 0
+UNSURE = "Not every model of this quiz passed the audit's gates: what decides their answers is not known for sure."
+
+
+@dataclass(frozen=True)
+class QuizQuestion:
+    """What one question of the quiz shows: an explanation of one model of an arm."""
+
+    judged: JudgedCondition
+    explanation: str
+    model: str
+    arm: str
+
+    @property
+    def kind(self):
+        """The kind of its explanation."""
+        return explanation_kind(self.explanation)
+
+    @property
+    def answer(self):
+        """What the person should say: the factor, or "none"."""
+        return self.judged.condition.factor if self.arm == "biased" else "none"
+
+    def draw(self, rows):
+        """Its sheet of pictures; rows: probe items for heat maps."""
+        return tile_pictures(QUIZ_ROWS[self.kind](self, rows))
+
+    def about(self):
+        """What quiz.json says of it, apart from the figure."""
+        sides = self.judged.arm.sides
+        text = HELP[self.kind].format(first=sides.first[0], last=sides.last[-1])
+        about = {"title": quiz_title(self.explanation, self.model), "kind": self.kind, "help": text, "arm": self.arm}
+        return about | {"answer": self.answer, "model": self.model}
+
+
+def _map_rows(question, rows):
+    """The items and the maps of them."""
+    maps = map_row(question.judged, question.explanation, question.model, question.arm, rows, SHOWN_MODEL)
+    return [inputs(question.judged.probe.x[rows]), maps]
+
+
+QUIZ_ROWS = {
+    "walk": lambda q, rows: list(walk_rows(q.judged, q.explanation.removeprefix("walk:"), q.arm, SHOWN_MODEL)),
+    "sorted": lambda q, rows: sorted_rows(q.judged, q.model, q.arm, SHOWN_MODEL),
+    "map": _map_rows,
+}
+
+
+def write_quiz_questions(folder, conditions, factors, seed=0):
+    """Write quiz.json with its figures: explanations of biased and of irrelevant models, mixed.
+
+    Models that failed a gate are left out; if all did, they are asked about all the same, with a caution.
+    """
+    rng, folder = np.random.default_rng([seed, 11]), Path(folder)
+    asked, sure = _choose_questions(conditions, factors)
+    rng.shuffle(asked)
+    questions = []
+    for number, question in enumerate(asked, 1):
+        rows = rng.permutation(len(question.judged.probe.values))[:FIGURE_COLUMNS]
+        figure = save_figure(folder, f"quiz-{number}", question.draw(rows))
+        questions.append(question.about() | {"figure": figure})
+    about = {"seed": seed, "questions": questions, "caution": "" if sure else UNSURE}
+    about["candidates"] = [{"id": name, "title": title} for name, title in CANDIDATES.items()]
+    trained = conditions[0].arm.trained
+    about["subject"] = "animal" if trained.config["dataset"] in ANIMALS else "object"
+    run_folder.write_json(folder / "quiz.json", about | {"classes": trained.classes})
+
+
+def _choose_questions(conditions, factors):
+    """([QuizQuestion], did their models pass the gates?)."""
+    every = [(judged, *pair) for judged in conditions for pair in _asked_explanations(judged)]
+    sure = [each for each in every if is_known(factors[each[0].condition.key]["gates"], *each[1:])]
+    return [QuizQuestion(*each, arm) for each in sure or every for arm in FIGURE_ARMS], bool(sure)
+
+
+def is_known(gates, explanation, model):
+    """Is it known what decides the model's answers, and can its decoder draw it? gates: of one condition."""
+    shown = explanation_kind(explanation) != "walk" or not gates["shown"]["clause"]
+    return not gates[model]["clause"] and shown
+
+
+def _asked_explanations(judged):
+    """[(explanation, model)] that the quiz asks about under one condition."""
+    last = judged.models[-1]
+    methods = [method for method in MAPS if method in judged.methods(last)][:MAPS_ASKED]
+    maps = [(method, last) for method in methods if "with" in judged.maps(method, last, "biased")[0]]
+    walks = [(WALK, "aae")] if WALK.removeprefix("walk:") in judged.directions() else []
+    return [*walks, ("sorted", last), *maps]

@@ -1,0 +1,174 @@
+"""What can and cannot be known of a factor that nobody named, in sentences; `found` is what unknown.json holds."""
+
+import shlex
+
+from xaae.factors.registry import FACTORS
+from xaae.latent_nav.naming import RULE
+
+
+def _listed(names):
+    """Names of meters in a sentence: "x, y and edge darkness"."""
+    *front, end = [name.replace("_", " ") for name in names]
+    return f"{', '.join(front)} and {end}" if front else end
+
+
+# ---- before the finding is read ---------------------------------------------------------------------------------
+
+
+def caution_sentences(found):
+    """What has to be known before the finding is read: sentences, mostly none."""
+    null, sentences = found["shuffled"], []
+    if found["arm"] != "normal":
+        sentences.append(
+            f"This run planted {found['factor']} itself (arm {found['arm']}): what the walk shows may be that. To ask "
+            "about the pictures as they came, train with --arm normal."
+        )
+    if null["that_name_something"] > RULE.p_any * null["directions"]:
+        sentences.append(
+            f"{null['that_name_something']} of {null['directions']} directions fitted to shuffled labels name "
+            "something too. In this latent space a name alone is weak evidence: look at the last columns of the table."
+        )
+    if found["flips"] < 0.5:
+        sentences.append(
+            f"The model changes its mind in {found['flips']:.0%} of the walks only: what the walk changes is not what "
+            "decides most of its answers."
+        )
+    return sentences
+
+
+# ---- what cannot be known ---------------------------------------------------------------------------------------
+
+
+def limit_sentences(found):
+    """What cannot be known from this run, in sentences tied to what was found."""
+    sentences = [
+        *_about_classes(found),
+        "Whether the model uses what the walk shows, or only sees it, cannot be told: that needs control models, for "
+        "which the factor is there and useless, and there are none here.",
+        "A walk shows what goes with the classes in the training data. What goes together need not be cause and "
+        "effect: a quantity without a meter may stand behind one that has one.",
+        f"Only these quantities have a meter: {_listed(row['meter'] for row in found['meters'])}. What none of them "
+        "reads cannot be named: a texture, an object or a word in the picture has to be seen in the frames.",
+        _decoder_sentence(found["recon_mse"], found["variance"]),
+    ]
+    if len(found["classes"]) > 2:
+        sentences.append(
+            f"Of {len(found['classes'])} classes only the first and the last were compared: {found['contrast']}."
+        )
+    return sentences
+
+
+def _decoder_sentence(mse, variance):
+    """What the decoder does not draw."""
+    share = mse / (variance or float("inf"))
+    lost = "it has not learned to draw them." if share >= 1 else "small and rare details are lost first."
+    return (
+        f"What the decoder cannot draw cannot appear. It misses the pictures by a mean squared error of {mse:.4f}, "
+        f"{share:.0%} of their variance: {lost}"
+    )
+
+
+def _about_classes(found):
+    """What the named meters, beside the real pictures, leave open: sentences."""
+    real, rows = found["real"], {row["meter"]: row for row in found["meters"]}
+    measured = [name for name in found["named"] if name in real]
+    alike = [name for name in measured if not real[name]["differs"]]
+    unread = [name for name in found["named"] if name not in real]
+    hidden = [name for name in real if real[name]["differs"] and name not in found["named"]]
+    sentences = [_both(found, name, rows[name]["change"]) for name in measured if real[name]["differs"]]
+    sentences += [_alike_sentence(found, alike)] if alike else []
+    sentences += [_unread_sentence(unread, bool(real))] if unread else []
+    if not found["named"]:
+        sentences.append(
+            "Nothing was named. That does not clear the model: a shortcut may be one that no meter reads, or one that "
+            "the decoder does not draw."
+        )
+    if hidden:
+        sentences.append(
+            f"The real pictures of the classes differ in {_listed(hidden)}, which the walk was not found to change. "
+            "The model may use it all the same, where the decoder or this one direction does not show it."
+        )
+    return sentences
+
+
+def _both(found, name, change):
+    """What it means that a meter changes on the walk and differs between the classes in the real pictures too."""
+    row, what = found["real"][name], name.replace("_", " ")
+    higher = found["last"] if row["auroc"] > 0.5 else found["first"]
+    start = f"Real pictures of {higher} read higher in {what} (AUROC {max(row['auroc'], 1 - row['auroc']):.2f})"
+    if (change > 0) == (row["auroc"] > 0.5):
+        return (
+            f"{start}, as on the walk. That may be a genuine property of the classes, or how their pictures were "
+            "made: this run cannot tell which."
+        )
+    return f"{start}, the other way round than on the walk: the walk's {what} is not simply what the pictures show."
+
+
+def _alike_sentence(found, names):
+    """What it means that the walk changes meters in which the classes do not differ."""
+    return (
+        f"The walk changes {_listed(names)}, in which the real pictures of {found['first']} and {found['last']} were "
+        "not found to differ. It may be a side effect of the decoder, or a difference too small for these pictures."
+    )
+
+
+def _unread_sentence(names, measured):
+    """What it means that the walk changes meters that were not read in real pictures."""
+    why = "is only read between frames" if measured else "was not read in real pictures: a class has too few held out"
+    return (
+        f"The walk changes {_listed(names)}, which {why}. Whether the classes differ in it has to be looked up in "
+        "the pictures."
+    )
+
+
+# ---- what to do next --------------------------------------------------------------------------------------------
+
+
+def next_steps(found):
+    """What to do next: a list of {"text", "command"}, the command "" where there is none."""
+    known = [factor.name for factor in FACTORS.values() if factor.meter in found["named"]]
+    factor = known[0] if known else "brightness"
+    start = f"Train again with {factor} made useless" if known else "Make a factor that you suspect useless"
+    data, same = shlex.quote(str(found["dataset"])), found.get("options", "")
+    return [
+        {
+            "text": f"{start}: planted, the same in all classes. If the accuracy holds, the classes can be told "
+            "without it; if it falls, that is a sign, no proof, that this model leaned on it.",
+            "command": f"python main.py --dataset {data} --factor {factor} --arm irrelevant{same}",
+        },
+        {
+            "text": "Collect pictures in which it is balanced between the classes, train on them, and ask again.",
+            "command": "",
+        },
+        {
+            "text": "See whether these data and models can show such a factor at all: plant it in your own pictures, "
+            "where the truth is known, with control models.",
+            "command": f"python main.py audit --dataset {data} --factors {factor}",
+        },
+    ]
+
+
+# ---- the terminal -----------------------------------------------------------------------------------------------
+
+
+def unknown_in_words(found):
+    """The finding, its nulls, the real pictures, what cannot be known and what to do next, for the terminal."""
+    null = found["shuffled"]
+    lines = [
+        f"From {found['contrast']}, the decoded picture {found['sentence']}.",
+        f"Of {null['directions']} directions fitted to shuffled labels, {null['that_name_something']} name "
+        f"something; {found['random_directions']} random directions gave the p values.",
+        *(f"Caution: {caution}" for caution in found["cautions"]),
+    ]
+    if found["real"]:
+        lines.append(f"Real pictures, AUROC of {found['last']} over {found['first']}:")
+    lines += [f"  {_separation_in_words(name, row)}" for name, row in found["real"].items()]
+    lines += ["What this cannot know:", *(f"  - {sentence}" for sentence in found["cannot"])]
+    steps = [f"  - {step['text']} {step['command']}".rstrip() for step in found["next"]]
+    return "\n".join([*lines, "What to do next:", *steps])
+
+
+def _separation_in_words(name, row):
+    """One meter's separation of the classes: "luminance: 0.90 [0.85, 0.94], p < 0.001"."""
+    p = "< 0.001" if row["p_holm"] < 0.001 else f"= {row['p_holm']:.3f}"
+    return f"{name.replace('_', ' ')}: {row['auroc']:.2f} [{row['low']:.2f}, {row['high']:.2f}], p {p}"

@@ -9,15 +9,12 @@ from fastai.data.core import Datasets
 from fastai.metrics import accuracy
 from fastai.torch_core import TensorCategory, TensorImage, set_seed
 from fastai.vision.learner import vision_learner
-from helpers.pictures import save_pictures
-from PIL import Image
 from torchvision.models import resnet18
 
 from xaae import data
 from xaae.experiment.errors import InputError
-from xaae.experiment.vocabulary import ARMS, FILLS
+from xaae.experiment.vocabulary import COLUMNS
 from xaae.factors import bias as biases
-from xaae.factors import picture_plants
 from xaae.sources import picture_files
 
 CLASSES = ["left", "right"]
@@ -31,46 +28,8 @@ def planted_table(folder, arm="biased", seed=0, **options):
 def test_same_seed_same_table(pictures_folder):
     a, b, c = (planted_table(pictures_folder, seed=s) for s in (0, 0, 1))
     pd.testing.assert_frame_equal(a, b)
-    assert not np.array_equal(a.value, c.value) and list(a.columns[:6]) == data.COLUMNS
+    assert not np.array_equal(a.value, c.value) and tuple(a.columns[:6]) == COLUMNS
     assert set(a.split) == {"train", "valid"} and (a.split == "valid").mean() == pytest.approx(0.2)
-
-
-def test_arms_mean_what_they_say():
-    labels, rng = np.repeat(CLASSES, 4000), np.random.default_rng(0)
-    values = {arm: biases.make_bias(CLASSES, arm=arm).draw(labels, rng) for arm in ARMS}
-    left = labels == "left"
-    assert values["biased"][left].max() <= 90 <= values["biased"][~left].min()
-    assert values["biased"][left].min() < 1 and values["biased"][~left].max() > 179
-    assert abs(values["irrelevant"][left].mean() - values["irrelevant"][~left].mean()) < 4
-    assert values["irrelevant"][left].max() > 178 and not values["normal"].any()
-
-
-def test_three_classes_share_the_half_turn():
-    assert biases.even_ranges(["a", "b", "c"]) == {"a": (0, 60), "b": (60, 120), "c": (120, 180)}
-
-
-def trained(size=65):
-    x = torch.zeros(1, 1, size, size)
-    x[..., size // 2, size // 2 + 5 :] = 1  # a hand that points right, 0 degrees
-    return x
-
-
-def test_rotation_is_counter_clockwise_and_exact():
-    up = picture_plants.rotate(trained(), torch.tensor([90.0]))[0, 0]
-    assert up[:25, 32].min() > 0.9 and up[40:, 32].max() < 0.1
-    x = torch.rand(2, 3, 32, 32)
-    torch.testing.assert_close(picture_plants.rotate(x, torch.tensor([0.0, 360.0])), x, atol=1e-3, rtol=0)
-    torch.testing.assert_close(
-        picture_plants.rotate(x, torch.tensor([90.0, 180.0]))[1], x[1].flip(-1, -2), atol=1e-3, rtol=0
-    )
-
-
-def test_fills_of_the_corners():
-    x, half = torch.ones(1, 1, 64, 64), torch.tensor([45.0])
-    corner = {fill: float(picture_plants.rotate(x, half, fill)[0, 0, 0, 0]) for fill in FILLS}
-    assert corner == {"zeros": 0.0, "reflect": 1.0, "circle": 0.0}
-    assert picture_plants.rotate(x, torch.tensor([0.0]), "circle")[0, 0, 0, 0] == 0  # whatever the angle
-    assert picture_plants.rotate(x, torch.tensor([0.0]), "zeros")[0, 0, 0, 0] == 1
 
 
 @pytest.fixture
@@ -209,32 +168,6 @@ def test_csv_that_is_no_table(tmp_path, text):
         data.load_table(str(tmp_path / "items.csv"))
 
 
-@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
-def test_channels_as_the_files_have_them(tmp_path, mode, channels):
-    folder = save_pictures(tmp_path / "p", mode=mode, n=5)
-    table = data.load_table(str(folder))
-    assert picture_files.picture_channels(list(table.path)) == channels
-    _, found, _ = picture_files.open_pictures(table, 20, channels, quiet=True)
-    assert found[[0, 3]].shape == (2, channels, 20, 20)
-
-
-def test_pictures_too_many_for_memory_are_the_same(loaded, monkeypatch):
-    table, kept = loaded
-    monkeypatch.setattr(picture_files, "IN_MEMORY", 0)
-    _, lazy, _ = picture_files.open_pictures(table, 32, 3, quiet=True)
-    assert lazy.stack is None and torch.equal(lazy[[0, 7]], kept[[0, 7]])
-
-
-def test_exif_orientation_is_obeyed(tmp_path):
-    image = Image.new("L", (40, 40))
-    image.paste(255, (0, 0, 40, 20))
-    exif = image.getexif()
-    exif[0x0112] = 3  # upside down
-    image.save(tmp_path / "a.jpg", exif=exif)
-    x = picture_files.decode_picture(tmp_path / "a.jpg", 40, 1)[0]
-    assert x[:15].max() < 40 and x[25:].min() > 200
-
-
 def npz(path, **replace):
     rng = np.random.default_rng(0)
     arrays = {
@@ -274,13 +207,3 @@ def test_pets_layout(real):
     held = data.load_table("pets", real, split="group")
     assert not set(held.group[held.split == "train"]) & set(held.group[held.split == "valid"])
     assert 0.1 < (held.split == "valid").mean() < 0.4
-
-
-@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
-def test_pictures_of_many_bits_keep_their_greys(tmp_path, mode):
-    ramp = np.linspace(1000, 5000, 32 * 32).reshape(32, 32)
-    kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
-    Image.fromarray(ramp.astype(kind)).save(tmp_path / "x.tif")
-    found = picture_files.decode_picture(tmp_path / "x.tif", 32, 1)[0].numpy()
-    assert found.min() == 0 and found.max() == 255
-    np.testing.assert_allclose(found, (ramp - 1000) / 4000 * 255, atol=1.5)

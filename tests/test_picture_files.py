@@ -1,0 +1,47 @@
+"""Laws of reading picture files: channels, orientation and depth are obeyed, in memory or not."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.pictures import save_pictures
+from PIL import Image
+
+from xaae import data
+from xaae.sources import picture_files
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
+def test_channels_as_the_files_have_them(tmp_path, mode, channels):
+    folder = save_pictures(tmp_path / "p", mode=mode, n=5)
+    table = data.load_table(str(folder))
+    assert picture_files.picture_channels(list(table.path)) == channels
+    _, found, _ = picture_files.open_pictures(table, 20, channels, quiet=True)
+    assert found[[0, 3]].shape == (2, channels, 20, 20)
+
+
+def test_pictures_too_many_for_memory_are_the_same(pictures_folder, monkeypatch):
+    table = data.load_table(str(pictures_folder))
+    _, kept, _ = picture_files.open_pictures(table, 32, 3, quiet=True)
+    monkeypatch.setattr(picture_files, "IN_MEMORY", 0)
+    _, lazy, _ = picture_files.open_pictures(table, 32, 3, quiet=True)
+    assert lazy.stack is None and torch.equal(lazy[[0, 7]], kept[[0, 7]])
+
+
+def test_exif_orientation_is_obeyed(tmp_path):
+    image = Image.new("L", (40, 40))
+    image.paste(255, (0, 0, 40, 20))
+    exif = image.getexif()
+    exif[0x0112] = 3  # upside down
+    image.save(tmp_path / "a.jpg", exif=exif)
+    x = picture_files.decode_picture(tmp_path / "a.jpg", 40, 1)[0]
+    assert x[:15].max() < 40 and x[25:].min() > 200
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_pictures_of_many_bits_keep_their_greys(tmp_path, mode):
+    ramp = np.linspace(1000, 5000, 32 * 32).reshape(32, 32)
+    kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+    Image.fromarray(ramp.astype(kind)).save(tmp_path / "x.tif")
+    found = picture_files.decode_picture(tmp_path / "x.tif", 32, 1)[0].numpy()
+    assert found.min() == 0 and found.max() == 255
+    np.testing.assert_allclose(found, (ramp - 1000) / 4000 * 255, atol=1.5)

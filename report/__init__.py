@@ -1,74 +1,80 @@
-"""Run folder in, one self-contained `report.html` and `summary.json` out. Reads files only; imports no torch."""
+"""Run folder or audit folder in, self-contained pages out. Reads files only and imports no torch."""
 
-import json
 import os
 import re
 from pathlib import Path
 
-from xaae.report.audit.audit_page import render_audit
-from xaae.report.audit.unknown_page import render_unknown
+from xaae.experiment.run_folder import write_json
+from xaae.report.audit.audit_page import render_audit, render_unknown
 from xaae.report.quiz.quiz_page import render_quiz
 from xaae.report.run.conclusions import paragraphs
 from xaae.report.run.run_page import render_run
 from xaae.report.run.summary import gather_summary
-from xaae.report.shared.folder import RunFolder
+from xaae.report.shared.run_files import RunFiles
 
-__all__ = ["in_words", "summarise", "write_audit_page", "write_quiz", "write_report", "write_unknown_page"]
+__all__ = [
+    "summarise",
+    "summary_in_words",
+    "write_audit_page",
+    "write_quiz_page",
+    "write_report",
+    "write_unknown_page",
+]
 
 
 def summarise(run_folder) -> dict:
     """Every number of the report as a nested dict of plain JSON values (missing or not finite: None).
 
-    Raises ValueError when `run_folder` holds no config.json or a file in it cannot be read.
+    InputError when `run_folder` holds no config.json or a file in it cannot be read.
     """
-    return gather_summary(RunFolder(run_folder))
+    return gather_summary(RunFiles(run_folder))
 
 
 def summary_in_words(summary) -> str:
-    """What a run found, in the sentences that open its page, one a line."""
-    said = paragraphs(summary)
-    return "\n".join([said["lead"], *re.split(r"(?<=\.) (?=[A-Z])", said["body"])]).replace("\u202f", " ").strip()
+    """The sentences that open the page of a run, one a line."""
+    text = paragraphs(summary)
+    return "\n".join([text["lead"], *re.split(r"(?<=\.) (?=[A-Z])", text["body"])]).replace("\u202f", " ").strip()
 
 
 def write_report(run_folder) -> Path:
-    """Write `report.html` and `summary.json` into `run_folder`, each in one step; return the page's path.
+    """Write `report.html` and `summary.json` into `run_folder`, each whole or not at all; return the page's path.
 
-    Raises ValueError when `run_folder` holds no config.json or a file in it cannot be read.
+    InputError when `run_folder` holds no config.json or a file in it cannot be read.
     """
-    run = RunFolder(run_folder)
+    run = RunFiles(run_folder)
     summary = gather_summary(run)
-    _replace(run.path / "summary.json", json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
-    return _replace(run.path / "report.html", render_run(run, summary))
+    page = render_run(run, summary)
+    write_json(run.path / "summary.json", summary)
+    return _write_whole(run.path / "report.html", page)
 
 
 def write_audit_page(folder) -> Path:
-    """Write `report.html` of the audit in `folder`, in one step; return its path.
+    """Write `report.html` of the audit in `folder`, whole or not at all; return its path.
 
-    Raises ValueError when `folder` holds no audit.json or a broken one.
+    InputError when `folder` holds no audit.json or a broken one.
     """
-    folder = Path(folder)
-    return _replace(folder / "report.html", render_audit(folder))
+    return _write_whole(Path(folder) / "report.html", render_audit(folder))
 
 
 def write_quiz_page(folder) -> tuple[Path, Path]:
     """Write `quiz.html` and, apart from it, `quiz-key.json` of the audit in `folder`; return both paths.
 
-    Raises ValueError when `folder` holds no quiz.json or a broken one.
+    InputError when `folder` holds no quiz.json, or it or one of its pictures is broken.
     """
     page, key = render_quiz(folder)
-    folder = Path(folder)
-    return _replace(folder / "quiz.html", page), _replace(folder / "quiz-key.json", key)
+    write_json(Path(folder) / "quiz-key.json", key)
+    return _write_whole(Path(folder) / "quiz.html", page), Path(folder) / "quiz-key.json"
 
 
 def write_unknown_page(folder) -> Path:
-    """Write `unknown.html` of `audit --unknown` into the run `folder`, in one step; return its path.
+    """Write `unknown.html` of `audit --unknown` into the run `folder`, whole or not at all; return its path.
 
-    Raises ValueError when `folder` holds no unknown.json or a broken one.
+    InputError when `folder` holds no unknown.json or a broken one.
     """
-    return _replace(Path(folder) / "unknown.html", render_unknown(folder))
+    return _write_whole(Path(folder) / "unknown.html", render_unknown(folder))
 
 
-def _replace(path: Path, text: str) -> Path:
+def _write_whole(path: Path, text: str) -> Path:
     """Write beside `path`, then rename: a reader sees the old file or the new one, never half of one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

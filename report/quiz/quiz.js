@@ -1,5 +1,6 @@
 "use strict";
-// One question at a time, answers and seconds kept in this browser, scored with a key file that is read here. No network.
+// One question at a time. Answers and seconds are kept in this browser and scored with a key file that is read here.
+// Nothing is sent anywhere.
 (function () {
   const $ = (query, from = document) => from.querySelector(query), $$ = (query) => Array.from(document.querySelectorAll(query));
   const quiz = document.body.dataset.quiz, store = "xaae-quiz-" + quiz;
@@ -17,7 +18,7 @@
   const field = (input) => input.name.split("-")[0];  // "choice" or "confidence"
   const chosen = (number) => Boolean((state.answers[number] || {}).choice);
 
-  // Seconds count for the question in sight, while the page is in sight and the key is unknown.
+  // Seconds count for the question that is shown, while the page is visible and the key has not been opened.
   function clock() {
     const now = performance.now(), asked = state.step > 0 && state.step < last;
     if (asked && !scored && !document.hidden) given(state.step).seconds += (now - since) / 1000;
@@ -41,7 +42,7 @@
     $("#where").innerHTML = state.step < last ? `<b>Question ${state.step}</b> of ${last - 1}` : "<b>End</b>";
     $("#count").textContent = `${number} answered`;
     $("#progress .bar i").style.width = 100 * number / (last - 1) + "%";
-    $("#left").textContent = (open.length ? `Not answered yet: ${open.join(", ")}. These count as not right.` : "You have answered every question.")
+    $("#left").textContent = (open.length ? `Not answered yet: ${open.join(", ")}. They count as not right.` : "You have answered every question.")
       + (lasting ? "" : " This browser does not keep answers: save them before you close the page.");
     $("#start").textContent = state.started ? "Go on" : "Start";
     for (const button of $$("[data-go]")) {
@@ -118,7 +119,7 @@
       element("td", right ? "right" : "not right", {class: right ? "yes" : "no"})];
   }
 
-  // The same counting as score_answers in quiz.py.
+  // The same counting as score_answers in quiz_scores.py.
   function score(key) {
     const chance = key.chance || 1 / 9, all = questions.map((number) => ({...key.about[number], ...(state.answers[number] || {choice: null})}));
     const sum = tally(all), line = (name, rows) => { const t = tally(rows); return [name, share(t.right, t.total), (t.total * chance).toFixed(1), String(t.none), String(t.factor)]; };
@@ -130,7 +131,7 @@
       element("p", `${sum.right} of ${sum.total} right`, {class: "lead"}),
       table(["Kind of explanation", "Right", "By guessing", "Always \u201cnone\u201d", "Always the factor"], [...kinds, line("All", all)], {id: "scores"}),
       element("p", `By guessing: what choosing blindly among the answers would get right on average (chance level ${percent(chance)}). `
-        + "Always \u201cnone\u201d: what someone who always says \u201cnone of these\u201d would get right. Always the factor: what someone would get right who sees which factor a question is about and always names it. A score clearly above all three suggests that the explanations told you something; with so few questions, even that may be luck.", {class: "note"}),
+        + "Always \u201cnone\u201d: what you would get right by always choosing \u201cnone of these\u201d. Always the factor: what you would get right by always naming the factor that a question is about. A score clearly above all three suggests that the explanations told you something. With so few questions it may still be luck.", {class: "note"}),
       element("h3", "How sure you were"),
       table(["You said", "Right"], [...Object.keys(SURE), null].filter((name) => sure.has(name)).map((name) => {
         const t = tally(sure.get(name)); return [SURE[name] || "Not said", share(t.right, t.total)]; })),
@@ -144,7 +145,7 @@
   async function open(picked) {
     let key = null;
     try { key = JSON.parse(await picked.text()); } catch { /* said below */ }
-    if (!key || !complete(key)) return note("This file is no key of a quiz. Choose the quiz-key.json that came with this page.");
+    if (!key || !complete(key)) return note("This file is not the key of a quiz. Choose the quiz-key.json that came with this page.");
     if (key.quiz !== quiz) return note(`This key belongs to another quiz (${key.quiz}); this one is ${quiz}.`);
     note("");
     scored = key;

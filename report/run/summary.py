@@ -1,146 +1,88 @@
-"""Every number the report shows, gathered from the run folder's files under plain names."""
+"""Every number the report shows, gathered from the run folder's files under plain names.
+
+The names are an interface: other programs read summary.json.
+"""
 
 import numpy as np
 
-from xaae.report.run.conclusions import reading
-from xaae.report.shared.folder import RunFolder, clean
+from xaae.experiment.run_folder import plain_values
+from xaae.experiment.vocabulary import MODELS
+from xaae.report.run.walk_reading import reading
+from xaae.report.shared.run_files import RunFiles
 
-SETTINGS = (
-    "dataset",
-    "dataset_note",
-    "arm",
-    "factor",
-    "factor_about",
-    "seed",
-    "preset",
-    "device",
-    "precision",
-    "classes",
-    "ranges",
-)
-AAE = (
-    "valid_accuracy",
-    "valid_precision",
-    "valid_recall",
-    "recon_mse",
-    "parameters",
-    "epochs",
-    "seconds",
-    "images_per_second",
-)
-BASELINE = ("valid_accuracy", "valid_precision", "valid_recall", "parameters", "pretrained", "note", "seconds")
-WALK = (
-    "direction",
-    "meter",
-    "unit",
-    "change",
-    "change_ci",
-    "change_words",
-    "spearman",
-    "random_change",
-    "p_value",
-    "match",
-    "starts",
-    "frames",
-    "random_directions",
-    "probability_first",
-    "probability_last",
-    "accepted",
-    "flips",
-    "rotation_span_deg",
-    "rotation_span_deg_ci",
-    "rotation_spearman",
-    "random_span_deg",
-    "by_direction",
-)
-PLANTED = ("meter", "unit", "shift", "limits")
-IMPACT = ("spearman", "within_class_spearman", "slope")
-HEALTH = (
-    "items",
-    "dimensions",
-    "sliced_wasserstein",
-    "sliced_wasserstein_expected",
-    "effective_rank",
-    "participation_ratio",
-    "eigenvalues",
-    "henze_zirkler_p",
-    "normality_rejected_share",
-    "dead_share",
-    "probe_r2",
-    "probe_balanced_accuracy",
-    "dci",
-)
-COUNTERFACTUAL = (
-    "items",
-    "flipped",
-    "flipped_when_seen",
-    "accepted",
-    "acceptance_floor_percentile",
-    "distance",
-    "nearest_other",
-    "shorter",
-    "sentence",
-)
-NAVIGATE = ("naming", "thresholds", "directions")  # tables by name
+SETTINGS = "dataset dataset_note arm factor factor_about seed preset device precision classes ranges".split()
+AAE = "valid_accuracy valid_precision valid_recall recon_mse parameters epochs seconds images_per_second".split()
+BASELINE = "valid_accuracy valid_precision valid_recall parameters pretrained note seconds".split()
+WALK = """direction meter unit change change_ci change_words spearman random_change p_value match starts frames
+    random_directions probability_first probability_last accepted flips rotation_span_deg rotation_span_deg_ci
+    rotation_spearman random_span_deg by_direction""".split()
+PLANTED = "meter unit shift limits".split()
+IMPACT = "spearman within_class_spearman slope".split()
+HEALTH = """items dimensions sliced_wasserstein sliced_wasserstein_expected effective_rank participation_ratio
+    eigenvalues henze_zirkler_p normality_rejected_share dead_share probe_r2 probe_balanced_accuracy dci""".split()
+COUNTERFACTUAL = """items flipped flipped_when_seen already accepted acceptance_floor_percentile distance nearest_other
+    shorter sentence""".split()
+TABLES = "naming thresholds directions".split()  # of navigate.json
 
 
-def gather_summary(run: RunFolder) -> dict:
+def gather_summary(run: RunFiles) -> dict:
     """The summary of a run: nested, JSON-ready, with None for what no file holds."""
-    train, navigate, explain = (run.json(f"{part}.json") for part in ("train", "navigate", "explain"))
-    planted, meter = _keys(navigate.get("planted"), PLANTED), _keys(navigate.get("meter"), ("reconstruction_error",))
-    found = {
+    train, navigate, explain = (run.json(f"{command}.json") for command in ("train", "navigate", "explain"))
+    planted = _with_keys(navigate.get("planted"), PLANTED)
+    meter = _with_keys(navigate.get("meter"), ["reconstruction_error"])
+    summary = {
         **navigate,
         "run": run.path.resolve().name,
         **{key: run.config.get(key) for key in SETTINGS},
         "boundary": _boundary(run.ranges),
         "items": train.get("items") or {},
         "seconds": _seconds(train, navigate, explain),
-        "aae": _keys(train.get("aae"), AAE),
-        "baseline": _keys(train.get("baseline"), BASELINE),
+        "aae": _with_keys(train.get("aae"), AAE),
+        "baseline": _with_keys(train.get("baseline"), BASELINE),
         "walk": _walk(run, navigate.get("walk") or {}, planted, meter),
         "planted": planted,
         "meter": meter,
-        **{key: navigate.get(key) or {} for key in NAVIGATE},
+        **{key: navigate.get(key) or {} for key in TABLES},
         "dimensions": navigate.get("dimensions") or [],
-        "impact": _keys(navigate.get("impact"), (*IMPACT, *(f"baseline_{key}" for key in IMPACT))),
-        "counterfactual": _keys(navigate.get("counterfactual"), COUNTERFACTUAL),
-        "health": _keys(navigate.get("health"), HEALTH),
+        "impact": _with_keys(navigate.get("impact"), [*IMPACT, *(f"baseline_{key}" for key in IMPACT)]),
+        "counterfactual": _with_keys(navigate.get("counterfactual"), COUNTERFACTUAL),
+        "health": _with_keys(navigate.get("health"), HEALTH),
         "correlations": _rows(run, "correlations.csv"),
         "response": explain.get("response") or {},
-        "spurious_score": _keys(explain.get("spurious_score"), ("aae", "baseline")),
-        "gradcam": _keys(explain.get("gradcam"), ("unrotated_ncc",)),
+        "spurious_score": _with_keys(explain.get("spurious_score"), MODELS),
+        "gradcam": _with_keys(explain.get("gradcam"), ["unrotated_ncc"]),
         "versions": run.config.get("versions") or {},
     }
-    return clean(found | _in_degrees(found))
+    return plain_values(summary | _in_degrees(summary))
 
 
-def _keys(found: dict | None, names: tuple[str, ...]) -> dict:
-    """`found` with every one of `names` present, None where it is missing; further keys are kept."""
-    return {**dict.fromkeys(names), **(found or {})}
+def _with_keys(values: dict | None, names) -> dict:
+    """`values` with every one of `names`, None where it is missing; further keys are kept."""
+    return {**dict.fromkeys(names), **(values or {})}
 
 
-def _rows(run: RunFolder, name: str) -> list[dict]:
+def _rows(run: RunFiles, name: str) -> list[dict]:
     """The rows of a table as dicts; [] if there is none."""
     table = run.table(name)
     return [] if table is None else table.to_dict("records")
 
 
-def _in_degrees(found: dict) -> dict:
+def _in_degrees(summary: dict) -> dict:
     """The keys whose names carry degrees, filled where the planted factor has that unit, None elsewhere."""
-    own = (found["factor_about"] or {}).get("unit", "degrees") == "degrees"
-    impact, meter = found["impact"], found["meter"]
-    slopes = {f"{before}slope_deg": impact[f"{before}slope"] if own else None for before in ("", "baseline_")}
-    error = {"reconstruction_error_deg": meter["reconstruction_error"] if own else None}
+    degrees = (summary["factor_about"] or {}).get("unit", "degrees") == "degrees"
+    impact, meter = summary["impact"], summary["meter"]
+    slopes = {f"{before}slope_deg": impact[f"{before}slope"] if degrees else None for before in ("", "baseline_")}
+    error = {"reconstruction_error_deg": meter["reconstruction_error"] if degrees else None}
     return {
-        "boundary_deg": found["boundary"] if own else None,
+        "boundary_deg": summary["boundary"] if degrees else None,
         "impact": impact | slopes,
         "meter": meter | error,
     }
 
 
-def _walk(run: RunFolder, walk: dict, planted: dict, meter: dict) -> dict:
-    """The walk's scores, the null counted again from the file of random directions, and how to read them."""
-    walk, changes = _keys(walk, WALK), random_changes(run)
+def _walk(run: RunFiles, walk: dict, planted: dict, meter: dict) -> dict:
+    """The walk's scores, the random directions counted again from their file, and the reading."""
+    walk, changes = _with_keys(walk, WALK), run.random_changes()
     scores = {
         name: {**score, "random_at_least_as_far": _at_least(changes, score.get("change"))}
         for name, score in (walk["by_direction"] or {}).items()
@@ -149,20 +91,13 @@ def _walk(run: RunFolder, walk: dict, planted: dict, meter: dict) -> dict:
     return walk | counted | {"by_direction": scores, "reading": reading(walk, planted, meter)}
 
 
-def random_changes(run: RunFolder) -> np.ndarray:
-    """How far each random direction changes the planted factor's meter: (R,) >= 0, without those not measured."""
-    name = f"change.{run.meter_name}"
-    random = run.arrays("walks/random.npz", name)
-    return np.empty(0) if random is None else np.abs(random[name][np.isfinite(random[name])])
-
-
 def _at_least(changes: np.ndarray, change: float | None) -> int | None:
     """How many of the random directions' `changes` are as large as `change`."""
     return None if change is None or not len(changes) else int((changes >= abs(change)).sum())
 
 
 def _boundary(ranges: dict) -> float | None:
-    """The value at which two classes' planted ranges meet; None if they overlap or are far apart."""
+    """The value at which the planted ranges of two classes meet; None if they do not just meet, or are not two."""
     (low, high), *rest = sorted(ranges.values()) or [(0, 0)]
     return high if len(rest) == 1 and low < high == rest[0][0] < rest[0][1] else None
 
@@ -178,8 +113,8 @@ def _spent(part) -> float | None:
 
 
 def _seconds(train: dict, navigate: dict, explain: dict) -> dict:
-    """Seconds per command and their sum."""
-    training = train.get("seconds") or {name: (train.get(name) or {}).get("seconds") for name in ("aae", "baseline")}
+    """Seconds of each command and their sum."""
+    training = train.get("seconds") or {name: (train.get(name) or {}).get("seconds") for name in MODELS}
     parts = {
         "train": _spent(training),
         "navigate": _spent(navigate.get("seconds")),

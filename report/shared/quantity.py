@@ -1,4 +1,4 @@
-"""A measured or planted quantity: how its values, changes and axes are told. Rotation is one case of the formula."""
+"""A planted or measured quantity: its noun, its unit, and how its values and axes are written."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ ROUND = (15, 45, 90, 180)  # steps of an axis in degrees
 
 @dataclass(frozen=True)
 class Quantity:
-    """noun: "angle"; change: "turn", "change of luminance"; unit: "degrees"; sign: what follows a short value."""
+    """noun: "angle". change: "turn", "change of luminance". unit: "degrees". sign: what follows a short value."""
 
     noun: str
     change: str
@@ -42,7 +42,7 @@ class Quantity:
         """The unit as an axis names it: "degrees", "share of full scale"."""
         return f"share {self.unit}" if self.unit.startswith("of ") else self.unit
 
-    def said(self, value) -> str:
+    def long(self, value) -> str:
         """A value in a sentence: "88 degrees", "0.18 of full scale"."""
         text = fixed(value, self.digits)
         if text == MISSING:
@@ -51,11 +51,11 @@ class Quantity:
 
     def between(self, low, high) -> str:
         """A range in a sentence: "0 to 90 degrees"."""
-        return f"{fixed(low, self.digits)} to {self.said(high)}"
+        return f"{fixed(low, self.digits)} to {self.long(high)}"
 
-    def short(self, value, more: int = 0) -> str:
-        """A value on its own, with `more` decimals than usual: "88°", "0.18"."""
-        text = fixed(value, self.digits + more)
+    def short(self, value, extra_digits: int = 0) -> str:
+        """A value on its own: "88°", "0.18"; `extra_digits` more decimals than usual."""
+        text = fixed(value, self.digits + extra_digits)
         return text if text == MISSING else text + self.sign
 
     def signed(self, value) -> str:
@@ -63,7 +63,7 @@ class Quantity:
         return ("+" if value is not None and round(value, self.digits) > 0 else "") + self.short(value)
 
     def ticks(self, ends: tuple[float, float]) -> list[float] | None:
-        """Multiples of 15, 45, 90 or 180 degrees from `ends[0]` to `ends[1]`; None: any round numbers will do."""
+        """Multiples of 15, 45, 90 or 180 degrees from `ends[0]` to `ends[1]`; None where any round numbers will do."""
         for step in ROUND if self.unit == "degrees" else ():
             ticks = np.arange(np.ceil(ends[0] / step), np.floor(ends[1] / step) + 1) * float(step)
             if 3 <= len(ticks) <= 7:
@@ -72,14 +72,14 @@ class Quantity:
 
 
 def planted_quantity(about: dict | None) -> Quantity:
-    """What is planted, from config "factor_about"; rotation where there is none."""
+    """The planted quantity, from the entry "factor_about" of config.json; the angle where there is none."""
     about = {**ROTATION, **(about or {})}
     noun = about["noun"]
     return Quantity(noun, f"change of the {noun}", about["unit"], about["sign"] or "", int(about["digits"] or 0))
 
 
 def meter_quantity(name: str | None, unit: str | None = None) -> Quantity:
-    """What the meter `name` reads in `unit` (its usual one if None)."""
+    """The quantity that the meter `name` reads in `unit` (the meter's usual one if None)."""
     name = name or "rotation"
     unit = unit or METER_UNITS.get(name, "of full scale")
     noun = METER_NOUNS.get(name, name.replace("_", " "))

@@ -1,35 +1,91 @@
-"""Arrays to pictures to data URIs: one sprite sheet per set of pictures keeps the page small."""
+"""Pictures on a page: which of many are shown, and how they become data URIs.
+
+All pictures of one table are one large picture, a sprite; the style sheet moves it so that each cell shows its tile.
+That keeps the page small.
+"""
 
 import base64
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-LARGEST = 96  # pixels per tile; larger pictures are scaled down
-HEAT = np.array(
-    [(0, 64, 10, 90), (90, 180, 35, 90), (170, 240, 110, 30), (255, 252, 230, 120)], float
-)  # level, r, g, b
-SIGNED = ((33, 255, 178), (102, 255, 24), (172, 255, 43))  # red, green, blue at a fall, no change, a rise
+from xaae.experiment.errors import InputError
+
+LARGEST = 96  # pixels a side of a tile; larger pictures are scaled down
+HEAT_LARGEST, HEAT_QUALITY = 64, 80  # of a map of heat: it is smooth
+HEAT = ((0, 64, 10, 90), (90, 180, 35, 90), (170, 240, 110, 30), (255, 252, 230, 120))  # level, red, green, blue
+HEAT_OPACITY = 0.82  # of the strongest heat
+CHANGE = ((33, 255, 178), (102, 255, 24), (172, 255, 43))  # red, green, blue at a fall, no change, a rise
+CHANGE_PERCENTILE = 99.5  # of the sizes of all changes: the end of the colour scale
 
 
-def rounded(values, digits: int):
-    """Nested lists of rounded floats, None for what is not finite."""
-    if np.ndim(values):
-        return [rounded(value, digits) for value in values]
-    return round(float(values), digits) if np.isfinite(values) else None
+def evenly(number: int, most: int) -> list[int]:
+    """At most `most` of the indices below `number`, evenly spread, first and last included."""
+    return sorted({round(i) for i in np.linspace(0, number - 1, min(number, most))})
+
+
+def balanced(target: np.ndarray, most: int) -> list[int]:
+    """At most `most` rows, taken from the classes `target` (N,) in turn, then ordered by class."""
+    turns = [(np.flatnonzero(target == target[row]).searchsorted(row), row) for row in range(len(target))]
+    return sorted((row for _, row in sorted(turns)[:most]), key=lambda row: (target[row], row))
+
+
+# ---- items to pictures, by kind ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Painter:
+    """How items of one kind become pictures. Each function keeps the leading dimensions and returns uint8.
+
+    items: items as a run stores them -> (..., H, W, 3).
+    heat: level 0 to 1 at each place (..., *places) -> (..., H, W, 4), see-through where it is low.
+    change: level -1 to 1 at each place (..., *places) -> (..., H, W, 3): blue, white, red.
+    """
+
+    items: Callable
+    heat: Callable
+    change: Callable
 
 
 def as_colour(pictures: np.ndarray) -> np.ndarray:
-    """(..., H, W, C) uint8 with C = 1 or 3 -> (..., H, W, 3)."""
+    """Pictures (..., H, W, 1, 3 or more) uint8 -> (..., H, W, 3)."""
     return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures[..., :3]
 
 
-def _sheet(pictures: np.ndarray) -> np.ndarray:
-    """(R, C, H, W, channels) -> one array (R * H, C * W, channels)."""
-    rows, columns, height, width, channels = pictures.shape
-    return pictures.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+def _picture_heat(level: np.ndarray) -> np.ndarray:
+    """(..., H, W) from 0 to 1 -> (..., H, W, 4)."""
+    levels, *channels = zip(*HEAT, strict=True)
+    colours = [np.interp(255 * level, levels, channel) for channel in channels]
+    return np.stack([*colours, 255 * level * HEAT_OPACITY], axis=-1).round().astype(np.uint8)
+
+
+def _picture_change(level: np.ndarray) -> np.ndarray:
+    """(..., H, W) from -1 to 1 -> (..., H, W, 3)."""
+    return np.stack([np.interp(level, (-1, 0, 1), ends) for ends in CHANGE], axis=-1).round().astype(np.uint8)
+
+
+PAINTERS = {"picture": Painter(as_colour, _picture_heat, _picture_change)}  # by the kind's name
+
+
+def heat_levels(heat: np.ndarray) -> np.ndarray:
+    """Heat (R, C, *places) -> levels 0 to 1 of the same shape; each row is scaled by its own largest value."""
+    heat = np.nan_to_num(heat.astype(float), posinf=0, neginf=0).clip(0)
+    top = heat.max(axis=tuple(range(1, heat.ndim)), keepdims=True)
+    return heat / np.where(top > 0, top, 1)
+
+
+def change_levels(difference: np.ndarray) -> np.ndarray:
+    """Signed change (R, *places) -> levels -1 to 1 of the same shape, on one scale for all rows."""
+    difference = np.nan_to_num(np.asarray(difference, float), posinf=0, neginf=0)
+    top = np.percentile(np.abs(difference), CHANGE_PERCENTILE) if difference.size else 0.0
+    return np.clip(difference / (top or 1), -1, 1)
+
+
+# ---- pictures to data URIs --------------------------------------------------------------------------------------
 
 
 def shrink(pictures: np.ndarray, largest: int = LARGEST) -> np.ndarray:
@@ -44,62 +100,32 @@ def shrink(pictures: np.ndarray, largest: int = LARGEST) -> np.ndarray:
     return np.stack(small).reshape(*lead, size[1], size[0], channels)
 
 
-def uri(picture: np.ndarray, quality: int = 84) -> str:
+def webp_uri(picture: np.ndarray, quality: int = 84) -> str:
     """(H, W, 3 or 4) uint8 -> WebP data URI."""
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def sprite(pictures: np.ndarray, largest: int = LARGEST) -> dict:
-    """(R, C, H, W, 1 or 3) uint8 -> {"uri", "rows", "columns", "ratio"}: one picture holding all of them."""
-    small = shrink(as_colour(pictures), largest)
-    return {
-        "uri": uri(_sheet(small)),
-        "rows": small.shape[0],
-        "columns": small.shape[1],
-        "ratio": round(small.shape[3] / small.shape[2], 4),
-    }
+def make_sprite(pictures: np.ndarray, largest: int = LARGEST, quality: int = 84) -> dict:
+    """Pictures (R, C, H, W, 3 or 4) uint8 as one: {"uri", "rows", "columns", "ratio": width by height of a tile}."""
+    small = shrink(pictures, largest)
+    rows, columns, height, width, channels = small.shape
+    sheet = small.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+    return {"uri": webp_uri(sheet, quality), "rows": rows, "columns": columns, "ratio": round(width / height, 4)}
 
 
-def heat_sprite(heat: np.ndarray) -> dict:
-    """(R, C, H, W) heat >= 0 -> sprite of see-through colour. Each row is scaled by its own largest value."""
-    heat = np.nan_to_num(heat.astype(float), posinf=0, neginf=0).clip(0)
-    top = heat.max(axis=(1, 2, 3), keepdims=True)
-    level = 255 * heat / np.where(top > 0, top, 1)
-    paint = [np.interp(level, HEAT[:, 0], channel) for channel in HEAT[:, 1:].T]
-    layers = np.stack([*paint, level * 0.82], axis=-1).round().astype(np.uint8)
-    small = shrink(layers, 64)
-    return {"uri": uri(_sheet(small), 80), "rows": small.shape[0], "columns": small.shape[1], "ratio": None}
+def tile_place(column: int, columns: int, row: int = 0, rows: int = 1) -> dict:
+    """The place of one tile of a sprite, {"x", "y"} in per cent of the style sheet's background-position."""
+    return {name: round(100 * i / max(1, n - 1), 4) for name, i, n in (("x", column, columns), ("y", row, rows))}
 
 
-def signed_picture(difference: np.ndarray) -> np.ndarray:
-    """(R, H, W) signed change -> (R, H, W, 3) uint8: red where it rises, white where it stays, blue where it falls.
-
-    One scale for all, up to the largest change but for the half per cent beyond.
-    """
-    difference = np.nan_to_num(np.asarray(difference, float), posinf=0, neginf=0)
-    top = np.percentile(np.abs(difference), 99.5) if difference.size else 0.0
-    level = np.clip(difference / (top or 1), -1, 1)
-    return np.stack([np.interp(level, (-1, 0, 1), ends) for ends in SIGNED], axis=-1).round().astype(np.uint8)
-
-
-def picture_file(path: Path, widest: int = 1400) -> dict:
-    """A picture file -> {"uri", "width", "height"}, scaled down to at most `widest` pixels. Unreadable: ValueError."""
+def embed_picture(path: Path, widest: int = 1400) -> dict:
+    """A picture file -> {"uri", "width", "height"}, at most `widest` pixels a side. InputError if it is unreadable."""
     try:
         with Image.open(path) as opened:
             image = opened.convert("RGB")
     except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error}). Run the command that makes it again.") from error
+        raise InputError(f"{path} cannot be read ({error}): run the command that made it again.") from error
     image.thumbnail((widest, widest), Image.Resampling.LANCZOS)
-    return {"uri": uri(np.asarray(image)), "width": image.width, "height": image.height}
-
-
-def _place(index: int, number: int) -> float:
-    """Where tile `index` of `number` begins along a sprite, in the per cent of CSS background-position."""
-    return round(100 * index / max(1, number - 1), 4)
-
-
-def spot(column: int, columns: int, row: int = 0, rows: int = 1) -> dict:
-    """The place of one tile of a sprite, both ways."""
-    return {"x": _place(column, columns), "y": _place(row, rows)}
+    return {"uri": webp_uri(np.asarray(image)), "width": image.width, "height": image.height}

@@ -1,8 +1,10 @@
-"""Numbers and names in words: the filters of the template."""
+"""Numbers and names in words: the filters of the templates."""
 
 import math
 
-DIRECTIONS = {
+import numpy as np
+
+DIRECTION_NAMES = {  # short, as on a tab; the run itself holds the full titles
     "lda": "LDA",
     "head": "classifier head",
     "means": "class means",
@@ -10,16 +12,8 @@ DIRECTIONS = {
     "dim": "dimension",
     "gradient": "own gradient",
 }
-NOTES = {
-    "lda": "Fisher's linear discriminant, with shrinkage, of the training codes: it separates the classes best.",
-    "logistic": "The weights of a logistic regression of the class on the training codes.",
-    "head": "The difference between the weights of the classifier head: the direction the classifier itself reads.",
-    "means": "From one class's mean code to the other's.",
-    "gradient": "Each start has its own direction, found anew after each step.",
-    "pca": "A principal component of the training codes: it knows nothing of the classes.",
-    "dim": "A single dimension of the latent space.",
-}
 MISSING = "\u2013"
+ANSWERS = {None: "none", True: "yes", False: "no"}
 
 
 def fixed(value, digits: int = 2) -> str:
@@ -29,6 +23,19 @@ def fixed(value, digits: int = 2) -> str:
     text = f"{value:.{digits}f}"
     text = text.lstrip("-") if not float(text) else text  # no "-0"
     return text.replace("-", "\u2212")
+
+
+def rounded(values, digits: int):
+    """Nested lists of rounded floats, None for what is not finite."""
+    if np.ndim(values):
+        return [rounded(value, digits) for value in values]
+    return round(float(values), digits) if np.isfinite(values) else None
+
+
+def percent(share, digits: int = 0) -> str:
+    """A share from 0 to 1 as per cent: "98 %"; a dash if there is none."""
+    text = fixed(share if share is None else 100 * share, digits)
+    return text if text == MISSING else f"{text}\u202f%"
 
 
 def count(value) -> str:
@@ -46,53 +53,44 @@ def duration(seconds) -> str:
 
 
 def direction_name(name) -> str:
-    """How the page calls a direction: "lda" -> "LDA", "dim_7" -> "dimension 7", "lda.cat" -> "LDA, cat"."""
+    """The short name of a direction: "lda" -> "LDA", "dim_7" -> "dimension 7", "lda.cat" -> "LDA, cat"."""
     name, _, label = str(name).partition(".")
     kind, number = numbered(name)
-    return ", ".join(filter(None, [f"{DIRECTIONS.get(kind, kind)} {number}".strip(), label]))
-
-
-def direction_note(name) -> str:
-    """One sentence on what a direction is; "" for an unknown one."""
-    return NOTES.get(numbered(str(name).partition(".")[0])[0], "")
+    return ", ".join(filter(None, [f"{DIRECTION_NAMES.get(kind, kind)} {number}".strip(), label]))
 
 
 def numbered(name: str) -> tuple[str, str]:
-    """ "pca_1" -> ("pca", "1"); a name without a number keeps itself."""
+    """A name and its number: "pca_1" -> ("pca", "1"), "lda" -> ("lda", "")."""
     kind, _, number = name.rpartition("_")
     return (kind, number) if kind and number.isdigit() else (name, "")
 
 
 def column_name(name, noun: str) -> str:
-    """A column of items.csv as the page prints it; `noun` is what is planted."""
+    """A column of items.csv as the page prints it; `noun` is the planted quantity."""
     return f"planted {noun}" if name == "value" else str(name).replace("_", " ")
 
 
 def capital(text: str) -> str:
-    """A text with a capital letter first; names further on keep theirs."""
+    """The text with its first letter as a capital."""
     return text[:1].upper() + text[1:]
 
 
 def as_sentence(text) -> str:
-    """A text with a capital letter first and a full stop last; "" stays ""."""
+    """The text with a capital letter first and a full stop last; "" stays ""."""
     text = str(text or "").strip().rstrip(".")
     return f"{capital(text)}." if text else ""
 
 
-def and_list(parts, last: str = "and") -> str:
+def and_list(parts) -> str:
     """ "a", "a and b", "a, b and c"."""
     *front, end = list(parts) or [""]
-    return f"{', '.join(front)} {last} {end}" if front else end
+    return f"{', '.join(front)} and {end}" if front else end
 
 
-def setting(value) -> str:
+def setting_text(value) -> str:
     """A setting's value on one line."""
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {setting(item)}" for key, item in value.items())
+        return ", ".join(f"{key}: {setting_text(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(setting, value))
-    return (
-        {None: "none", True: "yes", False: "no"}.get(value, str(value))
-        if isinstance(value, (bool, type(None)))
-        else str(value)
-    )
+        return ", ".join(map(setting_text, value))
+    return ANSWERS[value] if value is None or isinstance(value, bool) else str(value)

@@ -1,0 +1,69 @@
+"""The charts of a walk: readings along it, random directions beside it, a sparkline for each meter."""
+
+import numpy as np
+from markupsafe import Markup
+
+from xaae.report.shared.charts import Axes, axis_limits, svg_element
+from xaae.report.shared.quantity import Quantity
+
+QUARTILES = (25, 50, 75)
+
+
+def since_first(readings) -> np.ndarray:
+    """Readings (S, T) -> how far each frame is from the first known reading of its row, NaN where unknown."""
+    readings = np.asarray(readings, float)
+    known = np.isfinite(readings)
+    first = np.take_along_axis(readings, known.argmax(1)[:, None], 1)
+    return np.where(known, readings - first, np.nan)
+
+
+def quartiles(values: np.ndarray) -> np.ndarray:
+    """Lower quartile, median and upper quartile of the finite values in each column of (S, T): (3, T)."""
+    columns = [column[np.isfinite(column)] for column in np.asarray(values, float).T]
+    return np.array([np.percentile(c, QUARTILES) if len(c) else [np.nan] * 3 for c in columns]).T
+
+
+def median(values: np.ndarray) -> np.ndarray:
+    """Median of the finite values in each column of (S, T): (T,); NaN where there are none."""
+    return quartiles(values)[1]
+
+
+def walk_chart(alpha, change, shown: list[int], measured: Quantity, clear: float | None, most: int = 60):
+    """Change of the reading (S, T) against alpha (T,): all starts thin, their median thick.
+
+    shown: rows whose line can be highlighted. clear: a change that the axis has to hold. Returns the chart, and for
+    each frame the place [x, y] of the cursor.
+    """
+    middle = median(change)
+    clear_end = np.sign(np.nansum(middle)) * (clear or 0)
+    axes = Axes(axis_limits(alpha, pad=0.02), axis_limits(change, include=(0, clear_end)), width=380, height=250)
+    rows = list(dict.fromkeys([*shown, *range(min(len(change), most))]))
+    thin = [axes.line(alpha, change[row], "thin", data_row=row if row in shown else None) for row in rows]
+    path = [[round(float(x), 1), round(float(y), 1)] for x, y in zip(axes.px(alpha), axes.py(middle), strict=True)]
+    bar = svg_element("line", x1=0, x2=0, y1=axes.top - 6, y2=axes.height - axes.bottom)
+    cursor = svg_element("g", bar, class_="cursor")
+    knob = svg_element("circle", class_="knob", r=4.5, cx=0, cy=0)
+    alt = f"Measured {measured.change} against the step along the direction: {len(change)} starts and their median"
+    frame = axes.frame("alpha (standard deviations of the codes)", y_ticks=measured.ticks(axes.y))
+    return axes.svg(frame, *thin, cursor, axes.line(alpha, middle, "accent thick"), knob, alt=alt), path
+
+
+def null_chart(changes: np.ndarray, change: float | None, measured: Quantity, clear: float | None) -> Markup:
+    """Histogram of how far random directions (R,) change the reading, with this walk's change marked."""
+    own = [] if change is None else [abs(change)]
+    top = max([clear or 0.0, *changes, *own]) * 1.08 or 1.0
+    counts, edges = np.histogram(changes, bins=28, range=(0, top))
+    axes = Axes((0, top), (0, max(1, counts.max()) * 1.12), width=380, height=170, top=20)
+    here = [axes.mark(size, f"this walk: {measured.short(size)}") for size in own]
+    alt = f"Histogram of the {measured.change} along {len(changes)} random directions, with this walk marked"
+    frame = axes.frame(f"median {measured.change} ({measured.scale})", measured.ticks((0, top)))
+    return axes.svg(frame, axes.bars(edges, counts, "count"), *here, alt=alt)
+
+
+def sparkline(alpha, change, alt: str) -> Markup:
+    """The median change (of S, T) along alpha (T,) with the band between its quartiles, without axes."""
+    low, middle, high = quartiles(change)
+    x, y = axis_limits(alpha, pad=0), axis_limits(low, high, include=(0,), pad=0.08)
+    axes = Axes(x, y, 96, 26, left=2, right=2, top=2, bottom=2)
+    zero = axes.line(axes.x, (0, 0), "reference")
+    return axes.svg(zero, axes.band(alpha, low, high, "spread"), axes.line(alpha, middle, ""), alt=alt, class_="spark")

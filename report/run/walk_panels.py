@@ -1,0 +1,155 @@
+"""The panels of the walks: for each direction its frames, its charts, its naming table and its map of change."""
+
+import numpy as np
+
+from xaae.experiment.run_folder import plain_values
+from xaae.report.run import walk_charts
+from xaae.report.shared.quantity import meter_quantity
+from xaae.report.shared.run_files import RunFiles
+from xaae.report.shared.sprites import (
+    HEAT_LARGEST,
+    HEAT_QUALITY,
+    LARGEST,
+    evenly,
+    heat_levels,
+    make_sprite,
+    shrink,
+    tile_place,
+    webp_uri,
+)
+from xaae.report.shared.words import as_sentence, direction_name, rounded
+
+STARTS, OTHER_STARTS, STRIP_STARTS, STRIP_FRAMES = 8, 4, 3, 7  # of the first direction, of each other one, of stills
+OTHER_LARGEST = 72  # pixels of the tiles of other directions: there may be ten
+
+
+def walk_panels(run: RunFiles, summary: dict) -> list[dict]:
+    """One panel for each direction that was walked, the main one first."""
+    names = run.walk_names(summary["walk"]["direction"] or "lda")
+    complete = [(name, walk) for name in names if (walk := run.walk(name)) is not None]
+    return [_panel(run, summary, number, name, walk) for number, (name, walk) in enumerate(complete)]
+
+
+def _panel(run: RunFiles, summary: dict, number: int, name: str, walk: dict) -> dict:
+    """Everything one direction shows: its sprites, charts, tables, scores and the numbers that the slider needs."""
+    main = name == summary["walk"]["direction"]
+    scores = summary["walk"]["by_direction"].get(name) or (summary["walk"] if main else {})
+    rows = evenly(len(walk["frames"]), OTHER_STARTS if number else STARTS)
+    frames = run.painter.items(walk["frames"][rows])
+    sprites = {f"walk-{number}": make_sprite(frames, OTHER_LARGEST if number else LARGEST)}
+    heat = _change_map(run, walk, rows)
+    return {
+        "number": number,
+        "main": main,
+        **_direction(summary, name),
+        "scores": scores,
+        "rows": rows,
+        "frames": len(walk["alpha"]),
+        "cells": [_start_name(run, walk, row) for row in rows],
+        "strip": _stills(run, walk, rows),
+        "naming": _naming(summary, name, walk),
+        "sprites": sprites | ({} if heat is None else {f"walk-heat-{number}": heat}),
+        "heat": heat is not None,
+        **_charts(run, summary, walk, rows, scores.get("change")),
+    }
+
+
+def _direction(summary: dict, name: str) -> dict:
+    """What a direction is called, what it is, and its own numbers."""
+    about = summary["directions"].get(name) or {}
+    return {
+        "name": direction_name(name),
+        "title": about.get("title") or direction_name(name),
+        "note": as_sentence(about.get("note")),
+        "contrast": about.get("contrast") or "",
+        "about": about,
+    }
+
+
+def _charts(run: RunFiles, summary: dict, walk: dict, rows: list[int], own: float | None) -> dict:
+    """The two charts of the planted factor's reading, and the numbers behind the slider."""
+    measured, changes = run.measured, run.random_changes()
+    clear = (summary["planted"]["limits"] or {}).get("clear")
+    change = walk_charts.since_first(_planted_reading(run, walk))
+    chart, cursor = walk_charts.walk_chart(walk["alpha"], change, rows, measured, clear)
+    return {
+        "chart": chart,
+        "null": walk_charts.null_chart(changes, own, measured, clear) if len(changes) else None,
+        "null_count": len(changes),
+        "data": {
+            "alpha": rounded(walk["alpha"], 2),
+            "reading": rounded(change[rows], measured.digits + 1),
+            "cursor": plain_values(cursor),
+            "median": rounded(walk_charts.median(change), measured.digits + 1),
+            "probability": rounded(walk["probability"][rows, :, -1], 3),
+        },
+    }
+
+
+def _planted_reading(run: RunFiles, walk: dict) -> np.ndarray:
+    """What the planted factor's meter reads on every frame, (S, T); NaN where the walk holds no such reading."""
+    return walk.get(f"meter.{run.meter_name}", np.full(walk["frames"].shape[:2], np.nan))
+
+
+def _start_name(run: RunFiles, walk: dict, row: int) -> str:
+    """What a start is called: its class and its planted value."""
+    item = int(walk["start"][row]) if "start" in walk else -1
+    return run.item_name(item) or f"start {row + 1}"
+
+
+def _stills(run: RunFiles, walk: dict, rows: list[int]) -> dict:
+    """A few starts as stills: the input, frames from one end to the other, the middle one under the map of change."""
+    shown, steps = [rows[i] for i in evenly(len(rows), STRIP_STARTS)], evenly(len(walk["alpha"]), STRIP_FRAMES)
+    change = walk_charts.since_first(_planted_reading(run, walk))
+    return {
+        "alpha": rounded(walk["alpha"][steps], 1),
+        "rows": [_still_row(run, walk, row, (rows.index(row), len(rows)), steps, change[row]) for row in shown],
+    }
+
+
+def _still_row(run: RunFiles, walk: dict, row: int, place: tuple[int, int], steps: list[int], change) -> dict:
+    """One start as stills; `place` is its row in the sprites and how many rows they have."""
+    frames, inputs = len(walk["alpha"]), walk.get("start_image")
+    return {
+        "name": _start_name(run, walk, row),
+        "input": None if inputs is None else webp_uri(shrink(run.painter.items(inputs[row]))),
+        "tiles": [{**tile_place(t, frames, *place), "change": plain_values(change[t])} for t in steps],
+        "middle": tile_place(frames // 2, frames, *place),
+        "heat": tile_place(0, 1, *place),
+    }
+
+
+def _change_map(run: RunFiles, walk: dict, rows: list[int]) -> dict | None:
+    """How much each place changes along the walk as a sprite, each start on its own scale; None if not measured."""
+    heat = walk.get("heat.integral")
+    if heat is None:
+        return None
+    return make_sprite(run.painter.heat(heat_levels(heat[rows][:, None])), HEAT_LARGEST, HEAT_QUALITY)
+
+
+def _naming(summary: dict, name: str, walk: dict) -> dict | None:
+    """The naming table: its sentence, and one row for each meter with a sparkline of its reading along alpha."""
+    naming = (summary["naming"] or {}).get(name)
+    if not naming:
+        return None
+    text = naming.get("sentence")
+    rows = [_meter_row(row, walk) for row in naming.get("meters") or []]
+    return {"sentence": as_sentence(f"the decoded picture {text}") if text else "", "rows": rows}
+
+
+def _meter_row(row: dict, walk: dict) -> dict:
+    """One meter's row: its name, its change in its unit, its scores and its sparkline."""
+    meter = str(row.get("meter"))
+    quantity, readings = meter_quantity(meter, row.get("unit")), walk.get(f"meter.{meter}")
+    ends, spark = row.get("change_ci") or [], None
+    if readings is not None:
+        alt = f"Median change of {meter.replace('_', ' ')} along the walk, with the band between its quartiles"
+        spark = walk_charts.sparkline(walk["alpha"], walk_charts.since_first(readings), alt)
+    return {
+        **{key: row.get(key) for key in ("spreads", "spearman", "p", "p_any", "named")},
+        "name": meter.replace("_", " "),
+        "unit": quantity.scale,
+        "change": quantity.signed(row.get("change")),
+        "interval": f"{quantity.short(ends[0])} to {quantity.short(ends[1])}" if len(ends) == 2 else "",
+        "spark": spark,
+    }

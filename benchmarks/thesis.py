@@ -22,6 +22,7 @@ from xaae.callbacks import huber
 from xaae.factors import bias
 from xaae.sources import picture_files
 from xaae.training import learner, thesis
+from xaae.training.fitting import final_metrics
 
 CLASSES = ["cat", "dog"]
 TURNS, TURN = 3, 20  # how often, and for how many seconds, the speed of each is taken; this trains them too

@@ -11,8 +11,6 @@ def one_hot(y, classes):
 
 
 CONDITIONS = {"classes": one_hot}  # task -> what prior and discriminator know of an item: (targets, K) -> (B, K)
-    "classes": one_hot
-}  # task -> what the prior and the discriminator know of an item: (targets, K) -> (B, K)
 
 
 def _hinge_real(score):

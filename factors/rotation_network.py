@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from xaae.experiment.device import batches
 from xaae.factors.geometry import COARSE, disc_weight, plane, smooth
 from xaae.factors.measuring import Meter, wrap
+from xaae.factors.photometry import Sight
 
 STEPS, BATCH, LR = 250, 64, 3e-3  # seconds on two cores, and an error of two degrees on synthpets
 RECIPE = f"{STEPS} steps of {BATCH}, {LR}"  # part of the cache's key
@@ -122,4 +123,4 @@ def meter(network):
         return torch.from_numpy(np.unwrap(found.numpy(), period=360, axis=1))
 
     words = "turns left by {} degrees", "turns right by {} degrees"
-    return Meter("rotation_network", "degrees", read, *words, digits=0, confirms="rotation")
+    return Meter("rotation_network", "degrees", read, *words, digits=0, sight=Sight, confirms="rotation")

@@ -1,37 +1,142 @@
-"""The door: help, dry runs, and one sentence with exit status 2 for every kind of bad input."""
+"""The door: commands and their help, dry runs, and one sentence with exit status 2 for every kind of bad input."""
 
+import ast
 import json
+import re
 import shutil
+import subprocess
+import sys
+from importlib import import_module
+from importlib.util import find_spec
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from helpers.command_line import TINY, refused
 from helpers.pictures import save_pictures
+from helpers.places import HOME
+
+from xaae.cli.door import stoppable, timed
+from xaae.main import COMMANDS
+
+COMMAND_FILES = sorted((HOME / "cli").glob("*.py"))
+HEAVY = {"torch", "torchvision", "fastai", "matplotlib", "sklearn", "pandas", "scipy", "captum"}
 
 
-def test_help_is_for_strangers(door):
+# ---- commands and their help ------------------------------------------------------------------------------------
+
+
+def test_help_names_every_command_and_the_first_steps(door):
     text = door("--help").output
-    assert all(word in text for word in ("run", "train", "navigate", "explain", "report", "--preset smoke"))
-    options = door("run", "--help").output
-    assert all(o in options for o in ("--arm", "--data-root", "--dry-run", "--seed", "--out", "--preset"))
+    named = re.findall(r"^  (\w+)  +[A-Z]", text.partition("Commands:")[2], re.M)
+    assert named == list(COMMANDS) and "--preset smoke" in text and "--dry-run" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_a_file_a_help_text_and_a_help_for_each_option(door, name):
+    command = getattr(import_module(f"xaae.cli.{name}"), f"{name}_command")
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    assert command.name == name and len(command.help) > 20
+    assert not [o.name for o in options if not (o.help or "").rstrip().endswith((".", "]", "..."))]
+    text = door(name, "--help").output
+    assert all(o.opts[0] in text for o in options)
+
+
+def test_the_readme_names_every_command_in_its_table():
+    rows = [line for line in (HOME / "README.md").read_text().splitlines() if line.startswith("| `python main.py")]
+    named = {word for row in rows for word in re.findall(r"`python main\.py (\w+)", row)}
+    assert named == set(COMMANDS)
+
+
+def run_main(*args, python=(), folder=HOME):
+    """`python main.py ARGS` in a process of its own."""
+    command = [sys.executable, *python, str(folder / "main.py"), *args]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder)
+
+
+def test_help_loads_nothing_heavy():
+    lines = ["import runpy, sys", "heavy = set()"]
+    for args in (["--help"], *([name, "--help"] for name in COMMANDS)):
+        lines += [f"sys.argv = ['main.py', *{args}]", "try: runpy.run_path('main.py', run_name='__main__')"]
+        lines += ["except SystemExit as e: assert e.code == 0, sys.argv"]
+    lines += [f"print('loaded:', sorted({HEAVY} & set(sys.modules)))"]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, cwd=HOME)
+    assert done.stdout.strip().splitlines()[-1:] == ["loaded: []"], done.stdout[-500:] + done.stderr
+
+
+def imported_names(path):
+    """(module, name) of everything that a file imports from this project, in its functions too; name may be None."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "xaae":
+            yield from ((node.module, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names if alias.name.split(".")[0] == "xaae")
+
+
+@pytest.mark.parametrize("path", COMMAND_FILES, ids=lambda p: p.stem)
+def test_what_a_command_imports_when_it_runs_exists(path):
+    for module, name in imported_names(path):
+        there = import_module(module)
+        assert name is None or hasattr(there, name) or find_spec(f"{module}.{name}"), f"{module} has no {name}"
+
+
+def test_the_door_is_short_and_only_opens():
+    text = (HOME / "main.py").read_text()
+    assert len(text.splitlines()) <= 100
+    assert {module for module, _ in imported_names(HOME / "main.py")} == {"xaae", "xaae.cli.door"}
+
+
+def test_without_an_installation_one_sentence_says_how_to_install():
+    done = run_main("--help", python=("-I", "-S"))  # no site-packages
+    assert done.returncode == 2 and f"`pip install -e .` in {HOME}" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and not done.stdout
+
+
+def test_the_code_of_another_clone_is_not_run(tmp_path):
+    shutil.copy(HOME / "main.py", tmp_path)
+    done = run_main("--help", folder=tmp_path)
+    assert done.returncode == 2 and str(tmp_path / "main.py") in done.stderr and str(HOME) in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and not done.stdout
+
+
+def test_a_command_that_is_none_is_refused(door):
+    assert refused(door("trian"), "trian")
+
+
+# ---- stopped by Ctrl-C ------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_says_what_is_kept_and_is_no_success():
+    @click.command()
+    def long_work():
+        with stoppable("what was finished is kept"), timed("Working"):
+            raise KeyboardInterrupt
+
+    result = CliRunner().invoke(long_work)
+    assert result.exit_code == 130 and "Stopped: what was finished is kept." in result.stderr
+    assert result.stdout == "Working ...\n"  # and no time, since it did not end
+
+
+def test_a_training_that_is_stopped_says_how_to_start_it_again(door, pictures_folder, tmp_path, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xaae.training.fitting.train_run", stop)
+    out = tmp_path / "run"
+    result = door("train", *TINY, "--dataset", pictures_folder, "--out", out)
+    assert result.exit_code == 130 and str(out) in result.stderr and "--overwrite" in result.stderr
+    assert "Trained" not in result.output
+
+
+# ---- data and settings ------------------------------------------------------------------------------------------
 
 
 def test_dry_run_writes_nothing(door, data_root, tmp_path):
     out = tmp_path / "run"
-    result = door(
-        "--preset",
-        "smoke",
-        "--items",
-        40,
-        "--dataset",
-        "synthpets",
-        "--data-root",
-        data_root,
-        "--out",
-        out,
-        "--dry-run",
-    )
+    small = ["--preset", "smoke", "--items", 40, "--dataset", "synthpets", "--data-root", data_root]
+    result = door(*small, "--out", out, "--dry-run")
     assert result.exit_code == 0 and "Settings" in result.output and not out.exists()
     assert "training steps: little will be learned" in result.output
 
@@ -130,7 +235,7 @@ def test_a_download_that_fails(door, tmp_path, monkeypatch):
     def offline(*args, **kwargs):
         raise OSError("Name or service not known")
 
-    monkeypatch.setattr("xaae.data.untar_data", offline)
+    monkeypatch.setattr("xaae.sources.oxford_pets.untar_data", offline)
     root, out = tmp_path / "data", tmp_path / "run"
     root.mkdir()
     result = door("train", *TINY, "--dataset", "pets", "--data-root", root, "--out", out)

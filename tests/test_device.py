@@ -1,0 +1,32 @@
+"""Laws of device and precision: bf16 where the processor computes it, exact where a decision hangs on little."""
+
+import pytest
+import torch
+
+from xaae.experiment.device import autocast_in, batches, exact, fast_precision, machine_facts
+
+
+@pytest.mark.parametrize(("features", "expected"), [((), "fp32"), (("avx512_bf16",), "bf16"), (("amx_tile",), "bf16")])
+def test_bf16_is_chosen_where_the_processor_computes_it(monkeypatch, features, expected):
+    for name in ("avx512_bf16", "amx_tile"):
+        has = name in features
+        monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda has=has: has, raising=False)
+    assert fast_precision(torch.device("cpu")) == expected
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_precision_that_is_asked_for_is_had_on_any_machine(precision):
+    assert machine_facts(precision)["precision"] == precision
+    x = torch.ones(4, 4)
+    with autocast_in(precision):
+        kind = (x @ x).dtype
+        with exact():
+            assert (x @ x).dtype == torch.float32
+    assert kind == {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+
+
+@pytest.mark.parametrize(("n", "size"), [(0, 3), (1, 3), (3, 3), (7, 3)])
+def test_batches_cover_everything_once(n, size):
+    found = batches(n, size)
+    assert [i for each in found for i in range(n)[each]] == list(range(n))
+    assert all(0 < each.stop - each.start <= size for each in found)

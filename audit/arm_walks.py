@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from xaae.audit.opened_arm import open_arm
+from xaae.audit.probe_items import snapshots
 from xaae.audit.questions import WalksAnswer
 from xaae.experiment.device import exact
-from xaae.explain.figures.heatmaps import inputs
 from xaae.factors.meters import meters_for
 from xaae.latent_nav import codes, directions, naming, walks
 from xaae.latent_nav.encoded_run import encode_run
@@ -24,7 +24,7 @@ def give_walks(question):
     probe, rng = arm.probe_items(question.probe), np.random.default_rng([arm.trained.config.seed, 8])
     oracle = open_arm(question.oracle, question.condition).classifier(question.model) if question.oracle else None
     with exact():
-        encoded = encode_run(arm.trained, meters=meters_for(arm.trained.config.input_channels))
+        encoded = encode_run(arm.trained, meters=meters_for(arm.trained.config.input_channels, arm.trained.kind))
         arrays, tables = walk_from_probe(encoded, arm, probe, question, rng, oracle)
     meter, plant = encoded.meters[arm.factor.meter], arm.bias.plant
     shift = walks.planted_shift(probe.x_0, plant, *arm.ends, meter)
@@ -79,7 +79,7 @@ def walk_arrays(walk, floor, meter, target, oracle=None):
     meter.NAME (P, T): readings. difference (P, C, *places): last frame less first. flips (P,): does the model decide
     the end frames differently? oracle_flips (P,): does the oracle? realism (P,): share of codes with a discriminator's
     score above `floor`. crossing (P,): by how much the reading of `meter` has changed, from the start, where the
-    probability of class `target` crosses 0.5; NaN where it does not. frames: a few, uint8 (SHOWN, ., H, W, 3).
+    probability of class `target` crosses 0.5; NaN where it does not. frames: a few, uint8 (SHOWN, ., H, W, 1 or 3).
     """
     arrays = {f"meter.{name}": reading for name, reading in walk.readings.items()}
     arrays["difference"] = walk.frames[:, -1] - walk.frames[:, 0]
@@ -89,8 +89,7 @@ def walk_arrays(walk, floor, meter, target, oracle=None):
     arrays["realism"] = (walk.discriminator > floor).mean(1)
     home = int(np.abs(walk.alpha).argmin())
     arrays["crossing"] = crossings(walk.readings[meter], walk.probability[..., target], home)
-    shown = walk.frames[:SHOWN, ::EVERY]
-    arrays["frames"] = inputs(shown.reshape(-1, *shown.shape[2:])).reshape(*shown.shape[:2], *shown.shape[3:], 3)
+    arrays["frames"] = np.stack([snapshots(start) for start in walk.frames[:SHOWN, ::EVERY]])
     return arrays
 
 

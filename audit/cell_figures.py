@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from xaae.explain.figures.heatmaps import heatmap, inputs, preset_for
+from xaae.audit.probe_items import snapshots
+from xaae.explain.figures.heatmaps import heatmap, preset_for
 
 FIGURE_COLUMNS, SIDE, GAP = 8, 72, 4  # items a row, pixels a side of one, white between them
 FIGURE_ARMS = ("biased", "irrelevant")  # whose evidence stands under a cell
@@ -18,7 +19,7 @@ def draw_figures(folder, conditions, cells, factors):
     """
     for judged in conditions:
         key, rows = judged.condition.key, _shown_rows(judged)
-        probe = tile_pictures([inputs(judged.probe.x_0[rows]), inputs(judged.probe.x[rows])])
+        probe = tile_pictures([snapshots(judged.probe.x_0[rows]), snapshots(judged.probe.x[rows])])
         factors[key]["figure"] = save_figure(folder, f"{judged.condition.file_name}-probe", probe)
         for cell in cells:
             if cell["factor"] == key and cell["status"] == "ok" and (draw := DRAW_CELL.get(cell_kind(cell))):
@@ -68,7 +69,7 @@ def map_row(judged, method, model, arm, rows, number=0):
 def sorted_rows(judged, model, arm, number=0):
     """Two rows of real items from the lowest logit to the highest, evenly."""
     order = np.argsort(judged.answers(model, arm)[number]["logit"], kind="stable")
-    pictures = inputs(judged.sorted_items.x[_evenly(order, 2 * FIGURE_COLUMNS)])
+    pictures = snapshots(judged.sorted_items.x[_evenly(order, 2 * FIGURE_COLUMNS)])
     return [pictures[:FIGURE_COLUMNS], pictures[FIGURE_COLUMNS:]]
 
 
@@ -81,7 +82,7 @@ def _draw_walk(judged, cell, rows):
 def _draw_map(judged, cell, rows):
     """The items, below them the maps of a biased and of an irrelevant model."""
     maps = [map_row(judged, cell["explanation"], cell["model"], arm, rows) for arm in FIGURE_ARMS]
-    return tile_pictures([inputs(judged.probe.x[rows]), *maps])
+    return tile_pictures([snapshots(judged.probe.x[rows]), *maps])
 
 
 def _draw_sorted(judged, cell, rows):

@@ -58,7 +58,7 @@ class JudgedCondition:
     @cached_property
     def meters(self):
         """The meters that read the items: {name: Meter}."""
-        return meters_for(self.arm.trained.config["input_channels"])
+        return meters_for(self.arm.trained.config.input_channels, self.arm.trained.kind)
 
     @property
     def meter(self):
@@ -68,7 +68,7 @@ class JudgedCondition:
     @cached_property
     def place(self):
         """Where a local factor is, a mask (*places); None for a global one."""
-        size = self.arm.trained.config["input_size"]
+        size = self.arm.trained.config.input_size
         return self.factor.place(size).numpy() if self.factor.is_local else None
 
     # ---- the answers ----------------------------------------------------------------------------------------------

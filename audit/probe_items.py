@@ -5,6 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from xaae.experiment.kinds import kind_of
+from xaae.experiment.run_folder import as_pictures
+
+SNAPSHOTS = {"picture": as_pictures}  # how items of each kind are kept for figures
 VALUES = 13  # of the factor, over the whole range: 0, 15, ..., 180 degrees
 
 
@@ -42,3 +46,8 @@ def decided_by_factor(classifier, x_0, bias, ends):
     at_ends = [bias.plant(x_0, torch.full((len(x_0),), float(value))) for value in ends]
     first, last = (classifier(x).argmax(-1) for x in at_ends)
     return (first != last).cpu().numpy()
+
+
+def snapshots(x):
+    """Items x (B, C, *places), a tensor or an array, as pictures for figures: uint8 (B, H, W, 1 or 3)."""
+    return SNAPSHOTS[kind_of(x.shape).name](np.asarray(x))

@@ -17,8 +17,8 @@ from xaae.audit.cell_figures import (
 )
 from xaae.audit.explanations import quiz_title
 from xaae.audit.judged_condition import JudgedCondition
+from xaae.audit.probe_items import snapshots
 from xaae.experiment import run_folder
-from xaae.explain.figures.heatmaps import inputs
 
 CANDIDATES = {
     "rotation": "rotation: how far the picture is turned",
@@ -77,7 +77,7 @@ class QuizQuestion:
 def _map_rows(question, rows):
     """The items and the maps of them."""
     maps = map_row(question.judged, question.explanation, question.model, question.arm, rows, SHOWN_MODEL)
-    return [inputs(question.judged.probe.x[rows]), maps]
+    return [snapshots(question.judged.probe.x[rows]), maps]
 
 
 QUIZ_ROWS = {
@@ -103,7 +103,7 @@ def write_quiz_questions(folder, conditions, factors, seed=0):
     about = {"seed": seed, "questions": questions, "caution": "" if sure else UNSURE}
     about["candidates"] = [{"id": name, "title": title} for name, title in CANDIDATES.items()]
     trained = conditions[0].arm.trained
-    about["subject"] = "animal" if trained.config["dataset"] in ANIMALS else "object"
+    about["subject"] = "animal" if trained.config.dataset in ANIMALS else "object"
     run_folder.write_json(folder / "quiz.json", about | {"classes": trained.classes})
 
 

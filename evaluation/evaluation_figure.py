@@ -4,11 +4,13 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from xaae.latent_nav.plots import PALETTE
+from xaae.experiment.figure_style import styled
+from xaae.experiment.vocabulary import PALETTE
 
 GREY, MOST_NUMBERS, MOST_NAMES = "#8a9099", 15, 40  # beyond so many classes no numbers, then no names either
 
 
+@styled
 def evaluation_figure(found, classes, title):
     """One model's `scores` as three panels, titled."""
     side = float(np.clip(0.4 * len(classes), 3.0, 9))

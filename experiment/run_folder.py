@@ -134,8 +134,21 @@ def read_items(folder):
     return pd.read_csv(Path(folder) / "items.csv", dtype={"path": str, "label": str, "split": str, "group": str})
 
 
+def _as_floats(x):
+    """Items (..., C, *places) as they are, in single precision."""
+    return np.asarray(x, np.float32)
+
+
 def as_pictures(x):
     """Frames (..., C, H, W) in [0, 1] -> uint8 (..., H, W, C) with 1 or 3 channels, as pictures are kept in a run."""
     x = np.moveaxis(np.asarray(x), -3, -1)
     x = x[..., :3] if x.shape[-1] >= 3 else x[..., :1]
     return np.round(np.clip(x, 0, 1) * 255).astype(np.uint8)
+
+
+STORED = {"signal": _as_floats, "picture": as_pictures, "volume": _as_floats}  # kind -> how items are kept in a run
+
+
+def as_stored(x, kind):
+    """Items or frames x (..., C, *places) in [0, 1] of a Kind as they are kept in a run folder."""
+    return STORED[kind.name](x)

@@ -9,7 +9,6 @@ from fastai.torch_core import default_device
 from xaae import model as models
 from xaae.experiment import run_folder
 from xaae.experiment.device import autocast_in
-from xaae.experiment.kinds import PICTURE
 from xaae.experiment.seeds import generator
 from xaae.explain import factor_response
 from xaae.explain.process import runner
@@ -17,7 +16,6 @@ from xaae.training.trained_run import open_trained_run
 
 ITEMS = 200  # held-out items that are asked about
 HEAT_ITEMS, HEAT_VALUES = 6, 5  # items with heat maps, and values of the factor for each
-STORED = {PICTURE.name: run_folder.as_pictures}  # kind -> items (..., C, *places) as they are stored beside heat maps
 
 
 def answer_to_factor(run):
@@ -70,7 +68,7 @@ def _heat(trained, network, rows):
     x = trained.upright(rows)
     planted, heat, probability = factor_response.gradcam_over_values(network, x, target, grid, trained.plant)
     arrays = {"value": grid, "row": rows, "probability": probability, "target": target}
-    arrays |= {"images": STORED[trained.kind.name](planted), "heat": heat}
+    arrays |= {"images": run_folder.as_stored(planted, trained.kind), "heat": heat}
     run_folder.write_arrays(trained.folder / "explanations" / "gradcam.npz", **arrays)
     if trained.factor.name != "rotation":
         return {}

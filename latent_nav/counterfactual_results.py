@@ -70,7 +70,7 @@ def _keep(encoded, rows, found, at, nearest_other):
     frames = walks.decode_codes(encoded.model, torch.stack([home, found.z[at]], 1))
     probability = walks.second_look(encoded.model, frames)
     others, _ = exemplars.counter_exemplars(encoded.z, encoded.labels, encoded.z[rows], encoded.labels[rows], 1)
-    shown, real = run_folder.as_pictures(frames), encoded.planted_images(others[:, 0])
+    shown, real = run_folder.as_stored(frames, encoded.trained.kind), encoded.planted_images(others[:, 0])
     difference = (frames[:, 1] - frames[:, 0]).mean(1).astype(np.float32)
     arrays = {
         "row": rows,

@@ -85,8 +85,8 @@ class EncodedRun:
         return (self.z[rows] - middle) @ self.way.vector / self.way.scale
 
     def planted_images(self, rows):
-        """Pictures (B, H, W, C) uint8 of table rows as they were planted."""
-        return run_folder.as_pictures(self.trained.planted(rows).numpy())
+        """Items of table rows as they were planted, in the form in which they are kept: pictures (B, H, W, C) uint8."""
+        return run_folder.as_stored(self.trained.planted(rows).numpy(), self.trained.kind)
 
 
 def encode_run(trained, contrast="", meters=None):
@@ -98,33 +98,38 @@ def encode_run(trained, contrast="", meters=None):
     z, logits = codes.encode_items(model, trained.planted, np.arange(len(trained.table)))
     encoded = EncodedRun(trained, model, z, logits, directions.contrast(contrast, trained.classes), rng)
     rows = trained.rows("train")
-    encoded.floor = float(
-        np.percentile(
-            walks.discriminator_scores(model, encoded.codes(rows)[:, None], encoded.one_hot(rows)), PERCENTILE
-        )
-    )
+    scores = walks.discriminator_scores(model, encoded.codes(rows)[:, None], encoded.one_hot(rows))
+    encoded.floor = float(np.percentile(scores, PERCENTILE))
     encoded.meters = _all_meters(trained) if meters is None else meters
     return encoded
 
 
 def _all_meters(trained):
-    """The meters for this run's pictures, with the rotation network where it has learned what upright means.
+    """The meters for this run's items, with those that are trained on them."""
+    trained_ones = TRAINED_METERS.get(trained.kind.name, lambda _: {})
+    return meters_for(trained.config.input_channels, trained.kind) | trained_ones(trained)
 
-    The network is kept in fastai's data folder, whatever --data-root: that one may not be ours to write to.
+
+def _rotation_network(trained):
+    """{"rotation_network": Meter} where the network has learned what upright means in these pictures, else {}.
+
+    It is kept in fastai's data folder, whatever --data-root: that one may not be ours to write to.
     """
-    circle = lambda x, degrees: rotate(x, degrees, "circle")  # noqa: E731
+    rng, circle = np.random.default_rng, lambda x, degrees: rotate(x, degrees, "circle")
     train, held_out = trained.rows("train"), trained.rows("valid")
     key = "\n".join([rotation_network.RECIPE, str(trained.config.input_size), *trained.table.path[train]])
-    make = lambda: rotation_network.train_rotation_network(trained.upright, train, circle, np.random.default_rng(0))  # noqa: E731
+    make = lambda: rotation_network.train_rotation_network(trained.upright, train, circle, rng(0))  # noqa: E731
     with torch.autocast("cpu", enabled=False):  # the same network whatever the run's precision
         network = rotation_network.cached(Path(data.default_root()) / "xaae-meters", key, make)
-        error = rotation_network.error(network, trained.upright, held_out, circle, np.random.default_rng(0))
-    found = meters_for(trained.config.input_channels)
-    return found | ({"rotation_network": rotation_network.meter(network)} if error <= rotation_network.TRUSTED else {})
+        error = rotation_network.error(network, trained.upright, held_out, circle, rng(0))
+    return {"rotation_network": rotation_network.meter(network)} if error <= rotation_network.TRUSTED else {}
+
+
+TRAINED_METERS = {"picture": _rotation_network}  # kind -> meters that are trained on a run's own items
 
 
 def find_directions(encoded, specs=DEFAULT, away=()):
-    """Fill the tour with directions for `specs`; every one is kept away from those named in `away`, if any.
+    """Fill an encoded run with directions for `specs`; every one is kept away from those named in `away`, if any.
 
     The first is the main one. Written to `directions.npz`, and the codes to `latents.npz`. InputError for names that
     are not there, and for a main direction that is not straight.

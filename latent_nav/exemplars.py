@@ -59,9 +59,9 @@ def counter_exemplars(z, labels, starts, start_labels, k=5):
 
 
 def tenth_means(position, items, rows, batch=256):
-    """Mean picture in each tenth of the positions (N,) in [0, 1]: (10, C, H, W), and how many items it is of: (10,).
+    """Mean item in each tenth of the positions (N,) in [0, 1]: (10, C, *places), and how many items it is of: (10,).
 
-    items(rows) gives the pictures (B, C, H, W) of some of rows (N,), `batch` at a time. An empty tenth is black.
+    items(rows) gives the items (B, C, *places) of some of rows (N,), `batch` at a time. An empty tenth is all 0.
     InputError for positions outside [0, 1].
     """
     position, rows = np.asarray(position), np.asarray(rows)
@@ -72,7 +72,7 @@ def tenth_means(position, items, rows, batch=256):
     parts = np.array_split(np.arange(len(rows)), -(-len(rows) // batch))
     total = sum(np.tensordot(member[p].T, np.asarray(items(rows[p]), np.float64), 1) for p in parts)
     counts = member.sum(0).astype(int)
-    return total / np.maximum(counts, 1).reshape(-1, 1, 1, 1), counts
+    return total / np.maximum(counts, 1).reshape(-1, *[1] * (total.ndim - 1)), counts
 
 
 def class_ranks(value):

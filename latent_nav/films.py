@@ -55,3 +55,6 @@ def keep(path, frames):
         write_mp4(path.with_name(f"{path.name}.mp4"), pictures)
     except OSError:
         pass  # the GIF shows the same
+
+
+FILMS = {"picture": keep}  # kind -> what writes the films of a walk

@@ -34,7 +34,7 @@ def exemplars_all(encoded, starts):
     }
     arrays |= {"start_row": starts, "start_image": encoded.planted_images(starts)}
     arrays |= {"counter_row": others, "counter_image": shown, "counter_distance": distance}
-    tenths = {"tenth_image": run_folder.as_pictures(mean), "tenth_count": count}
+    tenths = {"tenth_image": run_folder.as_stored(mean, encoded.trained.kind), "tenth_count": count}
     run_folder.write_arrays(trained.folder / "exemplars.npz", **arrays, **tenths)
     _draw_exemplars(encoded, arrays, tenths)
 
@@ -46,7 +46,10 @@ def _draw_exemplars(encoded, found, tenths):
     n = min(len(above), len(below))
     sheet = np.stack([found["along_image"][:n], tenths["tenth_image"][:n]])
     title = f"Real items along {encoded.main} (standard deviations); mean of the items in each tenth"
-    plots.strip(sheet, [above[:n], below[:n]], title).savefig(encoded.trained.folder / "exemplars.png", dpi=110)
+    draw = plots.STRIPS[encoded.trained.kind.name]
+    draw(sheet, [above[:n], below[:n]], title).savefig(
+        encoded.trained.folder / "exemplars.png", dpi=110
+    )
 
 
 def write_correlations(encoded):

@@ -4,9 +4,9 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-sns.set_theme(style="ticks", context="paper")
-PALETTE = sns.color_palette(["#b8560f", "#1f5fa8", "#2f7d4f", "#8a3f8f", "#8a6d00", "#5b6470"])  # as in the report
-MODELS = {"aae": "AAE", "baseline": "ResNet34"}
+from xaae.experiment.figure_style import styled
+from xaae.experiment.vocabulary import MODELS, PALETTE
+
 MAPS = {"side": "Direction and PCA", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 GAP, CAPTION = 0.06, 0.24  # of a frame's side: between frames, and for the text above one
 
@@ -28,6 +28,7 @@ def _warm(heat):
     return np.round(255 * sns.color_palette("rocket", as_cmap=True)(share)[..., :3]).astype(np.uint8)
 
 
+@styled
 def strip(frames, captions, title, heat=None):
     """Walks below each other: frames (S, T, H, W, C) uint8, each with its caption (S lists of T texts) above.
 
@@ -60,6 +61,7 @@ def _mosaic(frames):
     return padded.transpose(0, 2, 1, 3, 4).reshape(len(frames) * padded.shape[2], -1, 3)
 
 
+@styled
 def impact_figure(curves, numbers, factor):
     """Impact curves of the AAE and the baseline with both correlations in the legend; factor as in config.json."""
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
@@ -76,6 +78,7 @@ def impact_figure(curves, numbers, factor):
     return figure
 
 
+@styled
 def maps_figure(found, labels, thumbs, at):
     """The maps {name: xy (M, 2)} side by side by class, with real images thumbs (P, H, W, C) at the points `at` (P,).
 
@@ -121,3 +124,6 @@ def diverging(difference):
     top = max(float(np.abs(difference).max()), 1e-12)
     share = (difference / top + 1) / 2
     return np.round(255 * sns.diverging_palette(250, 15, s=90, l=45, as_cmap=True)(share)[..., :3]).astype(np.uint8)
+
+
+STRIPS = {"picture": strip}  # kind -> what draws walks below each other

@@ -27,7 +27,7 @@ def walk_directions(encoded, starts):
     frames = {"direction": encoded.main, "starts": len(starts), "frames": len(alpha)}
     frames |= {"random_directions": len(chance[encoded.meter.name])}
     frames |= {"random_change": median_size(chance[encoded.meter.name])}
-    frames |= {"random_span_deg": median_size(chance["rotation"])}
+    frames |= {"random_span_deg": median_size(chance["rotation"])} if "rotation" in chance else {}
     told = {
         n: {"sentence": naming.naming_sentence(t, encoded.meters), "named": named(t), "meters": t}
         for n, t in tables.items()
@@ -75,10 +75,7 @@ def _null(encoded, starts):
 def _walk_numbers(encoded, walk, table, sides):
     """What one walk says of the planted factor, of rotation, of the decision and of the discriminator."""
     by_meter = {row["meter"]: row for row in table}
-    own, turn = by_meter[encoded.meter.name], by_meter["rotation"]
-    spans = np.abs(
-        encoded.meters["rotation"].between(walk.readings["rotation"][:, 0], walk.readings["rotation"][:, -1])
-    )
+    own = by_meter[encoded.meter.name]
     decided = walk.probability.argmax(-1)
     there = walk.probability[..., [encoded.trained.classes.index(c) for c in sides.last]].sum(-1)
     return {
@@ -89,14 +86,24 @@ def _walk_numbers(encoded, walk, table, sides):
         "change_words": own["words"],
         "spearman": own["spearman"],
         "p_value": own["p"],
-        "match": float(np.median(walk.match[:, -1])),
+        "match": None if walk.match is None else float(np.median(walk.match[:, -1])),
         "probability_first": float(there[:, 0].mean()),
         "probability_last": float(there[:, -1].mean()),
         "accepted": None if walk.discriminator is None else float((walk.discriminator > encoded.floor).mean()),
         "flips": float((decided[:, 0] != decided[:, -1]).mean()),
+    } | _turn_numbers(encoded, walk, by_meter)
+
+
+def _turn_numbers(encoded, walk, by_meter):
+    """How far a walk turns its pictures, whatever was planted; {} for items that have no such meter."""
+    if "rotation" not in by_meter:
+        return {}
+    reading = walk.readings["rotation"]
+    spans = np.abs(encoded.meters["rotation"].between(reading[:, 0], reading[:, -1]))
+    return {
         "rotation_span_deg": float(np.median(spans)),
         "rotation_span_deg_ci": walks.median_interval(spans, encoded.rng),
-        "rotation_spearman": turn["spearman"],
+        "rotation_spearman": by_meter["rotation"]["spearman"],
     }
 
 
@@ -124,44 +131,49 @@ def _forget_others(encoded):
 
 def _keep_walk(encoded, name, walk, rows):
     """One walk as `walks/NAME.npz`, as a strip `.png` and as films `.gif` and `.mp4`."""
-    frames, folder = run_folder.as_pictures(walk.frames), encoded.trained.folder / "walks"
-    arrays = {"alpha": walk.alpha, "match": walk.match, "probability": walk.probability, "start": rows}
-    arrays |= {"discriminator": walk.discriminator} if walk.discriminator is not None else {}
+    kept, folder = run_folder.as_stored(walk.frames, encoded.trained.kind), encoded.trained.folder / "walks"
+    arrays = {"alpha": walk.alpha, "probability": walk.probability, "start": rows}
+    found = {"match": walk.match, "discriminator": walk.discriminator}
+    arrays |= {name: values for name, values in found.items() if values is not None}
     arrays |= {f"meter.{meter}": reading for meter, reading in walk.readings.items()}
     heats = {f"heat.{kind}": walk_heat(walk.frames, kind).astype(np.float32) for kind in HEATS}
     run_folder.write_arrays(
-        folder / f"{name}.npz", frames=frames, start_image=encoded.planted_images(rows), **arrays, **heats
+        folder / f"{name}.npz", frames=kept, start_image=encoded.planted_images(rows), **arrays, **heats
     )
-    _pictures(encoded, folder / name, name, frames, walk, heats["heat.integral"])
+    _draw_walk(encoded, folder / name, name, kept, walk, heats["heat.integral"])
 
 
-def _pictures(encoded, path, name, frames, walk, heat):
+def _draw_walk(encoded, path, name, frames, walk, heat):
     """The strip and the films of one walk."""
     some = np.s_[:STRIP_STARTS, ::STRIP_EVERY]
-    reading, digits, last = walk.readings[encoded.meter.name], encoded.meter.digits, encoded.trained.classes[-1]
+    reading, digits = walk.readings[encoded.meter.name], encoded.meter.digits
+    last = encoded.sides_of(encoded.directions[name]).last[-1]
+    probability = walk.probability[..., encoded.trained.classes.index(last)]
     captions = [
         [f"{r:.{digits}f}  {p:.2f}" for r, p in zip(*pair, strict=True)]
-        for pair in zip((reading - reading[:, :1])[some], walk.probability[..., -1][some], strict=True)
+        for pair in zip((reading - reading[:, :1])[some], probability[some], strict=True)
     ]
     title = f"Walk along {name}: change of {encoded.meter.name} ({encoded.meter.unit}), probability of {last}"
-    plots.strip(frames[some], captions, title, heat[:STRIP_STARTS]).savefig(path.with_name(f"{name}.png"), dpi=110)
+    strip = plots.STRIPS[encoded.trained.kind.name]
+    strip(frames[some], captions, title, heat[:STRIP_STARTS]).savefig(path.with_name(f"{name}.png"), dpi=110)
     if name == encoded.main or encoded.films:
-        films.keep(path, frames)
+        films.FILMS[encoded.trained.kind.name](path, frames)
 
 
 def between(encoded, pairs, curved=False, frames=21):
     """Interpolations from one item to another, in `interpolations/`: pairs of table rows; along the arc if curved."""
     folder, way = encoded.trained.folder / "interpolations", spherical if curved else linear
+    kind = encoded.trained.kind
     for a, b in pairs:
         codes = way(encoded.codes([a]), encoded.codes([b]), frames)
         decoded = walks.decode_codes(encoded.model, codes)
         looked = {"probability": walks.second_look(encoded.model, decoded)}
         looked["discriminator"] = walks.discriminator_scores(encoded.model, codes, encoded.one_hot([a]))
         readings = {f"meter.{n}": r for n, r in walks.measure_all(decoded, encoded.meters).items()}
-        shown, name = run_folder.as_pictures(decoded), f"{a}-{b}-{'spherical' if curved else 'linear'}"
+        shown, name = run_folder.as_stored(decoded, kind), f"{a}-{b}-{'spherical' if curved else 'linear'}"
         arrays = {"share": np.linspace(0, 1, frames), "row": np.array([a, b])}
         run_folder.write_arrays(folder / f"{name}.npz", frames=shown, **arrays, **looked, **readings)
         captions = [[f"{p:.2f}" for p in looked["probability"][0, ::STRIP_EVERY, -1]]]
         title = f"From item {a} to item {b}: probability of {encoded.trained.classes[-1]}"
-        plots.strip(shown[:, ::STRIP_EVERY], captions, title).savefig(folder / f"{name}.png", dpi=110)
-        films.keep(folder / name, shown)
+        plots.STRIPS[kind.name](shown[:, ::STRIP_EVERY], captions, title).savefig(folder / f"{name}.png", dpi=110)
+        films.FILMS[kind.name](folder / name, shown)

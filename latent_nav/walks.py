@@ -7,6 +7,7 @@ import torch
 from scipy.stats import spearmanr
 
 from xaae.experiment.device import batches, device_of
+from xaae.experiment.kinds import kind_of
 from xaae.factors.geometry import rotation
 from xaae.factors.measuring import measure_all
 from xaae.factors.meters import meters_for
@@ -15,7 +16,7 @@ from xaae.latent_nav.gradient import follow
 
 @dataclass
 class Walk:
-    """S starts of T frames: frames (S, T, C, H, W) in [0, 1], alpha (T,) in standard deviations of the codes.
+    """S starts of T frames: frames (S, T, C, *places) in [0, 1], alpha (T,) in standard deviations of the codes.
 
     z (S, T, D) their codes, readings {meter: (S, T)}, match (S, T) correlation with the first frame after un-rotating,
     probability (S, T, K) of the re-encoded frames, discriminator (S, T) score of the codes, None without one.
@@ -56,7 +57,7 @@ def path(model, z, direction, alpha, target=1):
 
 @torch.inference_mode()
 def decode_codes(model, z):
-    """Frames of codes z (S, T, D): NumPy (S, T, C, H, W) in [0, 1]."""
+    """Frames of codes z (S, T, D): NumPy (S, T, C, *places) in [0, 1]."""
     flat = z.flatten(0, 1).to(device_of(model))
     frames = torch.cat([model.decode(flat[part]).float().clamp(0, 1).cpu() for part in batches(len(flat))])
     return frames.view(*z.shape[:2], *frames.shape[1:]).numpy()
@@ -64,7 +65,7 @@ def decode_codes(model, z):
 
 @torch.inference_mode()
 def second_look(model, frames):
-    """Class probabilities (S, T, K) that the model gives its own frames (S, T, C, H, W) when it meets them as input."""
+    """Class probabilities (S, T, K) that the model gives its own frames (S, T, C, *places) as input."""
     flat = torch.from_numpy(frames).flatten(0, 1)
     device = device_of(model)
     found = [model.classify(flat[part].to(device)).float().softmax(-1).cpu() for part in batches(len(flat))]
@@ -81,15 +82,21 @@ def discriminator_scores(model, z, y):
     return model.discriminate(flat.to(device), onehot).float().view(*z.shape[:2]).cpu().numpy()
 
 
+MATCHES = {"picture": lambda frames: rotation(frames)[1]}  # kind -> correlation with the first frame, its turn undone
+
+
 def walk(model, z, y, direction, alpha, meters=None, target=None):
     """A whole Walk from z (S, D): frames, all `meters` (those for its channels, if None), class probabilities of the
     re-encoded frames, discriminator scores. y (S, K) one-hot classes of the starts; target: the class that the gradient
     leads to, by default the last."""
     codes = path(model, z, direction, alpha, y.shape[1] - 1 if target is None else target)
     frames = decode_codes(model, codes)
-    readings = measure_all(frames, meters or meters_for(frames.shape[2]))
-    looked = rotation(frames)[1], second_look(model, frames), discriminator_scores(model, codes, y)
-    return Walk(frames, alpha, codes, readings, *looked)
+    kind = kind_of(frames.shape[1:])
+    readings = measure_all(frames, meters_for(frames.shape[2], kind) if meters is None else meters)
+    match = MATCHES.get(kind.name, lambda _: None)(frames)
+    return Walk(
+        frames, alpha, codes, readings, match, second_look(model, frames), discriminator_scores(model, codes, y)
+    )
 
 
 def median_interval(values, rng, confidence=0.95):
@@ -114,7 +121,7 @@ def p_value(value, null_values):
 def reconstruction_error(model, x, plant, grid, meter):
     """Mean error, in the meter's unit, of a factor's change read on reconstructions instead of the pictures themselves.
 
-    x (S, C, H, W) pictures without the factor, `plant(x, values (S,))` gives it to them, at each value of grid (A,).
+    items x (S, C, *places) without the factor, `plant(x, values (S,))` gives it to them, at each value of grid (A,).
     """
     planted = torch.stack([plant(x, torch.full((len(x),), float(a))) for a in grid], 1)
     flat, device = planted.flatten(0, 1), device_of(model)
@@ -126,7 +133,7 @@ def reconstruction_error(model, x, plant, grid, meter):
 
 
 def planted_shift(x, plant, low, high, meter):
-    """By how much a meter's reading of pictures x (S, C, H, W) changes from the value `low` to `high`: the median."""
+    """By how much a meter's reading of items x (S, C, *places) changes from the value `low` to `high`: the median."""
     ends = torch.stack([plant(x, torch.full((len(x),), float(a))) for a in (low, high)], 1)
     reading = meter.measure(ends)
     return float(np.median(meter.between(reading[:, 0], reading[:, 1])))

@@ -73,8 +73,8 @@ def test_the_first_layers_are_those_that_see_the_input_first():
             return self.head(self.block[1](self.stem(self.block[0](x))).mean((2, 3)))
 
     subject = Subject(Backwards().eval(), torch.rand(2, 3, 8, 8))
-    assert propagation.entries(subject.merged) == ["stem"]
-    assert propagation.entries(made("concat")[0].merged) == ["near", "far"]
+    assert propagation.first_layers(subject.merged) == ["stem"]
+    assert propagation.first_layers(made("concat")[0].merged) == ["near", "far"]
 
 
 def test_flat_shares_are_the_same_in_all_channels():

@@ -14,7 +14,7 @@ from xaae.experiment.errors import InputError
 from xaae.explain.call import explain
 from xaae.explain.method import Refusal, find_method
 from xaae.explain.methods import uncertainty
-from xaae.explain.methods.uncertainty import predict_with_dropout, stochastic, thinned
+from xaae.explain.methods.uncertainty import fixed_masks, predict_with_dropout, stochastic
 from xaae.explain.network.subject import Ask, Subject, asking
 
 NAMES = ["mean", "variance", "entropy", "mutual_information"]
@@ -240,8 +240,8 @@ def test_within_a_draw_shares_sum_to_what_the_thinned_network_says(base):
     network, x = picture_net(0.3, bias=False), items()
     subject = Subject(network, x)
     ask = Ask(subject, x, torch.ones(3, dtype=torch.long))
-    networks = uncertainty.networks_of(ask, uncertainty.base_of(ask, base))
-    with thinned(networks, 1):
+    networks = uncertainty.networks_of(ask, uncertainty.find_base(ask, base))
+    with fixed_masks(networks, 1):
         found = find_method(base).attribute(ask).detach().flatten(1).sum(1)
         with torch.no_grad():
             expected = network(x)[:, 1]
@@ -256,7 +256,7 @@ def test_within_a_draw_shares_sum_to_what_the_thinned_network_says(base):
 def test_a_mask_is_what_its_layer_would_do(kind):
     layer, x = kind(0.4), torch.rand(5, 6, 7)
     torch.manual_seed(3)
-    scale, shift = uncertainty.mask(layer.eval(), torch.ones_like(x))
+    scale, shift = uncertainty.draw_mask(layer.eval(), torch.ones_like(x))
     torch.manual_seed(3)
     torch.testing.assert_close(scale * x + shift, layer.train()(x))
     assert 0 < (scale == 0).float().mean() < 1

@@ -11,7 +11,7 @@ from xaae.benchmarks.networks import build
 from xaae.experiment.errors import InputError
 from xaae.explain.call import explain
 from xaae.explain.methods import transforms
-from xaae.explain.methods.visualisation import excitement, layer_output
+from xaae.explain.methods.visualisation import channel_activity, layer_output
 from xaae.explain.network.subject import Subject
 
 SIDE = 24
@@ -177,7 +177,7 @@ def test_a_channel_is_excited_more_than_by_every_item(trained, layer, channel):
     part = Subject(network, x).layer(layer, vectors=True)
     found = torch.from_numpy(explain(network, x[:1], "layer_visualisation", layer=layer, channel=channel))
     with torch.no_grad():
-        best, items = (excitement(network, part, v)[:, channel] for v in (found, x))
+        best, items = (channel_activity(network, part, v)[:, channel] for v in (found, x))
     assert best > items.max()
 
 
@@ -185,7 +185,7 @@ def test_without_a_number_it_is_the_items_most_active_channel(trained):
     network, x, _ = trained["convnet"]
     part = Subject(network, x).layer("6")
     with torch.no_grad():
-        most = excitement(network, part, x[:4]).argmax(1)
+        most = channel_activity(network, part, x[:4]).argmax(1)
     usual = explain(network, x[:4], "layer_visualisation", layer="6", steps=5)
     for item, channel in zip(usual, most.tolist(), strict=True):
         named = explain(network, x[:4], "layer_visualisation", layer="6", channel=channel, steps=5)

@@ -1,4 +1,4 @@
-"""Attribution methods by family. Importing this package enters them all into METHODS, in the order of the table."""
+"""The explanation methods, a module for each family. This package enters them all into METHODS, in a fixed order."""
 
 from xaae.explain.methods import (
     cams,

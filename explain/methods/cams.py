@@ -1,10 +1,15 @@
-"""Class activation maps: where in a layer the evidence for a class lies, by captum and torchcam."""
+"""Class activation maps: where in a layer the evidence for a class lies, by captum and torchcam.
+
+The maps are (B, 1, *places): one value for each place. layer: the name of a layer with a map of places; "" for the
+narrowest with at least 4 cells a side.
+"""
 
 from contextlib import contextmanager
 
 import torch
 from captum import attr
 
+from xaae.experiment.kinds import SIGNAL
 from xaae.explain.method import method
 from xaae.explain.methods.gradients import guided_backprop
 
@@ -13,7 +18,7 @@ NEEDS = ("gradient", "layer")
 
 
 def _layer_of(ask, name=""):
-    """The layer called `name`, else the narrowest of 4 cells a side or more."""
+    """The layer called `name`; for "" the narrowest with at least 4 cells a side."""
     return ask.subject.layer(name, "narrowest")
 
 
@@ -21,17 +26,14 @@ def _layer_of(ask, name=""):
 
 
 def _weighted(ask, layer, relu):
-    """Maps (B, 1, cells) of a layer: its channels weighted by their mean slopes, with a ReLU or signed."""
-    found = attr.LayerGradCam(ask.network, _layer_of(ask, layer))
-    return found.attribute(ask.x, ask.target, relu_attributions=relu)
+    """Maps (B, 1, *cells) of a layer: its channels weighted by their mean gradients, then a ReLU if `relu`."""
+    explainer = attr.LayerGradCam(ask.network, _layer_of(ask, layer))
+    return explainer.attribute(ask.x, ask.target, relu_attributions=relu)
 
 
 @method("cam", "Grad-CAM", SELVARAJU, "where the layer speaks for the class", needs=NEEDS, autocast=True)
 def gradcam(ask, *, layer=""):
-    """ReLU of the layer's channels, each weighted by its mean slope (B, 1, ...).
-
-    layer: the name of a layer with a map of places; by default the deepest with at least 4 cells a side.
-    """
+    """ReLU of the sum of the layer's channels, each weighted by its mean gradient."""
     return ask.spread(_weighted(ask, layer, relu=True))
 
 
@@ -39,7 +41,7 @@ def gradcam(ask, *, layer=""):
     "cam", "Layer Grad-CAM", SELVARAJU, "where a layer speaks for and against the class", needs=NEEDS, autocast=True
 )
 def layer_gradcam(ask, *, layer=""):
-    """Grad-CAM without its ReLU: also what speaks against the class, with a minus (B, 1, ...)."""
+    """Grad-CAM without its ReLU: what speaks against the class is negative."""
     return ask.spread(_weighted(ask, layer, relu=False))
 
 
@@ -47,13 +49,13 @@ def layer_gradcam(ask, *, layer=""):
     "cam",
     "Guided Grad-CAM",
     SELVARAJU,
-    "guided slope where the layer speaks for the class",
+    "guided gradient where the layer speaks for the class",
     shows="size",
     needs=(*NEEDS, "graph", "relu"),
     flag="its fine structure hardly changes when weights are randomised (Adebayo et al. 2018)",
 )
 def guided_gradcam(ask, *, layer=""):
-    """Grad-CAM times guided backpropagation (B, C, ...)."""
+    """Grad-CAM times guided backpropagation: (B, C, *places)."""
     return gradcam(ask, layer=layer) * guided_backprop(ask)
 
 
@@ -61,23 +63,23 @@ def guided_gradcam(ask, *, layer=""):
 
 
 @contextmanager
-def _extractor(ask, kind, layer, **given):
-    """torchcam's extractor called `kind` on a layer of the network; all hooks are gone afterwards.
+def _torchcam(ask, name, layer, **options):
+    """torchcam's extractor of this name on a layer of the network; afterwards all hooks are removed.
 
-    What comes after the layer may write in place, so it is handed a copy.
+    The step after the layer gets a copy of its output, since it may write in place.
     """
     from torchcam import methods
 
-    with getattr(methods, kind)(ask.network, layer, **given) as found:
-        guard = layer.register_forward_hook(lambda module, inputs, out: out.clone())
+    with getattr(methods, name)(ask.network, layer, **options) as extractor:
+        copying = layer.register_forward_hook(lambda module, inputs, out: out.clone())
         try:
-            yield found
+            yield extractor
         finally:
-            guard.remove()
+            copying.remove()
 
 
 def _logits(ask):
-    """The network's answers to x (B, K), with gradients even if all weights are frozen or x is written over."""
+    """The network's logits (B, K), with gradients even if all weights are frozen or the network writes on x."""
     return ask.network(ask.x.detach().requires_grad_().clone())
 
 
@@ -85,31 +87,32 @@ def _logits(ask):
     "cam",
     "XGrad-CAM",
     "Fu et al. 2020, arXiv 2008.02312",
-    "where the layer speaks for the class: slopes averaged where the layer is active",
+    "where the layer speaks for the class, by gradients averaged where the layer is active",
     needs=NEEDS,
 )
 def xgradcam(ask, *, layer=""):
-    """ReLU of the channels, each weighted by the mean of its slopes where it is active (B, 1, ...).
+    """ReLU of the sum of the channels, each weighted by its gradients, averaged with its activations as weights.
 
-    These means are divided by the sum of a channel, so of one with negative values the positive part counts.
+    This mean divides by the sum of the channel's activations. Only positive ones count: a sum of both signs may be
+    near 0.
     """
-    with _extractor(ask, "XGradCAM", _layer_of(ask, layer)) as found:
+    with _torchcam(ask, "XGradCAM", _layer_of(ask, layer)) as extractor:
         scores = _logits(ask)
-        found.hook_a = [maps.relu() for maps in found.hook_a]
-        return ask.spread(found(ask.target.tolist(), scores, normalized=False)[0][:, None])
+        extractor.hook_a = [maps.relu() for maps in extractor.hook_a]
+        return ask.spread(extractor(ask.target.tolist(), scores, normalized=False)[0][:, None])
 
 
 @method(
     "cam",
     "LayerCAM",
     "Jiang et al. 2021, doi 10.1109/TIP.2021.3089943",
-    "activation times positive slope, place by place",
+    "activation times positive gradient, place by place",
     needs=NEEDS,
 )
 def layer_cam(ask, *, layer=""):
-    """ReLU of the sum over channels of activation times positive slope, each at its own place (B, 1, ...)."""
-    with _extractor(ask, "LayerCAM", _layer_of(ask, layer)) as found:
-        return ask.spread(found(ask.target.tolist(), _logits(ask), normalized=False)[0][:, None])
+    """ReLU of the sum over channels of activation times positive gradient, each at its own place."""
+    with _torchcam(ask, "LayerCAM", _layer_of(ask, layer)) as extractor:
+        return ask.spread(extractor(ask.target.tolist(), _logits(ask), normalized=False)[0][:, None])
 
 
 @method(
@@ -120,46 +123,47 @@ def layer_cam(ask, *, layer=""):
     needs=NEEDS,
 )
 def gradcam_plus_plus(ask, *, layer=""):
-    """The channels, each weighted by its positive slopes, and these by the paper's equation 19 (B, 1, ...).
+    """The sum of the channels, each weighted by its positive gradients as in equation 19 of the paper.
 
-    Channels and slopes are torchcam's; the weights are worked out here (equation 19 over the squared slope), since
-    torchcam 0.5.0 leaves out the division. The equation is for maps after a ReLU, so the positive part counts.
+    torchcam gives channels and gradients. The weights are worked out here, since torchcam 0.5.0 leaves out a division:
+    equation 19, numerator and denominator divided by the squared gradient. The equation holds for activations after a
+    ReLU, so negative ones count as 0.
     """
-    with _extractor(ask, "GradCAM", _layer_of(ask, layer)) as found:
-        found(ask.target.tolist(), _logits(ask), normalized=False)
-        maps, slopes = found.hook_a[0].relu(), found.hook_g[0].relu()
-    every = tuple(range(2, maps.ndim))
-    weights = (slopes / (2 + maps.sum(every, keepdim=True) * slopes)).sum(every, keepdim=True)
+    with _torchcam(ask, "GradCAM", _layer_of(ask, layer)) as extractor:
+        extractor(ask.target.tolist(), _logits(ask), normalized=False)
+        maps, slopes = extractor.hook_a[0].relu(), extractor.hook_g[0].relu()
+    cells = tuple(range(2, maps.ndim))
+    weights = (slopes / (2 + maps.sum(cells, keepdim=True) * slopes)).sum(cells, keepdim=True)
     return ask.spread((weights * maps).sum(1, keepdim=True))
 
 
-def _strongest(ask, channels):
-    """Maps (B, channels, ...) -> those of the `channels` most active channels of each item; 0 keeps all.
+def _most_active(ask, channels):
+    """A function that keeps, of maps (B, channels, *cells), the `channels` most active channels of each item; 0: all.
 
-    A signal's maps are stretched over its places here, since torchcam 0.5.0 cannot.
+    It stretches a signal's maps over the signal's places, which torchcam 0.5.0 cannot do.
     """
 
-    def pick(maps):
+    def choose(maps):
         best = maps.flatten(2).mean(2).topk(min(channels or maps.shape[1], maps.shape[1])).indices
-        kept = torch.stack([each[which] for each, which in zip(maps, best, strict=True)])
-        return ask.spread(kept) if maps.ndim == 3 else kept
+        kept = torch.stack([each[indices] for each, indices in zip(maps, best, strict=True)])
+        return ask.spread(kept) if ask.kind is SIGNAL else kept
 
-    return pick
+    return choose
 
 
 @method(
     "cam",
     "Score-CAM",
     "Wang et al. 2020, arXiv 1910.01279",
-    "channels weighted by the score of the input that they let through; no gradient",
+    "channels weighted by the score of the input that they let through, without a gradient",
     needs=("layer",),
 )
 def score_cam(ask, *, layer="", channels=0):
-    """ReLU of the channels, each weighted by the score of the input that it lets through, by softmax (B, 1, ...).
+    """ReLU of the sum of the channels, weighted by the softmax of the scores of the inputs that they let through.
 
-    It costs a pass forward for each item and channel: `channels` keeps only the most active ones, 0 all.
+    It needs a forward pass for each item and channel. channels: use only so many, the most active ones; 0 for all.
     """
-    given = {"batch_size": ask.batch_size, "reshape_transform": _strongest(ask, channels)}
-    with torch.no_grad(), _extractor(ask, "ScoreCAM", _layer_of(ask, layer), **given) as found:
+    options = {"batch_size": ask.batch_size, "reshape_transform": _most_active(ask, channels)}
+    with torch.no_grad(), _torchcam(ask, "ScoreCAM", _layer_of(ask, layer), **options) as extractor:
         ask.network(ask.x)
-        return ask.spread(found(ask.target.tolist(), normalized=False)[0][:, None])
+        return ask.spread(extractor(ask.target.tolist(), normalized=False)[0][:, None])

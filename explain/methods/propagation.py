@@ -1,4 +1,8 @@
-"""Layer-wise relevance propagation and excitation backpropagation, by zennit, on the network without batch norms."""
+"""Layer-wise relevance propagation and excitation backpropagation, by zennit.
+
+They work on the merged network (see network.graph): batch norms are part of the layers beside them. Maps have the shape
+of the items, (B, C, *places).
+"""
 
 import copy
 
@@ -19,8 +23,8 @@ MONTAVON = "Montavon et al. 2019, doi 10.1007/978-3-030-28954-6_10"
 ZHANG = "Zhang et al. 2016, arXiv 1608.00507"
 NEEDS = ("gradient", "relevance")
 
-RULES = {  # of steps without weights that zennit has no rule for: relevance goes on unchanged, or is shared out
-    "pass": (*graph.OWN, *graph.NORMS),
+RULES = {  # steps that zennit has no rule for: relevance passes unchanged ("pass"), or in proportion ("norm")
+    "pass": (*graph.VALUE_BY_VALUE, *graph.NORMS),
     "norm": (graph.Places, nn.Upsample, graph.Sum, *graph.AVERAGES),
 }
 
@@ -29,9 +33,9 @@ RULES = {  # of steps without weights that zennit has no rule for: relevance goe
 
 
 def _rule_of(module):
-    """What a step does to relevance: "pass" or "norm", by its attribute `relevance_rule` or its kind; "" for others.
+    """The rule of a step: "pass" or "norm", by its attribute `relevance_rule` or else by its type; "" for all others.
 
-    Refusal for an attribute that asks for anything else.
+    Refusal for an attribute with any other value.
     """
     rule = getattr(module, "relevance_rule", None) or next((r for r in RULES if isinstance(module, RULES[r])), "")
     if rule and rule not in RULES:
@@ -41,8 +45,8 @@ def _rule_of(module):
     return rule
 
 
-def _own_rules(network):
-    """[(names, rule)] for the steps of a merged network that zennit's composites do not know."""
+def _additional_rules(network):
+    """[(names, rule)] for the steps of a merged network that zennit's composites have no rule for."""
     names = {"pass": [], "norm": [], "": []}
     for node in network.graph.nodes:
         if node.op == "call_module":
@@ -50,53 +54,54 @@ def _own_rules(network):
     return [(names["pass"], rules.Pass()), (names["norm"], rules.Norm())]
 
 
-def _weighted(network):
-    """[(node, has it weights?)] of a traced network: convolutions and linear layers have."""
+def _nodes_with_weights(network):
+    """[(node, is it a convolution or a linear layer?)] of a traced network."""
     is_layer = lambda n: n.op == "call_module" and isinstance(network.get_submodule(n.target), types.Linear)  # noqa: E731
     return [(node, is_layer(node)) for node in network.graph.nodes]
 
 
-def entries(network):
-    """Names of the layers with weights that see the input before any other such layer has: the "first" layers.
+def first_layers(network):
+    """Names of the layers with weights that no other layer with weights comes before.
 
-    zennit takes the first in the order in which modules were made, which need not be the order of the computation.
+    zennit itself takes the layer that was defined first, which need not be the first in the computation.
     """
-    found, beyond = [], set()
-    for node, layer in _weighted(network):
-        after = not beyond.isdisjoint(node.all_input_nodes)
-        if layer and not after:
-            found.append(node.target)
-        if layer or after:
-            beyond.add(node)
-    return found
+    names, later = [], set()  # later: nodes that depend on a layer with weights
+    for node, has_weights in _nodes_with_weights(network):
+        depends = not later.isdisjoint(node.all_input_nodes)
+        if has_weights and not depends:
+            names.append(node.target)
+        if has_weights or depends:
+            later.add(node)
+    return names
 
 
 # ---- one pass back ----------------------------------------------------------------------------------------------
 
 
 def _propagate(ask, base, first=(), start=None, network=None):
-    """Relevance (B, C, ...) of the input under the composite `base`; all hooks are gone afterwards.
+    """Relevance (B, C, *places) of the input by the rules of the zennit composite `base`; then all hooks are removed.
 
-    first: [(names, rule)] of the first layers, where they have one of their own. start: relevance of the logits (B, K),
-    by default the explained logit itself. network: the merged network, or one made from it.
+    first: [(names, rule)] for the first layers, where they have a rule of their own. start: relevance of the logits
+    (B, K), by default the explained logit and 0 for the others. network: the merged network, or one made from it.
     """
     network = ask.subject.merged if network is None else network
-    only = F.one_hot(ask.target, ask.subject.outputs)
-    found = Gradient(network, _for_steps(network, base, first))
-    return found(ask.x, (lambda logits: only * logits) if start is None else start)[1]
+    chosen = F.one_hot(ask.target, ask.subject.outputs)
+    attributor = Gradient(network, _composite_for(network, base, first))
+    return attributor(ask.x, (lambda logits: chosen * logits) if start is None else start)[1]
 
 
-def _for_steps(network, base, first):
-    """A composite of the rules `first`, the own ones and those of `base`, for the steps only: a step with a rule of
-    its own may hold other modules, which are not asked.
+def _composite_for(network, base, first):
+    """A composite with the rules `first`, then the additional ones, then those of `base`.
+
+    It holds for the steps of the graph only: a step with a rule of its own may contain modules, which get no rule.
     """
     steps = {node.target for node in network.graph.nodes if node.op == "call_module"}
-    named = composites.NameMapComposite([*first, *_own_rules(network)])
-    each = composites.MixedComposite([named, base]).mapping
-    return Composite(module_map=lambda context, name, module: each(context, name, module) if name in steps else None)
+    named = composites.NameMapComposite([*first, *_additional_rules(network)])
+    rule_of = composites.MixedComposite([named, base]).mapping
+    return Composite(module_map=lambda context, name, module: rule_of(context, name, module) if name in steps else None)
 
 
-def _positive(**numbers):
+def _check_positive(**numbers):
     """InputError unless all these parameters are greater than 0."""
     for name, value in numbers.items():
         if value <= 0:
@@ -104,53 +109,53 @@ def _positive(**numbers):
 
 
 def _flat(ask):
-    """The first layers, each of whose inputs gets the same share."""
-    return [(entries(ask.subject.merged), rules.Flat())]
+    """[(names, rule)] by which the first layers give all their inputs the same share."""
+    return [(first_layers(ask.subject.merged), rules.Flat())]
 
 
 def _box(ask, low, high):
-    """[((name,), rule)] of the first layers for inputs x in [low, high], or as far as an item goes beyond.
+    """[((name,), rule)] of the first layers for inputs x in [low, high]; an item beyond the bounds widens its own.
 
-    What stands before a layer (such as standardisation) is done to the bounds as well.
+    The bounds pass through what stands before a layer (such as standardisation).
     """
     network, shape = ask.subject.merged, (-1,) + (1,) * (ask.x.ndim - 1)
-    ends = ask.x.flatten(1).amin(1).clamp(max=low), ask.x.flatten(1).amax(1).clamp(min=high)
-    one, other = (_inputs(network, entries(network), end.view(shape).expand_as(ask.x)) for end in ends)
-    return [((n,), rules.ZBox(torch.minimum(one[n], other[n]), torch.maximum(one[n], other[n]))) for n in one]
+    bounds = ask.x.flatten(1).amin(1).clamp(max=low), ask.x.flatten(1).amax(1).clamp(min=high)
+    a, b = (_inputs_of(network, first_layers(network), bound.view(shape).expand_as(ask.x)) for bound in bounds)
+    return [((name,), rules.ZBox(torch.minimum(a[name], b[name]), torch.maximum(a[name], b[name]))) for name in a]
 
 
-def _inputs(network, names, x):
-    """name -> what the layer called so is given when the network sees x."""
-    found, layers = {}, {name: network.get_submodule(name) for name in names}
-    note = lambda name: lambda _, given: found.update({name: given[0]})  # noqa: E731
-    hooks = [layer.register_forward_pre_hook(note(name)) for name, layer in layers.items()]
+def _inputs_of(network, names, x):
+    """{name: the input of this layer} when the network sees x."""
+    inputs, layers = {}, {name: network.get_submodule(name) for name in names}
+    record = lambda name: lambda _, given: inputs.update({name: given[0]})  # noqa: E731
+    hooks = [layer.register_forward_pre_hook(record(name)) for name, layer in layers.items()]
     try:
         with torch.no_grad():
             network(x)
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return inputs
 
 
 # ---- layer-wise relevance propagation ---------------------------------------------------------------------------
 
 
-@method("propagation", "LRP-epsilon", BACH, "share in the score, less what the biases took", needs=NEEDS)
+@method("propagation", "LRP-epsilon", BACH, "share in the score; biases keep a part", needs=NEEDS)
 def lrp_epsilon(ask, *, epsilon=1e-6):
-    """Relevance (B, C, ...) by the epsilon rule everywhere: without biases its sum is the score.
+    """Relevance by the epsilon rule in all layers; without biases it sums to the score.
 
-    epsilon: what is added to each denominator, > 0; the greater, the less of small and contradictory shares is left.
+    epsilon: > 0, added to each denominator; the larger it is, the more small and contradictory shares are absorbed.
     """
-    _positive(epsilon=epsilon)
+    _check_positive(epsilon=epsilon)
     layers = [*composites.layer_map_base(), (types.Linear, rules.Epsilon(epsilon))]
     return _propagate(ask, composites.LayerMapComposite(layers))
 
 
 @method("propagation", "LRP epsilon-plus", KOHLBRENNER, "share in the score by what speaks for it", needs=NEEDS)
 def lrp_epsilon_plus(ask, *, epsilon=1e-6):
-    """Relevance (B, C, ...) by the z-plus rule in convolutions, by the epsilon rule in linear layers."""
-    _positive(epsilon=epsilon)
+    """Relevance by the z-plus rule in convolutions and the epsilon rule in linear layers."""
+    _check_positive(epsilon=epsilon)
     return _propagate(ask, composites.EpsilonPlus(epsilon))
 
 
@@ -158,12 +163,12 @@ def lrp_epsilon_plus(ask, *, epsilon=1e-6):
     "propagation",
     "LRP epsilon-plus, flat",
     KOHLBRENNER,
-    "the same, spread evenly over each first window",
+    "as LRP epsilon-plus, but even within each window of the first layer",
     needs=NEEDS,
 )
 def lrp_epsilon_plus_flat(ask, *, epsilon=1e-6):
-    """The same, but the first layers share out evenly: no input value counts by what it is (B, C, ...)."""
-    _positive(epsilon=epsilon)
+    """As LRP epsilon-plus, but the first layers give all their inputs the same share, whatever their values."""
+    _check_positive(epsilon=epsilon)
     return _propagate(ask, composites.EpsilonPlus(epsilon), _flat(ask))
 
 
@@ -175,11 +180,11 @@ def lrp_epsilon_plus_flat(ask, *, epsilon=1e-6):
     needs=NEEDS,
 )
 def lrp_epsilon_alpha2_beta1(ask, *, epsilon=1e-6):
-    """Relevance (B, C, ...) by alpha 2, beta 1 in convolutions, by the epsilon rule in linear layers.
+    """Relevance by the rule alpha 2, beta 1 in convolutions and the epsilon rule in linear layers.
 
-    A unit whose inputs all speak for it has nothing to subtract, and hands down twice what it got.
+    A unit whose inputs are all in its favour has nothing to subtract and passes on twice its relevance.
     """
-    _positive(epsilon=epsilon)
+    _check_positive(epsilon=epsilon)
     return _propagate(ask, composites.EpsilonAlpha2Beta1(epsilon))
 
 
@@ -187,12 +192,12 @@ def lrp_epsilon_alpha2_beta1(ask, *, epsilon=1e-6):
     "propagation",
     "LRP epsilon-alpha2-beta1, flat",
     KOHLBRENNER,
-    "the same, spread evenly over each first window",
+    "as LRP epsilon-alpha2-beta1, but even within each window of the first layer",
     needs=NEEDS,
 )
 def lrp_epsilon_alpha2_beta1_flat(ask, *, epsilon=1e-6):
-    """The same, but the first layers share out evenly: no input value counts by what it is (B, C, ...)."""
-    _positive(epsilon=epsilon)
+    """As LRP epsilon-alpha2-beta1, but the first layers give all their inputs the same share, whatever their values."""
+    _check_positive(epsilon=epsilon)
     return _propagate(ask, composites.EpsilonAlpha2Beta1(epsilon), _flat(ask))
 
 
@@ -200,16 +205,16 @@ def lrp_epsilon_alpha2_beta1_flat(ask, *, epsilon=1e-6):
     "propagation",
     "LRP epsilon-gamma-box",
     MONTAVON,
-    "share in the score, what speaks for it favoured, input within bounds",
+    "share in the score, evidence for it weighted more, for inputs within bounds",
     needs=NEEDS,
 )
 def lrp_epsilon_gamma_box(ask, *, epsilon=1e-6, gamma=0.25, low=0.0, high=1.0):
-    """Relevance (B, C, ...) by the gamma rule in convolutions, the epsilon rule in linear layers, the box rule first.
+    """Relevance by the box rule in the first layers, then the gamma rule in convolutions and epsilon in linear layers.
 
-    gamma: how much what speaks for a unit is favoured, > 0. low, high: the bounds of x; an item beyond them widens its
-    own. The first layers may be linear ones, too. InputError for bounds in the wrong order.
+    gamma: > 0, how much positive contributions to a unit are favoured. low, high: the bounds of x; an item beyond them
+    has wider bounds of its own. InputError for bounds in the wrong order.
     """
-    _positive(epsilon=epsilon, gamma=gamma)
+    _check_positive(epsilon=epsilon, gamma=gamma)
     if low >= high:
         raise InputError(f"The lowest value of the input, {low}, must be below the highest, {high}.")
     layers = [(types.Convolution, rules.Gamma(gamma)), (nn.Linear, rules.Epsilon(epsilon))]
@@ -220,28 +225,31 @@ def lrp_epsilon_gamma_box(ask, *, epsilon=1e-6, gamma=0.25, low=0.0, high=1.0):
 
 
 def _excitation(ask, network=None):
-    """The probability of each input value to win, going down from the explained logit: (B, C, ...), its sum 1.
+    """The marginal winning probability of each input value, from the explained logit down: (B, C, *places), sum 1.
 
-    Biases are no neurons, so they win nothing.
+    Biases are no neurons and win nothing.
     """
     certain = F.one_hot(ask.target, ask.subject.outputs).float()
     return _propagate(ask, composites.ExcitationBackprop(zero_params="bias"), start=certain, network=network)
 
 
-def _opposed(network):
-    """A merged network with the weights of its last layer negated, the others shared: logits for "not this class"."""
-    made = fx.GraphModule(network, copy.deepcopy(network.graph))
-    layers = [node for node, layer in _weighted(network) if layer]
+def _with_negated_head(network):
+    """A copy of a merged network with the weights of its last layer negated: logits for "not this class".
+
+    The other layers are shared. Refusal if there is no layer with weights.
+    """
+    negated = fx.GraphModule(network, copy.deepcopy(network.graph))
+    layers = [node for node, has_weights in _nodes_with_weights(network) if has_weights]
     if not layers:
         raise Refusal("it negates the last layer with weights, and this network has none")
     layer = copy.deepcopy(network.get_submodule(layers[-1].target))
     layer.weight = nn.Parameter(-layer.weight.detach())
-    graph.replace(made, layers[-1], layer)
-    return made
+    graph.replace_module(negated, layers[-1], layer)
+    return negated
 
 
-def _normalised(maps):
-    """Maps (B, C, ...) with sum 1 each, or 0 where nothing arrived."""
+def _normalise(maps):
+    """Maps (B, C, ...) divided by their sums; maps with the sum 0 stay as they are."""
     total = maps.flatten(1).sum(1).view(-1, *[1] * (maps.ndim - 1))
     return maps / torch.where(total == 0, 1, total)
 
@@ -250,12 +258,12 @@ def _normalised(maps):
     "propagation",
     "Excitation backpropagation",
     ZHANG,
-    "probability to win on the way down from the score",
+    "marginal winning probability, from the score down",
     needs=(*NEEDS, "relu"),
     flag="hardly changes with the class, or when the last layers are randomised (Sixt et al. 2020)",
 )
 def excitation_backprop(ask):
-    """The probability to win of each input value (B, C, ...): not negative where the input is not, and of sum 1."""
+    """The marginal winning probability of each input value; it sums to 1 and is >= 0 where the input is."""
     return _excitation(ask)
 
 
@@ -263,12 +271,13 @@ def excitation_backprop(ask):
     "propagation",
     "Contrastive excitation backpropagation",
     ZHANG,
-    "probability to win for this class less that for its opposite",
+    "marginal winning probability for this class less that for its opposite",
     needs=(*NEEDS, "relu"),
 )
 def contrastive_excitation_backprop(ask):
-    """The probability to win less that under the negated last layer (B, C, ...): its sum is 0.
+    """The marginal winning probability less that with a negated last layer; it sums to 0.
 
-    The paper subtracts at the layer below the last; the way down is linear, so here it is done at its end.
+    The paper subtracts at the layer before the last. Since the pass down is linear, the difference may be taken at its
+    end, as here.
     """
-    return _normalised(_excitation(ask)) - _normalised(_excitation(ask, _opposed(ask.subject.merged)))
+    return _normalise(_excitation(ask)) - _normalise(_excitation(ask, _with_negated_head(ask.subject.merged)))

@@ -1,8 +1,8 @@
 """A network as a graph of single modules: what DeepLift, guided backpropagation and relevance propagation hook into.
 
-Networks reuse one ReLU, write in place, call functions where a library looks for modules: all of it silently spoils
-methods that hook modules. `unroll` mends that for every network that torch.fx can trace; `merge` goes on to what
-relevance propagation needs, and says what it cannot follow.
+Many networks use one ReLU twice, write in place, or call functions where a library looks for modules. Each of these
+gives wrong maps without an error. `unroll` corrects them for every network that torch.fx can trace. `merge` adds what
+relevance propagation needs, and names the steps that it cannot follow.
 """
 
 import copy
@@ -22,7 +22,7 @@ from xaae.model import Affine, Standardise
 
 POOLS = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd)
 POOLS += (nn.modules.pooling._AdaptiveMaxPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd)
-OWN = (Affine, Standardise)  # value by value: relevance passes through them unchanged
+VALUE_BY_VALUE = (Affine, Standardise)  # ours: relevance passes through them unchanged
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 QUIET = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.Identity)
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Tanh, nn.ReLU6)
@@ -39,7 +39,7 @@ class Places(nn.Module):
         return getattr(torch, self.how)(x, self.dims, keepdim=self.keep)
 
 
-FUNCTIONS = {  # function -> the module that does the same
+FUNCTIONS = {  # function -> what makes a module that does the same, from the function's arguments after x
     F.relu: lambda inplace=False: nn.ReLU(),
     torch.relu: lambda: nn.ReLU(),
     F.leaky_relu: lambda negative_slope=0.01, inplace=False: nn.LeakyReLU(negative_slope),
@@ -63,7 +63,7 @@ for n in (1, 2, 3):
     for kind in ("max", "avg", "adaptive_avg"):
         pool = getattr(nn, f"{kind.title().replace('_', '')}Pool{n}d")
         FUNCTIONS[getattr(F, f"{kind}_pool{n}d")] = pool
-METHODS = {name: getattr(torch, name) for name in ("relu", "tanh", "sigmoid", "mean", "sum", "flatten")}
+TENSOR_METHODS = {name: getattr(torch, name) for name in ("relu", "tanh", "sigmoid", "mean", "sum", "flatten")}
 
 ADDS = {operator.add, operator.iadd, torch.add}
 DIVISIONS = {operator.truediv, torch.div}
@@ -71,7 +71,10 @@ ARITHMETIC = {operator.sub, operator.mul, torch.sub, torch.mul} | ADDS | DIVISIO
 
 
 class Step(nn.Module):
-    """Arithmetic of x with numbers, such as x / 255 or 1 - x: relevance passes through it unchanged."""
+    """Arithmetic of x with numbers, such as x / 255 or 1 - x: relevance passes through it unchanged.
+
+    function: of the arguments args, in which a graph node stands for x.
+    """
 
     relevance_rule = "pass"
 
@@ -83,26 +86,31 @@ class Step(nn.Module):
         return self.function(*(x if a is None else a for a in self.args))
 
 
-def _with_numbers(node):
-    """Is this arithmetic of one tensor with numbers, and linear in the tensor?"""
+def _is_linear_arithmetic(node):
+    """Does this node add, subtract, multiply or divide one tensor and a number, so that it is linear in the tensor?"""
+    if node.op != "call_function" or node.target not in ARITHMETIC:
+        return False
     tensors = [isinstance(a, fx.Node) for a in node.args]
     linear = not node.kwargs and (tensors[0] or node.target not in DIVISIONS)
     return linear and sum(tensors) == 1 and "tensor_meta" in node.meta
 
 
 class Tracer(fx.Tracer):
-    """Follows a network down to torch's own modules and ours."""
+    """Traces a network down to torch's own modules and ours."""
 
     def is_leaf_module(self, m, qualified_name):
-        """Stop at this module? Its relevance rule, where it has one, is for the whole of it."""
-        return isinstance(m, OWN) or hasattr(m, "relevance_rule") or super().is_leaf_module(m, qualified_name)
+        """Is this module one step? A module with a relevance rule is: the rule holds for the whole of it."""
+        return (
+            isinstance(m, VALUE_BY_VALUE) or hasattr(m, "relevance_rule") or super().is_leaf_module(m, qualified_name)
+        )
 
 
 def unroll(network, x):
-    """`network` in evaluation mode as a GraphModule: each step one module, called once, nothing in place; same weights.
+    """`network` as a GraphModule in evaluation mode, with the same weights: each step is one module that is called once
+    and writes nothing in place.
 
-    x: items (B, C, ...) whose shape settles adaptive pools. Refusal if the network cannot be traced, which is so when
-    its Python branches on values.
+    x: items (B, C, *places); their shape decides the windows of adaptive pools. Refusal if the network cannot be
+    traced, as when its Python code branches on values.
     """
     try:
         traced = fx.GraphModule(network, Tracer().trace(network))
@@ -111,9 +119,9 @@ def unroll(network, x):
         why = " ".join(str(e).split())[:120]
         raise Refusal(f"it has to follow the network module by module, and this one cannot be traced ({why})") from e
     for node in list(traced.graph.nodes):
-        made = _module_for(traced, node)
-        if made is not None:
-            _put(traced, node, made.train(False))
+        module = _module_for(traced, node)
+        if module is not None:
+            _call_module(traced, node, module.train(False))
     traced.graph.lint()
     traced.recompile()
     traced.delete_all_unused_submodules()
@@ -121,47 +129,59 @@ def unroll(network, x):
 
 
 def _module_for(traced, node):
-    """The module of its own that a node should call; None if it may stay as it is."""
+    """The new module that a node should call; None if the node may stay as it is."""
     if node.op == "call_module":
-        module = traced.get_submodule(node.target)
-        if isinstance(module, nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d | nn.AdaptiveMaxPool3d):
-            return _whole_pool(module, node)
-        if isinstance(module, ACTIVATIONS + POOLS + QUIET):
-            return _fresh(module)
-        return None
-    if node.op == "call_function" and node.target in ARITHMETIC and _with_numbers(node):
+        return _own_copy(traced.get_submodule(node.target), node)
+    if _is_linear_arithmetic(node):
         return Step(node.target, node.args)
-    function = METHODS.get(node.target) if node.op == "call_method" else node.target
+    return _module_of_function(node)
+
+
+def _own_copy(module, node):
+    """A copy of an activation, pool or dropout for one node; None for any other module."""
+    if isinstance(module, nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d | nn.AdaptiveMaxPool3d):
+        return _plain_max_pool(module, node)
+    if isinstance(module, ACTIVATIONS + POOLS + QUIET):
+        return _copy_not_in_place(module)
+    return None
+
+
+def _module_of_function(node):
+    """The module that does the same as the function or tensor method that a node calls; None if there is none."""
+    function = TENSOR_METHODS.get(node.target) if node.op == "call_method" else node.target
     if node.op not in ("call_function", "call_method") or function not in FUNCTIONS or not node.args:
         return None
-    if any(isinstance(a, fx.Node) for a in [*node.args[1:], *node.kwargs.values()]):  # sizes worked out on the way
+    if any(isinstance(a, fx.Node) for a in [*node.args[1:], *node.kwargs.values()]):  # sizes that depend on the input
         return None
-    given = {k: v for k, v in node.kwargs.items() if k not in ("input", "dtype")}
+    options = {k: v for k, v in node.kwargs.items() if k not in ("input", "dtype")}
     try:
-        return FUNCTIONS[function](*node.args[1:], **given)
-    except TypeError:
+        return FUNCTIONS[function](*node.args[1:], **options)
+    except TypeError:  # an argument that the module does not have
         return None
 
 
-def _whole_pool(module, node):
-    """An adaptive maximum as the plain one that does the same at this size; libraries know only the plain one."""
+def _plain_max_pool(module, node):
+    """The max pool that does the same at this size as an adaptive one; libraries know only the plain one."""
     before, after = node.args[0].meta["tensor_meta"].shape[2:], node.meta["tensor_meta"].shape[2:]
-    if any(b % a for b, a in zip(before, after, strict=True)):
-        return _fresh(module)
+    if any(b % a for b, a in zip(before, after, strict=True)):  # windows of different sizes
+        return _copy_not_in_place(module)
     kernel = tuple(b // a for b, a in zip(before, after, strict=True))
     return getattr(nn, type(module).__name__.removeprefix("Adaptive"))(kernel)
 
 
-def _fresh(module):
-    """A copy that writes nothing in place."""
-    made = copy.deepcopy(module)
-    if hasattr(made, "inplace"):
-        made.inplace = False
-    return made
+def _copy_not_in_place(module):
+    """A copy of a module that writes nothing in place."""
+    copied = copy.deepcopy(module)
+    if hasattr(copied, "inplace"):
+        copied.inplace = False
+    return copied
 
 
-def _put(traced, node, module, inputs=None):
-    """Let `node` call `module`, a new submodule under the node's name."""
+def _call_module(traced, node, module, inputs=None):
+    """Replace `node` by a call of `module`, a new submodule under the node's name.
+
+    inputs: nodes, by default the first one that `node` takes.
+    """
     name = f"{node.name}_step"
     traced.add_submodule(name, module)
     with traced.graph.inserting_before(node):
@@ -174,7 +194,7 @@ def _put(traced, node, module, inputs=None):
 # ---- what relevance propagation needs ---------------------------------------------------------------------------
 
 AVERAGES = (nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd)
-LINEAR = (*OWN, *NORMS, *QUIET, *AVERAGES, Places, Sum, nn.Flatten, nn.Unflatten, nn.Upsample)
+LINEAR = (*VALUE_BY_VALUE, *NORMS, *QUIET, *AVERAGES, Places, Sum, nn.Flatten, nn.Unflatten, nn.Upsample)
 FOLLOWED = (*LINEAR, *POOLS, *ACTIVATIONS, nn.Sigmoid)
 SHAPES = {
     torch.flatten,
@@ -190,10 +210,11 @@ SHAPES = {
 SHAPE_METHODS = {"view", "reshape", "flatten", "squeeze", "unsqueeze", "size", "contiguous", "permute", "transpose"}
 
 
-def merge(unrolled, x):
-    """A copy of an unrolled network without batch norms where they can be merged, its sums modules.
+def merge(unrolled):
+    """A copy of an unrolled network in which sums are modules and batch norms are merged into their neighbours.
 
-    Refusal that names every step through which relevance cannot be followed.
+    A batch norm without a layer with weights beside it stays. Refusal that names every step through which relevance
+    cannot be followed.
     """
     merged = own_layers(unrolled)
     for node in list(merged.graph.nodes):
@@ -205,51 +226,54 @@ def merge(unrolled, x):
     merged.graph.lint()
     merged.recompile()
     merged.delete_all_unused_submodules()
-    if odd := unsupported(merged):
-        raise Refusal(f"relevance cannot be followed through {', '.join(odd)}")
+    if unknown := unsupported(merged):
+        raise Refusal(f"relevance cannot be followed through {', '.join(unknown)}")
     return merged.eval()
 
 
 def _add_as_module(merged, node):
-    """a + b as a module, so that relevance is shared between them."""
+    """Let `node` compute a + b by a module, so that a rule can share the relevance between a and b."""
     with merged.graph.inserting_before(node):
-        alike = merged.graph.call_function(torch.broadcast_tensors, node.args[:2])
-        stacked = merged.graph.call_function(torch.stack, (alike, -1))
-    _put(merged, node, Sum(dim=-1), (stacked,))
+        same_shape = merged.graph.call_function(torch.broadcast_tensors, node.args[:2])
+        stacked = merged.graph.call_function(torch.stack, (same_shape, -1))
+    _call_module(merged, node, Sum(dim=-1), (stacked,))
 
 
 def _merge_norm(merged, node):
-    """Merge a batch norm into the linear layer before it, else into the one after it; else leave it."""
-    norm, before = _weighted(merged.get_submodule(node.target)), node.args[0]
+    """Merge a batch norm into the layer with weights before it, else into the linear layer after it, else leave it."""
+    norm, before = _with_weights(merged.get_submodule(node.target)), node.args[0]
     layer = merged.get_submodule(before.target) if before.op == "call_module" else None
     if len(before.users) == 1 and isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
         fuse = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-        replace(merged, before, fuse(layer, norm))
+        replace_module(merged, before, fuse(layer, norm))
     elif isinstance(norm, nn.BatchNorm1d) and (after := _linear_after(merged, node)) is not None:
-        replace(merged, after, norm_then_linear(norm, merged.get_submodule(after.target)))
+        replace_module(merged, after, norm_then_linear(norm, merged.get_submodule(after.target)))
     else:
         return
     node.replace_all_uses_with(before)
     merged.graph.erase_node(node)
 
 
-def _weighted(norm):
-    """The batch norm with weights: ones and zeros where it has none."""
+def _with_weights(norm):
+    """A batch norm with weight and bias: 1 and 0 where it has none."""
     if norm.weight is not None:
         return norm
-    made = copy.deepcopy(norm)
-    made.weight, made.bias = (nn.Parameter(f(norm.running_var)) for f in (torch.ones_like, torch.zeros_like))
-    return made
+    copied = copy.deepcopy(norm)
+    copied.weight, copied.bias = (nn.Parameter(f(norm.running_var)) for f in (torch.ones_like, torch.zeros_like))
+    return copied
 
 
-def replace(merged, node, module):
-    """Another module in the place of the one that `node` calls."""
+def replace_module(merged, node, module):
+    """Replace the module that `node` calls by another one."""
     parent, _, name = node.target.rpartition(".")
     setattr(merged.get_submodule(parent), name, module.eval())
 
 
 def _linear_after(merged, node):
-    """The node of the linear layer that alone uses this one's output (B, C), dropout between them allowed."""
+    """The node of the linear layer that is the only one to use this node's output (B, C); None if there is none.
+
+    Dropout may stand between them.
+    """
     while len(node.users) == 1:
         node = next(iter(node.users))
         module = merged.get_submodule(node.target) if node.op == "call_module" else None
@@ -264,25 +288,30 @@ def norm_then_linear(norm, linear):
     """One linear layer for `linear(norm(x))` with the norm's running statistics."""
     scale = (norm.running_var + norm.eps).rsqrt() * norm.weight
     shift = norm.bias - norm.running_mean * scale
-    made = copy.deepcopy(linear)
+    merged = copy.deepcopy(linear)
     bias = linear.weight @ shift + (0 if linear.bias is None else linear.bias)
-    made.weight, made.bias = nn.Parameter(linear.weight * scale), nn.Parameter(bias)
-    return made
+    merged.weight, merged.bias = nn.Parameter(linear.weight * scale), nn.Parameter(bias)
+    return merged
 
 
 def unsupported(network, modules=FOLLOWED, functions=SHAPES):
-    """Names of the steps of a traced network that are none of these: [] if all are known."""
-    odd = []
-    for node in network.graph.nodes:
-        if node.op == "call_module":
-            module = network.get_submodule(node.target)
-            known = isinstance(module, modules) or hasattr(module, "relevance_rule")
-            if not (known or isinstance(module, types.Linear)):
-                odd.append(f"{type(module).__name__} ({node.target})")
-        elif node.op == "call_function" and node.target not in functions:
-            odd.append(f"the function {getattr(node.target, '__name__', node.target)}")
-        elif node.op == "call_method" and node.target not in SHAPE_METHODS:
-            odd.append(f"the method {node.target}")
-        elif node.op == "get_attr":
-            odd.append(f"the constant {node.target}")
-    return list(dict.fromkeys(odd))
+    """Names of the steps of a traced network that are not known, each once; [] if all are.
+
+    Known are layers with weights, modules with a relevance rule of their own, `modules`, `functions`, and tensor
+    methods that only change the shape.
+    """
+    names = [_name_if_unknown(network, node, modules, functions) for node in network.graph.nodes]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _name_if_unknown(network, node, modules, functions):
+    """What this step is called in a Refusal; "" for a known one."""
+    if node.op == "call_module":
+        module = network.get_submodule(node.target)
+        known = isinstance(module, (*modules, types.Linear)) or hasattr(module, "relevance_rule")
+        return "" if known else f"{type(module).__name__} ({node.target})"
+    if node.op == "call_function" and node.target not in functions:
+        return f"the function {getattr(node.target, '__name__', node.target)}"
+    if node.op == "call_method" and node.target not in SHAPE_METHODS:
+        return f"the method {node.target}"
+    return f"the constant {node.target}" if node.op == "get_attr" else ""

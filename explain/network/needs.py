@@ -1,4 +1,4 @@
-"""What a method needs of a model, an input or its caller, and the sentence that refuses it where that is missing."""
+"""What a method needs of the network, the input or the caller, and the sentence of the Refusal where it is missing."""
 
 import operator
 
@@ -6,6 +6,7 @@ import torch
 from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
 from torch import nn
 
+from xaae.experiment.kinds import PICTURE, kind_of
 from xaae.explain.method import Refusal
 from xaae.explain.network import graph as graphs
 from xaae.explain.network import maxima
@@ -13,7 +14,18 @@ from xaae.explain.network import maxima
 RESCALED = (*SUPPORTED_NON_LINEAR, *graphs.LINEAR, maxima.ReluMax)
 LINEAR_FUNCTIONS = graphs.SHAPES | graphs.ADDS | {torch.sub, operator.sub}
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
-SQUASHES = (nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Tanh, nn.Sigmoid, nn.ReLU6)
+OTHER_ACTIVATIONS = (
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.CELU,
+    nn.SELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Softplus,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.ReLU6,
+)
 
 
 def _gradient(ask):
@@ -33,21 +45,21 @@ def _relevance(ask):
 
 
 def _rescale(ask):
-    """Has DeepLift a rule for every step? captum gives any other its plain gradient, and the sums come out wrong."""
-    odd = graphs.unsupported(ask.subject.rectified, RESCALED, LINEAR_FUNCTIONS)
+    """Does DeepLift have a rule for every step? Without one captum takes the plain gradient, and the sums are wrong."""
+    unknown = graphs.unsupported(ask.subject.rectified, RESCALED, LINEAR_FUNCTIONS)
     if any(getattr(m, "moves", False) for m in ask.network.modules()):
-        odd.append("a mask that moves with the input")
-    if odd:
-        raise Refusal(f"DeepLift has no rule for {', '.join(odd)}")
+        unknown.append("a mask that moves with the input")
+    if unknown:
+        raise Refusal(f"DeepLift has no rule for {', '.join(unknown)}")
 
 
 def _relu(ask):
-    """Are all activations ReLU? A hook on ReLU leaves any other as it is and would draw a plain gradient."""
-    found = list(ask.subject.unrolled.modules())
-    odd = sorted({type(m).__name__ for m in found if isinstance(m, SQUASHES)})
-    if odd:
-        raise Refusal(f"it is made for ReLU, and this network has {', '.join(odd)}")
-    if not any(isinstance(m, nn.ReLU) for m in found):
+    """Are all activations ReLU? The method changes ReLUs only: through any other the gradient would pass unchanged."""
+    modules = list(ask.subject.unrolled.modules())
+    others = sorted({type(m).__name__ for m in modules if isinstance(m, OTHER_ACTIVATIONS)})
+    if others:
+        raise Refusal(f"it is made for ReLU, and this network has {', '.join(others)}")
+    if not any(isinstance(m, nn.ReLU) for m in modules):
         raise Refusal("it is made for ReLU, and this network has none")
 
 
@@ -57,10 +69,10 @@ def _layer(ask):
 
 
 def _picture(ask):
-    """Is the input a picture (B, C, H, W)?"""
-    if len(ask.places) != 2:
-        kind = {1: "a signal", 3: "a volume"}.get(len(ask.places), "no picture")
-        raise Refusal(f"it is made for pictures, and the input is {kind}")
+    """Are the items pictures (B, C, H, W)?"""
+    kind = kind_of(ask.x.shape)
+    if kind is not PICTURE:
+        raise Refusal(f"it is made for {PICTURE.plural}, and the items are {kind.plural}")
 
 
 def _background(ask):
@@ -70,12 +82,12 @@ def _background(ask):
 
 
 def _dropout(ask):
-    """Has the network dropout that is at work in training?"""
+    """Does the network have dropout layers with a rate above 0?"""
     if not any(isinstance(m, DROPOUTS) and m.p > 0 for m in ask.network.modules()):
         raise Refusal("it needs dropout layers, and this network has none")
 
 
-NEEDS = {
+NEEDS = {  # name -> (check(ask), which raises Refusal; what is needed, in words)
     "gradient": (_gradient, "a differentiable network"),
     "graph": (_graph, "a network that torch.fx can trace"),
     "relevance": (_relevance, "layers with a relevance rule"),
@@ -89,6 +101,6 @@ NEEDS = {
 
 
 def check_needs(method, ask):
-    """Refusal if anything is missing that `method` needs."""
+    """Refusal if something is missing that a Method needs."""
     for name in method.needs:
         NEEDS[name][0](ask)

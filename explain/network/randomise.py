@@ -1,6 +1,6 @@
-"""The sanity check of explanations: a network whose weights are drawn anew, and how alike its maps are to the old ones.
+"""The sanity check of explanations: a network with new random weights, and how similar its maps are to the old ones.
 
-A map that stays the same when the weights go does not explain the model (Adebayo et al. 2018, arXiv 1810.03292).
+A map that stays the same when the weights change does not explain the model (Adebayo et al. 2018, arXiv 1810.03292).
 """
 
 import copy
@@ -14,35 +14,36 @@ from xaae.experiment.errors import InputError
 
 
 def layers(network):
-    """[(name, module)] of all that have weights or running statistics, in the order in which they were defined."""
+    """[(name, module)] of all modules with weights or running statistics, in the order in which they were defined."""
     has = lambda m: hasattr(m, "reset_parameters") or next(m.parameters(recurse=False), None) is not None  # noqa: E731
     return [(name, m) for name, m in network.named_modules() if has(m)]
 
 
 def randomised(network, seed=0, fraction=1.0):
-    """A copy of a network, in evaluation mode, with the weights of its last `fraction` of layers drawn anew.
+    """A copy of a network, in evaluation mode, with new random weights in the last `fraction` of its layers.
 
-    network: any nn.Module, of an AAE what leads to its logits. Each layer is drawn as when it was made
-    (`reset_parameters`, which also forgets a batch norm's statistics, so that answers stay finite); weights that this
-    leaves as they were are permuted. The last layers are those defined last; the larger fraction of one seed holds the
-    smaller one's. InputError for a fraction outside 0 to 1 and for a network without weights.
+    network: any nn.Module; of an AAE, the part that leads to its logits. Weights are drawn as when a layer is made
+    (`reset_parameters`, which also resets a batch norm's statistics, so that answers stay finite); weights that this
+    leaves unchanged are permuted. The last layers are those defined last. With one seed, a larger fraction changes the
+    layers of a smaller one to the same weights. InputError for a fraction outside 0 to 1 and for a network without
+    weights.
     """
     if not 0 <= fraction <= 1:
         raise InputError(f"fraction={fraction} makes no sense: give the part of the layers to draw anew, 0 to 1.")
-    made = copy.deepcopy(models.classifier(network)).eval()
-    found = layers(made)
-    if not found:
+    copied = copy.deepcopy(models.classifier(network)).eval()
+    modules = [module for _, module in layers(copied)]
+    if not modules:
         raise InputError("This network has no weights that could be drawn anew.")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for _, module in found[::-1][: round(fraction * len(found))]:
+        for module in modules[::-1][: round(fraction * len(modules))]:
             _redraw(module)
-    return made
+    return copied
 
 
 @torch.no_grad()
 def _redraw(module):
-    """New weights for one module, in place: by its own scheme; what that leaves as it was is permuted."""
+    """Give one module new weights, in place: by its own scheme; weights that this leaves unchanged are permuted."""
     before = {name: p.clone() for name, p in module.named_parameters(recurse=False)}
     if hasattr(module, "reset_parameters"):
         module.reset_parameters()
@@ -53,17 +54,17 @@ def _redraw(module):
 
 
 def cascade(network, seed=0):
-    """Yield (name of the layer drawn last, network): one layer more is drawn anew each time, from the last one up."""
+    """Yield (name of a layer, network), from the last layer to the first: this and all later ones have new weights."""
     names = [name for name, _ in layers(models.classifier(network))]
     for n in range(1, len(names) + 1):
         yield names[-n], randomised(network, seed, n / len(names))
 
 
 def similarity(before, after):
-    """How alike maps (B, ...) are to others of the same items, by Spearman's rank correlation over all values of one.
+    """How similar maps (B, ...) are to other maps of the same items: Spearman's rank correlation over a map's values.
 
-    {"absolute": (B,) of their sizes, "signed": (B,)}: 1 is the same order, 0 none. Two flat maps are alike (1): nothing
-    changed; a flat one and another are not (0). InputError if the shapes differ.
+    Returns {"absolute": (B,), "signed": (B,)}, of the absolute and of the signed values: 1 for the same order, 0 for
+    none. Two constant maps have 1 (nothing changed), a constant map and another one 0. InputError if the shapes differ.
     """
     before, after = (np.asarray(m.detach().cpu() if torch.is_tensor(m) else m, dtype=float) for m in (before, after))
     if before.shape != after.shape:
@@ -78,6 +79,6 @@ def similarity(before, after):
 
 
 def _rank_correlation(a, b):
-    """Spearman's correlation of two lists (N,), where flat ones are alike only among themselves."""
-    flat = [np.ptp(v) == 0 for v in (a, b)]
-    return float(all(flat)) if any(flat) else float(spearmanr(a, b).statistic)
+    """Spearman's correlation of two lists of values (N,); of constant ones 1 if both are, else 0."""
+    constant = [np.ptp(v) == 0 for v in (a, b)]
+    return float(all(constant)) if any(constant) else float(spearmanr(a, b).statistic)

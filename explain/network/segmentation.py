@@ -9,22 +9,22 @@ from xaae.explain.network.graph import Places
 
 
 class Segmentation(nn.Module):
-    """x (B, C, *places) -> scores (B, K): what a segmentation network says of each class, over all places that count.
+    """x (B, C, *places) -> scores (B, K): of each class the sum, or the mean, of its logits at the places that count.
 
-    network: x -> logits (B, K, *places), or a dict that holds them under `output`, as torchvision's networks give; one
-    channel stands for one class against none. where: the places that count for a class.
+    network: x -> logits (B, K, *places), or a dict that holds them under `output`, as torchvision's networks return;
+    one channel stands for one class against the background. where: which places count for a class:
       "all": every place.
-      "own": only where this class wins, so that each place counts for one class.
-      "threshold": only where the class's probability is above `threshold`.
-    how: "sum" or "mean" of the logits at these places (0 if there are none). exclusive: do classes exclude each other
-    (probabilities by softmax, one winner) or not (by sigmoid, a class wins where its logit is above 0)? With one
-    channel they never do. region: weights of places, >= 0, that multiply all this: (*places), or one map for each
-    class (K, *places); of any size, stretched over the network's places.
+      "own": only places where this class wins, so that each place counts for one class.
+      "threshold": only places where the class's probability is above `threshold`.
+    how: "sum" or "mean" of the logits at these places (0 if there are none). exclusive: True if a place has one class
+    (probabilities by softmax, the largest logit wins), False if it may have several (by sigmoid, a class wins where its
+    logit is above 0; always so with one channel). region: weights of places, >= 0, that multiply the weights above:
+    (*places), or one map for each class (K, *places), of any size; it is stretched over the network's places.
 
-    Scores are differentiable; which places count is held constant in the gradient, and is found anew for each input:
-    a noisy or hidden copy of an item has its own places. `held` keeps an item's own for all its copies, as captum's
-    tutorial on segmentation does; then integrated gradients and DeepLift sum to the score's difference.
-    InputError for settings that do not exist and for outputs of another form.
+    Scores are differentiable; which places count is a constant in the gradient. It is worked out anew for each input,
+    so a noisy or partly hidden copy of an item has places of its own. `held` fixes the places of one item for all its
+    copies, as captum's tutorial on segmentation does; then integrated gradients and DeepLift sum to the difference in
+    score. Raises InputError for settings that do not exist and for outputs of another form.
     """
 
     def __init__(self, network, where="all", how="sum", *, threshold=0.5, exclusive=True, region=None, output="out"):
@@ -39,22 +39,21 @@ class Segmentation(nn.Module):
         return self.total(torch.flatten(self.mask(self.logits(x)), 2))
 
     def logits(self, x):
-        """What the network says of x (B, C, *places): (B, K, *places). InputError for an output of another form."""
-        found = self.network(x)
-        if isinstance(found, dict):
-            if self.output not in found:
-                raise InputError(
-                    f"The network's output has no {self.output!r}: give output= one of {', '.join(found)}."
-                )
-            found = found[self.output]
-        if not isinstance(found, torch.Tensor | fx.Proxy):
-            kind = type(found).__name__
-            raise InputError(f"The network returns {kind}: wrap it so that it returns logits (B, K, *places).")
-        return found
+        """The network's logits (B, K, *places) of x (B, C, *places). InputError for an output of another form."""
+        output = self.network(x)
+        if isinstance(output, dict):
+            if self.output not in output:
+                known = ", ".join(output)
+                raise InputError(f"The network's output has no {self.output!r}: give output= one of {known}.")
+            output = output[self.output]
+        if not isinstance(output, torch.Tensor | fx.Proxy):
+            returned = type(output).__name__
+            raise InputError(f"The network returns {returned}: wrap it so that it returns logits (B, K, *places).")
+        return output
 
     @torch.no_grad()
     def held(self, x):
-        """The same question with the places that count for one item x (1, C, *places), whatever goes in later."""
+        """A Segmentation in which the places that count for one item x (1, C, *places) count for every input."""
         if len(x) != 1:
             raise InputError(f"The places of one item can be held, and {len(x)} were given: hold them one by one.")
         places = self.mask.places(self.logits(x))
@@ -62,7 +61,7 @@ class Segmentation(nn.Module):
 
 
 class Mask(nn.Module):
-    """logits (B, K, *places) times constant weights of the places that count: one step in which relevance passes."""
+    """logits (B, K, *places) times constant weights of the places: a step through which relevance passes unchanged."""
 
     relevance_rule = "pass"
 
@@ -80,7 +79,7 @@ class Mask(nn.Module):
 
     @property
     def moves(self):
-        """Do the places that count change with the input? Then no rule of DeepLift covers this step."""
+        """Do the places that count depend on the input? Then DeepLift has no rule for this step."""
         return self.where != "all"
 
     def forward(self, logits):
@@ -88,21 +87,21 @@ class Mask(nn.Module):
 
     @torch.no_grad()
     def weights(self, logits):
-        """Constant weights (B, K, *places) of logits: 1 or the region's, over their sum where the mean is asked."""
-        found = self.places(logits)
+        """Constant weights (B, K, *places) of logits: `places`, divided by their sum if `how` is "mean"."""
+        weights = self.places(logits)
         if self.how == "sum":
-            return found
-        tiny = torch.finfo(found.dtype).tiny
-        return found / found.sum(tuple(range(2, found.ndim)), keepdim=True).clamp(min=tiny)
+            return weights
+        tiny = torch.finfo(weights.dtype).tiny
+        return weights / weights.sum(tuple(range(2, weights.ndim)), keepdim=True).clamp(min=tiny)
 
     @torch.no_grad()
     def places(self, logits):
-        """Which places count (B, K, *places): 0, 1, or the region's weights."""
+        """Which places count (B, K, *places): 0 for those that do not, 1 or the region's weight for those that do."""
         if logits.ndim < 3:
             shape = tuple(logits.shape)
             raise InputError(f"The network returns the shape {shape}: a segmentation has logits (B, K, *places).")
-        found = WHERE[self.where](logits, self.threshold, self.exclusive and logits.shape[1] > 1).to(logits.dtype)
-        return found if self.region is None else found * _stretched(self.region, logits).to(logits.dtype)
+        places = WHERE[self.where](logits, self.threshold, self.exclusive and logits.shape[1] > 1).to(logits.dtype)
+        return places if self.region is None else places * _stretch_region(self.region, logits).to(logits.dtype)
 
 
 def _everywhere(logits, threshold, exclusive):
@@ -122,17 +121,20 @@ def _above(logits, threshold, exclusive):
     return (logits.softmax(1) if exclusive else logits.sigmoid()) > threshold
 
 
+# name -> function of (logits, threshold, exclusive)
 WHERE = {"all": _everywhere, "own": _own, "threshold": _above}
 
 
-def _stretched(region, logits):
-    """A region (*places), (K or 1, *places) or (1, K or 1, *places) on the places of logits: (1, K or 1, *places)."""
+def _stretch_region(region, logits):
+    """A region (*places), (K or 1, *places) or (1, K or 1, *places) stretched over the places of logits, as (1, K or 1,
+    *places). InputError if its dimensions do not fit.
+    """
     lacking = logits.ndim - region.ndim
     if lacking not in (0, 1, 2):
         dims = logits.ndim - 2
         raise InputError(f"The region has {region.ndim} dimensions: give one of {dims}, or one map for each class.")
     region = region[(None,) * lacking]
     if region.shape[0] != 1 or region.shape[1] not in (1, logits.shape[1]):
-        kinds = tuple(region.shape[:2])
-        raise InputError(f"The region begins with {kinds}: give one map for all, or one for each of the classes.")
+        begins = tuple(region.shape[:2])
+        raise InputError(f"The region begins with {begins}: give one map for all, or one for each of the classes.")
     return F.interpolate(region, tuple(logits.shape[2:]), mode="area")

@@ -1,4 +1,4 @@
-"""The network that is explained, and one question to it: which score of which items."""
+"""The network that is explained (Subject), and one question to it (Ask): why these items have this score."""
 
 import math
 import warnings
@@ -13,47 +13,57 @@ from torch.nn import functional as F
 
 from xaae import model as models
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import kind_of
 from xaae.explain.method import Refusal
 from xaae.explain.network import graph, maxima
 
-LEAST_CELLS = 4  # a map of fewer cells a side locates nothing
+LEAST_CELLS = 4  # a map with fewer cells a side locates nothing
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}  # of interpolation, by the number of places' dimensions
+INTERPOLATION = {"signal": "linear", "picture": "bilinear", "volume": "trilinear"}  # kind -> torch's name for it
+
+
+def stretch(x, places):
+    """x (B, C, ...) of any kind interpolated linearly to other places: (B, C, *places)."""
+    return F.interpolate(x, places, mode=INTERPOLATION[kind_of(x.shape).name], align_corners=False)
 
 
 class Subject:
-    """A classifier to explain: x (B, C, ...) -> logits (B, K), with what methods need to know of it, found once.
+    """A classifier x (B, C, *places) -> logits (B, K), with what methods need to know of it, worked out once.
 
-    model: any nn.Module; an AAE is taken as the chain of modules that leads to its logits. x: items of the kind that
-    will be explained; their shape settles the layers. classes: names in the order of the logits, if there are any. The
-    model is put in evaluation mode.
-    InputError if the network does not return one row of logits for each item.
+    model: any nn.Module; of an AAE, the chain of modules that leads to its logits. It is put in evaluation mode. x:
+    some items of the shape that will be explained: the shapes of the layers' outputs follow from it. classes: names in
+    the order of the logits, if there are any. InputError if the network does not return one row of logits for each
+    item.
     """
 
     def __init__(self, model, x, classes=None):
         self.network, self.classes = models.classifier(model).eval(), list(classes or [])
         self.device = next((p.device for p in self.network.parameters()), x.device)
         self.example = x[:2].detach().to(self.device, torch.float32)
+        self.outputs, self._maps = self._count_outputs(), {}
+
+    def _count_outputs(self):
+        """K, the number of logits. InputError if the output is not (B, K)."""
         with torch.no_grad():
             logits = self.network(self.example)
         if not torch.is_tensor(logits) or logits.ndim != 2 or len(logits) != len(self.example):
             raise InputError("The network must return one row of logits (B, K) for each item: wrap it so that it does.")
-        self.outputs, self.found = logits.shape[1], {}
+        return logits.shape[1]
 
     @cached_property
     def unrolled(self):
-        """The network, each step a module of its own (GraphModule, same weights). Refusal if it cannot be traced."""
+        """The network as a GraphModule, each step a module of its own, same weights. Refusal if it cannot be traced."""
         return graph.unroll(self.network, self.example)
 
     @cached_property
     def rectified(self):
-        """`unrolled` with max pools written by ReLU, for DeepLift. Refusal if the network cannot be traced."""
+        """`unrolled` with max pools made of ReLUs, for DeepLift. Refusal if the network cannot be traced."""
         return maxima.by_relu(self.unrolled)
 
     @cached_property
     def merged(self):
-        """`unrolled` with batch norms merged, for relevance propagation. Refusal that names what is in the way."""
-        return graph.merge(self.unrolled, self.example)
+        """`unrolled` with batch norms merged, for relevance propagation. Refusal that names steps without a rule."""
+        return graph.merge(self.unrolled)
 
     @cached_property
     def differentiable(self):
@@ -66,48 +76,52 @@ class Subject:
             return torch.autograd.grad(score, x, allow_unused=True)[0] is not None
 
     def layer(self, name="", place="deepest", network=None, vectors=False):
-        """A layer with a map of places: the one called `name`, else the "deepest" with at least 4 cells a side, the
-        last of those with the fewest cells ("narrowest": the middle of a U-Net, which widens again), or the "first"
-        convolution, of `network` (this one's by default, or a traced one). Refusal if there is none, InputError for a
-        name that is none or, unless `vectors` will do as well, belongs to a layer without such a map.
+        """A layer whose output is a map of places (B, channels, *cells).
+
+        name: the layer's name in named_modules(); if "", `place` decides: the "first" convolution; the "deepest" layer
+        with at least 4 cells a side; or the "narrowest", the last of those with the fewest cells (the middle of a
+        U-Net, which widens again). network: whose layer, by default this one's; or a traced copy. vectors: a named
+        layer may also give vectors. Refusal if there is no convolution, InputError for a name that does not exist or
+        belongs to a layer without such a map.
         """
         network = self.network if network is None else network
-        found = self.maps(network)
+        maps = self.maps(network)
         if name:
-            return _named_layer(network, name, None if vectors else [m for m, _ in found])
-        first = next((i for i, (m, _) in enumerate(found) if isinstance(m, CONVOLUTIONS)), None)
+            return _named_layer(network, name, None if vectors else [m for m, _ in maps])
+        first = next((i for i, (m, _) in enumerate(maps) if isinstance(m, CONVOLUTIONS)), None)
         if first is None:
             raise Refusal("it looks at a map of places, and this network has no convolution")
         if place == "first":
-            return found[first][0]
-        large = [(m, math.prod(shape[2:])) for m, shape in found[first:] if min(shape[2:]) >= LEAST_CELLS]
+            return maps[first][0]
+        large = [(m, math.prod(shape[2:])) for m, shape in maps[first:] if min(shape[2:]) >= LEAST_CELLS]
         fewest = min((cells for _, cells in large), default=0) if place == "narrowest" else math.inf
-        return next((m for m, cells in reversed(large) if cells <= fewest), found[first][0])
+        return next((m for m, cells in reversed(large) if cells <= fewest), maps[first][0])
 
     def maps(self, network):
-        """[(module, shape of its output)] of the modules of `network` that give maps of places; found once for each."""
-        if network not in self.found:
-            found = _shapes(network, self.example)
-            self.found[network] = [(m, shape) for m, shape in found if len(shape) == self.example.ndim]
-        return self.found[network]
+        """[(module, shape of its output)] of the modules of `network` whose output is a map of places: it has as many
+        dimensions as the items. Worked out once for each network."""
+        if network not in self._maps:
+            shapes = _output_shapes(network, self.example)
+            self._maps[network] = [(m, shape) for m, shape in shapes if len(shape) == self.example.ndim]
+        return self._maps[network]
 
     def targets(self, x, target=None):
-        """Which logit of each item x (B, ...) is explained: (B,) on the network's device.
+        """The number of the logit that is explained of each item x (B, ...): (B,) on the network's device.
 
-        None or "predicted": the class that the network says; else a class name, a number, or one of these for each
-        item. InputError for a class that there is not.
+        target: None or "predicted" for the class that the network predicts; else a class name, a class number, or one
+        of these for each item. InputError for a class that does not exist and for a wrong number of targets.
         """
         if target is None or (isinstance(target, str) and target == "predicted" and target not in self.classes):
             with torch.no_grad():
                 return self.network(x.to(self.device)).argmax(1)
-        many = target.flatten().tolist() if torch.is_tensor(target) else np.atleast_1d(np.asarray(target, dtype=object))
-        numbers = [each if type(each) is int and 0 <= each < self.outputs else self.number(each) for each in many]
+        given = target.flatten().tolist() if torch.is_tensor(target) else np.atleast_1d(np.asarray(target, object))
+        numbers = [each if type(each) is int and 0 <= each < self.outputs else self.number(each) for each in given]
         if len(numbers) not in (1, len(x)):
             raise InputError(f"{len(numbers)} targets were given for {len(x)} items: give one, or one for each.")
         return torch.tensor(numbers, device=self.device).expand(len(x)).clone()
 
     def number(self, target):
-        """The number of a class given by name or number. InputError for a class that there is not."""
+        """The number of a class that is given by its name or number. InputError for a class that does not exist."""
         text = str(target)
         if text in self.classes:
             return self.classes.index(text)
@@ -118,38 +132,39 @@ class Subject:
 
 
 def _named_layer(network, name, maps=None):
-    """The module of `network` called `name`, one of those that give `maps` if named. InputError if it is not."""
-    found = dict(network.named_modules())
-    if name not in found:
-        some = ", ".join(list(found)[1:6])
-        raise InputError(f"The network has no layer {name!r}: its layers are {some}, ... (see named_modules()).")
-    if maps is not None and not any(found[name] is m for m in maps):
+    """The module of `network` called `name`. InputError if there is none, or if it is not in `maps`, where given."""
+    layers = dict(network.named_modules())
+    if name not in layers:
+        first_names = ", ".join(list(layers)[1:6])
+        raise InputError(f"The network has no layer {name!r}: its layers are {first_names}, ... (see named_modules()).")
+    if maps is not None and not any(layers[name] is m for m in maps):
         raise InputError(
             f"The layer {name!r} gives no map of places (B, channels, ...): name a convolution or a block."
         )
-    return found[name]
+    return layers[name]
 
 
-def _shapes(network, x):
-    """[(module, shape of its output)] of a network met on x, in the order in which they finish, without the network."""
-    found = []
-    note = lambda m, _, out: found.append((m, tuple(out.shape))) if torch.is_tensor(out) else None  # noqa: E731
-    hooks = [m.register_forward_hook(note) for m in network.modules() if m is not network]
+def _output_shapes(network, x):
+    """[(module, shape of its output)] of the modules that are called when `network` sees x, in the order in which they
+    finish. Modules whose output has the shape of the network's own are left out."""
+    shapes = []
+    record = lambda m, _, out: shapes.append((m, tuple(out.shape))) if torch.is_tensor(out) else None  # noqa: E731
+    hooks = [m.register_forward_hook(record) for m in network.modules() if m is not network]
     try:
         with torch.no_grad():
             final = tuple(network(x).shape)
     finally:
         for hook in hooks:
             hook.remove()
-    return [(m, shape) for m, shape in found if shape != final]
+    return [(m, shape) for m, shape in shapes if shape != final]
 
 
 @dataclass
 class Ask:
-    """One question: why does `subject` give items x (B, C, ...) the score of logit target (B,)?
+    """One question: why does `subject` give items x (B, C, *places) the logits of target (B,)?
 
-    background (N, C, ...): items that stand for "nothing special", None if there are none. seed: of all that is drawn.
-    batch_size: how many inputs a method may put through the network at once.
+    background (N, C, *places): typical items to compare with, None if there are none. seed: of everything that is
+    drawn. batch_size: how many inputs a method may put through the network at once.
     """
 
     subject: Subject
@@ -161,7 +176,7 @@ class Ask:
 
     @property
     def network(self):
-        """x (B, C, ...) -> logits (B, K)."""
+        """x (B, C, *places) -> logits (B, K)."""
         return self.subject.network
 
     @property
@@ -169,25 +184,33 @@ class Ask:
         """Shape of an item without its channels: (T,), (H, W) or (D, H, W)."""
         return tuple(self.x.shape[2:])
 
+    @property
+    def kind(self):
+        """The Kind of the items. InputError if they are of none."""
+        return kind_of(self.x.shape)
+
     def score(self, x, target=None):
-        """The explained score (N,) of inputs x (N, C, ...), target (N,) or this question's own."""
+        """The explained score (N,) of inputs x (N, C, *places); target (N,), by default this question's own."""
         return self.network(x).gather(1, (self.target if target is None else target)[:, None])[:, 0]
 
     def spread(self, maps):
-        """Maps (B, 1, ...) of a layer's places stretched over the input's places: (B, 1, *places)."""
-        return F.interpolate(maps, self.places, mode=MODES[len(self.places)], align_corners=False)
+        """Maps (B, 1, *cells) of a layer stretched over the places of the input: (B, 1, *places)."""
+        return stretch(maps, self.places)
 
 
 @contextmanager
 def asking(network, seed):
-    """Evaluation mode and a seed of its own for what is drawn inside; afterwards all is as it was."""
+    """A context in which `network` is in evaluation mode and random numbers come from `seed`.
+
+    Afterwards the network's modes and the states of torch's and NumPy's generators are as they were.
+    """
     training, numpy_state = [m for m in network.modules() if m.training], np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="captum")  # that it sets hooks, and takes them off again
+        warnings.filterwarnings("ignore", module="captum")  # it warns that it sets hooks, and it removes them again
         if torch.accelerator.is_available():
             torch.manual_seed(seed)
         else:
-            torch.default_generator.manual_seed(seed)  # the same, without asking for accelerators: 2 ms a call
+            torch.default_generator.manual_seed(seed)  # the same without a look for accelerators, which takes 2 ms
         np.random.seed(seed % 2**32)  # noqa: NPY002  (some libraries draw from it)
         if training:
             network.eval()

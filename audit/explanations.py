@@ -22,7 +22,7 @@ def _describe_walk(name):
     """A walk along a direction such as "lda", or "pca_1", the first of several."""
     direction = DIRECTIONS.get(name.partition("_")[0])
     note = f" {direction.note}" if direction else ""
-    means = f"Decoded frames along a direction of the latent space, read by meters.{note}"
+    means = f"decoded frames along a direction of the latent space, read by meters.{note}"
     if direction and direction.many:
         means += " A control: it is not meant to show the factor."
     return {"kind": "walk", "title": f"walk ({name})", "means": means, "paper": "thesis, chapter 7"}

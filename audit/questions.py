@@ -22,7 +22,7 @@ SETS = {  # items that are explained in each arm: all probe items with the facto
 
 
 @dataclass(frozen=True)
-class Question:
+class ArmQuestion:
     """A question to one model of a trained arm.
 
     folder: of the arm. condition: under which it is asked. model: a name in MODELS. probe: number of probe items.
@@ -71,7 +71,7 @@ def _read_arrays(path):
 
 
 @dataclass(frozen=True)
-class AnswersQuestion(Question):
+class AnswersQuestion(ArmQuestion):
     """What does the model say of probe items, whatever the factor's value? See `arm_answers`."""
 
     @property
@@ -93,7 +93,7 @@ class WalksAnswer:
 
 
 @dataclass(frozen=True)
-class WalksQuestion(Question):
+class WalksQuestion(ArmQuestion):
     """What do walks from the probe items show? directions: of the walks; random_directions: how many for the null.
 
     oracle: folder of the arm whose AAE knows the content and not the factor, None for arm normal. See `arm_walks`.
@@ -133,7 +133,7 @@ class WalksQuestion(Question):
 
 
 @dataclass(frozen=True)
-class MapsQuestion(Question):
+class MapsQuestion(ArmQuestion):
     """What maps does an attribution method give? See `arm_maps`.
 
     parameters: of the method, pairs of name and value. sets: which items, see SETS. checks: also how alike the maps of
@@ -155,7 +155,7 @@ class MapsQuestion(Question):
 
     @property
     def cost(self):
-        """As `Question.cost`: a ResNet34 takes longer than an AAE."""
+        """As `ArmQuestion.cost`: a ResNet34 takes longer than an AAE."""
         items = ("with" in self.sets) + 0.5 * ("pair" in self.sets)
         return items * (0.03 if self.model == "baseline" else 0.004)
 

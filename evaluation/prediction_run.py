@@ -16,7 +16,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
 from xaae.explain.methods import uncertainty
-from xaae.sources.path_lists import list_pictures, read_pictures
+from xaae.sources.path_lists import FILE_READERS, list_items
 from xaae.training.trained_run import open_trained_run
 
 UNCERTAINTY = ["entropy", "mutual_information", "deviation"]
@@ -46,7 +46,7 @@ def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, ba
     trained = open_trained_run(run, decoded=False)
     out = Path(out or trained.folder / "predictions.csv")
     _check_out(out, path)
-    items = list_pictures(path)
+    items = list_items(path, trained.kind)
     body, head, inject = body_and_head(trained.model(model), dropout)
     ask = lambda x: answer_with_dropout(body, head, x, samples, inject, trained.config.seed)  # noqa: E731
     found = pd.concat(_classified(items.path, trained.config, ask, batch_size or trained.config.batch_size))
@@ -107,7 +107,7 @@ def _classified(paths, config, ask, size):
     with tqdm(total=len(paths), desc="predict", leave=False, disable=None) as bar:
         for start in range(0, len(paths), size):
             part = paths[start : start + size]
-            x, errors = read_pictures(part, config.input_size, config.input_channels)
+            x, errors = FILE_READERS[config.kind](part, config.input_size, config.input_channels)
             table = pd.DataFrame(np.nan, np.arange(len(part)), columns)
             table.insert(0, "predicted", None)
             if len(x):

@@ -16,7 +16,7 @@ from xaae import model as models
 from xaae.evaluation.prediction_run import UNCERTAINTY, answer_with_dropout, body_and_head
 from xaae.explain.methods import uncertainty
 from xaae.sources import picture_files
-from xaae.sources.path_lists import list_pictures, try_read
+from xaae.sources.path_lists import list_items, try_read
 
 COLUMNS = ["path", "predicted", "probability_cat", "probability_dog", *UNCERTAINTY, "error"]
 P = COLUMNS[2:4]
@@ -169,8 +169,8 @@ def test_whatever_a_decoder_raises_becomes_a_reason(monkeypatch, folder, error):
 
 def test_listed_paths_are_absolute(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    assert all(p.startswith(str(folder)) for p in list_pictures("left").path) and len(list_pictures(".")) == 8
-    assert list(list_pictures("left/000.png").path) == [str(folder / "left" / "000.png")]
+    assert all(p.startswith(str(folder)) for p in list_items("left").path) and len(list_items(".")) == 8
+    assert list(list_items("left/000.png").path) == [str(folder / "left" / "000.png")]
 
 
 # ---- refusals ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 
 
-def resolve(reference):
+def function_named(reference):
     """The function that "module:name" of this room names; a function stands for itself."""
     if callable(reference):
         return reference
@@ -45,7 +45,7 @@ class Factor:
 
     def plant(self, x, values, fill="zeros"):
         """Items x (B, C, *places) with the factor at `values` (B,)."""
-        return resolve(self.planter)(x, values, fill)
+        return function_named(self.planter)(x, values, fill)
 
     @property
     def is_local(self):
@@ -54,7 +54,7 @@ class Factor:
 
     def place(self, size):
         """Where a local factor is in items of `size`: (size, size) bool; None for a global factor."""
-        return resolve(self.location)(size) if self.is_local else None
+        return function_named(self.location)(size) if self.is_local else None
 
     def about(self):
         """Everything but the functions, ready for JSON."""

@@ -4,20 +4,12 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-
-def device_of(model):
-    """The device that a model's weights are on."""
-    return next(model.parameters()).device
-
-
-def batches(n, size=256):
-    """Slices that cover 0..n, `size` at a time."""
-    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+from xaae.experiment.device import batches, device_of
 
 
 @torch.inference_mode()
 def over_items(function, items, rows):
-    """`function(x)` for the pictures of `rows`, batch by batch; `items(rows)` gives x (B, C, H, W).
+    """`function(x)` for the items of `rows`, batch by batch; `items(rows)` gives x (B, C, *places).
 
     function returns a tensor or a tuple of them with B rows; the result is the same with N rows, NumPy float32.
     """

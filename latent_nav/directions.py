@@ -142,7 +142,7 @@ def _oriented(vectors, found):
 
 
 @dataclass(frozen=True)
-class Kind:
+class DirectionKind:
     """A kind of direction: fit(Evidence, n) -> vector (D,) or (n, D) of them; None where each item has its own."""
 
     title: str
@@ -152,34 +152,34 @@ class Kind:
 
 
 DIRECTIONS = {
-    "lda": Kind(
+    "lda": DirectionKind(
         "LDA with shrinkage",
         "Fisher's linear discriminant, with shrinkage, of the training codes: it separates the classes best.",
         _lda,
     ),
-    "logistic": Kind(
+    "logistic": DirectionKind(
         "logistic regression", "The weights of a logistic regression of the class on the training codes.", _logistic
     ),
-    "head": Kind(
+    "head": DirectionKind(
         "classifier head",
         "The difference between the weights of the classifier head: the direction the classifier itself reads.",
         _head_weights,
     ),
-    "means": Kind("class means", "From one class's mean code to the other's.", means),
-    "severity": Kind(
+    "means": DirectionKind("class means", "From one class's mean code to the other's.", means),
+    "severity": DirectionKind(
         "severity",
         "A regression of the label with label-distribution smoothing, as in the thesis: rare labels weigh more.",
         _severity,
     ),
-    "gradient": Kind(
+    "gradient": DirectionKind(
         "gradient of the logit",
         "Every start follows the gradient of its own decision, found anew after each step from the encoded frame.",
         None,
     ),
-    "pca": Kind(
+    "pca": DirectionKind(
         "principal axis", "An axis of largest variance of the training codes, whatever the classes.", _principal, 2
     ),
-    "dims": Kind(
+    "dims": DirectionKind(
         "single dimension", "One of the dimensions that separate the classes best, all others still.", _dimensions, 3
     ),
 }

@@ -47,9 +47,7 @@ def _draw_exemplars(encoded, found, tenths):
     sheet = np.stack([found["along_image"][:n], tenths["tenth_image"][:n]])
     title = f"Real items along {encoded.main} (standard deviations); mean of the items in each tenth"
     draw = plots.STRIPS[encoded.trained.kind.name]
-    draw(sheet, [above[:n], below[:n]], title).savefig(
-        encoded.trained.folder / "exemplars.png", dpi=110
-    )
+    draw(sheet, [above[:n], below[:n]], title).savefig(encoded.trained.folder / "exemplars.png", dpi=110)
 
 
 def write_correlations(encoded):

@@ -37,10 +37,11 @@ def _parse_pairs(ctx, param, texts):
 )  # fmt: skip
 def navigate_command(run, **given):
     """Walk the latent space of a trained RUN: what changes, what would have to change, which items lie there."""
+    from xaae.experiment.command_settings import NavigationSettings
     from xaae.latent_nav.navigation import navigate
 
     with timed("Walking the latent space"):
-        results = navigate(run, **given)
+        results = navigate(run, NavigationSettings(**given))
     lines = {name: naming["sentence"] for name, naming in results["naming"].items()}
     lines |= {f"order of items as in {other}": f"|Spearman| {r:.2f}" for other, r in results["agreement"].items()}
     click.echo("\n".join(f"  {name}: {text}" for name, text in lines.items()))

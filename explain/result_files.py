@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from xaae.experiment import run_folder
 from xaae.experiment.kinds import PICTURE, kind_of
 from xaae.experiment.vocabulary import MODELS
-from xaae.explain.figures.heatmaps import heatmap, inputs, preset_for
+from xaae.explain.figures.heatmaps import heatmap, item_images, preset_for
 from xaae.explain.figures.sheets import side_by_side
 from xaae.explain.method import METHODS
 from xaae.explain.method_plan import Entry
@@ -163,7 +163,7 @@ def _write_picture_tiles(path, items, captions, maps, titles):
     texts |= {"means": [m.means for m in methods], "flag": [m.flag for m in methods]}
     texts |= {"label": items["label"], "asked": captions}
     texts = {name: np.array(values, dtype=str) for name, values in texts.items()}
-    run_folder.write_arrays(path, images=inputs(x), tiles=np.stack(tiles), **texts)
+    run_folder.write_arrays(path, images=item_images(x), tiles=np.stack(tiles), **texts)
 
 
 TILES = {PICTURE.name: _write_picture_tiles}  # kind -> function that writes what the report shows

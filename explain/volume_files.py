@@ -1,4 +1,4 @@
-"""Volumes: NIfTI files in and out, and the flat pictures that show a volume."""
+"""Volumes in NIfTI files: a scan read as an item, a map written beside it."""
 
 import zlib
 from dataclasses import dataclass
@@ -10,13 +10,15 @@ import torch
 from xaae.experiment.errors import InputError
 
 SUFFIXES = (".nii", ".nii.gz")
-BROKEN = (OSError, EOFError, ValueError, TypeError, zlib.error)  # what reading a damaged file raises
+DAMAGED = (OSError, EOFError, ValueError, TypeError, zlib.error)  # what nibabel raises for a damaged file
 
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume read from a file: x (1, C, D, H, W) in [0, 1]; D, H, W are the file's three dimensions in its order, not
-    turned. affine (4, 4): from places to millimetres; header: the file's own. `write_map` needs both.
+    """A volume that was read from a file.
+
+    x (1, C, D, H, W) in [0, 1]: D, H, W are the file's three dimensions in the file's order. affine (4, 4): from places
+    to millimetres. header: the file's own. `write_map` needs affine and header.
     """
 
     x: torch.Tensor
@@ -27,28 +29,28 @@ class Volume:
 def read_volume(path, limits=None):
     """The Volume in a NIfTI file; a fourth dimension holds channels.
 
-    limits: (low, high) that become 0 and 1, what is beyond is cut off; by default each channel's smallest and largest
-    value. Values that are no finite numbers become 0. InputError if there is no such file, or if it is no NIfTI file,
-    is damaged, or holds no volume.
+    limits: (low, high), the values that become 0 and 1; values beyond are cut off. By default each channel's smallest
+    and largest value. Values that are not finite become 0. InputError if there is no such file, or if it is no NIfTI
+    file, is damaged, or holds no volume.
     """
-    image = _opened(path)
+    image = _open_nifti(path)
     try:
         values = np.asarray(image.get_fdata(dtype=np.float32))
-    except BROKEN as e:
+    except DAMAGED as e:
         raise InputError(f"{path} cannot be read ({type(e).__name__}: {e}): give a whole file of numbers.") from e
     values = _channels_first(path, values)
-    return Volume(torch.from_numpy(_scaled(path, values, limits))[None], image.affine, image.header)
+    return Volume(torch.from_numpy(_scale(path, values, limits))[None], image.affine, image.header)
 
 
-def _opened(path):
-    """The NIfTI image at `path`, its values not read yet. InputError if there is none."""
+def _open_nifti(path):
+    """The nibabel image at `path`, its values not read yet. InputError if it is no NIfTI file."""
     import nibabel
 
     if not Path(path).is_file():
         raise InputError(f"There is no file {path}: give the path of a NIfTI file (.nii or .nii.gz).")
     try:
         image = nibabel.load(path)
-    except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError, *BROKEN) as e:
+    except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError, *DAMAGED) as e:
         raise InputError(f"{path} is no NIfTI file ({e}): give a whole one (.nii or .nii.gz).") from e
     if not isinstance(image, nibabel.Nifti1Pair):
         raise InputError(f"{path} is no NIfTI file but {type(image).__name__}: convert it to .nii or .nii.gz.")
@@ -58,15 +60,18 @@ def _opened(path):
 def _channels_first(path, values):
     """Values (D, H, W), (D, H, W, C) or (D, H, W, 1, C) as (C, D, H, W). InputError for any other shape."""
     shape = values.shape
-    if values.ndim == 5 and shape[3] == 1:  # so NIfTI stores vectors
+    if values.ndim == 5 and shape[3] == 1:  # NIfTI stores vectors in a fifth dimension
         values = values[:, :, :, 0]
     if values.ndim not in (3, 4) or min(values.shape[:3]) < 2:
         raise InputError(f"{path} has the shape {shape}: give a volume (D, H, W), or (D, H, W, C) with channels.")
     return np.moveaxis(values, 3, 0) if values.ndim == 4 else values[None]
 
 
-def _scaled(path, values, limits=None):
-    """Values (C, D, H, W) in [0, 1], each channel by its range or all by `limits`. InputError if there are none."""
+def _scale(path, values, limits=None):
+    """Values (C, D, H, W) scaled to [0, 1]: all by `limits`, or each channel by its range.
+
+    InputError if no value is finite, and for limits in the wrong order.
+    """
     finite = np.isfinite(values)
     if not finite.any():
         raise InputError(f"{path} holds no finite number: give a volume with values.")
@@ -80,25 +85,30 @@ def _scaled(path, values, limits=None):
 
 
 def write_map(path, maps, like):
-    """Write the map of one volume, (1, C, D, H, W), (C, D, H, W) or (D, H, W), as float32 NIfTI; channels become the
-    fourth dimension.
+    """Write the map of one volume as float32 NIfTI; channels become the fourth dimension.
 
-    like: the Volume it belongs to, or the path of its file: the map gets the same affine and header, so that a viewer
-    lays one over the other. InputError for a shape that does not fit it and for a name that is not .nii or .nii.gz.
+    maps: (1, C, D, H, W), (C, D, H, W) or (D, H, W). like: the Volume that the map belongs to, or the path of its file:
+    the map gets its affine and header, so that a viewer shows one over the other. InputError for a shape that does not
+    fit the volume and for a name that does not end in .nii or .nii.gz.
     """
     import nibabel
 
     if not str(path).endswith(SUFFIXES):
         raise InputError(f"{path} is no name for a NIfTI file: let it end in .nii or .nii.gz.")
-    like = like if isinstance(like, Volume) else _opened(like)
+    like = like if isinstance(like, Volume) else _open_nifti(like)
+    data = _as_nifti_data(maps, tuple(like.header.get_data_shape()[:3]))
+    image = nibabel.Nifti1Image(data, like.affine, like.header, dtype=np.float32)
+    image.header.set_slope_inter(1, 0)
+    image.header["cal_min"], image.header["cal_max"] = data.min(), data.max()  # the range that viewers show
+    nibabel.save(image, path)
+
+
+def _as_nifti_data(maps, places):
+    """The map of one volume as an array (D, H, W) or (D, H, W, C). InputError unless its places are `places`."""
     values = np.asarray(maps.detach().cpu() if torch.is_tensor(maps) else maps, np.float32)
-    shape, places = values.shape, tuple(like.header.get_data_shape()[:3])
+    shape = values.shape
     values = values[0] if values.ndim == 5 and len(values) == 1 else values
     values = values[0] if values.ndim == 4 and len(values) == 1 else values
     if values.ndim not in (3, 4) or values.shape[-3:] != places:
         raise InputError(f"A map of shape {shape} does not fit the volume's {places}: write the map of this volume.")
-    data = values if values.ndim == 3 else np.moveaxis(values, 0, -1)
-    image = nibabel.Nifti1Image(data, like.affine, like.header, dtype=np.float32)
-    image.header.set_slope_inter(1, 0)
-    image.header["cal_min"], image.header["cal_max"] = data.min(), data.max()  # what viewers show
-    nibabel.save(image, path)
+    return values if values.ndim == 3 else np.moveaxis(values, 0, -1)

@@ -273,7 +273,7 @@ def test_a_curve_has_the_colours_of_its_map():
     for curve, end in ((first, FOR), (second, AGAINST)):
         strong = np.isclose(curve.get_colors()[:, :3], end).all(1)
         assert strong.sum() == 2, "the two pieces that meet at the place"
-        assert np.isclose(curve.get_colors()[~strong, :3], sheets.REST).all()
+        assert np.isclose(curve.get_colors()[~strong, :3], sheets.NEUTRAL).all()
 
 
 def test_no_global_state_of_pyplot_is_touched():

@@ -101,11 +101,11 @@ def case(tmp_path_factory):
     return Case("small", str(place / "case.npz"), function=f"{place / 'net.py'}:small", plugins=plugin)
 
 
-def ended(case, folder, names, workers=2, say=lambda row: None, **limits):
+def ended(case, folder, names, workers=2, report=lambda row: None, **limits):
     """{label: row} after the methods called `names` have run into `folder`."""
     jobs = [Job(case, Entry(name, name), **({"time_limit": 60.0} | limits)) for name in names]
     with runner.workplace(folder) as place:
-        return {row.label: row for row in runner.run_jobs(jobs, folder, place, workers, say)}
+        return {row.label: row for row in runner.run_jobs(jobs, folder, place, workers, report)}
 
 
 def left_running():
@@ -151,7 +151,7 @@ EXPECTED = {
 
 def test_bad_methods_hurt_nobody_else(case, tmp_path):
     seen = []
-    rows = ended(case, tmp_path, list(EXPECTED), say=seen.append)
+    rows = ended(case, tmp_path, list(EXPECTED), report=seen.append)
     assert {label: row.status for label, row in rows.items()} == {k: v[0] for k, v in EXPECTED.items()}
     assert all(EXPECTED[label][1] in row.reason and "\n" not in row.reason for label, row in rows.items())
     assert all(bool(row.reason) == bool(EXPECTED[label][1]) for label, row in rows.items())
@@ -206,17 +206,17 @@ def test_an_interruption_ends_all_and_keeps_what_is_finished(case, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ended(case, tmp_path, ["saliency", "deaf", "sleeps"], workers=3, say=interrupt)
+        ended(case, tmp_path, ["saliency", "deaf", "sleeps"], workers=3, report=interrupt)
     assert [(r.label, r.status) for r in status.read_status(tmp_path / "status.csv")] == [("saliency", "ok")]
     assert none_left() and not list(tmp_path.glob(".work-*"))
 
 
 ORPHAN = """
 import multiprocessing, subprocess, sys, time
-from xaae.explain.process.limits import guard
+from xaae.explain.process.limits import end_with_parent
 
 def work():
-    guard()
+    end_with_parent()
     subprocess.run([sys.executable, "-c", "import time; time.sleep(3600)"])
 
 if __name__ == "__main__":
@@ -262,7 +262,7 @@ def test_the_table_comes_back_as_it_was_written(tmp_path):
     assert status.read_status(tmp_path / "status.csv") == rows
     header = (tmp_path / "status.csv").read_text().splitlines()[0]
     assert header == "method,model,label,status,seconds,peak_mb,reason"
-    again = status.merged(rows, [replace(rows[1], status="ok", reason="")])
+    again = status.replace_rows(rows, [replace(rows[1], status="ok", reason="")])
     assert len(again) == 2 and {r.status for r in again} == {"ok"}
 
 

@@ -1,4 +1,4 @@
-"""Explanations side by side in one figure: items below each other, methods beside each other."""
+"""Explanations in one figure: a row for each item, a column for each method."""
 
 import itertools
 import math
@@ -10,14 +10,15 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import SIGNAL, kind_of
 from xaae.explain.figures import heatmaps
 from xaae.explain.method import METHODS
 
-TEXT, FAINT, REST = "#22262b", "#69717a", 0.80  # REST: grey of a curve where the map is 0
+TEXT, FAINT, NEUTRAL = "#22262b", "#69717a", 0.80  # NEUTRAL: grey of a curve where the map is 0
 WIDTH, MARGIN, GAP, LINE = 14.0, 0.15, 0.08, 0.125  # inches: of a sheet, its border, between cells, of a line of text
-PICTURE, VOLUME, SIGNAL, LANE = 1.36, 3.4, 2.2, 0.6  # inches: width of a cell; height of one channel's curve
-LETTER = 0.066  # inches of width for a letter
-KEYS = {
+CELL_WIDTH = {"signal": 2.2, "picture": 1.36, "volume": 3.4}  # inches, by kind
+LANE, LETTER = 0.6, 0.066  # inches: height of the curve of one channel, width of a letter
+KEYS = {  # preset -> (what its colours mean, the value at the left end of its colour bar)
     "grey": ("how strongly it counts, whatever the sign", 0),
     "signed": ("against the class, for it", -1),
     "overlay": ("against the class, for it, over the input", -1),
@@ -27,8 +28,11 @@ SCALES = {"image": "each map", "batch": "all maps of a method"}
 
 @dataclass(frozen=True)
 class Layout:
-    """Where cells lie, in inches from the top left: blocks below each other, each of `rows` items and `columns` cells,
-    the input's among them; head: of a block's titles, foot: of an item's label, top and bottom: of the whole sheet.
+    """Where cells lie, in inches from the top left of the sheet.
+
+    `blocks` stand below each other, each with `rows` items and `columns` cells, of which the first shows the input.
+    wide, tall: of a cell. head: height of a block's titles. foot: height of an item's label. top, bottom: margins of
+    the whole sheet.
     """
 
     rows: int
@@ -72,30 +76,29 @@ def side_by_side(
     percentile=None,
     limit=1.0,
 ):
-    """Figure of items x (B, C, ...) and their maps {method: (B, C or 1, ...)}: a row for each item, the input first,
-    then a column for each method; many methods go on below, in further blocks that show the inputs again.
+    """Figure of items x (B, C, *places) and their maps {method: (B, C or 1, *places)}.
 
-    titles: {method: text} in place of the registry's titles. labels: B texts, such as class and probability, set under
-    the inputs. presets: {method: preset} where it should not be the one that fits the method. title: of the sheet.
-    view: of volumes, "slices" or "projections". normalise, percentile, limit: as for `heatmaps.heatmap`; unasked, the
-    strongest hundredth of each map is cut off (but in projections, which show little else), since a few values would
-    leave the rest in the dark. Signals are drawn as curves, coloured and thickened by the map. InputError for maps that
-    do not fit.
+    A row for each item: the input, then a column for each method. If there are many methods, further blocks below show
+    the inputs again. titles: {method: text} in place of the registry's titles. labels: B texts under the inputs, such
+    as class and probability. presets: {method: preset} in place of the one that fits the method. title: of the sheet.
+    view: of volumes, "slices" or "projections". normalise, percentile, limit: as for `heatmaps.heatmap`. By default the
+    strongest hundredth of the values of a map is cut off, since a few values would leave the others dark; not in
+    projections, which show little else. Signals are curves, coloured by the map and thicker where it is strong.
+    InputError for maps and labels that do not fit.
     """
     x = heatmaps.as_array(x)
     _check(x, maps, labels)
     percentile = percentile or (100 if view == "projections" else 99)
     presets = {name: (presets or {}).get(name) or heatmaps.preset_for(name) for name in maps}
-    names = {name: _wrapped((titles or {}).get(name) or _title_of(name), x) for name in maps}
-    texts = [_wrapped(label, x) for label in labels] if labels is not None else []
-    place = lay_out(x, list(names.values()), texts, title, set(presets.values()), view)
-    scale, ax = {"normalise": normalise, "percentile": percentile, "limit": limit}, _blank(place)
-    _draw_cells(
-        ax, place, names, _curves(x, maps, presets, scale) if x.ndim == 3 else _pictures(x, maps, presets, view, scale)
-    )
-    _put_labels(ax, place, texts)
+    names = {name: _wrap((titles or {}).get(name) or _title_of(name), x) for name in maps}
+    texts = [_wrap(label, x) for label in labels] if labels is not None else []
+    layout = lay_out(x, list(names.values()), texts, title, set(presets.values()), view)
+    scale, ax = {"normalise": normalise, "percentile": percentile, "limit": limit}, _blank_sheet(layout)
+    draw_cell, bar_colours = KIND_DRAWING[kind_of(x.shape).name]
+    _draw_cells(ax, layout, names, draw_cell(x, maps, presets, view, scale))
+    _put_labels(ax, layout, texts)
     ax.text(MARGIN, MARGIN, title, size=11, color=TEXT, va="top", weight="bold")
-    _key(ax, place, set(presets.values()), x.ndim == 3, scale)
+    _draw_key(ax, layout, set(presets.values()), bar_colours, scale)
     return ax.figure
 
 
@@ -112,7 +115,7 @@ def _check(x, maps, labels):
 
 
 def _title_of(name):
-    """A method's title, or its name in words."""
+    """A method's title; for any other name the name in words."""
     return METHODS[name].title if name in METHODS else name.replace("_", " ")
 
 
@@ -120,27 +123,30 @@ def _title_of(name):
 
 
 def _cell(x, view):
-    """Width and height of a cell for items x, in inches."""
-    if x.ndim == 3:
-        return SIGNAL, LANE * x.shape[1]
-    tall, wide = heatmaps.inputs(x[:1], view).shape[1:3]
-    width = VOLUME if x.ndim == 5 else PICTURE
+    """Width and height of a cell for items x, in inches: a signal has a lane for each channel, others their shape."""
+    kind = kind_of(x.shape)
+    width = CELL_WIDTH[kind.name]
+    if kind is SIGNAL:
+        return width, LANE * x.shape[1]
+    tall, wide = heatmaps.item_images(x[:1], view).shape[1:3]
     return width, float(np.clip(width * tall / wide, width / 4, 4 * width))
 
 
-def _wrapped(text, x):
-    """A text in lines that fit a cell's width."""
-    width = {3: SIGNAL, 5: VOLUME}.get(x.ndim, PICTURE)
-    return textwrap.fill(str(text), int(width / LETTER))
+def _wrap(text, x):
+    """A text broken into lines that fit the width of a cell for items x."""
+    return textwrap.fill(str(text), int(CELL_WIDTH[kind_of(x.shape).name] / LETTER))
 
 
 def _lines(texts):
-    """Most lines that one of these texts has; 0 if there are none."""
+    """The number of lines of the longest of these texts; 0 if there are none."""
     return max((text.count("\n") + 1 for text in texts), default=0)
 
 
 def lay_out(x, names, labels, title, presets, view):
-    """The Layout that holds these: as many columns as fit the width, spread evenly over the blocks."""
+    """The Layout of a sheet: as many columns as fit the width, and about as many in each block.
+
+    names: of the methods, labels: of the items, as they are drawn. presets: the set of all that are used.
+    """
     wide, tall = _cell(x, view)
     most = max(1, int((WIDTH - 2 * MARGIN + GAP) / (wide + GAP)) - 1)
     blocks = math.ceil(len(names) / most)
@@ -149,9 +155,9 @@ def lay_out(x, names, labels, title, presets, view):
     return Layout(len(x), math.ceil(len(names) / blocks) + 1, blocks, wide, tall, head, foot, top, bottom)
 
 
-def _blank(place):
-    """Axes over a whole new figure, in inches from its top left."""
-    width, height = place.size
+def _blank_sheet(layout):
+    """Axes that cover a whole new figure, in inches from its top left."""
+    width, height = layout.size
     ax = Figure(figsize=(width, height), dpi=150, facecolor="white").add_axes([0, 0, 1, 1])
     ax.set(xlim=(0, width), ylim=(height, 0), autoscale_on=False)
     ax.set_axis_off()
@@ -165,35 +171,35 @@ def _put_title(ax, box, text, colour):
     ax.text((left + right) / 2, top - 0.075, text, size=8, color=colour, **style)
 
 
-def _put_labels(ax, place, texts):
+def _put_labels(ax, layout, texts):
     """Each item's label under its input, in every block."""
-    for block, (row, text) in itertools.product(range(place.blocks), enumerate(texts)):
-        left, _, bottom, _ = place.box(block, row, 0)
+    for block, (row, text) in itertools.product(range(layout.blocks), enumerate(texts)):
+        left, _, bottom, _ = layout.box(block, row, 0)
         ax.text(left, bottom + 0.03, text, size=7, color=TEXT, va="top")
 
 
 # ---- cells ------------------------------------------------------------------------------------------------------
 
 
-def _draw_cells(ax, place, names, drawn):
-    """Title and cells of every column; names {method: title}, drawn {method, None for the input: its function}."""
-    methods, each = list(names), place.columns - 1
-    for block in range(place.blocks):
-        for column, name in enumerate([None, *methods[block * each : (block + 1) * each]]):
-            _put_title(ax, place.box(block, 0, column), names.get(name, "input"), FAINT if name is None else TEXT)
-            for row in range(place.rows):
-                drawn[name](ax, row, place.box(block, row, column))
+def _draw_cells(ax, layout, names, drawers):
+    """Title and cells of each column. names {method: title}. drawers {method, None for the input: its function}."""
+    methods, of_block = list(names), layout.columns - 1
+    for block in range(layout.blocks):
+        for column, name in enumerate([None, *methods[block * of_block : (block + 1) * of_block]]):
+            _put_title(ax, layout.box(block, 0, column), names.get(name, "input"), FAINT if name is None else TEXT)
+            for row in range(layout.rows):
+                drawers[name](ax, row, layout.box(block, row, column))
 
 
-def _pictures(x, maps, presets, view, scale):
-    """{method or None for the input: function that draws the picture of an item into a box}."""
-    found = {None: heatmaps.inputs(x, view)}
-    found |= {name: heatmaps.heatmap(each, presets[name], x=x, view=view, **scale) for name, each in maps.items()}
-    return {name: _painter(images) for name, images in found.items()}
+def _images(x, maps, presets, view, scale):
+    """{method, None for the input: function that draws an item's image into a box}."""
+    images = {None: heatmaps.item_images(x, view)}
+    images |= {name: heatmaps.heatmap(each, presets[name], x=x, view=view, **scale) for name, each in maps.items()}
+    return {name: _image_drawer(of_items) for name, of_items in images.items()}
 
 
-def _painter(images):
-    """A function that draws one of these pictures into a box with a hairline around it."""
+def _image_drawer(images):
+    """A function that draws one of these images into a box with a hairline around it."""
 
     def draw(ax, row, box):
         left, right, bottom, top = box
@@ -203,23 +209,24 @@ def _painter(images):
     return draw
 
 
-def _curves(x, maps, presets, scale):
-    """{method or None for the input: function that draws the curves of a signal into a box}."""
-    found = {None: _tracer(x)}
+def _curves(x, maps, presets, view, scale):
+    """{method, None for the input: function that draws the curves of a signal into a box}."""
+    drawers = {None: _curve_drawer(x)}
     for name, each in maps.items():
         each, preset = heatmaps.as_array(each), presets[name]
         if preset == "picture":
-            found[name] = _tracer(each)
+            drawers[name] = _curve_drawer(each)
         else:
-            found[name] = _tracer(x, heatmaps.strength(each, preset, **scale)[:, 0], preset)
-    return found
+            drawers[name] = _curve_drawer(x, heatmaps.scaled_values(each, preset, **scale)[:, 0], preset)
+    return drawers
 
 
-def _tracer(x, values=None, preset=None):
-    """A function that draws a signal x (B, C, T) into a box, a lane for each channel, each from its lowest to its
-    highest value; coloured by values (B, C or 1, T) in [-1, 1], if given, and thicker where they are large.
+def _curve_drawer(x, values=None, preset=None):
+    """A function that draws one of the signals x (B, C, T) into a box: a lane for each channel, from its lowest to its
+    highest value. values (B, C or 1, T) in [-1, 1], if given, colour the curves and make them thicker where they are
+    large.
     """
-    height = heatmaps.unit(x, (2,))
+    height = heatmaps.to_unit_range(x, (2,))
 
     def draw(ax, row, box):
         left, right, bottom, top = box
@@ -229,43 +236,60 @@ def _tracer(x, values=None, preset=None):
             if values is None:
                 ax.plot(across, down, color=TEXT, lw=0.9)
             else:
-                ax.add_collection(_coloured(across, down, values[row][channel % values.shape[1]], preset))
+                ax.add_collection(_coloured_curve(across, down, values[row][channel % values.shape[1]], preset))
 
     return draw
 
 
-def _coloured(across, down, v, preset):
+def _coloured_curve(across, down, v, preset):
     """A curve whose pieces have the colours of v (T,), the strongest on top."""
     points = np.stack([across, down], 1)
-    middle = np.where(np.abs(v[1:]) > np.abs(v[:-1]), v[1:], v[:-1])  # a single strong place is seen
+    middle = np.where(np.abs(v[1:]) > np.abs(v[:-1]), v[1:], v[:-1])  # the stronger end, so that one place is visible
     order = np.argsort(np.abs(middle))
     pieces, size = np.stack([points[:-1], points[1:]], 1)[order], np.abs(middle[order])
     return LineCollection(
-        pieces, colors=_inked(middle[order], preset), linewidths=0.8 + 1.8 * size, capstyle="round", joinstyle="round"
+        pieces,
+        colors=_curve_colours(middle[order], preset),
+        linewidths=0.8 + 1.8 * size,
+        capstyle="round",
+        joinstyle="round",
     )
 
 
-def _inked(v, preset):
-    """Colours (N, 3) on white of values v (N,): grey at 0, darker or in the sign's colour where they are large."""
+def _curve_colours(v, preset):
+    """Colours (N, 3) of values v (N,) for curves on white: grey at 0; where large, dark or in the sign's colour."""
     density = np.abs(v)[:, None]
-    return REST * (1 - density) * np.ones(3) if preset == "grey" else heatmaps.over(REST, density, v[:, None])
+    if preset == "grey":
+        return NEUTRAL * (1 - density) * np.ones(3)
+    return heatmaps.mix_colour(NEUTRAL, density, v[:, None])
 
 
-def _key(ax, place, presets, is_signal, scale):
-    """What the colours mean, below all."""
-    y = place.size[1] - place.bottom + 0.1
+def _image_colours(v, preset):
+    """Colours (N, 3) of values v (N,) in images, over a grey input."""
+    return heatmaps.PRESETS[preset][0](v[:, None], np.full((len(v), 1), 0.4))
+
+
+KIND_DRAWING = {  # kind -> (what makes the functions that draw cells, colours of the key's bars)
+    "signal": (_curves, _curve_colours),
+    "picture": (_images, _image_colours),
+    "volume": (_images, _image_colours),
+}
+
+
+def _draw_key(ax, layout, presets, bar_colours, scale):
+    """What the colours mean, at the bottom of the sheet."""
+    y = layout.size[1] - layout.bottom + 0.1
     for preset, (text, least) in ((name, key) for name, key in KEYS.items() if name in presets):
-        v = np.linspace(least, 1, 128)
-        bar = _inked(v, preset) if is_signal else heatmaps.PRESETS[preset][0](v[:, None], np.full((128, 1), 0.4))
+        bar = bar_colours(np.linspace(least, 1, 128), preset)
         ax.imshow(bar[None], extent=(MARGIN, MARGIN + 0.8, y + 0.05, y - 0.05), aspect="auto")
         ax.text(MARGIN + 0.88, y, text, size=7, color=FAINT, va="center_baseline")
         y += 0.2
     if presets & set(KEYS):
-        ax.text(MARGIN, y, _in_words(**scale), size=7, color=FAINT, va="center_baseline")
+        ax.text(MARGIN, y, _scale_in_words(**scale), size=7, color=FAINT, va="center_baseline")
 
 
-def _in_words(normalise, percentile, limit):
-    """What full colour stands for."""
+def _scale_in_words(normalise, percentile, limit):
+    """What full colour stands for, in a sentence."""
     if normalise == "none":
         return f"Full colour: {limit:g} and more, in all maps."
     what = "largest value" if percentile == 100 else f"percentile {percentile:g}"

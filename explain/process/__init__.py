@@ -1,1 +1,1 @@
-"""Methods in processes of their own, with limits."""
+"""Methods in processes of their own, with limits on time and memory."""

@@ -1,4 +1,4 @@
-"""What is explained, in a form that another process can load: files, names and plain values."""
+"""What is explained, in a form that another process can load (files, names, plain values), and the user's own code."""
 
 import importlib.util
 import inspect
@@ -20,13 +20,13 @@ from xaae.explain.network.subject import Subject
 
 @dataclass(frozen=True)
 class Case:
-    """Items, and one network that answers for them.
+    """Items to explain and one network.
 
-    name: of the model, as it stands in file names. arrays: an .npz file with x (B, C, ...), row (B,), target (B,), text
-    (B,) that stands under each item and, where there is one, background (N, C, ...). weights: a file that `model.save`
-    wrote; function: instead of weights, "FILE.py:FUNCTION" of the
-    user's own network. vector: a latent direction whose position is explained, () for the scores of classes. plugins:
-    files with the user's own methods.
+    name: of the network, as in file names. arrays: an .npz file with x (B, C, *places), row (B,), target (B,), text
+    (B,), the caption of each item, and perhaps background (N, C, *places). weights: a file that `model.save` wrote;
+    function: in its place "FILE.py:FUNCTION", which makes a network of the user's own. vector: a latent direction, if
+    the position along it is explained; () if the scores of classes are. classes: their names. seed, precision: as for
+    `explain`. plugins: files with methods of the user's own.
     """
 
     name: str
@@ -40,33 +40,33 @@ class Case:
     plugins: tuple = ()
 
     def network(self):
-        """The network on this machine's device, to be explained. InputError says what is wrong with it."""
-        found = own_network(self.function) if self.function else models.load(self.weights)
-        found = found.to(default_device()).eval()
-        found = found.to(memory_format=torch.channels_last) if self.precision == "bf16" else found
-        return models.position(found, self.vector) if self.vector else found
+        """The network that is explained, on this machine's device. InputError if it cannot be made."""
+        network = own_network(self.function) if self.function else models.load(self.weights)
+        network = network.to(default_device()).eval()
+        network = network.to(memory_format=torch.channels_last) if self.precision == "bf16" else network
+        return models.position(network, self.vector) if self.vector else network
 
     def subject(self, x):
-        """The network with what methods need to know of it. InputError where it does not take items x (B, C, ...)."""
+        """The network as a Subject. InputError if it does not take items x (B, C, *places)."""
         network = self.network()
         try:
             return Subject(network, x, self.classes)
         except RuntimeError as e:
-            why, shape = " ".join(str(e).split())[:150], tuple(x.shape[1:])
-            raise InputError(f"The network does not take items of shape {shape} ({why}): give one that does.") from e
+            reason, shape = " ".join(str(e).split())[:150], tuple(x.shape[1:])
+            raise InputError(f"The network does not take items of shape {shape} ({reason}): give one that does.") from e
 
     def read(self):
-        """The arrays by name: tensors, and texts as a list."""
-        with np.load(self.arrays, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        return {name: a.tolist() if a.dtype.kind == "U" else torch.from_numpy(a) for name, a in found.items()}
+        """The arrays by name: numbers as tensors, texts as lists."""
+        with np.load(self.arrays, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return {name: a.tolist() if a.dtype.kind == "U" else torch.from_numpy(a) for name, a in arrays.items()}
 
 
 # ---- the user's own files ---------------------------------------------------------------------------------------
 
 
-def _load_file(path):
-    """The module in a Python file. InputError if there is none or if it raises."""
+def _import_file(path):
+    """The module in a Python file. InputError if there is none or if its code raises."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no file {path}: give the path of a Python file.")
@@ -83,42 +83,44 @@ def _load_file(path):
 
 
 def own_network(text):
-    """The network that "FILE.py:FUNCTION" makes, a function without arguments. InputError says what is wrong."""
+    """The network that a function of the user's own makes. text: "FILE.py:FUNCTION". InputError if it makes none."""
     path, _, name = text.rpartition(":")
     if not path or not name.isidentifier():
         raise InputError(f"{text!r} names no function: write it as FILE.py:FUNCTION.")
-    function = getattr(_load_file(path), name, None)
+    function = getattr(_import_file(path), name, None)
     if not callable(function):
         raise InputError(f"{path} has no function {name!r}: define it, without arguments, returning an nn.Module.")
-    if needed := _required(function):
+    if needed := _required_arguments(function):
         raise InputError(f"{text} needs arguments ({', '.join(needed)}): give a function without any.")
     try:
-        found = function()
-    except Exception as e:
+        network = function()
+    except Exception as e:  # the user's own code: anything can be raised
         raise InputError(f"{text} raises {type(e).__name__} ({e}): mend it.") from e
-    if not isinstance(found, nn.Module):
-        raise InputError(f"{text} returns {type(found).__name__}: it has to return an nn.Module.")
-    return found
+    if not isinstance(network, nn.Module):
+        raise InputError(f"{text} returns {type(network).__name__}: it has to return an nn.Module.")
+    return network
 
 
-def _required(function):
-    """Names of the arguments that a function cannot do without."""
+def _required_arguments(function):
+    """Names of a function's arguments without a default."""
     try:
-        found = inspect.signature(function).parameters.values()
+        arguments = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return []
-    return [p.name for p in found if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [p.name for p in arguments if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 @contextmanager
 def plugins(paths):
-    """The methods of the user's own files are in the registry inside. InputError if a file enters none, or a name that
-    is taken."""
+    """A context in which METHODS also holds the methods of the user's own files.
+
+    InputError if a file enters no method, or one with a name that is taken.
+    """
     before = dict(METHODS)
     try:
         for path in paths:
             known = dict(METHODS)
-            _load_file(path)
+            _import_file(path)
             if taken := [name for name, how in known.items() if METHODS.get(name) is not how]:
                 raise InputError(f"{path} enters a method {taken[0]!r}, which exists: give its function another name.")
             if len(METHODS) == len(known):

@@ -1,4 +1,5 @@
-"""What a worker does about itself: it ends with its parent, keeps what it prints, and bounds and tells its memory."""
+"""What a worker process does for its own control: it ends with its parent, writes its output to a file, and limits its
+memory."""
 
 import faulthandler
 import os
@@ -17,8 +18,11 @@ except ImportError:  # not on this platform
 GIB = 2**30
 
 
-def guard(environment=None):
-    """Make this process the head of a group of its own, which ends with its parent; first to go if memory is short."""
+def end_with_parent(environment=None):
+    """Make this process the leader of a new process group, which is killed when the parent process ends.
+
+    If memory is short, the system ends it before other processes. environment: replaces the environment variables.
+    """
     if environment is not None:
         os.environ.clear()
         os.environ.update(environment)
@@ -26,11 +30,11 @@ def guard(environment=None):
         os.setsid()
     with suppress(OSError):  # only Linux has it
         Path("/proc/self/oom_score_adj").write_text("1000")
-    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+    threading.Thread(target=_wait_and_end, args=(parent_process(),), daemon=True).start()
 
 
-def _end_with(parent):
-    """Wait for the end of the parent process, then end this one and all that it started."""
+def _wait_and_end(parent):
+    """Wait for the end of the parent process, then end this process and its group."""
     connection.wait([parent.sentinel])
     if hasattr(os, "killpg"):
         os.killpg(os.getpid(), signal.SIGKILL)
@@ -38,7 +42,10 @@ def _end_with(parent):
 
 
 def keep_output(path):
-    """Send all that is printed, by libraries in C too, to a file; a crash or an early end leaves its stack there."""
+    """Send everything that is printed, also by C libraries, to a file.
+
+    A crash or SIGTERM writes the Python stack there.
+    """
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     for number in (1, 2):
         os.dup2(file, number)
@@ -49,30 +56,31 @@ def keep_output(path):
 
 
 def limit_memory(gib):
-    """Let this process take `gib` GiB more than it has, None for all there is. The limit, None if there is none.
+    """Let this process take `gib` GiB more memory than it has now; None removes the limit.
 
-    Only where the system counts private writable memory for it (Linux); address space would count what is only mapped.
+    Returns the limit, None if there is none. Only Linux can limit private writable memory; a limit on the address space
+    would also count files that are only mapped.
     """
-    if resource is None or not held("self", "VmData"):
+    if resource is None or not memory_held("self", "VmData"):
         return None
-    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    soft = most if gib is None else int(held("self", "VmData") + gib * GIB)
-    resource.setrlimit(resource.RLIMIT_DATA, (soft if most < 0 else min(soft, most), most))
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    soft = hard if gib is None else int(memory_held("self", "VmData") + gib * GIB)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft if hard < 0 else min(soft, hard), hard))
     return gib
 
 
-def held(pid, what):
-    """Bytes that a process holds by its status file ("VmData", "VmHWM": most at once); 0 where there is none."""
+def memory_held(pid, field):
+    """Bytes that a process holds, by a field of its status file: "VmData", or "VmHWM" for the peak; 0 if unknown."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{what}:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), 0)
 
 
 def peak_memory():
-    """Most memory (MB) that this process held at once."""
+    """The largest memory (MB) that this process held at once."""
     if resource is None:
         return 0.0
     unit = 1 if sys.platform == "darwin" else 1024
-    return max(held("self", "VmHWM"), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit) / 1e6
+    return max(memory_held("self", "VmHWM"), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit) / 1e6

@@ -1,4 +1,4 @@
-"""Many methods, each in a process of its own: with a time limit that ends it and errors kept from the others."""
+"""Many methods, each in a process of its own: a time limit ends it, and its errors do not reach the others."""
 
 import multiprocessing
 import os
@@ -20,12 +20,18 @@ from xaae.experiment.errors import InputError
 from xaae.explain.method_plan import Entry
 from xaae.explain.process import status
 from xaae.explain.process.case import Case
-from xaae.explain.process.limits import held
+from xaae.explain.process.limits import memory_held
 from xaae.explain.process.worker import work
 
-START, GRACE, TICK = 300.0, 2.0, 0.2  # seconds: to load the libraries, to end when told to, between two looks
-SERVER = {"CUDA_VISIBLE_DEVICES": "", "PYTORCH_NVML_BASED_CUDA_CHECK": "1", "XAAE_FORK_SERVER": "1"}
-SERVER |= {"PYTHONWARNINGS": "ignore:`torch.jit"}  # of libraries as they load: a user can do nothing about it
+START = 300.0  # seconds that a process has to load the libraries
+GRACE = 2.0  # seconds that a process has to end after a signal
+TICK = 0.2  # seconds between two looks at time limits and memory
+SERVER = {  # environment variables of the fork server
+    "CUDA_VISIBLE_DEVICES": "",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    "XAAE_FORK_SERVER": "1",
+    "PYTHONWARNINGS": "ignore:`torch.jit",  # warnings of libraries as they load: a user can do nothing about them
+}
 
 
 @dataclass(frozen=True)
@@ -40,11 +46,11 @@ class Job:
 
     @property
     def stem(self):
-        """Name of its files, without a suffix."""
+        """The name of the job's files, without a suffix."""
         return f"{self.case.name}-{self.entry.label}"
 
     def row(self, *outcome):
-        """Its line of the status table."""
+        """The job's line of the status table. outcome: status, seconds, peak_mb, reason."""
         return status.Row(self.entry.method, self.case.name, self.entry.label, *outcome)
 
 
@@ -54,16 +60,16 @@ def cores():
 
 
 def usual_workers(jobs):
-    """How many workers to use unasked: as many as there are cores, jobs, and room; an accelerator is not shared."""
+    """How many methods run at once by default: one for each core, at most 8; only one on an accelerator."""
     return 1 if torch.accelerator.is_available() else max(1, min(cores(), jobs, 8))
 
 
 def usual_memory(share=0.8):
-    """GiB that one method may take unasked: most of what is free now; None where that is not known."""
-    found = Path("/proc/meminfo")
-    lines = found.read_text().splitlines() if found.exists() else []
+    """GiB that one method may take by default: most of the memory that is free now; None if that is not known."""
+    file = Path("/proc/meminfo")
+    lines = file.read_text().splitlines() if file.exists() else []
     free = [int(line.split()[1]) / 2**20 for line in lines if line.startswith("MemAvailable:")]
-    group = Path("/sys/fs/cgroup/memory.max")  # of a container; what it holds may be files that can go
+    group = Path("/sys/fs/cgroup/memory.max")  # the limit of a container; its use may be cached files, so it is ignored
     if group.exists() and group.read_text().strip().isdigit():
         free.append(int(group.read_text()) / 2**30)
     return share * min(free) if free else None
@@ -74,7 +80,7 @@ def usual_memory(share=0.8):
 
 @contextmanager
 def _environment(**values):
-    """Environment variables set inside, as they were afterwards."""
+    """A context with these environment variables; afterwards they are as they were."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -85,10 +91,10 @@ def _environment(**values):
 
 
 def processes():
-    """How to make processes: forks of a server that has torch and the methods loaded, where forking is safe.
+    """The multiprocessing context that makes workers: forks of a server that has loaded torch and the methods.
 
-    The server is started with the accelerator hidden from it: a context of a GPU does not survive a fork, and importing
-    fastai makes one. The forks get the environment back.
+    Where forking is not safe, new processes. The server does not see the accelerator: a GPU context does not survive a
+    fork, and importing fastai makes one. Workers get the command's environment variables back.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods() or sys.platform == "darwin":
         return multiprocessing.get_context("spawn")
@@ -100,58 +106,62 @@ def processes():
 
 
 class Running:
-    """A job at work in its process."""
+    """A job whose process is running. sources: what becomes ready when there is news, for multiprocessing's wait."""
 
     def __init__(self, job, folder, context):
-        self.job, self.peak, self.began, self.found = job, 0.0, None, None
-        self.pipe, theirs = context.Pipe(duplex=False)
-        about = {"threads": job.threads, "memory_limit": job.memory_limit, "environment": dict(os.environ)}
-        args = (job.case, job.entry, str(folder / job.stem), theirs)
-        self.process = context.Process(target=work, args=args, kwargs=about, name=job.stem)
+        self.job, self.peak, self.began, self.outcome = job, 0.0, None, None
+        self.pipe, workers_end = context.Pipe(duplex=False)
+        options = {"threads": job.threads, "memory_limit": job.memory_limit, "environment": dict(os.environ)}
+        args = (job.case, job.entry, str(folder / job.stem), workers_end)
+        self.process = context.Process(target=work, args=args, kwargs=options, name=job.stem)
         self.start = time.perf_counter()
         self.process.start()
-        self.sources = [self.process.sentinel, self.pipe]  # of news
-        theirs.close()
+        self.sources = [self.process.sentinel, self.pipe]
+        workers_end.close()
 
-    def outcome(self):
-        """Its line of the status table once it has ended, or been ended; None while it is at work."""
-        self.peak = max(self.peak, held(self.process.pid, "VmHWM") / 1e6)
-        alive = self.process.is_alive()  # before listening: what it said last is not missed
-        self.listen()
-        if self.found is None and not alive:
-            self.found = ("error", self.seconds(), self.peak, _died(self.process.exitcode, self.job.memory_limit))
-        elif self.found is None and self.seconds() > (START if self.began is None else self.job.time_limit):
-            self.found = ("timeout", self.seconds(), self.peak, self.too_long())
-        if self.found is None:
+    def row_if_ended(self):
+        """The job's line of the status table if its process has ended or its time is up; None while it runs.
+
+        A process whose time is up is ended.
+        """
+        self.peak = max(self.peak, memory_held(self.process.pid, "VmHWM") / 1e6)
+        alive = self.process.is_alive()  # before the pipe is read, so that its last message is not missed
+        self.receive()
+        if self.outcome is None and not alive:
+            reason = _death_in_words(self.process.exitcode, self.job.memory_limit)
+            self.outcome = ("error", self.seconds(), self.peak, reason)
+        elif self.outcome is None and self.seconds() > (START if self.began is None else self.job.time_limit):
+            self.outcome = ("timeout", self.seconds(), self.peak, self.timeout_in_words())
+        if self.outcome is None:
             return None
         self.end()
-        return self.job.row(*self.found)
+        return self.job.row(*self.outcome)
 
-    def listen(self):
-        """Take in what the process says."""
+    def receive(self):
+        """Read the messages of the process: "began", then its outcome."""
         try:
-            while self.found is None and self.pipe.poll():
-                said = self.pipe.recv()
-                if said == "began":
+            while self.outcome is None and self.pipe.poll():
+                message = self.pipe.recv()
+                if message == "began":
                     self.began = time.perf_counter()
                 else:
-                    self.found = said
-        except (EOFError, OSError):  # it will say nothing more
+                    self.outcome = message
+        except (EOFError, OSError):  # the process has closed its end: no more messages
             self.sources = [self.process.sentinel]
 
     def seconds(self):
-        """Since it began to work, or was started."""
+        """Seconds since the method began, or, before that, since the process was started."""
         return time.perf_counter() - (self.began or self.start)
 
-    def too_long(self):
-        """Why it was ended."""
+    def timeout_in_words(self):
+        """Why a process whose time was up is ended."""
         if self.began is None:
             return f"its process did not begin within {START:.0f} s"
         return f"ended after its time limit of {self.job.time_limit:g} s"
 
     def end(self):
-        """End the process and all that it started: asked first unless it is ending by itself, then without asking."""
-        if self.found is None or self.found[0] == "timeout":
+        """End the process and everything that it started: by SIGTERM unless it ends by itself, then by SIGKILL."""
+        if self.outcome is None or self.outcome[0] == "timeout":
             _signal_all(self.process, signal.SIGTERM)
         self.process.join(GRACE)
         _signal_all(self.process, getattr(signal, "SIGKILL", signal.SIGTERM))
@@ -160,19 +170,19 @@ class Running:
 
 
 def _signal_all(process, number):
-    """Send a signal, once, to a process and its group, as far as they are there.
+    """Send a signal, once, to a process and its group, if they still exist.
 
-    Once: a second SIGTERM would end the process while it writes down, at the first, where it was.
+    A second SIGTERM would end the process while it still writes its stack after the first.
     """
     try:
         os.killpg(process.pid, number)
-    except (OSError, AttributeError):  # no group any more, not yet, or not on this platform
+    except (OSError, AttributeError):  # the group has ended, is not made yet, or the platform has no groups
         if process.is_alive():
             process.kill() if number != signal.SIGTERM else process.terminate()
 
 
-def _died(code, limit):
-    """Why a process ended by itself without a word."""
+def _death_in_words(code, limit):
+    """Why a process ended without an outcome. code: exit status, negative for a signal. limit: GiB, None for none."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         if -code == getattr(signal, "SIGKILL", 9):
@@ -185,47 +195,47 @@ def _died(code, limit):
 
 
 def _outcomes(jobs, folder, workers=1):
-    """Yield (job, its line of the status table) as jobs end, `workers` at once; files come to be in `folder`.
+    """Yield (job, its line of the status table) as jobs end, `workers` at once; their files are written in `folder`.
 
-    Closing the generator, or an exception such as Ctrl-C, ends all that is running.
+    When the generator is closed, or an exception such as Ctrl-C is raised, all running processes are ended.
     """
     context = processes()
     waiting, running = deque(jobs), []
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                with _undisturbed():  # a process that is half started would be forgotten
+                with _interrupt_deferred():  # else a process that is just being started would not be ended
                     running.append(Running(waiting.popleft(), folder, context))
             connection.wait([source for each in running for source in each.sources], TICK)
             for each in list(running):
-                if (row := each.outcome()) is not None:
+                if (row := each.row_if_ended()) is not None:
                     running.remove(each)
                     yield each.job, row
     finally:
-        with _undisturbed():
+        with _interrupt_deferred():
             for each in running:
                 each.end()
 
 
 @contextmanager
-def _undisturbed():
-    """Ctrl-C counts only after what is inside."""
+def _interrupt_deferred():
+    """A context in which Ctrl-C takes effect only at the end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came = []
-    before = signal.signal(signal.SIGINT, lambda *about: came.append(about))
+    interrupts = []
+    before = signal.signal(signal.SIGINT, lambda *args: interrupts.append(args))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if came and callable(before):
-        before(*came[0])
+    if interrupts and callable(before):
+        before(*interrupts[0])
 
 
 @contextmanager
 def workplace(folder):
-    """A folder for files that are not whole yet, inside `folder`; gone afterwards. InputError if it cannot be made."""
+    """A temporary folder inside `folder` for unfinished files, removed afterwards. InputError if it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=".work-", dir=folder))
@@ -237,11 +247,11 @@ def workplace(folder):
         shutil.rmtree(place, ignore_errors=True)
 
 
-def run_jobs(jobs, folder, place, workers=1, say=print):
-    """Run jobs and fill `folder`: maps/, status.csv, explain.log. The new rows, as the methods ended.
+def run_jobs(jobs, folder, place, workers=1, report=print):
+    """Run jobs, `workers` at once, and fill `folder` with maps/, status.csv and explain.log: the new rows of the table.
 
-    place: a `workplace` in `folder`. say(row): called for each method as it ends. Earlier results of other methods
-    stay; a method that fails takes its own earlier map away.
+    place: a `workplace` in `folder`. report(row) is called for each method as it ends. Earlier results of other methods
+    stay; the earlier map of a method that now fails is removed.
     """
     maps, table = folder / "maps", folder / "status.csv"
     maps.mkdir(exist_ok=True)
@@ -249,23 +259,23 @@ def run_jobs(jobs, folder, place, workers=1, say=print):
     with closing(_outcomes(jobs, place, workers)) as ended:
         for job, row in ended:
             for suffix in (".npz", ".png"):
-                _keep(place / f"{job.stem}{suffix}", maps / f"{job.stem}{suffix}", row.status == "ok")
-            _note(folder / "explain.log", row, place / f"{job.stem}.log")
+                _replace(maps / f"{job.stem}{suffix}", place / f"{job.stem}{suffix}", row.status == "ok")
+            _log(folder / "explain.log", row, place / f"{job.stem}.log")
             rows.append(row)
-            status.write_status(table, status.merged(earlier, rows))
-            say(row)
+            status.write_status(table, status.replace_rows(earlier, rows))
+            report(row)
     return rows
 
 
-def _keep(new, old, good):
-    """Put a new file in the place of the old one if it is good and there; else neither stays."""
+def _replace(old, new, good):
+    """Replace an old file by a new one if that is good and exists; otherwise remove the old one."""
     if good and new.exists():
         os.replace(new, old)
     else:
         old.unlink(missing_ok=True)
 
 
-def _note(log, row, printed=None):
+def _log(log, row, printed=None):
     """Add to the log how a method ended and what it printed."""
     text = printed.read_text(errors="replace")[-20_000:] if printed and printed.exists() else ""
     lines = [f"{time.strftime('%Y-%m-%d %H:%M:%S')} {row}", *(f"    {line}" for line in text.splitlines())]

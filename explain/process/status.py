@@ -11,8 +11,11 @@ FAILED = ("timeout", "error")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. seconds: of the explanation alone. peak_mb: most memory the whole process held at once.
-    reason: of anything but ok, or what is odd about the map, in one line."""
+    """One line of the table: how a method ended on one model.
+
+    status: one of STATES. seconds: of the explanation alone. peak_mb: the largest memory that the process held at once.
+    reason: why the status is not ok, or what is unusual about the map, in one line.
+    """
 
     method: str
     model: str
@@ -23,24 +26,23 @@ class Row:
     reason: str = ""
 
     def __str__(self):
-        size = f", {self.peak_mb:.0f} MB" if self.peak_mb else ""
-        why = f": {self.reason}" if self.reason else ""
-        return f"{self.model} {self.label}: {self.status}, {self.seconds:.1f} s{size}{why}"
+        memory = f", {self.peak_mb:.0f} MB" if self.peak_mb else ""
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{self.model} {self.label}: {self.status}, {self.seconds:.1f} s{memory}{reason}"
 
 
 def read_status(path):
-    """The rows of a table: [] if there is none."""
+    """The rows of a table; [] if there is no file."""
     if not path.is_file():
         return []
-    kinds = {"seconds": float, "peak_mb": float}
-    table = pd.read_csv(path, dtype=str, keep_default_na=False).astype(kinds)
+    table = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"seconds": float, "peak_mb": float})
     return [Row(**row) for row in table[list(Row.__dataclass_fields__)].to_dict("records")]
 
 
-def merged(rows, new):
-    """`rows` with those of `new` in place of earlier ones of the same model and label."""
-    fresh = {(r.model, r.label) for r in new}
-    return [r for r in rows if (r.model, r.label) not in fresh] + list(new)
+def replace_rows(rows, new):
+    """`rows`, in which those of `new` take the place of earlier ones with the same model and label."""
+    replaced = {(r.model, r.label) for r in new}
+    return [r for r in rows if (r.model, r.label) not in replaced] + list(new)
 
 
 def write_status(path, rows):
@@ -51,6 +53,6 @@ def write_status(path, rows):
 
 
 def status_table(rows):
-    """Rows as a DataFrame, its numbers rounded."""
-    found = pd.DataFrame([asdict(r) for r in rows], columns=list(Row.__dataclass_fields__))
-    return found.round({"seconds": 3, "peak_mb": 1})
+    """Rows as a DataFrame with rounded numbers."""
+    table = pd.DataFrame([asdict(r) for r in rows], columns=list(Row.__dataclass_fields__))
+    return table.round({"seconds": 3, "peak_mb": 1})

@@ -1,4 +1,4 @@
-"""The process that runs one method on one case, and nothing else."""
+"""What a worker process does: it runs one method on one case."""
 
 import sys
 import time
@@ -12,61 +12,56 @@ from xaae.explain.figures.heatmaps import preset_for
 from xaae.explain.figures.sheets import side_by_side
 from xaae.explain.method import Refusal, find_method
 from xaae.explain.process import case as cases
-from xaae.explain.process.limits import guard, keep_output, limit_memory, peak_memory
+from xaae.explain.process.limits import end_with_parent, keep_output, limit_memory, peak_memory
 
 
 def work(case, entry, stem, pipe, threads=1, memory_limit=None, environment=None):
-    """Explain `case` by `entry` into `stem`.npz, `stem`.png and, what was printed, `stem`.log.
+    """Explain a Case by an Entry: the map in `stem`.npz, a figure in `stem`.png, what is printed in `stem`.log.
 
-    Tells `pipe` "began", then the outcome: (status, seconds, peak_mb, reason). memory_limit: GiB that the method may
-    take beyond what the libraries hold already, where the platform can limit it.
+    Sends "began" to `pipe`, and at the end the outcome: (status, seconds, peak_mb, reason). threads: of torch.
+    memory_limit: GiB that the method may take beyond what the libraries hold already, where the system can limit it.
+    environment: environment variables of the command.
     """
-    guard(environment)
+    end_with_parent(environment)
     keep_output(f"{stem}.log")
     torch.set_num_threads(threads)
     pipe.send("began")
-    found = _attempt(case, entry, stem, limit_memory(memory_limit))
+    outcome = _attempt(case, entry, stem, limit_memory(memory_limit))
     sys.stdout.flush()
     sys.stderr.flush()
-    pipe.send(found)
+    pipe.send(outcome)
 
 
 def _attempt(case, entry, stem, limit=None):
-    """(status, seconds, peak_mb, reason) of one explanation, whatever it does short of ending this process."""
+    """(status, seconds, peak_mb, reason) of one explanation. Whatever it raises becomes a status."""
     began = time.perf_counter()
     try:
         with cases.plugins(case.plugins):
             items = case.read()
             subject = case.subject(items["x"])
             began = time.perf_counter()
-            maps = explain(
-                subject, items["x"], entry.method, items["target"], **_about(case, items), **entry.parameters
-            )
+            options = {"background": items.get("background"), "seed": case.seed, "precision": case.precision}
+            maps = explain(subject, items["x"], entry.method, items["target"], **options, **entry.parameters)
             seconds = time.perf_counter() - began
             _save(stem, entry, maps, items)
         return "ok", seconds, peak_memory(), "" if maps.any() else "the map is 0 everywhere"
     except Refusal as e:
         return "refused", time.perf_counter() - began, peak_memory(), _one_line(e)
-    except BaseException as e:  # the method may raise anything, SystemExit too
+    except BaseException as e:  # a method may raise anything, SystemExit too
         limit_memory(None)
         traceback.print_exc()
-        return "error", time.perf_counter() - began, peak_memory(), _told(e, limit)
-
-
-def _about(case, items):
-    """What `explain` is told besides the items and the method's own parameters."""
-    return {"background": items.get("background"), "seed": case.seed, "precision": case.precision}
+        return "error", time.perf_counter() - began, peak_memory(), _failure_in_words(e, limit)
 
 
 def _save(stem, entry, maps, items):
-    """Write `stem`.npz: attribution float32 (B, C or 1, ...), target (B,), row (B,); `stem`.png: items and maps."""
+    """Write `stem`.npz with attribution (B, C or 1, *places), target (B,), row (B,), and a figure in `stem`.png."""
     np.savez_compressed(f"{stem}.npz", attribution=maps, target=items["target"].numpy(), row=items["row"].numpy())
-    about = {"titles": {entry.label: entry_title(entry)}, "presets": {entry.label: preset_for(entry.method)}}
-    side_by_side(items["x"], {entry.label: maps}, labels=items["text"], **about).savefig(f"{stem}.png")
+    options = {"titles": {entry.label: entry_title(entry)}, "presets": {entry.label: preset_for(entry.method)}}
+    side_by_side(items["x"], {entry.label: maps}, labels=items["text"], **options).savefig(f"{stem}.png")
 
 
 def entry_title(entry):
-    """What an entry is called in a figure: the method's title, or the label that it was given."""
+    """The title of an Entry in figures: the method's title, or the entry's own label if it has one."""
     return find_method(entry.method).title if entry.label == entry.method else entry.label
 
 
@@ -74,15 +69,15 @@ def entry_title(entry):
 
 
 def _one_line(e, most=300):
-    """What an exception says, in one line."""
+    """The message of an exception in one line."""
     text = " ".join(str(e).split())
     return text if len(text) <= most else f"{text[:most]} ..."
 
 
-def _told(e, limit=None):
+def _failure_in_words(e, limit=None):
     """Why a method failed, in one line."""
-    scarce = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "Cannot allocate memory")
-    if isinstance(e, MemoryError) or (isinstance(e, RuntimeError | OSError) and any(s in str(e) for s in scarce)):
+    of_memory = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "Cannot allocate memory")
+    if isinstance(e, MemoryError) or (isinstance(e, RuntimeError | OSError) and any(s in str(e) for s in of_memory)):
         allowed = f" (the limit is {limit:.3g} GiB)" if limit else ""
         return f"out of memory{allowed}: {_one_line(e, 150) or type(e).__name__}"
     return f"{type(e).__name__}: {_one_line(e)}"

@@ -10,7 +10,7 @@ from xaae.experiment.vocabulary import MODELS
 from xaae.report.run.walk_reading import reading
 from xaae.report.shared.run_files import RunFiles
 
-SETTINGS = "dataset dataset_note arm factor factor_about seed preset device precision classes ranges".split()
+SETTINGS = "dataset dataset_note kind arm factor factor_about seed preset device precision classes ranges".split()
 AAE = "valid_accuracy valid_precision valid_recall recon_mse parameters epochs seconds images_per_second".split()
 BASELINE = "valid_accuracy valid_precision valid_recall parameters pretrained note seconds".split()
 WALK = """direction meter unit change change_ci change_words spearman random_change p_value match starts frames

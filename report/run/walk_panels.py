@@ -139,7 +139,7 @@ def _naming(summary: dict, name: str, walk: dict) -> dict | None:
 
 def _meter_row(row: dict, walk: dict) -> dict:
     """One meter's row: its name, its change in its unit, its scores and its sparkline."""
-    meter = str(row.get("meter"))
+    meter = row["meter"]
     quantity, readings = meter_quantity(meter, row.get("unit")), walk.get(f"meter.{meter}")
     ends, spark = row.get("change_ci") or [], None
     if readings is not None:

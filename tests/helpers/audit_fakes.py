@@ -111,7 +111,7 @@ def fake_audit(factors=("rotation", "tag"), maps=("Saliency", "Grad-CAM"), seed=
     audit |= {"classes": list(CLASSES), "command": "python main.py audit", "memory_mb": 3426.6}
     audit |= {"device": "cpu", "precision": "fp32", "versions": {"torch": "2.14.1"}}
     audit |= {"seconds": {"total": 3000.0, "training": 2000.0, "explaining": 900.0, "scoring": 100.0}}
-    audit |= {"arms_trained": 33, "arms_cached": 0, "models": MODELS, "explanations": about}
+    audit |= {"arms_trained": 33, "arms_cached": 0, "models": dict(MODELS), "explanations": about}
     audit |= {"settings": {"seeds": 3, "methods": list(maps), "training": {"lr": 0.003}}}
     audit |= {"thresholds": Thresholds().as_dict(), "factors": {key: fake_factor(rng, key) for key in factors}}
     pairs = [(name, each["kind"], model) for name, each in about.items() for model in models_of(each["kind"])]

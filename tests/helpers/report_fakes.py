@@ -39,7 +39,8 @@ def fake_run(folder, classes=("cat", "dog"), channels=3, config=None, walk=None,
     write_walks(folder, rng, channels, FACTORS[factor].meter)
     write_codes(folder, rng, channels)
     write_answers(folder, rng, classes, channels)
-    write_tiles(folder, rng, classes)
+    for model in MODELS:
+        write_tiles(folder, rng, classes, model)
     Image.fromarray(pictures(rng, channels=3, size=48)).save(folder / "samples" / "epoch_0004.png")
     return folder
 
@@ -133,8 +134,9 @@ def naming_row(meter, unit, words, named, change=1.0):
 def _naming(factor, walk, more):
     """The naming table of every direction: the planted factor's meter where the walk is clear, and `more` rows."""
     meter = FACTORS[factor].meter
-    clear = abs(walk["change"] or 0) >= limits(factor)["limits"]["clear"]
-    rows = [naming_row(meter, UNITS[meter], walk["change_words"], clear, walk["change"]), *more]
+    change = walk["change"] or 0.0
+    clear = abs(change) >= limits(factor)["limits"]["clear"]
+    rows = [naming_row(meter, UNITS[meter], walk["change_words"], clear, change), *more]
     rows.append(naming_row("saturation", "of full scale", "gets more colourful by 0.01", False, 0.01))
     sentence = "; ".join([r["words"] for r in rows if r["named"]] + ["no other factor beyond chance"])
     names = [r["meter"] for r in rows if r["named"]]
@@ -293,8 +295,8 @@ def write_answers(folder, rng, classes, channels):
     table.to_csv(folder / "explanations" / "response.csv", index=False)
 
 
-def write_tiles(folder, rng, classes, names=METHODS, model="aae"):
-    """Tiles of methods for six items, and how each method ended."""
+def write_tiles(folder, rng, classes, model, names=METHODS):
+    """Tiles of methods for six items, and how each method ended for both models."""
     arrays = {"images": pictures(rng, 6, channels=3), "tiles": pictures(rng, len(names), 6, channels=3)}
     arrays |= {"name": names, "title": [n.upper() for n in names], "means": ["slope"] * len(names)}
     arrays |= {"flag": ["", "fails & falls"][: len(names)], "asked": [f"why {classes[-1]}? 91 %"] * 6}

@@ -6,17 +6,21 @@ import re
 
 import numpy as np
 import pytest
-from test_report_fakes import ABOUT, DIRECTIONS, SHIFT, WORDS, S, T, fake_run, limits, naming_row, page, walk_numbers
+from helpers.report_fakes import DIRECTIONS, SHIFT, WORDS, S, T, fake_run, limits, naming_row, page, walk_numbers
 
+from xaae.experiment.run_folder import read_arrays, write_arrays
+from xaae.experiment.vocabulary import ARMS
+from xaae.factors.registry import FACTORS
 from xaae.report import summarise, summary_in_words
-from xaae.report.run.conclusions import reading, understood
+from xaae.report.run.conclusions import MEANING, paragraphs
+from xaae.report.run.walk_reading import reading, understood_reading
 from xaae.report.shared.quantity import meter_quantity, planted_quantity
 
 TURNING = r"degree|rotat|\bangle|\bturn|°"
 LIGHTER = naming_row("luminance", "of full scale", "gets brighter by 0.12", True)
 
 
-def told(html: str) -> str:
+def read_aloud(html):
     """What a reader or a screen reader meets, without styles, data, settings and the list of methods."""
     html = html.split('<section id="settings"')[0]
     html = re.sub(r"<style>.*?</style>|<script.*?</script>", "", html, flags=re.DOTALL)
@@ -27,14 +31,14 @@ def told(html: str) -> str:
 @pytest.mark.parametrize("factor", ["brightness", "blur"])
 @pytest.mark.parametrize("arm", ["biased", "irrelevant"])
 def test_without_rotation_the_page_speaks_of_no_turn(tmp_path, factor, arm):
-    text = told(page(fake_run(tmp_path / "run", factor=factor, config={"arm": arm})))
+    text = read_aloud(page(fake_run(tmp_path / "run", factor=factor, config={"arm": arm})))
     assert not re.search(TURNING, text, re.IGNORECASE), re.search(f".{{60}}({TURNING}).{{60}}", text, re.IGNORECASE)
-    assert ABOUT[factor]["noun"] in text and WORDS[factor] in text
+    assert FACTORS[factor].noun in text and WORDS[factor] in text
     assert f"{factor.capitalize()}-impact curve" in text
 
 
 def test_with_rotation_it_speaks_of_degrees(tmp_path):
-    text = told(page(fake_run(tmp_path / "run")))
+    text = read_aloud(page(fake_run(tmp_path / "run")))
     assert "the decoded picture turns left by 92 degrees" in text and "random directions turn it by 6" in text
     assert "Planted angles" in text and "0 to 90 degrees" in text and "Measured turn (degrees)" in text
 
@@ -50,7 +54,7 @@ def test_in_arm_normal_it_speaks_of_what_the_walk_changes(tmp_path):
 def test_in_arm_normal_nothing_named_is_said_so(tmp_path):
     still = {"change": 4.0, "change_words": "turns left by 4 degrees", "spearman": 0.1, "p_value": 0.6}
     words = summary_in_words(summarise(fake_run(tmp_path / "run", walk=still, config={"arm": "normal"})))
-    assert "changes no factor that the meters know beyond chance" in words.splitlines()[0]
+    assert "changes no factor beyond chance" in words.splitlines()[0]
 
 
 def test_what_else_changes_is_said_beside_the_planted_factor(tmp_path):
@@ -66,7 +70,7 @@ def test_what_else_changes_is_said_beside_the_planted_factor(tmp_path):
         ({}, "changes", "This is a clear "),
         ({"change": 0.05, "spearman": 0.1, "p_value": 0.6}, "does not change", "This is no "),
         ({"change": 0.33}, "undecided", "This is undecided: the "),
-        ({"spearman": 0.5}, "undecided", "Spearman 0.50, and 0.8 is asked for"),
+        ({"spearman": 0.5}, "undecided", "Spearman 0.50, but needs 0.8"),
         ({"p_value": 0.2}, "undecided", "p against random directions is 0.200"),
         ({"p_value": None}, "undecided", "This is undecided"),
     ],
@@ -76,7 +80,7 @@ def test_three_forms_of_the_sentence(tmp_path, factor, walk, form, sentence):
     folder = fake_run(tmp_path / "run", walk=walk, factor=factor)
     assert summarise(folder)["walk"]["reading"] == form
     html = page(folder)
-    assert sentence in html and "Only the control arms" in html
+    assert sentence in html and "To find out, repeat the command" in html
 
 
 @pytest.mark.parametrize("factor", list(SHIFT))
@@ -101,42 +105,44 @@ def test_without_limits_nothing_is_judged(tmp_path):
 
 
 def test_walks_without_any_reading(tmp_path):
-    folder = fake_run(tmp_path / "run", walk={"spearman": float("nan")})
-    found = json.loads((folder / "navigate.json").read_text())
-    found["walk"]["change"] = float("nan")
-    (folder / "navigate.json").write_text(json.dumps(found))
+    folder = fake_run(tmp_path / "run", walk={"change": None, "spearman": None})
     for name in DIRECTIONS:
-        with np.load(folder / f"walks/{name}.npz") as archive:
-            arrays = dict(archive)
-        np.savez(folder / f"walks/{name}.npz", **{**arrays, "meter.rotation": np.full((S, T), np.nan)})
+        arrays = read_arrays(folder / "walks" / f"{name}.npz")
+        write_arrays(folder / "walks" / f"{name}.npz", **{**arrays, "meter.rotation": np.full((S, T), np.nan)})
     assert "no walk has been measured yet" in page(folder)
 
 
-@pytest.mark.parametrize(("arm", "said"), [("biased", True), ("irrelevant", False), ("normal", False)])
+@pytest.mark.parametrize("arm", ARMS)
 @pytest.mark.parametrize("factor", list(SHIFT))
-def test_the_opening_says_what_planting_does(tmp_path, arm, said, factor):
-    folder = fake_run(tmp_path / "run", config={"arm": arm}, factor=factor)
-    html = page(folder)
-    assert (f"Planting the other class&#39;s {ABOUT[factor]['noun']} makes" in html) == said
-    assert (f"--arm {arm}" not in html.split("</section>")[0]) and "step by step" not in html
-    assert ("counts as none" in html or "a clear" in html or "undecided" in html) and summary_in_words(
-        summarise(folder)
-    )
+def test_the_opening_says_what_planting_does_and_what_to_run_next(tmp_path, arm, factor):
+    words = summary_in_words(summarise(fake_run(tmp_path / "run", config={"arm": arm}, factor=factor)))
+    sentence = f"When another class's {FACTORS[factor].noun} is planted, the answer becomes that class: "
+    assert (f"{sentence}90 % for the AAE and 80 % for the ResNet34." in words) == (arm == "biased")
+    assert "This is a clear " in words and f"In arm {arm} " in words
+    caveat = paragraphs(summarise(tmp_path / "run"))["caveat"]
+    assert [name for name in ARMS if f"--arm {name}" in caveat] == [name for name in ARMS if name != arm]
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_reading_of_every_arm_has_its_meaning(arm):
+    readings = {"changes", "does not change"} | ({"unused"} if arm == "biased" else set())
+    assert set(MEANING[arm]) == readings
+    assert all("{" not in text.format(noun="n", factor="f", change="c") for text in MEANING[arm].values())
 
 
 @pytest.mark.parametrize(
-    "factor, said, short, signed, plural",
+    "factor, long, short, signed, plural",
     [
         ("rotation", "1 degree", "1°", "+1°", "angles"),
         ("brightness", "1.00 of the way to white", "1.00", "+1.00", "shifts to white"),
         ("blur", "1.0 % of the side", "1.0\u202f%", "+1.0\u202f%", "blurs"),
     ],
 )
-def test_how_a_quantity_is_told(factor, said, short, signed, plural):
-    told = planted_quantity(ABOUT[factor])
-    assert (told.said(1), told.short(1), told.signed(1), told.plural) == (said, short, signed, plural)
-    assert told.said(None) == told.short(float("nan")) == told.signed(None) == "\u2013"
-    assert told.signed(-1).startswith("\u2212") and not told.signed(0).startswith(("+", "\u2212"))
+def test_how_a_quantity_is_written(factor, long, short, signed, plural):
+    quantity = planted_quantity(FACTORS[factor].about())
+    assert (quantity.long(1), quantity.short(1), quantity.signed(1), quantity.plural) == (long, short, signed, plural)
+    assert quantity.long(None) == quantity.short(float("nan")) == quantity.signed(None) == "\u2013"
+    assert quantity.signed(-1).startswith("\u2212") and not quantity.signed(0).startswith(("+", "\u2212"))
 
 
 def test_degrees_have_round_ticks_and_shares_any():
@@ -148,5 +154,5 @@ def test_degrees_have_round_ticks_and_shares_any():
 def test_a_walk_of_a_factor_that_the_model_does_not_go_by_is_no_use_of_it(score, used):
     walk = {"reading": "changes"}
     summary = {"arm": "biased", "walk": walk, "spurious_score": {"aae": score}}
-    assert understood(summary) == ("changes" if used else "unused")
-    assert understood(summary | {"arm": "irrelevant"}) == "changes"
+    assert understood_reading(summary) == ("changes" if used else "unused")
+    assert understood_reading(summary | {"arm": "irrelevant"}) == "changes"

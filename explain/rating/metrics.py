@@ -1,18 +1,20 @@
-"""The measures of an explanation: faithfulness, robustness, localisation, complexity, randomisation.
+"""The metrics of an explanation: faithfulness, robustness, localisation, complexity, randomisation.
 
-They are those of quantus (Hedstroem et al. 2023, arXiv 2202.06861). Each judges one value for each place: the sum over
-channels, of absolute values where only their size counts. A place is removed in all its channels at once, by the item's
-mean colour, so that a CAM and a gradient are asked the same.
+They are those of quantus (Hedstroem et al. 2023, arXiv 2202.06861). Each rates one value for each place: the sum over
+channels, or the sum of absolute values where only their size counts. A place is removed in all channels at once and
+shows the item's mean colour, so that CAMs and gradients are rated alike.
 
-What quantus 0.6 does wrong, most of it with numpy 2.4, and what is done instead:
-- areas under curves (np.trapz is no more), so `PixelFlipping(return_auc_per_sample=True)`: the mean of the curve;
-- ROAD and IROF on colour pictures (indices out of bounds), NonSensitivity in steps, Focus and the relative stabilities
-  by the common call: not used;
-- MPRT's mean over layers counts the untouched network in: the last step is taken;
-- Pointing Game calls an empty mask a hit: only items with a mask are asked;
-- localisation, robustness and MPRT fail for maps whose channels are not those they expect: all get (B, 1, ...);
-- Sparseness and Complexity write into the maps: they get copies; maps are scaled over a whole batch: here by item;
-- a batch of flat or of negative maps is rejected: `evaluate_batch` is called where no method is asked again.
+Errors of quantus 0.6, most of them with numpy 2.4, and what is done here:
+- Areas under curves use np.trapz, which numpy has removed, so `PixelFlipping(return_auc_per_sample=True)` fails: the
+  mean of the curve is taken.
+- ROAD and IROF fail on colour pictures (indices out of bounds), NonSensitivity in steps, Focus and the relative
+  stabilities when called like the others: they are not used.
+- MPRT's mean over layers includes the unchanged network: its last step is taken.
+- Pointing Game counts an empty mask as a hit: only items with a mask are rated.
+- Localisation, robustness and MPRT fail for maps with other numbers of channels: all maps are (B, 1, *places).
+- Sparseness and Complexity write into the maps: they get copies. They scale maps over a whole batch: here each map is
+  scaled by itself.
+- A batch of constant or negative maps is rejected: `evaluate_batch` is called where the method is not run again.
 """
 
 from collections.abc import Callable
@@ -31,15 +33,17 @@ from xaae.explain.network.subject import Ask, Subject
 BHATT, ARRAS = "Bhatt et al. 2020, arXiv 2005.00631", "Arras et al. 2022, arXiv 2003.07258"
 
 
-# ---- what is judged ---------------------------------------------------------------------------------------------
+# ---- what is rated ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is spent on a measure. subsets: random sets of places that are removed, each an eighth of all. steps:
-    of removing all places in turn. copies: noisy ones of each item. noise: their largest change, in the items' range.
-    baseline: what a removed place shows, a number or "mean" for the item's mean colour. InputError for what makes no
-    sense.
+    """How much is computed for a metric.
+
+    subsets: number of random sets of places that are removed, each an eighth of all places. steps: number of steps in
+    which all places are removed in turn. copies: noisy copies of each item. noise: their largest change, as a part of
+    the range of the items. baseline: what a removed place shows, a number or "mean" for the item's mean colour.
+    InputError for numbers that are too small.
     """
 
     subsets: int = 64
@@ -58,10 +62,10 @@ class Effort:
 
 @dataclass(frozen=True)
 class RatedCase:
-    """An explanation before its judges: maps (B, 1, ...) of items x (B, C, ...) for targets (B,), all arrays.
+    """An explanation that is rated: maps (B, 1, *places) of items x (B, C, *places) for targets (B,), all arrays.
 
-    masks (B, 1, ...) bool: where the object is, None if unknown. again(network, x, target) -> maps: asks the method
-    once more, None if that is impossible.
+    masks (B, 1, *places) bool: where the object is, None if unknown. again(network, x, target) -> maps: runs the method
+    once more; None for maps that were made elsewhere.
     """
 
     subject: Subject
@@ -74,21 +78,21 @@ class RatedCase:
     seed: int = 0
 
     def part(self, rows):
-        """The same for some of its items, a slice."""
+        """The same for a slice of its items."""
         masks = None if self.masks is None else self.masks[rows]
         return replace(self, x=self.x[rows], target=self.target[rows], maps=self.maps[rows], masks=masks)
 
-    def asks(self, model, inputs, targets):
-        """The maps in the form in which quantus asks for them: the known ones for the items as they are."""
+    def explain(self, model, inputs, targets):
+        """The maps, as quantus asks for them: the known ones for the unchanged items and network, else new ones."""
         if model is self.subject.network and np.array_equal(inputs, self.x) and np.array_equal(targets, self.target):
             return self.maps
         return self.again(model, inputs, targets)
 
 
-class Kept(nn.Module):
-    """Which places are kept (B, 1, ...) -> the network's logits (B, K); a removed place shows the baseline.
+class KeptPlaces(nn.Module):
+    """Which places are kept (B, 1, *places) -> the network's logits (B, K); a removed place shows the baseline.
 
-    The network is no submodule: quantus would look for a softmax in it.
+    The network is no submodule, since quantus would look for a softmax in it.
     """
 
     def __init__(self, case):
@@ -101,12 +105,12 @@ class Kept(nn.Module):
         return self.answer(kept)
 
 
-# ---- the measures -----------------------------------------------------------------------------------------------
+# ---- the metrics ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One measure: score(case) -> (B,), NaN where it is undefined. better: "higher" or "lower"."""
+    """One metric. score(case) -> (B,), NaN where it is undefined. better: "higher" or "lower". means: what it says."""
 
     name: str
     group: str
@@ -121,18 +125,18 @@ METRICS = {}  # name -> Metric, in the order of the table's columns
 
 
 def _metric(group, title, better, paper):
-    """Enter the decorated function into METRICS under its own name; its docstring says what it means."""
+    """A decorator that enters a function into METRICS under its name; its docstring says what the metric means."""
 
     def enter(score):
-        name = score.__name__
+        name = score.__name__.lstrip("_")
         METRICS[name] = Metric(name, group, title, better, paper, " ".join(score.__doc__.split()), score)
         return score
 
     return enter
 
 
-def rate_case(name, **settings):
-    """A metric of quantus that is quiet and leaves maps as they are. InputError if quantus is missing."""
+def quantus_metric(name, **settings):
+    """A metric of quantus that prints nothing and leaves maps as they are. InputError if quantus is missing."""
     try:
         import quantus
     except ImportError as e:
@@ -141,35 +145,36 @@ def rate_case(name, **settings):
 
 
 def _by_removal(case, name, **settings):
-    """A faithfulness metric of quantus on places instead of values: its "input" says which are kept."""
+    """A faithfulness metric of quantus. Its "input" says which places are kept, so that it removes whole places."""
     from quantus.helpers.model.pytorch_model import PyTorchModel
 
-    found = rate_case(name, perturb_baseline=0.0, **settings)
+    metric = quantus_metric(name, perturb_baseline=0.0, **settings)
     kept = np.ones(case.maps.shape, np.float32)
-    return found.evaluate_batch(PyTorchModel(Kept(case).eval()), kept, case.target, case.maps.copy())
+    return metric.evaluate_batch(PyTorchModel(KeptPlaces(case).eval()), kept, case.target, case.maps.copy())
 
 
 def _repeated(case, name, **settings):
-    """A metric of quantus that asks the method again. Refusal where that is impossible."""
+    """A metric of quantus that runs the method again. Refusal if that is impossible."""
     if case.again is None:
         raise Refusal("this map was made elsewhere and cannot be asked for again")
-    given = {"x_batch": case.x, "y_batch": case.target, "a_batch": case.maps.copy(), "channel_first": True}
-    return rate_case(name, **settings)(case.subject.network, explain_func=case.asks, batch_size=len(case.x), **given)
+    batch = {"x_batch": case.x, "y_batch": case.target, "a_batch": case.maps.copy(), "channel_first": True}
+    batch |= {"explain_func": case.explain, "batch_size": len(case.x)}
+    return quantus_metric(name, **settings)(case.subject.network, **batch)
 
 
 def _located(case, name, maps):
-    """A localisation metric of quantus for the items that have a mask."""
+    """A localisation metric of quantus; NaN for items without a mask. Refusal if there are no masks."""
     if case.masks is None:
         raise Refusal("no mask says where the object is")
-    has = case.masks.reshape(len(case.x), -1).any(1)
-    found = np.full(len(case.x), np.nan)
-    if has.any():
-        found[has] = rate_case(name).evaluate_batch(a_batch=maps[has], s_batch=case.masks[has])
-    return found
+    masked = case.masks.reshape(len(case.x), -1).any(1)
+    values = np.full(len(case.x), np.nan)
+    if masked.any():
+        values[masked] = quantus_metric(name).evaluate_batch(a_batch=maps[masked], s_batch=case.masks[masked])
+    return values
 
 
-def _alike(kind):
-    """Spearman's correlation in the form in which quantus takes it."""
+def _rank_correlation_of(kind):
+    """Spearman's correlation of "absolute" or "signed" values, in the form that quantus takes."""
     return lambda a, b, batched=True: similarity(a, b)[kind]
 
 
@@ -219,20 +224,25 @@ def _pointing_game(case):
 @_metric("complexity", "Sparseness", "higher", "Chalasani et al. 2020, arXiv 1810.06583")
 def _sparseness(case):
     """Gini index of the absolute relevance; 0: flat, 1: one place."""
-    return rate_case("Sparseness").evaluate_batch(x_batch=case.x, a_batch=abs(case.maps))
+    return quantus_metric("Sparseness").evaluate_batch(x_batch=case.x, a_batch=abs(case.maps))
 
 
 @_metric("complexity", "Complexity", "lower", BHATT)
 def _complexity(case):
     """Entropy of the absolute relevance in nats; 0: one place, flat: logarithm of the number of places."""
-    return rate_case("Complexity").evaluate_batch(x_batch=case.x, a_batch=abs(case.maps))
+    return quantus_metric("Complexity").evaluate_batch(x_batch=case.x, a_batch=abs(case.maps))
 
 
 @_metric("randomisation", "Parameter randomisation", "lower", "Adebayo et al. 2018, arXiv 1810.03292")
 def _parameter_randomisation(case):
     """Rank correlation of the absolute relevance with that of the network with all layers drawn anew; near 1: the map
     does not explain the model."""
-    given = {"similarity_func": _alike("absolute"), "skip_layers": True, "return_last_correlation": True, "abs": False}
+    given = {
+        "similarity_func": _rank_correlation_of("absolute"),
+        "skip_layers": True,
+        "return_last_correlation": True,
+        "abs": False,
+    }
     return _repeated(case, "MPRT", seed=case.seed, **given)
 
 
@@ -242,5 +252,5 @@ def _random_logit(case):
     and signed values opposite."""
     if case.subject.outputs < 2:
         raise Refusal("the network has one output, so there is no other class")
-    given = {"similarity_func": _alike("signed"), "num_classes": case.subject.outputs, "seed": case.seed}
+    given = {"similarity_func": _rank_correlation_of("signed"), "num_classes": case.subject.outputs, "seed": case.seed}
     return _repeated(case, "RandomLogit", **given)

@@ -2,11 +2,11 @@
 
 import click
 
-from xaae.cli.option_types import RUN, option, options
+from xaae.cli.option_types import RUN, option, with_options
 
 
 @click.command("app")
-@options(
+@with_options(
     RUN,
     option("--port", type=click.IntRange(1, 65535), default=7860, help="Port on 127.0.0.1."),
     option("--browser/--no-browser", default=True, help="Open the page in the browser."),

@@ -4,16 +4,16 @@ import click
 
 from xaae.cli.door import announce_loading, refuse_other_options, stoppable, timed, typed_command
 from xaae.cli.option_types import (
-    COUNT,
     DATA_ROOT,
     NOISE_SHARE,
-    PAIR,
     PATH,
     POSITIVE,
+    TWO_OR_MORE,
+    ZERO_OR_MORE,
     option,
-    options,
     parse_names,
     parse_numbers,
+    with_options,
 )
 from xaae.experiment.audit_settings import AUDITS, audit_settings
 from xaae.factors.registry import FACTORS
@@ -30,7 +30,7 @@ def _parse_shares(ctx, param, text):
 
 
 @click.command("audit")
-@options(
+@with_options(
     option("--preset", type=click.Choice(list(AUDITS)), default="default", help="Sizes and lengths that go together."),
     option("--factors", callback=parse_names, help=f"What is planted, with commas: {', '.join(FACTORS)}.  [by preset]"),
     option("--methods", callback=parse_names, help="Attribution methods with commas; `explain --list` names them.  "
@@ -43,7 +43,7 @@ def _parse_shares(ctx, param, text):
            "[1]"),
     option("--label-noise", type=NOISE_SHARE, help="Share of the biased arm's training items that get another class's "
            "label, so that the content tells the class less surely than the factor does.  [by preset]"),
-    option("--seeds", type=PAIR, help="Models of each arm.  [by preset]"),
+    option("--seeds", type=TWO_OR_MORE, help="Models of each arm.  [by preset]"),
     option("--irrelevant-seeds", type=click.IntRange(min=6), help="More models of arm irrelevant for the first factor, "
            "6 for ten pairs of groups, to see how often chance raises an alarm.  [as --seeds]"),
     option("--dataset", help="As for `run`; every arm is trained on it.  [synthpets]"),
@@ -51,7 +51,7 @@ def _parse_shares(ctx, param, text):
     option("--items", type=click.IntRange(min=100), help="Use at most so many items.  [by preset]"),
     option("--size", type=int, help="Pixels a side, 16 to 512.  [by preset]"),
     option("--epochs", type=POSITIVE, help="Epochs of every AAE.  [by preset]"),
-    option("--baseline-epochs", type=COUNT, help="Epochs of every ResNet34; 0 leaves it out.  [by preset]"),
+    option("--baseline-epochs", type=ZERO_OR_MORE, help="Epochs of every ResNet34; 0 leaves it out.  [by preset]"),
     option("--probe", type=click.IntRange(min=13), help="Held-out items that are explained.  [by preset]"),
     option("--random-directions", type=click.IntRange(min=19), help="Random directions that a walk is compared with.  "
            "[by preset]"),

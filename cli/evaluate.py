@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from xaae.cli.door import timed
-from xaae.cli.option_types import MODEL_OR_BOTH, RUN, option, options
+from xaae.cli.option_types import MODEL_OR_BOTH, RUN, option, with_options
 from xaae.experiment.vocabulary import SPLITS
 
 
 @click.command("evaluate")
-@options(
+@with_options(
     RUN,
     option("--model", type=MODEL_OR_BOTH, default="both", help="Which model is judged."),
     option("--split", type=click.Choice(SPLITS[1:]), default="valid", help="On which held-out items."),

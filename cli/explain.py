@@ -8,16 +8,16 @@ import click
 
 from xaae.cli.door import stoppable, timed
 from xaae.cli.option_types import (
+    ABOVE_ZERO,
     BACKGROUND,
-    COUNT,
     MODEL_OR_BOTH,
     PATH,
     POSITIVE,
-    SIZE,
+    ZERO_OR_MORE,
     option,
-    options,
     parse_names,
     parse_numbers,
+    with_options,
 )
 from xaae.experiment.errors import InputError
 
@@ -61,7 +61,7 @@ def _as_typed(ctx, file, content):
 
 
 @click.command("explain")
-@options(
+@with_options(
     click.argument("what", required=False, metavar="RUN|IMAGE", type=PATH),
     option("--methods", callback=parse_names, help="Methods with commas, kinds of method, quick, or all.  [quick]"),
     option("--config", metavar="FILE.toml|all", is_eager=True, callback=_read_config,
@@ -76,13 +76,13 @@ def _as_typed(ctx, file, content):
     option("--size", type=POSITIVE, help="Pixels a side of IMAGE for --network without --run.  [224]"),
     option("--target", default="predicted", help="The class explained: predicted, true, a name or a number."),
     option("--along", metavar="DIRECTION", help="Explain the position along a direction that navigate made; AAE only."),
-    option("--background", type=COUNT, default=20, help=BACKGROUND),
+    option("--background", type=ZERO_OR_MORE, default=20, help=BACKGROUND),
     option("--workers", type=POSITIVE, help="Methods at once.  [one for each processor core]"),
-    option("--time-limit", type=SIZE, default=120.0, help="Seconds for each method."),
-    option("--memory-limit", type=SIZE, help="GiB for each method.  [what is free]"),
+    option("--time-limit", type=ABOVE_ZERO, default=120.0, help="Seconds for each method."),
+    option("--memory-limit", type=ABOVE_ZERO, help="GiB for each method.  [what is free]"),
     option("--precision", type=click.Choice(["bf16", "fp32"]), help="Arithmetic of the methods that allow bf16.  "
            "[the run's]"),
-    option("--seed", type=COUNT, help="Seed of everything that is drawn.  [the run's]"),
+    option("--seed", type=ZERO_OR_MORE, help="Seed of everything that is drawn.  [the run's]"),
     option("--plugin", multiple=True, type=PATH, help="FILE.py, methods of your own; repeatable."),
     option("--out", type=PATH, help="Where to write.  [RUN/explanations]"),
 )  # fmt: skip

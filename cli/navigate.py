@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from xaae.cli.door import timed
-from xaae.cli.option_types import PATH, POSITIVE, RUN, option, options, parse_names
+from xaae.cli.option_types import PATH, POSITIVE, RUN, option, parse_names, with_options
 
 
 def _parse_pairs(ctx, param, texts):
@@ -17,7 +17,7 @@ def _parse_pairs(ctx, param, texts):
 
 
 @click.command("navigate")
-@options(
+@with_options(
     RUN,
     option("--directions", "specs", callback=parse_names, help="Which directions, with commas, the main one first: "
            "lda, logistic, head, means, severity, gradient, pca:N, dims:N, lda@rest:CLASS, target:COLUMN.  "

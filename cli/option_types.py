@@ -5,9 +5,9 @@ import click
 from xaae.experiment.vocabulary import MODELS
 
 POSITIVE = click.IntRange(min=1)
-PAIR = click.IntRange(min=2)  # two or more
-COUNT = click.IntRange(min=0)
-SIZE = click.FloatRange(min=0, min_open=True)  # above 0
+TWO_OR_MORE = click.IntRange(min=2)
+ZERO_OR_MORE = click.IntRange(min=0)
+ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 NOISE_SHARE = click.FloatRange(0, 0.5)
 PATH = click.Path()
 MODEL = click.Choice(list(MODELS))
@@ -20,7 +20,7 @@ def option(*names, **attributes):
     return click.option(*names, show_default=attributes.get("default") is not None, **attributes)
 
 
-def options(*given):
+def with_options(*given):
     """A decorator that gives a command these options and arguments, the first one first in its help."""
 
     def give(command):
@@ -55,5 +55,5 @@ def parse_numbers(number, words):
 
 
 DATA_ROOT = option("--data-root", type=PATH, help="Where data are looked for and unpacked.  [fastai's data folder]")
-SEED = option("--seed", type=COUNT, default=0, help="Seed of everything that is drawn.")
+SEED = option("--seed", type=ZERO_OR_MORE, default=0, help="Seed of everything that is drawn.")
 BACKGROUND = "Held-out items that stand for the usual."

@@ -3,15 +3,15 @@
 import click
 
 from xaae.cli.door import timed
-from xaae.cli.option_types import MODEL, PAIR, PATH, POSITIVE, RUN, option, options
+from xaae.cli.option_types import MODEL, PATH, POSITIVE, RUN, TWO_OR_MORE, option, with_options
 
 
 @click.command("predict")
-@options(
+@with_options(
     RUN,
     click.argument("path", type=PATH),
     option("--model", type=MODEL, default="aae", help="Which model answers; every run has the AAE."),
-    option("--samples", type=PAIR, default=30, help="Passes with dropout, for the uncertainty."),
+    option("--samples", type=TWO_OR_MORE, default=30, help="Passes with dropout, for the uncertainty."),
     option("--dropout", type=click.FloatRange(0, 1, True, True), help="Dropout rate put into the AAE, which has no "
            "dropout of its own.  [0.1]"),
     option("--out", type=PATH, help="The CSV; only a file that predict made is replaced.  [RUN/predictions.csv]"),

@@ -3,17 +3,17 @@
 import click
 
 from xaae.cli.door import timed
-from xaae.cli.option_types import BACKGROUND, MODEL, PAIR, RUN, option, options, parse_names
+from xaae.cli.option_types import BACKGROUND, MODEL, RUN, TWO_OR_MORE, option, parse_names, with_options
 
 
 @click.command("rate")
-@options(
+@with_options(
     RUN,
     option("--methods", callback=parse_names, help="Methods with commas, kinds of method, or quick.  [quick]"),
     option("--model", type=MODEL, default="aae", help="Whose explanations."),
-    option("--items", type=PAIR, default=8, help="On so many held-out items."),
+    option("--items", type=TWO_OR_MORE, default=8, help="On so many held-out items."),
     option("--target", default="predicted", help="The class explained: predicted, a name or a number."),
-    option("--background", type=PAIR, default=20, help=BACKGROUND),
+    option("--background", type=TWO_OR_MORE, default=20, help=BACKGROUND),
 )
 def rate_command(run, **given):
     """Rate explanations of a trained RUN: faithfulness, robustness, localisation, complexity, randomisation.

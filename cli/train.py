@@ -3,7 +3,18 @@
 import click
 
 from xaae.cli.door import announce_loading, stoppable, timed, typed_command
-from xaae.cli.option_types import COUNT, DATA_ROOT, NOISE_SHARE, PAIR, PATH, POSITIVE, SEED, SIZE, option, options
+from xaae.cli.option_types import (
+    ABOVE_ZERO,
+    DATA_ROOT,
+    NOISE_SHARE,
+    PATH,
+    POSITIVE,
+    SEED,
+    TWO_OR_MORE,
+    ZERO_OR_MORE,
+    option,
+    with_options,
+)
 from xaae.experiment.settings import PRESETS, RunSettings
 from xaae.experiment.vocabulary import ARMS, FILLS
 from xaae.factors.registry import FACTORS
@@ -25,7 +36,7 @@ def _parse_ranges(ctx, param, texts):
     return ranges or None
 
 
-training_options = options(
+training_options = with_options(
     option("--preset", type=click.Choice(list(PRESETS)), default="default", help="Sizes and lengths that go together."),
     option("--dataset", default="auto", help="pets, synthpets, cifar10, medmnist:NAME, a folder or CSV, or auto."),
     DATA_ROOT,
@@ -55,15 +66,15 @@ training_options = options(
            "drawn towards: one normal distribution, or one for each class."),
     option("--epochs", type=POSITIVE, help="Epochs of the AAE, of each stage.  [by preset; the default's: "
            "enough for 40,000 pictures]"),
-    option("--baseline-epochs", type=COUNT, help="Epochs of the ResNet34; 0 leaves it out.  [by preset; the "
+    option("--baseline-epochs", type=ZERO_OR_MORE, help="Epochs of the ResNet34; 0 leaves it out.  [by preset; the "
            "default's: enough for 7,500 pictures]"),
     option("--pretrained/--no-pretrained", default=True, help="ImageNet weights for the ResNet34 if they can be had."),
-    option("--batch-size", type=PAIR, help="Items a batch.  [by preset]"),
-    option("--lr", type=SIZE, default=3e-3, help="Highest learning rate of the AAE."),
+    option("--batch-size", type=TWO_OR_MORE, help="Items a batch.  [by preset]"),
+    option("--lr", type=ABOVE_ZERO, default=3e-3, help="Highest learning rate of the AAE."),
     option("--reconstruction-weight", type=WEIGHT, default=30.0, help="Weight of the reconstruction loss."),
     option("--adversarial-weight", type=WEIGHT, default=0.2, help="Weight of the adversarial loss."),
     option("--classification-weight", type=WEIGHT, default=0.1, help="Weight of the classification loss."),
-    option("--starts", type=PAIR, help="Held-out items that walks start from.  [by preset]"),
+    option("--starts", type=TWO_OR_MORE, help="Held-out items that walks start from.  [by preset]"),
     option("--random-directions", type=POSITIVE, help="Random directions that a walk is compared with.  [by preset]"),
     SEED,
     option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", help="Arithmetic of training; "
@@ -109,10 +120,10 @@ def train_as_told(given):
 
 
 def settings_of(given):
-    """The settings of a run: those of the preset, replaced by the options that were typed."""
+    """The RunSettings of the preset and of the options that were typed."""
     return RunSettings.from_options(**given, command=typed_command())
 
 
 def _print_settings(settings, folder):
-    lines = [f"  {name}: {value}" for name, value in settings.items() if name not in HIDDEN and value is not None]
+    lines = [f"  {name}: {value}" for name, value in settings.items() if name not in HIDDEN]
     click.echo("\n".join(["Settings:", *lines, f"  out: {folder}"]))

@@ -3,11 +3,11 @@
 import click
 
 from xaae.cli.door import announce_loading, timed, typed_command
-from xaae.cli.option_types import BACKGROUND, DATA_ROOT, PAIR, PATH, POSITIVE, SEED, option, options
+from xaae.cli.option_types import BACKGROUND, DATA_ROOT, PATH, POSITIVE, SEED, TWO_OR_MORE, option, with_options
 
 
 @click.command("tutorial")
-@options(
+@with_options(
     option("--dataset", default="auto", help="cifar10, synthpets, any other that `run` takes, or auto: CIFAR-10 if "
            "there is a copy, else synthpets."),
     DATA_ROOT,
@@ -16,7 +16,7 @@ from xaae.cli.option_types import BACKGROUND, DATA_ROOT, PAIR, PATH, POSITIVE, S
            "GradientExplainer, which works on any differentiable network."),
     option("--epochs", type=POSITIVE, help="Epochs.  [enough for 25,000 pictures, 10 or more]"),
     option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
-    option("--background", type=PAIR, default=100, help=BACKGROUND),
+    option("--background", type=TWO_OR_MORE, default=100, help=BACKGROUND),
     option("--explained", type=POSITIVE, default=4, help="Explain so many held-out items, the classes in turn."),
     SEED,
     option("--out", type=PATH, help="Where to write.  [runs/NNNN-tutorial-dataset-seed]"),

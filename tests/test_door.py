@@ -272,9 +272,16 @@ def test_the_whole_job_leaves_everything(toy_run):
     assert summary["aae"]["parameters"] > 0 and np.isfinite(summary["walk"]["rotation_span_deg"])
 
 
-def test_each_command_can_run_again_alone(door, toy_run):
-    before = np.load(toy_run / "latents.npz")["z"]
-    for command in ("navigate", "explain", "report"):
-        result = door(command, toy_run)
-        assert result.exit_code == 0, result.output
-    np.testing.assert_allclose(np.load(toy_run / "latents.npz")["z"], before, atol=1e-5)
+def test_each_command_can_run_again_alone(door, toy_run, tmp_path):
+    run = shutil.copytree(toy_run, tmp_path / "run")
+    before = np.load(run / "latents.npz")["z"]
+    again = {
+        "navigate": ("navigate.json", "--directions", "lda", "--maps", "pca", "--counterfactuals", 1),
+        "explain": ("explanations/status.csv", "--methods", "saliency", "--items", 1),
+        "report": ("report.html",),
+    }
+    for command, (made, *options) in again.items():
+        (run / made).unlink()
+        result = door(command, run, *options)
+        assert result.exit_code == 0 and (run / made).is_file(), result.output
+    np.testing.assert_allclose(np.load(run / "latents.npz")["z"], before, atol=1e-5)

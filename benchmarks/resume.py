@@ -1,6 +1,7 @@
-"""Kill an audit at random moments, again and again, and see whether it ends with the table of one left in peace.
+"""Kill an audit again and again, and see whether it ends with the table of one left in peace.
 
-`python -m benchmarks.resume --kills 10`: a small audit on drawn pictures; minutes.
+`python -m benchmarks.resume --kills 10`: a small audit on drawn pictures; minutes. It is killed when random numbers of
+results are kept, so that the moments fit a fast machine and a slow one.
 """
 
 import argparse
@@ -17,55 +18,73 @@ from tempfile import mkdtemp
 HOME = Path(__file__).resolve().parents[1]
 SMALL = ["--preset", "smoke", "--items", "130", "--epochs", "2", "--baseline-epochs", "1", "--seeds", "2", "--probe"]
 SMALL += ["13", "--random-directions", "19", "--methods", "saliency,gradcam", "--factors", "tag"]
+KEPT = ("*/train.json", "*/audit/*/*.npz", "*/audit/*/*.json")  # under `arms`: trained arms and their answers
 
 
-def start(folder, data, extra=()):
-    """An audit in a process group of its own, everything it keeps under `folder`."""
-    command = [sys.executable, str(HOME / "main.py"), "audit", *SMALL, "--data-root", str(data), *extra]
-    command += ["--arms", str(folder / "arms"), "--out", str(folder / "out")]
-    log = open(folder / "log.txt", "a")  # noqa: SIM115  (the process keeps it)
-    return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+def audit_arguments(folder, data, options=SMALL):
+    """Arguments of main.py for an audit that keeps everything under `folder`."""
+    out = ["--arms", str(folder / "arms"), "--out", str(folder / "out")]
+    return ["audit", *options, "--data-root", str(data), *out]
 
 
-def verdicts(folder):
-    """What an audit's table says, without times."""
+def start_audit(folder, data, options=SMALL):
+    """The audit in a process group of its own; its output goes to `folder`/log.txt."""
+    command = [sys.executable, str(HOME / "main.py"), *audit_arguments(folder, data, options)]
+    with open(folder / "log.txt", "a") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+
+def end_audit(folder, data, options=SMALL):
+    """Run the audit to its end. SystemExit if it fails."""
+    if start_audit(folder, data, options).wait():
+        raise SystemExit(f"the audit did not end well: see {folder / 'log.txt'}")
+
+
+def kept_results(folder):
+    """How many arms are trained and answers are kept in the folder of an audit."""
+    found = [path for pattern in KEPT for path in (folder / "arms").glob(pattern)]
+    return sum(".part" not in path.relative_to(folder / "arms").parts[0] for path in found)
+
+
+def read_table(folder):
+    """The cells of an audit, without their figures."""
     result = json.loads((folder / "out" / "audit.json").read_text())
-    return [{k: v for k, v in c.items() if k != "figure"} for c in result["cells"]]
+    return [{key: value for key, value in cell.items() if key != "figure"} for cell in result["cells"]]
 
 
-def killed(folder, data, kills, longest, rng, extra=()):
-    """Kill an audit at `kills` random moments, starting it again each time, then let it end; the moments in seconds."""
-    moments = []
-    for _ in range(kills):
-        running, moment = start(folder, data, extra), rng.uniform(1, longest)
-        deadline = time.perf_counter() + moment
-        while running.poll() is None and time.perf_counter() < deadline:
-            time.sleep(0.1)
+def kill_audit(folder, data, counts, options=SMALL):
+    """Start an audit and kill it as soon as so many results are kept, for each of `counts`, then let it end.
+
+    How often it was killed: less often than asked if it ended before a count was reached.
+    """
+    kills = 0
+    for count in counts:
+        running = start_audit(folder, data, options)
+        while running.poll() is None and kept_results(folder) < count:
+            time.sleep(0.02)
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)
-            moments.append(round(moment, 1))
+            kills += 1
         running.wait()
-    if start(folder, data, extra).wait():
-        raise SystemExit(f"the audit did not end well: see {folder / 'log.txt'}")
-    return moments
+    end_audit(folder, data, options)
+    return kills
 
 
 def main():
     """Run both, compare, exit with 1 if the tables differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--longest", type=float, default=40.0, help="seconds after which an audit is killed, at most")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     home = Path(mkdtemp())
     peace, trouble = home / "peace", home / "trouble"
     for folder in (peace, trouble):
         folder.mkdir()
-    if start(peace, home / "data").wait():
-        raise SystemExit(f"the audit did not end well: see {peace / 'log.txt'}")
-    moments = killed(trouble, home / "data", options.kills, options.longest, random.Random(options.seed))
-    same = verdicts(peace) == verdicts(trouble)
-    print(f"killed {len(moments)} times, after {moments} s: the table is {'the same' if same else 'ANOTHER'} ({home})")
+    end_audit(peace, home / "data")
+    counts = sorted(random.Random(options.seed).sample(range(1, kept_results(peace)), options.kills))
+    kills = kill_audit(trouble, home / "data", counts)
+    same = read_table(peace) == read_table(trouble)
+    print(f"killed {kills} times, at {counts} results: the table is {'the same' if same else 'ANOTHER'} ({home})")
     sys.exit(not same)
 
 

@@ -1,20 +1,23 @@
 """The command `audit`: a whole small one, its files, its cache, its resumption, and what it refuses."""
 
 import json
-import random
 
 import pytest
+from helpers.audit_fakes import fake_audit
+from helpers.command_line import refused, succeed
 
 from xaae.benchmarks import resume
 
-EXTRA = ["--workers", "1", "--baseline-epochs", "0", "--methods", "saliency,guided_backprop"]
+TINY = ["--preset", "smoke", "--items", "100", "--size", "16", "--epochs", "1", "--baseline-epochs", "0"]
+TINY += ["--seeds", "2", "--probe", "13", "--random-directions", "19", "--workers", "1"]
+TINY += ["--methods", "saliency,guided_backprop"]
 
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory, data_root):
-    """The folder of a small audit that ran to its end in a process of its own."""
+    """The folder of a small audit that ran to its end."""
     folder = tmp_path_factory.mktemp("audit")
-    assert resume.start(folder, data_root, EXTRA).wait() == 0, (folder / "log.txt").read_text()
+    succeed(*resume.audit_arguments(folder, data_root, TINY))
     return folder
 
 
@@ -28,17 +31,44 @@ def test_every_cell_has_a_verdict_and_the_clause_that_decided(result):
     assert {"walk:head", "sorted", "saliency", "guided_backprop", "control:oracle", "control:edges"} <= set(cells)
     assert all(c["verdict"] in ("REVEALS", "DOES NOT", "UNDECIDED") and c["clause"] for c in result["cells"])
     assert cells["guided_backprop"]["status"] == "refused" and "ReLU" in cells["guided_backprop"]["clause"]
+    judged = [c for c in result["cells"] if c["status"] == "ok"]
+    assert all(0 <= c["auroc"] <= 1 and c["low"] <= c["high"] and c["p_holm"] >= c["p"] for c in judged)
+
+
+def test_controls_come_out_as_they_must(result):
+    cells = {c["explanation"]: c for c in result["cells"]}
     assert cells["control:constant"]["verdict"] == cells["control:edges"]["verdict"] == "DOES NOT"
     assert cells["control:oracle"]["auroc"] > 0.95
-    assert all(0 <= c["auroc"] <= 1 and c["low"] <= c["high"] for c in result["cells"] if c["status"] == "ok")
-    assert all(c["p_holm"] >= c["p"] for c in result["cells"] if c["status"] == "ok")
 
 
 def test_gates_thresholds_and_settings_are_told(result):
     gate = result["factors"]["tag"]["gates"]
     assert set(gate) == {"aae", "shown"} and len(gate["aae"]["spurious"]["biased"]) == 2
-    assert result["thresholds"]["detection"] == 0.9 and result["settings"]["probe"] == 13
+    assert result["thresholds"]["detection"] == 0.9
+    settings = {"probe": 13, "size": 16, "seeds": 2, "preset": "smoke", "factors": ["tag"], "workers": 1}
+    assert settings.items() <= result["settings"].items()
     assert result["seconds"]["total"] > 0 and result["memory_mb"] > 100 and result["arms_trained"] == 6
+
+
+def by_kind(audit):
+    """The first cell of each kind of explanation that has scores, of the factor tag."""
+    kinds = {name: about["kind"] for name, about in audit["explanations"].items()}
+    cells = [c for c in audit["cells"] if c["factor"] == "tag" and c["status"] == "ok"]
+    return {kinds[c["explanation"]]: c for c in reversed(cells)}
+
+
+def test_the_made_up_audit_of_the_page_has_the_keys_of_a_real_one(result):
+    fake = fake_audit(("tag",))
+    real_cells, fake_cells = by_kind(result), by_kind(fake)
+    assert set(real_cells) == set(fake_cells) == {"walk", "sorted", "map", "control"}
+    for kind, cell in real_cells.items():
+        assert set(cell) == set(fake_cells[kind]) and set(cell["scores"]) == set(fake_cells[kind]["scores"])
+    real_factor, fake_factor = result["factors"]["tag"], fake["factors"]["tag"]
+    assert set(real_factor) == set(fake_factor) and set(result) == set(fake)
+    for gate in ("aae", "shown"):
+        assert set(real_factor["gates"][gate]) == set(fake_factor["gates"][gate])
+    arms = [factor["response"]["aae"] for factor in (real_factor, fake_factor)]
+    assert arms[0].keys() == arms[1].keys() and all(set(a["biased"]) == {"value", "cat", "dog"} for a in arms)
 
 
 def test_pages_and_pictures_are_there(ended, result):
@@ -49,17 +79,20 @@ def test_pages_and_pictures_are_there(ended, result):
     assert len(figures) >= 4 and all((out / f).is_file() for f in figures)
 
 
-def test_a_second_audit_trains_nothing_and_says_the_same(ended, result, data_root):
-    before = {p: p.stat().st_mtime_ns for p in (ended / "arms").glob("*/model.safetensors")}
-    assert resume.start(ended, data_root, EXTRA).wait() == 0
+def test_a_second_audit_does_nothing_again_and_says_the_same(ended, result, data_root):
+    files = [path for path in (ended / "arms").rglob("*") if path.is_file()]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    succeed(*resume.audit_arguments(ended, data_root, TINY))
     again = json.loads((ended / "out" / "audit.json").read_text())
-    assert again["arms_trained"] == 0 and again["cells"] == result["cells"]
-    assert before == {p: p.stat().st_mtime_ns for p in (ended / "arms").glob("*/model.safetensors")}
+    assert again["arms_trained"] == 0 and again["arms_cached"] == 6 and again["cells"] == result["cells"]
+    assert before == {path: path.stat().st_mtime_ns for path in (ended / "arms").rglob("*") if path.is_file()}
 
 
 def test_killed_twice_it_ends_with_the_same_table(ended, tmp_path, data_root):
-    moments = resume.killed(tmp_path, data_root, 2, 30, random.Random(0), EXTRA)
-    assert moments and resume.verdicts(tmp_path) == resume.verdicts(ended)
+    arms, results = 6, resume.kept_results(ended)
+    kills = resume.kill_audit(tmp_path, data_root, [1, (arms + results) // 2], TINY)  # while it trains, while it asks
+    assert kills == 2 and resume.kept_results(tmp_path) == results
+    assert resume.read_table(tmp_path) == resume.read_table(ended)
     assert not list((tmp_path / "arms").glob("*.part*"))
 
 
@@ -72,18 +105,17 @@ def test_killed_twice_it_ends_with_the_same_table(ended, tmp_path, data_root):
         (["--strength", "0"], "above 0"),
         (["--probe", "1000"], "held out"),
         (["--directions", "nowhere"], "no direction"),
+        (["--directions", "gradient"], "no direction"),
         (["--dataset", "no-such-thing"], "no dataset"),
     ],
 )
 def test_bad_input_is_one_sentence_before_anything_is_trained(door, tmp_path, data_root, extra, words):
-    result = door("audit", "--preset", "smoke", "--data-root", data_root, "--arms", tmp_path / "arms", "--out",
-                  tmp_path / "out", *extra)  # fmt: skip
-    assert result.exit_code == 2 and words in result.stderr and "Traceback" not in result.output
-    assert not (tmp_path / "arms").exists() and not (tmp_path / "out").exists()
+    assert refused(door(*resume.audit_arguments(tmp_path, data_root, ["--preset", "smoke", *extra])), words)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_with_something_else_is_left_alone(door, tmp_path, data_root):
     (tmp_path / "notes.txt").write_text("mine")
-    result = door("audit", "--preset", "smoke", "--data-root", data_root, "--out", tmp_path, "--arms", tmp_path / "a")
-    assert result.exit_code == 2 and "something other" in result.stderr
+    arguments = ["--preset", "smoke", "--data-root", data_root, "--out", tmp_path, "--arms", tmp_path / "a"]
+    assert refused(door("audit", *arguments), "something other")
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]

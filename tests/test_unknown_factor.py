@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from xaae.audit import unknown_factor
+from xaae.audit import class_differences, unknown_factor
+from xaae.audit.class_differences import judge_difference, reading_separation
+from xaae.audit.unknown_sentences import caution_sentences, limit_sentences, next_steps, unknown_in_words
 from xaae.factors.meters import meters_for
 from xaae.latent_nav.directions import contrast
 from xaae.report import write_unknown_page
@@ -28,8 +30,10 @@ def asked(toy_run, tmp_path_factory):
     before = files(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unknown_factor, "STARTS", 8)
-        patch.setattr(unknown_factor, "FEWEST", 3)  # the toy holds out 3 dogs
-        return folder, unknown_factor.ask_unknown(folder, fits=4), before
+        patch.setattr(class_differences, "FEWEST_ITEMS", 3)  # the toy holds out 3 dogs
+        found = unknown_factor.ask_unknown(folder, fits=4)
+    write_unknown_page(folder)
+    return folder, found, before
 
 
 def row(meter="luminance", change=0.1, **more):
@@ -38,7 +42,7 @@ def row(meter="luminance", change=0.1, **more):
 
 
 def fake(named=(), change=0.1, real=None, **more):
-    """What `limits`, `cautions` and `next_steps` read of unknown.json."""
+    """What the sentences read of unknown.json."""
     found = {"named": list(named), "meters": [row(m, change) for m in named or ["tag"]], "real": real or {}}
     found |= {"first": "cat", "last": "dog", "contrast": "cat to dog", "classes": ["cat", "dog"], "dataset": "my data"}
     found |= {"recon_mse": 0.01, "variance": 0.05, "arm": "normal", "factor": "rotation", "flips": 1.0}
@@ -68,7 +72,7 @@ def test_what_navigate_left_is_not_touched(asked):
 
 def test_page_and_words_say_what_cannot_be_known(asked):
     folder, found, _ = asked
-    page, words = (folder / "unknown.html").read_text(), unknown_factor.unknown_in_words(found)
+    page, words = (folder / "unknown.html").read_text(), unknown_in_words(found)
     assert "data:image" in page and not re.search(r"(?:src|href)=.https?:", page)
     for text in (page, words):
         assert "What this cannot know" in text and "shuffled labels" in text and "mean squared error" in text
@@ -92,15 +96,13 @@ def test_a_broken_file_is_refused_in_one_sentence(tmp_path, text):
 def test_classes_that_differ_are_told_apart_and_the_same_are_not():
     rng = np.random.default_rng(0)
     cats, more, dogs = rng.normal(0, 1, 80), rng.normal(0, 1, 80), rng.normal(1.5, 1, 80)
-    other, back, same = (
-        unknown_factor.reading_separation(*pair, rng) for pair in ((cats, dogs), (dogs, cats), (cats, more))
-    )
+    other, back, same = (reading_separation(*pair, rng) for pair in ((cats, dogs), (dogs, cats), (cats, more)))
     assert other["auroc"] > 0.75 and other["p"] < 0.01 and 0.5 < other["low"] <= other["auroc"] <= other["high"]
     assert back["auroc"] == pytest.approx(1 - other["auroc"]) and back["high"] < 0.5
     assert same["low"] < 0.5 < same["high"] and same["p"] > 0.05
-    assert unknown_factor.reading_separation(np.ones(9), np.ones(9), rng)["p"] == 1
-    far, near = unknown_factor.differing({"auroc": 0.3}, 0.01), unknown_factor.differing({"auroc": 0.55}, 0.01)
-    assert far["differs"] and not near["differs"] and not unknown_factor.differing({"auroc": 0.3}, 0.2)["differs"]
+    assert reading_separation(np.ones(9), np.ones(9), rng)["p"] == 1
+    far, near = judge_difference({"auroc": 0.3}, 0.01), judge_difference({"auroc": 0.55}, 0.01)
+    assert far["differs"] and not near["differs"] and not judge_difference({"auroc": 0.3}, 0.2)["differs"]
 
 
 def test_only_the_first_and_the_last_class_are_compared():
@@ -109,12 +111,12 @@ def test_only_the_first_and_the_last_class_are_compared():
     labels, meters = np.repeat(["a", "b", "c"], 20), meters_for(1)
     trained = SimpleNamespace(rows=lambda split: np.arange(60), planted=lambda rows: x[rows])
     encoded = SimpleNamespace(trained=trained, labels=labels, meters=meters, sides=contrast("", ["a", "b", "c"]))
-    assert not unknown_factor.in_real_pictures(encoded, np.random.default_rng(0))[0]["luminance"]["differs"]
+    assert not class_differences.class_differences(encoded, np.random.default_rng(0))[0]["luminance"]["differs"]
     encoded.sides = contrast("a:b", ["a", "b", "c"])
-    found = unknown_factor.in_real_pictures(encoded, np.random.default_rng(0))[0]["luminance"]
+    found = class_differences.class_differences(encoded, np.random.default_rng(0))[0]["luminance"]
     assert found["differs"] and found["auroc"] == 1
     trained.rows = lambda split: np.arange(24)  # four of b are held out
-    assert unknown_factor.in_real_pictures(encoded, np.random.default_rng(0))[0] == {}
+    assert class_differences.class_differences(encoded, np.random.default_rng(0))[0] == {}
 
 
 def test_a_shuffled_direction_that_goes_further_speaks_against_a_row():
@@ -125,7 +127,7 @@ def test_a_shuffled_direction_that_goes_further_speaks_against_a_row():
 
 def test_what_is_said_of_the_classes_follows_the_real_pictures():
     differ, alike = ({"luminance": {"auroc": a, "differs": d}} for a, d in ((0.9, True), (0.5, False)))
-    said = lambda **more: unknown_factor.cannot_know(fake(**more))[0]  # noqa: E731
+    said = lambda **more: limit_sentences(fake(**more))[0]  # noqa: E731
     assert "pictures of dog read higher in luminance (AUROC 0.90)" in said(named=["luminance"], real=differ)
     assert "genuine property of the classes" in said(named=["luminance"], real=differ)
     assert "other way round" in said(named=["luminance"], real=differ, change=-0.1)
@@ -133,29 +135,29 @@ def test_what_is_said_of_the_classes_follows_the_real_pictures():
     assert "only read between frames" in said(named=["rotation"], real=alike)
     assert "too few held out" in said(named=["luminance"])
     assert "does not clear the model" in said(real=alike)
-    assert "differ in luminance, which the walk was not found" in unknown_factor.cannot_know(fake(real=differ))[1]
+    assert "differ in luminance, which the walk was not found" in limit_sentences(fake(real=differ))[1]
 
 
 def test_limits_name_the_error_and_the_classes_left_out():
-    said = " ".join(unknown_factor.cannot_know(fake(["tag"], classes=["cat", "cow", "dog"])))
+    said = " ".join(limit_sentences(fake(["tag"], classes=["cat", "cow", "dog"])))
     assert "0.0100, 20% of their variance" in said and "Of 3 classes only the first and the last" in said
 
 
 def test_cautions_stand_where_they_are_due():
-    assert unknown_factor.cautions(fake()) == []
+    assert caution_sentences(fake()) == []
     null = {"directions": 20, "that_name_something": 5}
-    planted, lax, idle = unknown_factor.cautions(fake(arm="biased", shuffled=null, flips=0.1))
+    planted, lax, idle = caution_sentences(fake(arm="biased", shuffled=null, flips=0.1))
     assert "planted rotation itself" in planted and "5 of 20" in lax and "10%" in idle
 
 
 def test_the_next_step_plants_what_was_named():
-    train, _, audit = unknown_factor.next_steps(fake(["scale", "sharpness"]))
+    train, _, audit = next_steps(fake(["scale", "sharpness"]))
     assert train["command"] == "python main.py --dataset 'my data' --factor blur --arm irrelevant"
     assert audit["command"] == "python main.py audit --dataset 'my data' --factors blur"
 
 
 def test_the_next_run_is_as_long_and_as_large_as_this_one(asked):
-    command = unknown_factor.next_steps(asked[1])[0]["command"]
+    command = next_steps(asked[1])[0]["command"]
     assert "--preset smoke" in command and "--items 80 --epochs 1" in command
 
 

@@ -35,12 +35,12 @@ INK, SOFT, LINE, BAND, WRONG = "#20262e", "#5b6470", "#1f5fa8", "#f3f5f8", "#c62
 
 def imports_of_rooms(home=HOME):
     """{room: rooms that it imports, itself left out}; a room is a folder or a file at the top of the package."""
-    rooms = {room: set() for _, layer in LAYERS for room in layer}
-    for path in sorted(home.rglob("*.py")):
-        room = path.relative_to(home).parts[0].removesuffix(".py")
-        if room in rooms:
-            rooms[room] |= set(_imported(ast.parse(path.read_text()))) - {room}
-    return {room: sorted(others & set(rooms)) for room, others in rooms.items()}
+    rooms, imports = [room for _, layer in LAYERS for room in layer], {}
+    for room in rooms:
+        files = [*(home / room).rglob("*.py"), *home.glob(f"{room}.py")]
+        names = {name for file in files for name in _imported(ast.parse(file.read_text(encoding="utf-8")))}
+        imports[room] = sorted(names & set(rooms) - {room})
+    return imports
 
 
 def _imported(tree):

@@ -14,21 +14,20 @@ HOME = Path(__file__).resolve().parents[1]
 PAGE = HOME / "docs" / "architecture.md"
 BEGIN, END = "<!-- seams: made by python docs/seams.py -->\n", "<!-- end of seams -->"
 NAMES = {"kind": KINDS, "task": TASKS}
-SKIPPED = ("tests", "benchmarks", "docs", "notebooks", "build")
 
 
 def find_seams(home=HOME):
     """(seam, file, name of the dict, keys that are filled in, comment) of every dict keyed by kind or task."""
     found = []
-    for path in sorted(home.rglob("*.py")):
-        file = path.relative_to(home)
-        if file.parts[0] in SKIPPED or file.parts[0].startswith("."):
-            continue
+    rooms = [package.parent for package in home.glob("*/__init__.py")]
+    for path in [*home.glob("*.py"), *(path for room in rooms for path in room.rglob("*.py"))]:
         text = path.read_text(encoding="utf-8")
         for node in ast.parse(text).body:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and (seam := _seam(node.value)):
                 comment = text.splitlines()[node.value.end_lineno - 1].partition("  # ")[2]
-                found.append((seam, str(file), node.targets[0].id, _filled_in(node.value), comment))
+                found.append(
+                    (seam, path.relative_to(home).as_posix(), node.targets[0].id, _filled_in(node.value), comment)
+                )
     return sorted(found)
 
 
@@ -56,7 +55,7 @@ def seam_table(seams):
     """The seams as a Markdown table."""
     rows = ["| chosen by | dict | filled in for | what it holds |", "| --- | --- | --- | --- |"]
     for seam, file, name, keys, comment in seams:
-        words = re.sub(r"^(kind|task) -> |, by kind$|^by the kind's name$", "", comment).replace("|", "\\|")
+        words = re.sub(r"^(kind|task) -> |,? ?by kind$|^by the kind's name$", "", comment).replace("|", "\\|")
         rows.append(f"| {seam} | `{file}:{name}` | {', '.join(keys)} | {words} |")
     return "\n".join(rows) + "\n"
 

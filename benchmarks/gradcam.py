@@ -16,15 +16,17 @@ from tempfile import gettempdir
 import numpy as np
 from tqdm.auto import tqdm
 
-from xaae.audit import map_scores, plan, questions
-from xaae.audit.detection import detect, of_planes, planes
-from xaae.experiment.statistics import holm
-from xaae.audit.verdict import Thresholds, verdict
+from xaae.audit.arms import Condition
+from xaae.audit.cells import correct_p_values, detection_numbers
+from xaae.audit.detection import map_planes, plane_features
+from xaae.audit.map_scores import pointing_scores
+from xaae.audit.opened_arm import open_arm
+from xaae.audit.verdict import Thresholds, decide_verdict
 from xaae.explain.call import explain
 from xaae.explain.network.randomise import randomised, similarity
-from xaae.factors.picture_plants import corner
 
 HOME = Path(__file__).resolve().parents[1]
+TAG, COMPARED = Condition("tag"), ("biased", "irrelevant")
 STAGES = {"2": "0.6", "3": "0.7", "4": "0.8"}  # of fastai's ResNet34 behind the layer that standardises
 METHODS = ("gradcam", "layer_cam")
 CHECKED = 8  # pictures whose maps are compared with those of random weights
@@ -39,32 +41,44 @@ def train(options, arm, seed):
     command += ["--arm", arm, "--label-noise", "0.4" if arm == "biased" else "0", "--no-pretrained", "--overwrite"]
     command += ["--size", str(options.size), "--items", str(options.items), "--seed", str(seed), "--epochs", "1"]
     command += ["--baseline-epochs", str(options.epochs), "--precision", "fp32", "--out", str(folder)]
-    told = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    if told.returncode:
-        raise SystemExit(told.stderr)
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    if done.returncode:
+        raise SystemExit(done.stderr)
     return folder
 
 
 def train_all(options):
     """{arm: [folder of each seed]}."""
-    wanted = [(arm, seed) for seed in range(options.seeds) for arm in ("biased", "irrelevant")]
+    wanted = [(arm, seed) for seed in range(options.seeds) for arm in COMPARED]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         made = tqdm(pool.map(lambda each: train(options, *each), wanted), "training", len(wanted))
         folders = list(made)
-    return {arm: [f for f, (a, _) in zip(folders, wanted, strict=True) if a == arm] for arm in ("biased", "irrelevant")}
+    return {arm: [f for f, (a, _) in zip(folders, wanted, strict=True) if a == arm] for arm in COMPARED}
 
 
-def asked_of(folders, probe, method, layer):
-    """What is found of a method at a layer: pointing, detection, likeness to maps of random weights."""
-    nets = {arm: [questions.arm_network(str(f), "baseline") for f in some] for arm, some in folders.items()}
-    found = {arm: [planes(explain(net, probe.x, method, 1, layer=layer)) for net in some] for arm, some in nets.items()}
-    seen, place = probe.values >= np.mean([probe.values.min(), probe.values.max()]), corner(probe.x.shape[-1]).numpy()
-    rank = float(np.mean([map_scores.pointing(f[seen], place)["relevance_rank"] for f in found["biased"]]))
-    d = detect(*([of_planes(f) for f in found[arm]] for arm in ("biased", "irrelevant")), np.random.default_rng(0))
-    x, net = probe.x[:CHECKED], nets["biased"][0]
-    before, after = (explain(n, x, method, 1, layer=layer) for n in (net, randomised(net, 0)))
-    about = {"auroc": d.auroc, "low": d.low, "high": d.high, "p": d.p, "false_alarms": d.false_alarms}
-    return about | {"rank": rank, "randomised": float(np.mean(similarity(before, after)["absolute"]))}
+def ask(arms, probe, place, method, layer):
+    """Numbers of a method at a layer: pointing, detection, likeness to maps of random weights."""
+    maps_of = lambda network, x: explain(network, x, method, 1, layer=layer)  # noqa: E731
+    planes = {name: [map_planes(maps_of(arm.network("baseline"), probe.x)) for arm in arms[name]] for name in COMPARED}
+    seen = probe.values >= np.mean([probe.values.min(), probe.values.max()])
+    rank = float(np.mean([pointing_scores(each[seen], place)["relevance_rank"] for each in planes["biased"]]))
+    features = [[plane_features(each) for each in planes[name]] for name in COMPARED]
+    network, x = arms["biased"][0].network("baseline"), probe.x[:CHECKED]
+    alike = float(np.mean(similarity(maps_of(network, x), maps_of(randomised(network, 0), x))["absolute"]))
+    return detection_numbers(*features, np.random.default_rng(0)) | {"rank": rank, "randomised": alike}
+
+
+def print_verdicts(rows, place):
+    """A line for each method and stage, {(method, stage): numbers}."""
+    thresholds = Thresholds()
+    for (method, stage), row in rows.items():
+        naming = f"{row['rank']:.2f} of its strongest places lie on the tag"
+        row |= {"named": row["rank"] >= thresholds.pointing, "naming": naming}
+        verdict = decide_verdict(None, row, thresholds)
+        print(
+            f"{method:10} stage {stage}: on the tag {row['rank']:.2f} (by chance {place.mean():.2f}), detection"
+            f" {row['auroc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]: {verdict.value} ({verdict.clause})"
+        )
 
 
 def main():
@@ -77,20 +91,14 @@ def main():
     parser.add_argument("--probe", type=int, default=52, help="held-out pictures")
     parser.add_argument("--out", type=Path, default=Path(gettempdir()) / "xaae-gradcam")
     options = parser.parse_args()
-    folders, asked = train_all(options), Thresholds()
-    trained = questions.opened(str(folders["biased"][0]))
-    probe = questions.probe_of(trained, plan.Condition("tag"), options.probe)
-    rows = {}
-    for method, stage in tqdm([(m, s) for m in METHODS for s in STAGES], "asking"):
-        rows[method, stage] = asked_of(folders, probe, method, STAGES[stage])
-    for row, p in zip(rows.values(), holm([r["p"] for r in rows.values()]), strict=True):
-        row["p_holm"] = float(p)
-    print(f"\n{options.size} x {options.size} pixels, {options.seeds} seeds; by chance {1 / 16:.2f} lie on the tag")
-    for (method, stage), r in rows.items():
-        r |= {"named": r["rank"] >= asked.pointing, "naming": f"{r['rank']:.2f} of its strongest places lie on the tag"}
-        told = verdict(None, r, asked)
-        print(f"{method:10} stage {stage}: on the tag {r['rank']:.2f}, detection {r['auroc']:.2f} "
-              f"[{r['low']:.2f}, {r['high']:.2f}]: {told.value} ({told.clause})")  # fmt: skip
+    arms = {name: [open_arm(f, TAG) for f in folders] for name, folders in train_all(options).items()}
+    first = arms["biased"][0]
+    probe, place = first.probe_items(options.probe), first.factor.place(first.trained.config.input_size).numpy()
+    asked = tqdm([(method, stage) for method in METHODS for stage in STAGES], "asking")
+    rows = {(method, stage): ask(arms, probe, place, method, STAGES[stage]) for method, stage in asked}
+    correct_p_values(list(rows.values()))
+    print(f"\n{options.size} x {options.size} pixels, {options.seeds} seeds")
+    print_verdicts(rows, place)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,4 @@
-"""What trained classifiers answer, and how good their answers are."""
+"""What trained models answer (`predict`), and how good their answers are (`evaluate`).
+
+Files whose names end in `_run` carry out a command on a run folder; all others take arrays.
+"""

@@ -1,4 +1,7 @@
-"""How good a classifier's answers are: loss, class metrics and calibration of logits (N, K), by torchmetrics."""
+"""How good a classifier's answers are: loss, class metrics and calibration of logits (N, K), by torchmetrics.
+
+A task has its own scores: see SCORES.
+"""
 
 import warnings
 
@@ -18,6 +21,7 @@ from torchmetrics.functional.classification import (
 )
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.tasks import CLASSES
 
 BY_CLASS = {
     "precision": multiclass_precision,
@@ -26,13 +30,13 @@ BY_CLASS = {
     "auroc": multiclass_auroc,
 }
 BINS = 10  # of confidence, 0.1 wide
-BELOW_ONE = 1 - 1e-7  # torchmetrics, in single precision, gives a confidence of exactly 1 a bin of its own
+BELOW_ONE = 1 - 1e-7  # torchmetrics, in single precision, puts a confidence of exactly 1 into a bin of its own
 
 
 def classifier_scores(logits, target, classes):
-    """Every number about logits (N, K) for the true classes target (N,), named as `evaluate.json` has them.
+    """The scores of logits (N, K) for the true classes target (N,), as a dict with the names of `evaluate.json`.
 
-    classes: K names. All sums are in double precision: a confident model's errors are far below single precision's.
+    classes: K names. Sums are in double precision, since the loss of a confident model is below single precision.
     """
     logits, k = logits.double(), len(classes)
     p = logits.softmax(1)
@@ -47,41 +51,54 @@ def classifier_scores(logits, target, classes):
     }
 
 
-def wilson_interval(hits, n):
-    """95 % interval of a share of `hits` in `n` items by Wilson's score: (low, high), (NaN, NaN) of no items.
+SCORES = {CLASSES.name: classifier_scores}  # task -> function of (logits, target, classes)
 
-    A bootstrap says [1, 1] of 20 right answers in 20; this says [0.84, 1], which is what 20 items can tell.
+
+def check_finite(logits):
+    """The same logits. InputError if some are not finite, as those of weights that diverged in training are."""
+    if not logits.isfinite().all():
+        raise InputError(
+            "The model's answers are not numbers, its training diverged: train it again with a lower --lr."
+        )
+    return logits
+
+
+def wilson_interval(hits, n):
+    """Wilson's 95 % interval of the proportion of `hits` in `n` items: (low, high), (NaN, NaN) for no items.
+
+    For 20 right answers in 20 a bootstrap gives [1, 1]; this gives [0.84, 1], which is all that 20 items can show.
     """
     if not n:
         return float("nan"), float("nan")
-    found = binomtest(int(hits), int(n)).proportion_ci(0.95, "wilson")
-    return float(found.low), float(found.high)
+    interval = binomtest(int(hits), int(n)).proportion_ci(0.95, "wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _by_class(metric, p, target, classes):
-    """A torchmetrics function of probabilities p (N, K) for each class against the rest, and the mean: `macro`.
+    """A torchmetrics function of probabilities p (N, K): for each class against the rest, and the mean ("macro").
 
-    NaN for a class that no item, or every item, belongs to where the metric needs both; the mean leaves it out.
+    It is NaN, and left out of the mean, for a class without items and, for AUROC, for one that all items belong to.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(positive|negative) samples in targets.*")
-        each = metric(p, target, len(classes), average="none").double()
+        values = metric(p, target, len(classes), average="none").double()
     count = torch.bincount(target, minlength=len(classes))
     undefined = (count == 0) | ((count == len(target)) & (metric is multiclass_auroc))
-    each = each.masked_fill(undefined, torch.nan)
-    return {"macro": float(each.nanmean()), "per_class": dict(zip(classes, each.tolist(), strict=True))}
+    values = values.masked_fill(undefined, torch.nan)
+    return {"macro": float(values.nanmean()), "per_class": dict(zip(classes, values.tolist(), strict=True))}
 
 
 def _calibration(p, target):
     """Calibration of probabilities p (N, K): expected and maximum error, Brier score, and the reliability curve.
 
     The errors compare confidence and accuracy in BINS bins of confidence (Naeini et al. 2015; Guo et al. 2017). The
-    maximum one is of whichever bin is worst, however few items it holds: see `count`. The Brier score is Brier's own
+    maximum error is that of the worst bin, however few items it holds (see `count`). The Brier score is that of Brier
     (1950), summed over classes: 0 to 2.
     """
-    sure = p.clamp(max=BELOW_ONE)
+    binned = p.clamp(max=BELOW_ONE)
     ece, mce = (
-        float(multiclass_calibration_error(sure, target, p.shape[1], n_bins=BINS, norm=norm)) for norm in ("l1", "max")
+        float(multiclass_calibration_error(binned, target, p.shape[1], n_bins=BINS, norm=norm))
+        for norm in ("l1", "max")
     )
     truth = F.one_hot(target, p.shape[1]).to(p)
     brier = p.shape[1] * float(mean_squared_error(p.flatten(), truth.flatten()))
@@ -90,14 +107,15 @@ def _calibration(p, target):
         "maximum_error": mce,
         "brier": brier,
         "mean_confidence": float(p.max(1).values.mean()),
-        "bins": _reliability(sure.max(1).values.numpy(), (p.argmax(1) == target).numpy()),
+        "bins": _reliability(binned.max(1).values.numpy(), (p.argmax(1) == target).numpy()),
     }
 
 
 def _reliability(confidence, right):
-    """The reliability curve of confidence (N,) and right (N,) bool, a row for each bin that holds items.
+    """The reliability curve of confidence (N,) and right (N,) bool: a dict for each bin of confidence with items.
 
-    A row: low, high (the bin), count, right (how many of them), confidence (mean), accuracy, interval (of that).
+    Its keys: low, high (of the bin), count, right (number of right answers), confidence (mean), accuracy, interval (of
+    the accuracy).
     """
     count, hits, total = (
         binned_statistic(confidence, values, "sum", BINS, (0, 1)).statistic
@@ -110,12 +128,3 @@ def _reliability(confidence, right):
         for low, high, n, r, c in zip(edges, edges[1:], count, hits, total, strict=False)
         if n
     ]
-
-
-def check_finite(logits):
-    """The same logits. InputError if they are no numbers: the answers of weights that diverged in training."""
-    if not logits.isfinite().all():
-        raise InputError(
-            "The model's answers are not numbers, its training diverged: train it again with a lower --lr."
-        )
-    return logits

@@ -1,4 +1,4 @@
-"""The figure of an evaluation: confusion matrix, reliability curve, histogram of confidence. Returns a Figure."""
+"""The figure of an evaluation: confusion matrix, reliability curve, histogram of confidence."""
 
 import numpy as np
 import seaborn as sns
@@ -7,32 +7,33 @@ from matplotlib.figure import Figure
 from xaae.experiment.figure_style import styled
 from xaae.experiment.vocabulary import PALETTE
 
-GREY, MOST_NUMBERS, MOST_NAMES = "#8a9099", 15, 40  # beyond so many classes no numbers, then no names either
+GREY = "#8a9099"
+MOST_NUMBERS, MOST_NAMES = 15, 40  # with more classes, the matrix shows no numbers, then no names either
 
 
 @styled
-def evaluation_figure(found, classes, title):
-    """One model's `scores` as three panels, titled."""
+def evaluation_figure(scores, classes, title):
+    """A Figure of three panels with one model's scores (see class_scores.classifier_scores)."""
     side = float(np.clip(0.4 * len(classes), 3.0, 9))
     names = 0.085 * max(map(len, classes)) if len(classes) <= MOST_NAMES else 0.0  # inches
     size = (side + names + 7.6, side + 0.9 + names * _slanted(classes))
     figure = Figure(figsize=size, layout="constrained")
     figure.get_layout_engine().set(wspace=0.06)
     left, middle, right = figure.subplots(1, 3, width_ratios=[side + names + 0.8, 3.4, 3.4])
-    _confusion_panel(left, np.asarray(found["confusion"]), classes)
-    _reliability_panel(middle, found["calibration"])
-    _histogram_panel(right, found["calibration"]["bins"])
+    _confusion_panel(left, np.asarray(scores["confusion"]), classes)
+    _reliability_panel(middle, scores["calibration"])
+    _histogram_panel(right, scores["calibration"]["bins"])
     figure.suptitle(title, fontsize=11)
     return figure
 
 
 def _slanted(classes):
-    """Are the names too long to stand side by side?"""
+    """Are the names too long to stand side by side, so that they have to be turned?"""
     return max(map(len, classes)) * len(classes) > 24
 
 
 def _confusion_panel(ax, confusion, classes):
-    """Counts (K, K), true classes down, coloured by their share of the true class."""
+    """The numbers of items (K, K): a row for each true class, coloured by the share of the row."""
     share = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     few, names = len(classes) <= MOST_NUMBERS, classes if len(classes) <= MOST_NAMES else False
     sns.heatmap(
@@ -55,7 +56,7 @@ def _confusion_panel(ax, confusion, classes):
 
 
 def _reliability_panel(ax, calibration):
-    """Accuracy against confidence, a point a bin with its 95 % interval; on the dashed line confidence is right."""
+    """Accuracy against confidence: a point for each bin with its 95 % interval. On the dashed line they are equal."""
     bins = calibration["bins"]
     x, y = (np.array([b[k] for b in bins]) for k in ("confidence", "accuracy"))
     low, high = np.array([b["interval"] for b in bins]).T
@@ -63,8 +64,8 @@ def _reliability_panel(ax, calibration):
     ax.vlines(x, y, np.clip(x, 0, 1), color=PALETTE[0], lw=4, alpha=0.3, label="gap")
     spread = np.maximum([y - low, high - y], 0)
     ax.errorbar(x, y, spread, fmt="o-", color=PALETTE[1], lw=1, ms=4, elinewidth=0.8, capsize=2, label="accuracy")
-    told = f"expected error {calibration['expected_error']:.3f}, maximum {calibration['maximum_error']:.3f}"
-    ax.set(xlim=(0, 1.02), ylim=(-0.02, 1.2), xlabel="confidence", ylabel="accuracy", title=f"Reliability\n{told}")
+    errors = f"expected error {calibration['expected_error']:.3f}, maximum {calibration['maximum_error']:.3f}"
+    ax.set(xlim=(0, 1.02), ylim=(-0.02, 1.2), xlabel="confidence", ylabel="accuracy", title=f"Reliability\n{errors}")
     ax.set_yticks(np.linspace(0, 1, 6))
     ax.set_box_aspect(1)
     ax.legend(frameon=False, loc="upper left", ncols=2)
@@ -72,7 +73,7 @@ def _reliability_panel(ax, calibration):
 
 
 def _histogram_panel(ax, bins):
-    """How many items have which confidence, the wrong ones on top."""
+    """The number of items in each bin of confidence; those with a wrong answer on top."""
     at, width = [b["low"] for b in bins], [b["high"] - b["low"] for b in bins]
     right = np.array([b["right"] for b in bins])
     wrong = np.array([b["count"] for b in bins]) - right

@@ -1,7 +1,6 @@
-"""`evaluate RUN`: how well a run's models answer on held-out items, and how far their confidence can be trusted."""
+"""`evaluate RUN`: how good a run's models are on held-out items, and how far their confidence can be trusted."""
 
 import time
-from functools import partial
 
 import numpy as np
 import torch
@@ -10,43 +9,56 @@ from torchmetrics import MeanSquaredError
 from tqdm.auto import tqdm
 
 from xaae import model as models
-from xaae.evaluation.class_scores import check_finite, classifier_scores
+from xaae.evaluation.class_scores import SCORES, check_finite
 from xaae.evaluation.evaluation_figure import evaluation_figure
 from xaae.experiment import run_folder
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
+from xaae.experiment.tasks import CLASSES
 from xaae.experiment.vocabulary import MODELS
 from xaae.training.trained_run import open_trained_run
 
+COLUMNS = (  # of the table that is printed
+    "loss",
+    "accuracy",
+    "95% interval",
+    "precision",
+    "recall",
+    "F1",
+    "AUROC",
+    "calibration error",
+    "Brier",
+    "reconstruction MSE",
+)
+
 
 def evaluate_run(run, model="both", split="valid", planted=True, value=None):
-    """Write `evaluate.json` and an `evaluation_MODEL.png` for each model; returns what the JSON holds.
+    """Write `evaluate.json`, and `evaluation_MODEL.png` for each model; returns what the JSON holds.
 
-    model: aae, baseline or both (those that the run has). split: valid or test. planted: with the table's values of
-    the factor, else nothing planted; value: this one in every item instead. Each call replaces the last one's files.
-    Numbers are in full precision, whatever the run was trained in. InputError, before anything is written, if there
-    are no such items or no such model.
+    model: aae, baseline or both (those that the run has). split: valid or test. planted: True for items with the
+    table's values of the factor, False for items with nothing planted. value: plant this value in every item instead.
+    The files of an earlier call are replaced. Arithmetic is in full precision, whatever the run was trained in.
+    InputError, before anything is written, if there are no such items or no such model.
     """
     began = time.perf_counter()
     trained = open_trained_run(run)
-    show, how = _presentation(trained, planted, value)
+    show, shown = _presentation(trained, planted, value)
     rows = _held_out(trained, split)
     networks = {n: trained.model(n) for n in (trained.model_names() if model == "both" else [model])}
-    target = torch.tensor([trained.classes.index(label) for label in trained.table.label.to_numpy()[rows]])
-    found = {"split": split, "values": how, "items": len(rows), "classes": trained.classes}
-    for name, each in networks.items():
-        logits, recon_mse = _answer(each, show, rows, trained.config.batch_size, MODELS[name])
-        found[name] = classifier_scores(logits, target, trained.classes) | (
-            {} if recon_mse is None else {"recon_mse": recon_mse}
-        )
-    _draw(trained, found)
-    found["seconds"] = time.perf_counter() - began
-    run_folder.write_json(trained.folder / "evaluate.json", found)
-    return found
+    target = TARGETS[trained.config.task](trained, rows)
+    results = {"split": split, "values": shown, "items": len(rows), "classes": trained.classes}
+    for name, network in networks.items():
+        logits, recon_mse = _answer(network, show, rows, trained.config.batch_size, MODELS[name])
+        results[name] = SCORES[trained.config.task](logits, target, trained.classes)
+        results[name] |= {} if recon_mse is None else {"recon_mse": recon_mse}
+    _draw(trained, results)
+    results["seconds"] = time.perf_counter() - began
+    run_folder.write_json(trained.folder / "evaluate.json", results)
+    return results
 
 
 def _presentation(trained, planted, value):
-    """(rows -> pictures as they are to be judged, what to call that)."""
+    """(function rows -> items as they are shown to the models, what that is called)."""
     if value is None:
         return (trained.planted, "planted as in the table") if planted else (trained.upright, "nothing planted")
     low, high = trained.factor.allowed
@@ -70,54 +82,62 @@ def _held_out(trained, split):
     return rows
 
 
+def _class_numbers(trained, rows):
+    """The true class of each row as a number: (N,)."""
+    return torch.tensor([trained.classes.index(label) for label in trained.table.label.to_numpy()[rows]])
+
+
+TARGETS = {CLASSES.name: _class_numbers}  # task -> function of (trained run, rows)
+FIGURES = {CLASSES.name: evaluation_figure}  # task -> function of (scores, classes, title)
+
+
 @torch.inference_mode()
 def _answer(network, show, rows, size, name=""):
-    """Logits (N, K) of a model for pictures show(rows), `size` at a time; of an AAE also the mean squared error of
-    what it reconstructs, else None."""
+    """A model's logits (N, K) for items show(rows), `size` at a time, and the mean squared error of their
+    reconstruction, None for a model that does not reconstruct. InputError for logits that are not finite."""
     logits, error, device = [], MeanSquaredError(), default_device()
+    reconstructs = isinstance(network, models.AAE)
     parts = np.array_split(rows, -(-len(rows) // size))
     with exact():
         for part in tqdm(parts, name, leave=False, disable=None):
             x = show(part).to(device)
-            if isinstance(network, models.AAE):
-                found, x_hat, _ = network(x)
+            if reconstructs:
+                output, x_hat, _ = network(x)
                 error.update(x_hat.cpu().flatten(), x.cpu().flatten())
             else:
-                found = network(x)
-            logits.append(found.float().cpu())
-    return check_finite(torch.cat(logits)), float(error.compute()) if isinstance(network, models.AAE) else None
+                output = network(x)
+            logits.append(output.float().cpu())
+    return check_finite(torch.cat(logits)), float(error.compute()) if reconstructs else None
 
 
-def _draw(trained, found):
-    """`evaluation_MODEL.png` of every model judged; those of an earlier evaluation go."""
-    path = partial("evaluation_{}.png".format)
+def _draw(trained, results):
+    """Write `evaluation_MODEL.png` for each model of the results; remove those of other models."""
     for name in MODELS:
-        (trained.folder / path(name)).unlink(missing_ok=True)
-    for name in (n for n in MODELS if n in found):
-        title = f"{MODELS[name]} on {found['items']} items of the {found['split']} split, {found['values']}"
-        evaluation_figure(found[name], trained.classes, title).savefig(
-            trained.folder / path(name), dpi=130, bbox_inches="tight"
-        )
+        path = trained.folder / f"evaluation_{name}.png"
+        path.unlink(missing_ok=True)
+        if name in results:
+            title = f"{MODELS[name]} on {results['items']} items of the {results['split']} split, {results['values']}"
+            figure = FIGURES[trained.config.task](results[name], trained.classes, title)
+            figure.savefig(path, dpi=130, bbox_inches="tight")
 
 
-COLUMNS = "loss accuracy 95%_interval precision recall F1 AUROC calibration_error Brier reconstruction_MSE".split()
+# ---- in words ---------------------------------------------------------------------------------------------------
 
 
-def evaluation_in_words(found):
-    """The evaluation as a small table of text, a line a model."""
-    heads = [c.replace("_", " ") for c in COLUMNS]
-    lines = {MODELS[n]: _line(found[n]) for n in MODELS if n in found}
-    widths = [max(map(len, column)) for column in zip(heads, *lines.values(), strict=True)]
-    row = lambda name, cells: "  ".join([f"{name:10}", *(c.rjust(w) for c, w in zip(cells, widths, strict=True))])  # noqa: E731
-    about = f"{found['items']} items of the {found['split']} split, {found['values']}:"
-    return "\n".join([about, row("", heads), *(row(name, cells) for name, cells in lines.items())])
+def evaluation_in_words(results):
+    """The results of an evaluation as a small table of text, a line for each model."""
+    lines = {MODELS[name]: _cells(results[name]) for name in MODELS if name in results}
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *lines.values(), strict=True)]
+    line = lambda name, cells: "  ".join([f"{name:10}", *(c.rjust(w) for c, w in zip(cells, widths, strict=True))])  # noqa: E731
+    heading = f"{results['items']} items of the {results['split']} split, {results['values']}:"
+    return "\n".join([heading, line("", COLUMNS), *(line(name, cells) for name, cells in lines.items())])
 
 
-def _line(s):
+def _cells(scores):
     """One model's numbers as the cells of the table."""
-    low, high = s["accuracy_interval"]
-    means = [s[name]["macro"] for name in ("precision", "recall", "f1", "auroc")]
-    rest = [s["calibration"]["expected_error"], s["calibration"]["brier"], s.get("recon_mse", float("nan"))]
-    numbers = [s["loss"], s["accuracy"], *means, *rest]
-    cells = ["-" if np.isnan(v) else f"{v:.4f}" if i == len(numbers) - 1 else f"{v:.3f}" for i, v in enumerate(numbers)]
-    return [*cells[:2], f"[{low:.3f}, {high:.3f}]", *cells[2:]]
+    low, high = scores["accuracy_interval"]
+    means = [scores[name]["macro"] for name in ("precision", "recall", "f1", "auroc")]
+    calibration = [scores["calibration"]["expected_error"], scores["calibration"]["brier"]]
+    cells = ["-" if np.isnan(v) else f"{v:.3f}" for v in (scores["loss"], scores["accuracy"], *means, *calibration)]
+    mse = f"{scores['recon_mse']:.4f}" if "recon_mse" in scores else "-"
+    return [*cells[:2], f"[{low:.3f}, {high:.3f}]", *cells[2:], mse]

@@ -1,4 +1,4 @@
-"""`predict RUN PATH`: the class of any pictures, with probabilities and Monte-Carlo-dropout uncertainty, as a CSV."""
+"""`predict RUN PATH`: what a run's model answers to files of the user's own, with its uncertainty, as a CSV."""
 
 import os
 from dataclasses import dataclass
@@ -15,18 +15,20 @@ from xaae.evaluation.class_scores import check_finite
 from xaae.experiment import run_folder
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
+from xaae.experiment.tasks import CLASSES
+from xaae.experiment.vocabulary import MODELS
 from xaae.explain.methods import uncertainty
 from xaae.sources.path_lists import FILE_READERS, list_items
 from xaae.training.trained_run import open_trained_run
 
 UNCERTAINTY = ["entropy", "mutual_information", "deviation"]
-MARKS = {"path", "predicted", *UNCERTAINTY, "error"}  # the columns by which a file of ours is known again
-RATE = 0.1  # of the dropout injected into a model that has none
+OWN_COLUMNS = {"path", "predicted", *UNCERTAINTY, "error"}  # a CSV with all of these was made by `predict`
+RATE = 0.1  # dropout rate that is injected into a model without dropout
 
 
 @dataclass
 class Predictions:
-    """What `predict` found: the table as written, the file, the classes, and one line on where the dropout was."""
+    """The result of `predict`. table: as written to the file `out`. note: where the dropout was, in one line."""
 
     table: pd.DataFrame
     out: Path
@@ -35,53 +37,58 @@ class Predictions:
 
 
 def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, batch_size=None):
-    """Classify the pictures that `path` names (see listing.listed) and write the CSV: Predictions.
+    """Let a run's model answer the files that `path` names (see path_lists.list_items) and write the CSV: Predictions.
 
-    The columns: path, further columns of a CSV given, predicted, probability_CLASS of the plain network, and over
+    Columns: path; the further columns of a CSV that was given; predicted and probability_CLASS, without dropout; over
     `samples` passes with dropout (Gal & Ghahramani 2016) entropy (predictive, nats), mutual_information (nats) and
-    deviation (of the predicted class's probability); error says why a picture could not be read. dropout: the rate of
-    the dropout injected before the last layer of a model that has none (Ledda et al. 2023). Pictures are cropped and
-    scaled as in training; nothing is planted. InputError, before anything is written, if not one can be read.
+    deviation (of the predicted class's probability); error, why a file could not be read. dropout: the rate that is
+    injected before the last layer of a model without dropout (Ledda et al. 2023), None for RATE. out: the CSV.
+    batch_size: files read at once. Items are cropped and scaled as in training, and nothing is planted. InputError,
+    before anything is written, if no file can be read.
     """
     trained = open_trained_run(run, decoded=False)
     out = Path(out or trained.folder / "predictions.csv")
     _check_out(out, path)
-    items = list_items(path, trained.kind)
+    files = list_items(path, trained.kind)
     body, head, inject = body_and_head(trained.model(model), dropout)
-    ask = lambda x: answer_with_dropout(body, head, x, samples, inject, trained.config.seed)  # noqa: E731
-    found = pd.concat(_classified(items.path, trained.config, ask, batch_size or trained.config.batch_size))
-    if (found.error != "").all():
-        reason = f"{items.path[0]} ({found.error.iloc[0]})"
-        raise InputError(f"None of {len(items)} pictures can be read, as {reason}: give pictures such as PNG or JPEG.")
-    kept = [c for c in items if c not in found and c != "path"]
-    table = pd.concat([items[["path", *kept]], found.reset_index(drop=True)], axis=1)
+    answer = lambda x: ANSWERS[trained.config.task](body, head, x, samples, inject, trained.config.seed)  # noqa: E731
+    answers = pd.concat(_answer_files(files.path, trained.config, answer, batch_size or trained.config.batch_size))
+    if (answers.error != "").all():
+        reason = f"{files.path[0]} ({answers.error.iloc[0]})"
+        what, formats = trained.kind.plural, FORMATS[trained.kind.name]
+        raise InputError(f"None of {len(files)} {what} can be read, as {reason}: give {what} such as {formats}.")
+    kept = [c for c in files if c not in answers and c != "path"]
+    table = pd.concat([files[["path", *kept]], answers.reset_index(drop=True)], axis=1)
     _write(table, out)
-    return Predictions(table, out, trained.classes, _note(model, inject, samples))
+    return Predictions(table, out, trained.classes, _note(inject, samples))
 
 
 # ---- the network, in two parts ----------------------------------------------------------------------------------
 
 
-def body_and_head(trained, rate=None):
-    """(body, head, rate to inject): the network x -> logits cut where dropout first makes passes differ.
+def body_and_head(network, rate=None):
+    """(body, head, rate to inject): a network x -> logits, cut before its first dropout.
 
-    All passes share what the body finds, so that it works once. The rate is 0 where the network has dropout of its
-    own; InputError if one was asked for all the same.
+    All passes with dropout share one output of the body. A network without dropout is cut before its last layer, and
+    the rate (RATE by default) is for a dropout injected there; with dropout of its own, the rate is 0. InputError if a
+    rate was given for such a network.
     """
-    chain = models.classifier(trained)
-    stirred = [i for i, part in enumerate(chain) if any(uncertainty.dropout_rate(m) > 0 for m in part.modules())]
-    if stirred and rate is not None:
-        raise InputError("The ResNet34 has dropout of its own: leave --dropout out, or use --model aae.")
-    at = stirred[0] if stirred else len(chain) - 1
-    return chain[:at], chain[at:], 0.0 if stirred else RATE if rate is None else rate
+    chain = models.classifier(network)
+    with_dropout = [i for i, part in enumerate(chain) if any(uncertainty.dropout_rate(m) > 0 for m in part.modules())]
+    if with_dropout and rate is not None:
+        raise InputError(f"The {MODELS['baseline']} has dropout of its own: leave --dropout out, or use --model aae.")
+    cut = with_dropout[0] if with_dropout else len(chain) - 1
+    return chain[:cut], chain[cut:], 0.0 if with_dropout else RATE if rate is None else rate
 
 
-def _note(model, inject, samples):
-    """One line on where the uncertainty comes from."""
+def _note(inject, samples):
+    """One line on where the dropout of the passes was."""
     if inject:
-        where = f"a dropout of {inject:g} injected before the AAE's head, for it has none (Ledda et al. 2023)"
+        where = (
+            f"a dropout of {inject:g} injected before the {MODELS['aae']}'s head, for it has none (Ledda et al. 2023)"
+        )
     else:
-        where = "the ResNet34's own dropout"
+        where = f"the {MODELS['baseline']}'s own dropout"
     return f"Uncertainty: {samples} passes with {where}."
 
 
@@ -90,31 +97,50 @@ def _note(model, inject, samples):
 
 @torch.inference_mode()
 def answer_with_dropout(body, head, x, samples, inject, seed):
-    """A model's answers to pictures x (B, C, H, W): probabilities (B, K) and UNCERTAINTY (B, 3), both NumPy."""
+    """Class probabilities (B, K) of items x (B, C, *places), and their UNCERTAINTY (B, 3), both NumPy.
+
+    body, head, inject: from `body_and_head`. The probabilities are those without dropout. InputError for logits that
+    are not finite.
+    """
     with exact():
         features = body(x.to(default_device()))
         p = check_finite(head(features)).double().softmax(1).cpu().numpy()
-        over = uncertainty.predict_with_dropout(
+        drawn = uncertainty.predict_with_dropout(
             head, features, samples=samples, inject=inject, seed=seed, batch_size=len(x)
         )
-    deviation = np.sqrt(over["variance"][np.arange(len(p)), p.argmax(1)])
-    return p, np.stack([over["entropy"], over["mutual_information"], deviation], 1)
+    deviation = np.sqrt(drawn["variance"][np.arange(len(p)), p.argmax(1)])
+    return p, np.stack([drawn["entropy"], drawn["mutual_information"], deviation], 1)
 
 
-def _classified(paths, config, ask, size):
-    """The columns from predicted to error of all paths, a table for each `size` of them; ask(x): see `answer`."""
-    columns = [*(f"probability_{c}" for c in config.classes), *UNCERTAINTY]
+def _class_table(config, count):
+    """The table for the answers to `count` files, without values: predicted, probability_CLASS, UNCERTAINTY."""
+    table = pd.DataFrame(np.nan, np.arange(count), [*(f"probability_{c}" for c in config.classes), *UNCERTAINTY])
+    table.insert(0, "predicted", None)
+    return table
+
+
+def _fill_class_table(table, rows, config, answers):
+    """Write what `answer_with_dropout` returned into rows of the table."""
+    p, spread = answers
+    table.loc[rows, table.columns[1:]] = np.hstack([p, spread])
+    table.loc[rows, "predicted"] = np.array(config.classes, dtype=object)[p.argmax(1)]
+
+
+ANSWERS = {CLASSES.name: answer_with_dropout}  # task -> function that answers items
+TABLES = {CLASSES.name: (_class_table, _fill_class_table)}  # task -> (makes an empty table, fills it)
+FORMATS = {"picture": "PNG or JPEG"}  # kind -> files that can be read
+
+
+def _answer_files(paths, config, answer, size):
+    """Yield tables with the columns from predicted to error for all paths, `size` of them at a time."""
+    make_table, fill = TABLES[config.task]
     with tqdm(total=len(paths), desc="predict", leave=False, disable=None) as bar:
         for start in range(0, len(paths), size):
             part = paths[start : start + size]
             x, errors = FILE_READERS[config.kind](part, config.input_size, config.input_channels)
-            table = pd.DataFrame(np.nan, np.arange(len(part)), columns)
-            table.insert(0, "predicted", None)
+            table = make_table(config, len(part))
             if len(x):
-                good = np.array(errors) == ""
-                p, over = ask(x)
-                table.loc[good, columns] = np.hstack([p, over])
-                table.loc[good, "predicted"] = np.array(config.classes, dtype=object)[p.argmax(1)]
+                fill(table, np.array(errors) == "", config, answer(x))
             bar.update(len(part))
             yield table.assign(error=errors)
 
@@ -123,7 +149,7 @@ def _classified(paths, config, ask, size):
 
 
 def _check_out(out, path):
-    """InputError unless `out` can be written and is new or made by `predict`, and is not what is to be read."""
+    """InputError unless the file `out` can be written, is new or made by `predict`, and is not the list `path`."""
     if out.is_dir():
         raise InputError(f"{out} is a folder: give --out the name of a file in it.")
     if os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path):
@@ -134,9 +160,9 @@ def _check_out(out, path):
 
 
 def _is_ours(out):
-    """Does a file begin like a table that `predict` wrote?"""
+    """Does a file have the columns of a table that `predict` wrote?"""
     try:
-        return out.is_file() and set(pd.read_csv(out, nrows=0).columns) >= MARKS
+        return out.is_file() and set(pd.read_csv(out, nrows=0).columns) >= OWN_COLUMNS
     except (ValueError, OSError):
         return False
 
@@ -155,28 +181,27 @@ def _write(table, out):
 # ---- in words ---------------------------------------------------------------------------------------------------
 
 
-def predictions_in_words(found, most=5):
-    """The summary of Predictions: items of each class, unreadable ones, mean uncertainty, the most uncertain items."""
-    good, bad = found.table[found.table.error == ""], found.table[found.table.error != ""]
-    counts = ", ".join(
-        f"{c} {n}" for c, n in good.predicted.value_counts().reindex(found.classes, fill_value=0).items()
-    )
-    lines = [f"{len(good)} of {len(found.table)} pictures classified: {counts}."]
+def predictions_in_words(predictions, most=5):
+    """A summary of Predictions: items of each class, unreadable files, mean uncertainty, the most uncertain items."""
+    table, classes = predictions.table, predictions.classes
+    good, bad = table[table.error == ""], table[table.error != ""]
+    counts = good.predicted.value_counts().reindex(classes, fill_value=0)
+    lines = [f"{len(good)} of {len(table)} pictures classified: {', '.join(f'{c} {n}' for c, n in counts.items())}."]
     if len(bad):
         lines.append(f"{len(bad)} cannot be read (column error), as {bad.path.iloc[0]} ({bad.error.iloc[0]}).")
     entropy, information, deviation = good[UNCERTAINTY].mean()
     lines.append(
-        f"Mean entropy {entropy:.3f} nats of at most {np.log(len(found.classes)):.3f}, mutual information"
+        f"Mean entropy {entropy:.3f} nats of at most {np.log(len(classes)):.3f}, mutual information"
         f" {information:.4f} nats, deviation {deviation:.3f}."
     )
-    return "\n".join([*lines, *_doubtful(good.nlargest(most, "entropy"), len(good))])
+    return "\n".join([*lines, *_most_uncertain(good, most)])
 
 
-def _doubtful(items, among):
-    """Lines on the most uncertain items, if there are several to choose from."""
-    if among < 2:
+def _most_uncertain(good, most):
+    """Lines on the items with the largest entropy; none if there is only one item."""
+    if len(good) < 2:
         return
     yield "Most uncertain, by entropy:"
-    for _, row in items.iterrows():
+    for _, row in good.nlargest(most, "entropy").iterrows():
         p = row[f"probability_{row.predicted}"]
         yield f"  {row.entropy:.3f}  {row.predicted} {p:.2f} ± {row.deviation:.2f}  {row.path}"

@@ -9,6 +9,7 @@ import torch
 
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import PICTURE
 from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.vocabulary import MODELS, WEIGHTS
@@ -18,8 +19,8 @@ from xaae.explain.process import runner, status
 from xaae.explain.process.case import Case, plugins
 from xaae.explain.process.runner import Job
 from xaae.explain.result_files import draw_results, run_and_report, write_cases
-from xaae.sources import picture_files
-from xaae.sources.path_lists import read_pictures
+from xaae.sources.items import guess_channels
+from xaae.sources.path_lists import FILE_READERS
 from xaae.training.trained_run import TrainedRun, open_trained_run
 
 SIZE = 224  # pixels a side of a picture for a network of the user's own
@@ -175,16 +176,16 @@ def _planted(trained, rows):
 
 
 def _picture(path, trained, size):
-    """A picture file as items (1, C, H, W), cropped and scaled as for training. InputError if it cannot be read."""
+    """A file as items (1, C, *places), cropped and scaled as for training. InputError if it cannot be read."""
     if trained is not None and size not in (None, trained.config.input_size):
         raise InputError(f"--size {size} does not fit: the run's models take {trained.config.input_size} pixels.")
     if trained is not None:
-        size, channels = trained.config.input_size, trained.config.input_channels
+        kind, size, channels = trained.kind, trained.config.input_size, trained.config.input_channels
     else:
-        channels = picture_files.picture_channels([path])
-    x, (reason,) = read_pictures([str(path)], size or SIZE, channels)
+        kind, size, channels = PICTURE, size or SIZE, guess_channels(PICTURE, [path])
+    x, (reason,) = FILE_READERS[kind.name]([str(path)], size, channels)
     if reason:
-        raise InputError(f"{path} cannot be read as a picture ({reason}): give a run folder or a picture file.")
+        raise InputError(f"{path} cannot be read as a {kind.name} ({reason}): give a run folder or a {kind.name} file.")
     return x
 
 

@@ -1,4 +1,4 @@
-"""Six small networks on which every explanation method works or refuses: what the matrix and the tests are run on."""
+"""Six small networks of all kinds on which the matrix of methods and the tests run."""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from xaae import model as models
 
 
 class SignalNet(nn.Module):
-    """A 1-D convnet on (B, 2, 96), as many write them: functions for pooling, one ReLU used twice."""
+    """A 1-D convnet on (B, 2, 96), as it is often written: a function for pooling, one ReLU used twice."""
 
     def __init__(self, classes=3):
         super().__init__()
@@ -31,7 +31,7 @@ class VolumeNet(nn.Sequential):
 
 
 class SegmentationNet(nn.Module):
-    """A small U-Net on (B, 1, 32, 32): two scales, one skip, logits (B, K, 32, 32)."""
+    """A small U-Net on (B, 1, 32, 32): two scales, one skip connection, logits (B, K, 32, 32)."""
 
     def __init__(self, classes=3, width=8):
         super().__init__()
@@ -46,7 +46,7 @@ class SegmentationNet(nn.Module):
 
 
 def settle(network, x, seed=0):
-    """The network with batch statistics of items x, so that its answers differ; evaluation mode."""
+    """The network in evaluation mode, its batch norms with the statistics of items x, so that items differ in score."""
     network.train()
     with torch.no_grad():
         for _ in range(20):
@@ -68,7 +68,7 @@ def segmentation_net():
     return Segmentation(SegmentationNet())
 
 
-NETWORKS = {  # name -> (how it is made, shape of an item)
+NETWORKS = {  # name -> (function that makes it, shape of an item)
     "AAE head": (lambda: models.AAE(32, 3), (3, 32, 32)),
     "ResNet34": (lambda: models.baseline(2, 3), (3, 32, 32)),
     "CIFAR ConvNet": (cifar_net, (3, 32, 32)),
@@ -79,7 +79,7 @@ NETWORKS = {  # name -> (how it is made, shape of an item)
 
 
 def build(name, items=4, seed=0):
-    """(network, items (B, C, ...), background (8, C, ...)) of one of NETWORKS; weights and items from `seed`."""
+    """(network, items (B, C, *places), background (8, C, *places)) of one of NETWORKS; all random, from `seed`."""
     make, shape = NETWORKS[name]
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -33,7 +33,7 @@ FAMILIES = {
 @pytest.fixture(scope="module")
 def found():
     """The matrix; any error other than a refusal fails here."""
-    return matrix.matrix()
+    return matrix.run_matrix()
 
 
 def test_all_that_the_sources_name_is_there():
@@ -58,7 +58,7 @@ def test_no_third_case(found):
 
 
 def test_the_readme_shows_this_matrix(found):
-    assert matrix.in_readme(matrix.table(found), README) == README, "run python -m benchmarks.matrix --write"
+    assert matrix.in_readme(matrix.as_markdown(found), README) == README, "run python -m benchmarks.matrix --write"
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def two_networks():
 def test_new_weights_give_a_new_map(name, two_networks):
     how = METHODS[name]
     before, after, x, background = two_networks
-    given = {"background": background} | matrix.small(how)
+    given = {"background": background} | matrix.small_parameters(how)
     maps = [explain(s, x, name, 1, **given) for s in (before, after)]
     if how.shows == "picture":
         maps = [m - x.numpy() for m in maps]  # what was done to the item

@@ -28,11 +28,12 @@ class Adversarial(Callback):
 
     After the loss: adds `weight` * (-mean score of the codes) to the autoencoder's loss; the discriminator's weights
     take no gradient from it. After the batch: one step of the discriminator's own optimiser on detached codes, so
-    that the encoder takes none either. Validation measures both losses and trains nothing.
+    that the encoder takes none either. Validation measures the same sum, which early stopping and the choice of the
+    best model watch, and trains nothing. Both steps are in full precision.
     Reads `learn.pred` = (logits, x_hat, z) and leaves `learn.loss_func.parts["adversarial"]` and `["discriminator"]`.
     """
 
-    order = 20  # after mixed precision has left autocast: both steps are float32
+    order = 5  # before gradient accumulation (6) divides the loss, so that this part is divided with the others
 
     def __init__(self, weight=0.2, lr=1e-3, betas=(0.5, 0.99), real=_hinge_real, fake=_hinge_fake, lead=None):
         self.weight, self.discriminator_lr, self.betas = weight, lr, betas
@@ -49,10 +50,11 @@ class Adversarial(Callback):
         self.code = self.pred[2].float()
         self.onehot = CONDITIONS[self.model.task.name](self.yb[0], self.model.classes)
         self.model.discriminator.requires_grad_(False)
-        loss = self.lead_loss(self.model.discriminate(self.code, self.onehot))
+        with torch.autocast(self.code.device.type, enabled=False):  # mixed precision is left later, at order 10
+            loss = self.lead_loss(self.model.discriminate(self.code, self.onehot))
         self.model.discriminator.requires_grad_(True)
         self.loss_func.parts["adversarial"] = loss.detach()
-        if self.training:
+        if self.loss_func.reduction != "none":  # else each item's own loss is asked for, and this is the batch's
             self.learn.loss_grad = self.learn.loss_grad + self.weight * loss
             self.learn.loss = self.learn.loss_grad.detach().clone()
 

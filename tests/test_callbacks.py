@@ -67,13 +67,15 @@ def test_validation_moves_nothing(loaders, tmp_path):
     assert all(torch.equal(before[k], v) for k, v in learn.model.state_dict().items())
 
 
-def test_the_loss_of_each_item_averages_to_the_loss(loaders, tmp_path):
+def test_the_loss_of_each_item_averages_to_the_loss_without_its_adversarial_part(loaders, tmp_path):
+    """That part is the whole batch's."""
     learn = small_learner(loaders(), tmp_path)
     quietly(learn, learn.fit, 1, 1e-3)
     with learn.no_bar(), learn.no_logging():
         preds, y, each = learn.get_preds(with_loss=True)
-        total = learn.validate()[0]
-    assert each.shape == (len(y),) and each.std() > 0 and float(each.mean()) == pytest.approx(total, rel=1e-3)
+        total = dict(zip(["loss", *learn.metrics.attrgot("name")], learn.validate(), strict=True))
+    own = total["loss"] - learn.adversarial.weight * total["adversarial"]
+    assert each.shape == (len(y),) and each.std() > 0 and float(each.mean()) == pytest.approx(own, rel=1e-3)
     assert len(preds) == 3 and torch.allclose(preds[0].sum(1), torch.ones(len(y)))
 
 

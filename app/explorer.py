@@ -1,4 +1,4 @@
-"""The explorer: an item's code moved by sliders, and what the model says of where it then is. It knows of no page."""
+"""The explorer: an item's code moved by sliders, and what the model says of it. It knows of no page."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from xaae.experiment.device import device_of
+from xaae.experiment.run_folder import as_stored
 from xaae.factors.measuring import measure_all
-from xaae.factors.meters import METERS, meters_for
+from xaae.factors.meters import meters_for
 from xaae.latent_nav import directions, walks
 
 REACH = 3.0  # standard deviations that a slider goes each way
@@ -17,6 +18,7 @@ DIMENSIONS = 4  # single dimensions with a slider of their own
 NEAREST = 6
 FLOOR = 5  # percentile of the training codes' scores below which the discriminator refuses a code
 STRIP = 11  # frames of the strip
+MOST_WORDS = 4
 NOTICEABLE = {  # smallest change of a meter worth a word, in its unit
     "rotation": 4,
     "luminance": 0.015,
@@ -32,18 +34,12 @@ NOTICEABLE = {  # smallest change of a meter worth a word, in its unit
 }
 
 
-def to_pixels(x):
-    """Pictures (..., C, H, W) in [0, 1] -> uint8 (..., H, W, 1 or 3), as they are shown; alpha is left out."""
-    x = np.moveaxis(np.asarray(x), -3, -1)
-    x = x[..., :3] if x.shape[-1] >= 3 else x[..., :1]
-    return np.round(np.clip(x, 0, 1) * 255).astype(np.uint8)
-
-
 @dataclass(frozen=True)
 class Home:
-    """Where an exploration starts: code z (D,), input x (C, H, W), frame (C, H, W) = decode(z), probability (K,) of it.
+    """Where an exploration starts.
 
-    row: its row in the table, None for an uploaded picture. name: what it is called.
+    z (D,): the code. x (C, *places): the input. frame (C, *places): decode(z). probability (K,): of that frame.
+    row: the item's row in the table, None for an uploaded one. name: what it is called.
     """
 
     z: np.ndarray
@@ -56,11 +52,12 @@ class Home:
 
 @dataclass(frozen=True)
 class View:
-    """What there is at a code: frame (C, H, W) decoded, probability (K,) of the frame encoded again, words of change.
+    """What there is at a code.
 
-    changes: how far every meter's reading of the frame is from that of the reconstruction, {name: float}.
-    score: the discriminator's; accepted: is it at least the explorer's floor? Both None where there is no floor.
-    nearest (n,): rows of the nearest real items; distance (n,) to them in the latent space.
+    frame (C, *places): decoded. probability (K,): of the frame encoded again. changes {meter: float}: how far every
+    reading of the frame is from that of the reconstruction. words: the noticeable changes. score: the discriminator's;
+    accepted: is it at least the explorer's floor? Both None where there is no floor. nearest (n,): rows of the nearest
+    real items; distance (n,): to them in the latent space.
     """
 
     frame: np.ndarray
@@ -73,47 +70,28 @@ class View:
     distance: np.ndarray
 
 
-def noticeable_changes(home, now):
-    """By how much every meter's reading of the frame `now` (C, H, W) differs from that of `home`: {name: float}."""
-    return {
-        name: float(r[0, 1] - r[0, 0])
-        for name, r in measure_all(np.stack([home, now])[None], meters_for(len(home))).items()
-    }
-
-
-def place_in_words(found, most=4):
-    """The noticeable ones of {meter: change} in words, strongest first, at most so many."""
-    strength = {name: abs(change) / NOTICEABLE.get(name, np.inf) for name, change in found.items()}
-    named = sorted((n for n in found if strength[n] >= 1), key=strength.get, reverse=True)
-    return [METERS[n].say(found[n]) for n in named[:most]]
-
-
 class Explorer:
     """A navigated run, ready to be explored.
 
-    model: an AAE. classes: K names. z (N, D), labels (N,), splits (N,) of the table's items. picture(rows) gives their
-    pictures (B, C, H, W) as the model met them. direction: the discriminant Direction, from first class to last.
+    model: an AAE. classes: K names. z (N, D), labels (N,), splits (N,) of the table's items. items(rows) gives those
+    items (B, C, *places) as they were planted. direction: the discriminant Direction, from first class to last.
     """
 
-    def __init__(self, model, classes, z, labels, splits, picture, direction):
-        self.model, self.classes, self.picture = model, list(classes), picture
+    def __init__(self, model, classes, z, labels, splits, items, direction):
+        self.model, self.classes, self.items = model, list(classes), items
         self.z, self.labels, self.splits = z, np.asarray(labels).astype(str), np.asarray(splits).astype(str)
         self.contrast = directions.contrast("", self.classes)
+        self.meters = meters_for(model.input_channels, model.kind)
         train = self.splits == "train"
-        found = self.contrast.evidence(z[train], self.labels[train], self.classes)
-        self.directions = [direction, *directions.fit_directions(found, [f"dims:{DIMENSIONS}"])]
-        self.auc = {f"dim_{d['dimension']}": d["auc"] for d in directions.ranked_dimensions(found)}
+        evidence = self.contrast.evidence(z[train], self.labels[train], self.classes)
+        self.directions = [direction, *directions.fit_directions(evidence, [f"dims:{DIMENSIONS}"])]
+        self.auc = {f"dim_{d['dimension']}": d["auc"] for d in directions.ranked_dimensions(evidence)}
         self.steps = np.stack([d.scale * d.vector for d in self.directions]).astype(np.float32)
 
     @property
-    def size(self):
-        """Pixels a side of the model's pictures."""
-        return self.model.input_size
-
-    @property
-    def channels(self):
-        """Channels of the model's pictures."""
-        return self.model.input_channels
+    def kind(self):
+        """The Kind of the items."""
+        return self.model.kind
 
     @property
     def held_out(self):
@@ -129,7 +107,7 @@ class Explorer:
         return float(np.percentile(scores, FLOOR)) if np.isfinite(scores).all() and np.ptp(scores) > 1e-6 else None
 
     def scores(self, z, index):
-        """The discriminator's scores (B,) of codes z (B, D) of the classes index (B,)."""
+        """The discriminator's scores (B,) of codes z (B, D) of the classes with numbers index (B,)."""
         y = F.one_hot(torch.as_tensor(index), len(self.classes)).float()
         return walks.discriminator_scores(self.model, torch.from_numpy(z)[:, None], y)[:, 0]
 
@@ -139,21 +117,20 @@ class Explorer:
 
     def start(self, row):
         """The Home of a table row, at the code that `navigate` found for it."""
-        return self.settle(self.z[row], self.picture(np.array([row]))[0].numpy(), int(row), self.name(row))
+        return self._home(self.z[row], self.items(np.array([row]))[0].numpy(), int(row), self.name(row))
 
     @torch.inference_mode()
-    def start_from(self, x, name="uploaded picture"):
-        """The Home of any picture x (C, H, W) in [0, 1], a tensor; nothing is planted in it."""
+    def start_from(self, x, name=None):
+        """The Home of any item x (C, *places) in [0, 1], a tensor; nothing is planted in it."""
         z = self.model.encode(x[None].to(device_of(self.model)))[0].float().cpu().numpy()
-        return self.settle(z, x.numpy(), None, name)
+        return self._home(z, x.numpy(), None, name or f"uploaded {self.kind.name}")
 
-    def settle(self, z, x, row, name):
+    def _home(self, z, x, row, name):
         """The Home at a code z (D,)."""
-        frame, probability = self.look(z)
-        return Home(z, x, frame, probability, row, name)
+        return Home(z, x, *self._decoded(z), row, name)
 
-    def look(self, z):
-        """(frame (C, H, W) decoded from a code z (D,), probability (K,) when the model meets that frame)."""
+    def _decoded(self, z):
+        """(frame (C, *places) decoded from a code z (D,), probability (K,) that the model gives that frame)."""
         frames = walks.decode_codes(self.model, torch.from_numpy(z)[None, None])
         return frames[0, 0], walks.second_look(self.model, frames)[0, 0]
 
@@ -165,12 +142,24 @@ class Explorer:
         return home.z + np.clip(np.asarray(amounts, np.float32), -REACH, REACH) @ self.steps
 
     def view(self, home, amounts):
-        """The View at home's code moved by `amounts`; no amount at all is the plain reconstruction."""
+        """The View at home's code moved by `amounts`; with all amounts 0 it is the plain reconstruction."""
         z = self.move(home, amounts)
-        frame, probability = self.look(z)
+        frame, probability = self._decoded(z)
         score, accepted = self.judge(z)
-        found = noticeable_changes(home.frame, frame if np.any(amounts) else home.frame)
-        return View(frame, probability, place_in_words(found), found, score, accepted, *self.nearest(z, home.row))
+        changes = self.changes(home.frame, frame if np.any(amounts) else home.frame)
+        nearest, distance = self.nearest(z, home.row)
+        return View(frame, probability, self.in_words(changes), changes, score, accepted, nearest, distance)
+
+    def changes(self, before, after):
+        """How far every meter's reading of the frame `after` (C, *places) is from that of `before`: {meter: float}."""
+        readings = measure_all(np.stack([before, after])[None], self.meters)
+        return {name: float(reading[0, 1] - reading[0, 0]) for name, reading in readings.items()}
+
+    def in_words(self, changes, most=MOST_WORDS):
+        """The noticeable ones of {meter: change} in words, strongest first, at most so many."""
+        strength = {name: abs(change) / NOTICEABLE.get(name, np.inf) for name, change in changes.items()}
+        noticed = sorted((name for name in changes if strength[name] >= 1), key=strength.get, reverse=True)
+        return [self.meters[name].say(changes[name]) for name in noticed[:most]]
 
     @torch.inference_mode()
     def judge(self, z):
@@ -181,18 +170,19 @@ class Explorer:
         score = float(self.scores(z[None], self.model.head(codes).argmax(1).cpu())[0])
         return score, score >= self.floor
 
-    def nearest(self, z, but=None, n=NEAREST):
-        """(rows (n,), distances (n,)) of the real items nearest to a code z (D,), the row `but` left out."""
+    def nearest(self, z, own_row=None, n=NEAREST):
+        """(rows (n,), distances (n,)) of the real items nearest to a code z (D,), without the item of `own_row`."""
         distance = np.linalg.norm(self.z - z, axis=1)
-        distance[[] if but is None else but] = np.inf
+        distance[[] if own_row is None else own_row] = np.inf
         rows = np.argsort(distance, kind="stable")[: min(n, int(np.isfinite(distance).sum()))]
         return rows, distance[rows]
 
     def strip(self, home):
-        """The walk along the discriminant direction: frames (1, T, H, W, C) uint8, captions [[T texts]], title."""
+        """The walk along the discriminant direction: frames (1, T, ...) as a run stores them, captions [[T texts]],
+        title."""
         alpha, direction = walks.alphas(STRIP, REACH), self.directions[0]
         frames = walks.decode_codes(self.model, walks.move(torch.from_numpy(home.z)[None], direction, alpha))
         last = walks.second_look(self.model, frames)[0, :, -1]
         captions = [f"{a:+.1f}  {p:.2f}" if a else f"home  {p:.2f}" for a, p in zip(alpha, last, strict=True)]
         title = f"{home.name}, moved from {self.contrast}: standard deviations, probability of {self.classes[-1]}"
-        return to_pixels(frames), [captions], title
+        return as_stored(frames, self.kind), [captions], title

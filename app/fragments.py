@@ -1,4 +1,4 @@
-"""Numbers and pictures as fragments of HTML: everything is escaped, every picture is a data URI."""
+"""Numbers and items as fragments of HTML: everything is escaped, every picture is a data URI."""
 
 from base64 import b64encode
 from functools import lru_cache
@@ -7,29 +7,36 @@ from io import BytesIO
 
 from PIL import Image
 
-from xaae.app.explorer import FLOOR, NEAREST, NOTICEABLE, to_pixels
-from xaae.factors.meters import METERS
+from xaae.app.explorer import FLOOR, NEAREST, NOTICEABLE
+from xaae.experiment.run_folder import as_stored
+from xaae.experiment.vocabulary import PALETTE
 
-UNITS = {"of full scale": "", "degrees": "\u00b0", "% of the side": "\u202f%", "%": "\u202f%", "octaves": " oct."}
-SPLITS = {"train": "training", "valid": "held out"}
+UNIT_SIGNS = {  # what follows a number, where it is not the unit's own name
+    "of full scale": "",
+    "degrees": "\u00b0",
+    "% of the side": "\u202f%",
+    "%": "\u202f%",
+    "octaves": " oct.",
+}
+SPLIT_WORDS = {"train": "training", "valid": "held out"}
 
 
-def data_uri(png):
-    """Bytes of a PNG file as an address that holds them."""
+def _without_lone_channel(picture):
+    """(H, W, 1 or 3) -> (H, W) or (H, W, 3)."""
+    return picture[..., 0] if picture.shape[-1] == 1 else picture
+
+
+PIXELS = {"picture": _without_lone_channel}  # kind -> an item as a run stores it, as pixels (H, W) or (H, W, 3) uint8
+
+
+def item_pixels(x, kind):
+    """An item x (C, *places) in [0, 1] of a Kind as pixels (H, W) or (H, W, 3) uint8, as it is shown."""
+    return PIXELS[kind.name](as_stored(x, kind))
+
+
+def png_uri(png):
+    """The bytes of a PNG file as an address that holds them."""
     return "data:image/png;base64," + b64encode(png).decode()
-
-
-def _encode(x):
-    """A picture x (C, H, W) in [0, 1] as a PNG data URI."""
-    shown, file = to_pixels(x), BytesIO()
-    Image.fromarray(shown[..., 0] if shown.shape[-1] == 1 else shown).save(file, "PNG", compress_level=1)
-    return data_uri(file.getvalue())
-
-
-def _figure(uri, title, kind=""):
-    """One picture with its caption below."""
-    text = escape(title)
-    return f'<figure class="{kind}"><img src="{uri}" alt="{text}"><figcaption>{text}</figcaption></figure>'
 
 
 def head(title, lines):
@@ -43,54 +50,8 @@ def paragraph(text):
 
 
 def note(text):
-    """What went wrong, or nothing at all."""
+    """What went wrong; "" shows nothing."""
     return f'<p role="alert">{escape(text)}</p>' if text else ""
-
-
-def _said(words):
-    """The picture against the reconstruction, in a sentence."""
-    if not words:
-        return "Nothing has changed that the meters notice."
-    *start, last = words
-    return f"Against the reconstruction it {', '.join(start) + ' and ' * bool(start)}{last}."
-
-
-def _readings(changes):
-    """How far every meter is from its reading of the reconstruction, in its unit; those worth a word stand out."""
-    rows = "".join(_reading(METERS[name], change) for name, change in changes.items())
-    return f'<dl class="meters">{rows}</dl>'
-
-
-def _reading(meter, change):
-    """One meter's name and how far it is from home."""
-    value = f"{change:+.{meter.digits}f}".replace("-", "\u2212")
-    value = value if float(f"{change:.{meter.digits}f}") else f"{0:.{meter.digits}f}"  # neither +0 nor -0
-    unit = UNITS.get(meter.unit, f" {escape(meter.unit)}")
-    kind = ' class="large"' if abs(change) >= NOTICEABLE.get(meter.name, float("inf")) else ""
-    return f"<div{kind}><dt>{escape(meter.name.replace('_', ' '))}</dt><dd>{value}{unit}</dd></div>"
-
-
-def _bars(classes, probability, home):
-    """The probability (K,) of each class as a bar, with a mark where the reconstruction's `home` (K,) was."""
-    rows = zip(classes, probability, home, strict=True)
-    return f'<table class="bars">{"".join(_bar(k, *row) for k, row in enumerate(rows))}</table>'
-
-
-def _bar(k, name, probability, home):
-    """The row of the k-th class in a table of bars."""
-    title, fill, mark = escape(name), f"width:{100 * probability:.1f}%", f"left:{100 * home:.1f}%"
-    drawn = f'<td class="bar k{k % 6}"><i style="{fill}"></i><b style="{mark}"></b></td>'
-    return f'<tr><th scope="row" title="{title}">{title}</th>{drawn}<td>{probability:.2f}</td></tr>'
-
-
-def _verdict(view, floor):
-    """Whether the discriminator accepts the code, in a sentence."""
-    if view.accepted is None:
-        return "This run's discriminator does not judge single codes."
-    limit = f"score {view.score:.2f}; {FLOOR} % of the training codes lie below {floor:.2f}"
-    if view.accepted:
-        return f"Accepts this code ({limit})."
-    return f"<strong>Refuses this code</strong> ({limit}). The decoder has hardly met such codes: trust it less."
 
 
 class PageStage:
@@ -98,33 +59,90 @@ class PageStage:
 
     def __init__(self, explorer):
         self.explorer = explorer
-        self.thumb = lru_cache(2048)(lambda row: _encode(explorer.picture([row])[0]))
-
-    def near(self, view):
-        """The nearest real items as small pictures."""
-        found = zip(view.nearest.tolist(), view.distance, strict=True)
-        return "".join(self.small(row, distance) for row, distance in found)
-
-    def small(self, row, distance):
-        """One real item with its class, split and distance."""
-        e = self.explorer
-        about = f"{e.labels[row]}, {SPLITS.get(e.splits[row], e.splits[row])}"
-        text = f"{escape(about)}<br>row {row}, at {distance:.1f}"
-        alt = escape(f"{about}, row {row}")
-        return f'<figure><img src="{self.thumb(row)}" alt="{alt}"><figcaption>{text}</figcaption></figure>'
+        self._small_image = lru_cache(2048)(lambda row: self._image(explorer.items([row])[0]))
 
     def write(self, home, amounts):
-        """Everything that changes when Home's code is moved by `amounts`: pictures, words, bars and neighbours."""
-        view = self.explorer.view(home, amounts)
-        beside = _figure(_encode(home.x), "Input") + _figure(_encode(home.frame), "Reconstruction")
-        now = _figure(_encode(view.frame), f"Decoded now, starting from {home.name}", "now")
+        """Everything that changes when Home's code is moved by `amounts`: frame, words, bars and neighbours."""
+        explorer, view = self.explorer, self.explorer.view(home, amounts)
+        now = _figure(self._image(view.frame), f"Decoded now, starting from {home.name}", "now")
+        beside = _figure(self._image(home.x), "Input") + _figure(self._image(home.frame), "Reconstruction")
         parts = [
-            ("The picture", paragraph(_said(view.words))),
-            ("The model", _bars(self.explorer.classes, view.probability, home.probability)),
-            ("The discriminator", f"<p>{_verdict(view, self.explorer.floor)}</p>"),
+            (f"The {explorer.kind.name}", paragraph(_sentence(view.words))),
+            ("The model", _bars(explorer.classes, view.probability, home.probability)),
+            ("The discriminator", f"<p>{_acceptance(view, explorer.floor)}</p>"),
         ]
         facts = "".join(f"<section><h2>{title}</h2>{body}</section>" for title, body in parts)
-        meters = f'<section class="near"><h2>Meters, against the reconstruction</h2>{_readings(view.changes)}</section>'
-        near = f"<h2>The {NEAREST} nearest real pictures</h2><div>{self.near(view)}</div>"
-        shown = f'<div class="pictures">{now}<div>{beside}</div></div>'
-        return f'{shown}<div class="facts">{facts}</div>{meters}<section class="near">{near}</section>'
+        meters = f"<h2>Meters, change since the reconstruction</h2>{self._readings(view.changes)}"
+        near = f"<h2>The {NEAREST} nearest real {explorer.kind.plural}</h2><div>{self._neighbours(view)}</div>"
+        rest = "".join(f'<section class="near">{part}</section>' for part in (meters, near))
+        return f'<div class="pictures">{now}<div>{beside}</div></div><div class="facts">{facts}</div>{rest}'
+
+    def _image(self, x):
+        """An item x (C, *places) in [0, 1] as a PNG data URI."""
+        file = BytesIO()
+        Image.fromarray(item_pixels(x, self.explorer.kind)).save(file, "PNG", compress_level=1)
+        return png_uri(file.getvalue())
+
+    def _readings(self, changes):
+        """How far every meter is from its reading of the reconstruction; noticeable changes stand out."""
+        rows = "".join(_reading(self.explorer.meters[name], change) for name, change in changes.items())
+        return f'<dl class="meters">{rows}</dl>'
+
+    def _neighbours(self, view):
+        """The nearest real items, small."""
+        pairs = zip(view.nearest.tolist(), view.distance, strict=True)
+        return "".join(self._neighbour(row, distance) for row, distance in pairs)
+
+    def _neighbour(self, row, distance):
+        """One real item with its class, split and distance."""
+        label, split = self.explorer.labels[row], self.explorer.splits[row]
+        about = escape(f"{label}, {SPLIT_WORDS.get(split, split)}")
+        caption = f"{about}<br>row {row}, {distance:.1f} away"
+        image = f'<img src="{self._small_image(row)}" alt="{about}, row {row}">'
+        return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
+
+
+def _figure(uri, title, kind=""):
+    """One picture with its caption below."""
+    text = escape(title)
+    return f'<figure class="{kind}"><img src="{uri}" alt="{text}"><figcaption>{text}</figcaption></figure>'
+
+
+def _sentence(words):
+    """What has changed since the reconstruction, in a sentence."""
+    if not words:
+        return "No change that the meters notice."
+    *start, last = words
+    return f"Compared with the reconstruction it {', '.join(start) + ' and ' * bool(start)}{last}."
+
+
+def _reading(meter, change):
+    """One meter's name and its change."""
+    value = f"{change:+.{meter.digits}f}".replace("-", "\u2212")
+    value = value if float(f"{change:.{meter.digits}f}") else f"{0:.{meter.digits}f}"  # neither +0 nor -0
+    unit = UNIT_SIGNS.get(meter.unit, f" {escape(meter.unit)}")
+    css = ' class="large"' if abs(change) >= NOTICEABLE.get(meter.name, float("inf")) else ""
+    return f"<div{css}><dt>{escape(meter.name.replace('_', ' '))}</dt><dd>{value}{unit}</dd></div>"
+
+
+def _bars(classes, probability, home):
+    """The probability (K,) of each class as a bar, with a mark where that of the reconstruction, `home` (K,), was."""
+    rows = zip(classes, probability, home, strict=True)
+    return f'<table class="bars">{"".join(_bar(k, *row) for k, row in enumerate(rows))}</table>'
+
+
+def _bar(k, name, probability, home):
+    """The row of the k-th class in a table of bars."""
+    title, fill, mark = escape(name), f"width:{100 * probability:.1f}%", f"left:{100 * home:.1f}%"
+    bar = f'<td class="bar k{k % len(PALETTE)}"><i style="{fill}"></i><b style="{mark}"></b></td>'
+    return f'<tr><th scope="row" title="{title}">{title}</th>{bar}<td>{probability:.2f}</td></tr>'
+
+
+def _acceptance(view, floor):
+    """Whether the discriminator accepts the code, in a sentence or two."""
+    if view.accepted is None:
+        return "This run's discriminator does not judge single codes."
+    limit = f"score {view.score:.2f}; {FLOOR} % of the training codes score below {floor:.2f}"
+    if view.accepted:
+        return f"Accepts this code ({limit})."
+    return f"<strong>Refuses this code</strong> ({limit}). The decoder has hardly seen such codes: trust it less."

@@ -22,10 +22,10 @@ ARGUMENTS = ["--no-sandbox", *(f"--disable-{name}" for name in OFF)]
 SERVER = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs of a shell
-from main import quieten
+from xaae.experiment.machine import quieten
 quieten()
-from app.serving import app
-app(sys.argv[1], int(sys.argv[2]), browser=False)
+from xaae.app.serving import serve_explorer
+serve_explorer(sys.argv[1], int(sys.argv[2]), browser=False)
 """
 WATCH = """() => {
   const now = () => document.querySelector("#stage .now img").src;

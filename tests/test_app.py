@@ -3,19 +3,25 @@
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from helpers.html_laws import HOSTILE, Page
 from PIL import Image
 
 from xaae import model as models
 from xaae.app import uploads
-from xaae.app.explorer import REACH, Explorer, noticeable_changes, place_in_words, to_pixels
-from xaae.app.serving import check_port, discriminant, serve_explorer
+from xaae.app.explored_run import discriminant_direction, heading, open_explorer
+from xaae.app.explorer import NEAREST, REACH, STRIP, Explorer
+from xaae.app.fragments import PIXELS, PageStage, item_pixels
+from xaae.app.serving import check_port, serve_explorer
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import KINDS, PICTURE
+from xaae.experiment.run_folder import as_pictures
+from xaae.experiment.vocabulary import PALETTE, PALETTE_DARK
+from xaae.factors.meters import meters_for
 from xaae.latent_nav import directions
 from xaae.sources import picture_files
 
@@ -114,7 +120,7 @@ def test_the_discriminant_slider_raises_the_last_class():
 def test_nearest_items_are_the_nearest_and_never_the_start(explorer, parts):
     home = explorer.start(12)
     view = explorer.view(home, first(explorer, 0.0))
-    assert 12 not in view.nearest and len(set(view.nearest.tolist())) == 6 and (np.diff(view.distance) >= 0).all()
+    assert 12 not in view.nearest and len(set(view.nearest.tolist())) == NEAREST and (np.diff(view.distance) >= 0).all()
     distance = np.linalg.norm(parts.z - home.z, axis=1)
     assert view.distance[0] == pytest.approx(np.sort(distance)[1], rel=1e-5)
     found, _ = explorer.nearest(parts.z[12])
@@ -139,28 +145,69 @@ def test_a_discriminator_that_sees_only_batches_judges_no_code(parts):
 
 def test_only_noticeable_changes_have_words(explorer):
     frame = explorer.start(50).frame
-    assert place_in_words(noticeable_changes(frame, frame)) == []
-    assert place_in_words({"luminance": -0.2, "contrast": 0.001, "x": 3.0}) == [
-        "gets darker by 0.20",
-        "moves right by 3.0 % of the side",
-    ]
+    assert explorer.in_words(explorer.changes(frame, frame)) == []
+    words = explorer.in_words({"luminance": -0.2, "contrast": 0.001, "x": 3.0})
+    assert words == ["gets darker by 0.20", "moves right by 3.0 % of the side"]
 
 
 def test_the_strip_has_a_caption_for_every_frame(explorer):
     home = explorer.start(50)
     frames, captions, title = explorer.strip(home)
-    assert frames.dtype == np.uint8 and frames.shape == (1, 11, SIZE, SIZE, 3) and len(captions[0]) == 11
-    np.testing.assert_array_equal(frames[0, 5], to_pixels(home.frame))
+    assert frames.dtype == np.uint8 and frames.shape == (1, STRIP, SIZE, SIZE, 3) and len(captions[0]) == STRIP
+    np.testing.assert_array_equal(frames[0, 5], as_pictures(home.frame))
     assert captions[0][5].startswith("home") and "row 50" in title
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_items_of_every_kind_can_be_explored(parts, kind):
+    torch.manual_seed(0)
+    model = models.AAE(SIZE, 1, D, 4, kind=kind.name).eval()
+    items = torch.rand(N, 1, *[SIZE] * kind.places)
+    explorer = Explorer(model, CLASSES, parts.z, parts.labels, parts.splits, lambda rows: items[rows], parts.main)
+    home = explorer.start_from(items[0])
+    assert home.name == f"uploaded {kind.name}" and home.frame.shape == items.shape[1:]
+    view = explorer.view(home, first(explorer, 1.0))
+    assert view.frame.shape == items.shape[1:] and set(view.changes) == set(meters_for(1, kind))
+    assert view.probability.sum() == pytest.approx(1, abs=1e-5) and len(explorer.strip(home)[0][0]) == STRIP
+
+
+# ---- fragments of the page --------------------------------------------------------------------------------------
+
+
+def test_the_stage_is_whole_and_shows_names_as_names(parts):
+    labels = np.where(parts.labels == "cat", HOSTILE, "dog")
+    explorer = Explorer(parts.model, [HOSTILE, "dog"], parts.z, labels, parts.splits, lambda r: parts.x[r], parts.main)
+    stage = PageStage(explorer)
+    for amounts in (np.zeros(5), np.full(5, 2.0)):
+        found = Page(stage.write(explorer.start(50), amounts))
+        assert found.tags.count("img") == 3 + NEAREST and not found.unnamed and "script" not in found.tags
+        assert all(address.startswith("data:image/png;base64,") for _, address in found.addresses)
+        assert found.tags.count("dt") == len(explorer.meters) and HOSTILE in found.words
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pictures_are_shown_grey_or_in_colour(channels):
+    x = torch.rand(channels, SIZE, SIZE)
+    pixels = item_pixels(x, PICTURE)
+    assert pixels.shape == ((SIZE, SIZE) if channels == 1 else (SIZE, SIZE, 3)) and pixels.dtype == np.uint8
+    np.testing.assert_allclose(pixels.reshape(SIZE, SIZE, -1)[..., 0] / 255, x[0], atol=1 / 255)
+
+
+def test_the_page_uses_every_colour_of_the_palette():
+    pytest.importorskip("gradio")
+    from xaae.app.page_style import CSS, page_theme
+
+    assert all(colour in CSS for colour in (*PALETTE, *PALETTE_DARK))
+    assert page_theme().slider_color == PALETTE[1] and page_theme().slider_color_dark == PALETTE_DARK[1]
 
 
 # ---- uploads ----------------------------------------------------------------------------------------------------
 
 
 def refused(path, *words):
-    """`uploads.read` refuses the file in one sentence with these words."""
+    """`read_upload` refuses the file in one sentence with these words."""
     with pytest.raises(InputError) as caught:
-        uploads.read_upload(path, SIZE, 3)
+        uploads.read_upload(path, PICTURE, SIZE, 3)
     text = str(caught.value)
     assert all(word in text for word in words) and "\n" not in text and text.endswith(".")
 
@@ -203,7 +250,7 @@ def test_a_good_picture_of_each_mode_is_read_as_the_run_reads_it(tmp_path, mode,
     image = Image.fromarray(noise.astype(np.uint16) * 256) if mode == "I;16" else grey.convert(mode)
     path = tmp_path / "a.tiff"
     image.save(path)
-    got = uploads.read_upload(path, SIZE, channels)
+    got = uploads.read_upload(path, PICTURE, SIZE, channels)
     assert got.shape == (channels, SIZE, SIZE) and got.dtype == torch.float32
     torch.testing.assert_close(got, picture_files.decode_picture(path, SIZE, channels).float() / 255)
 
@@ -211,10 +258,14 @@ def test_a_good_picture_of_each_mode_is_read_as_the_run_reads_it(tmp_path, mode,
 def test_the_name_does_not_count(tmp_path):
     Image.new("RGB", (20, 20), "red").save(tmp_path / "a.png")
     path = (tmp_path / "a.png").rename(tmp_path / "strange.npz#name.txt")
-    assert uploads.read_upload(path, SIZE, 3)[0].min() == 1
+    assert uploads.read_upload(path, PICTURE, SIZE, 3)[0].min() == 1
 
 
-# ---- the command ------------------------------------------------------------------------------------------------
+def test_every_kind_that_the_page_shows_can_be_uploaded():
+    assert set(PIXELS) == set(uploads.UPLOAD_READERS) <= set(KINDS)
+
+
+# ---- the run ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("missing", ["latents.npz", "directions.npz"])
@@ -230,12 +281,29 @@ def test_a_direction_walked_elsewhere_is_fitted_again(tmp_path, parts):
     trained, train = SimpleNamespace(folder=tmp_path, classes=CLASSES), parts.splits == "train"
     stored = {"lda.direction": np.eye(D, dtype=np.float32)[1], "lda.scale": 2.0}
     np.savez(tmp_path / "directions.npz", **stored)
+
+    def vector():
+        return discriminant_direction(trained, parts.z, parts.labels, train).vector
+
     (tmp_path / "navigate.json").write_text("{}")
-    np.testing.assert_array_equal(discriminant(trained, parts.z, parts.labels, train).vector, stored["lda.direction"])
+    np.testing.assert_array_equal(vector(), stored["lda.direction"])
     (tmp_path / "navigate.json").write_text('{"directions": {"lda": {"contrast": "dog to cat"}}}')
-    np.testing.assert_allclose(discriminant(trained, parts.z, parts.labels, train).vector, parts.main.vector)
+    np.testing.assert_allclose(vector(), parts.main.vector)
     np.savez(tmp_path / "directions.npz", **{"means.direction": np.eye(D)[2], "means.scale": 1.0})
-    np.testing.assert_allclose(discriminant(trained, parts.z, parts.labels, train).vector, parts.main.vector)
+    np.testing.assert_allclose(vector(), parts.main.vector)
+
+
+def test_a_run_opens_with_its_codes(toy_run):
+    explorer, trained = open_explorer(toy_run)
+    assert len(explorer.z) == len(trained.table) and explorer.kind == PICTURE and explorer.classes == trained.classes
+    title, lines = heading(trained)
+    assert toy_run.name in title and any("arm biased; rotation planted: cat 0 to 90" in line for line in lines)
+
+
+def test_a_kind_that_cannot_be_shown_yet_is_refused_by_name(toy_run, monkeypatch):
+    monkeypatch.setattr("xaae.app.explored_run.PIXELS", {})
+    with pytest.raises(InputError, match="cannot show pictures yet"):
+        open_explorer(toy_run)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
@@ -263,5 +331,6 @@ def test_a_taken_port_is_named_with_its_cure():
 
 
 def test_the_explorer_knows_no_page():
-    code = "import sys, app.explorer, app.uploads, app.fragments; assert 'gradio' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=True)
+    rooms = "explorer, fragments, uploads, explored_run, serving".replace(" ", " xaae.app.")
+    code = f"import sys, xaae.app.{rooms}; assert 'gradio' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,15 +2,16 @@
 
 import gradio as gr
 
+from xaae.experiment.vocabulary import PAGE_COLOURS, PALETTE, PALETTE_DARK
+
 SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
+SERIF = '--serif:"Iowan Old Style",Charter,"Bitstream Charter",Georgia,serif'
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
-LIGHT = {"page": "#fcfcfa", "raised": "#f3f3ef", "text": "#1d1f21", "muted": "#5f6368", "rule": "#dedcd4"}
-DARK = {"page": "#141618", "raised": "#1d2023", "text": "#e7e6e2", "muted": "#a2a6ab", "rule": "#34383c"}
-ACCENT, ACCENT_DARK = "#1f5fa8", "#82b5f2"
+ACCENT = 1  # the place in the palette of the colour of sliders, buttons and focus
 
 
-def _colours(c, accent, suffix=""):
-    """Gradio's names for the colours `c`; `suffix` is "_dark" for the dark page."""
+def _theme_colours(c, accent, suffix=""):
+    """Gradio's names for the colours `c` {name: colour}; `suffix` is "_dark" for the dark page."""
     named = {
         "body_background_fill": c["page"],
         "body_text_color": c["text"],
@@ -35,19 +36,22 @@ def _colours(c, accent, suffix=""):
     return {name + suffix: value for name, value in named.items()}
 
 
-def theme():
+def page_theme():
     """The Gradio theme."""
     base = gr.themes.Base(font=SANS, font_mono=MONO, radius_size="sm", spacing_size="md")
-    flat = {"block_border_width": "0px", "block_shadow": "none"}
-    return base.set(**_colours(LIGHT, ACCENT), **_colours(DARK, ACCENT_DARK, "_dark"), **flat)
+    light = _theme_colours(PAGE_COLOURS["light"], PALETTE[ACCENT])
+    dark = _theme_colours(PAGE_COLOURS["dark"], PALETTE_DARK[ACCENT], "_dark")
+    return base.set(**light, **dark, block_border_width="0px", block_shadow="none")
 
 
-CSS = """
-.gradio-container{--k0:#b8560f;--k1:#1f5fa8;--k2:#2f7d4f;--k3:#8a3f8f;--k4:#8a6d00;--k5:#5b6470;--accent:#1f5fa8;
-  --text:#1d1f21;--muted:#5f6368;--rule:#dedcd4;--color-accent:var(--accent);
-  --serif:"Iowan Old Style",Charter,"Bitstream Charter",Georgia,serif}
-.dark .gradio-container,.gradio-container.dark{--k0:#f0a35e;--k1:#82b5f2;--k2:#7fcf9d;--k3:#d79bdc;--k4:#dcc25a;
-  --k5:#a9b2bd;--accent:#82b5f2;--text:#e7e6e2;--muted:#a2a6ab;--rule:#34383c}
+def _properties(theme, palette):
+    """The custom properties of the style sheet: colours of text and lines, of classes, and the accent."""
+    colours = {name: PAGE_COLOURS[theme][name] for name in ("text", "muted", "rule")} | {"accent": palette[ACCENT]}
+    colours |= {f"k{i}": colour for i, colour in enumerate(palette)}
+    return "".join(f"--{name}:{colour};" for name, colour in colours.items())
+
+
+RULES = """
 .gradio-container .main.fillable.app{max-width:1180px!important;margin:0 auto;padding:clamp(14px,2.4vw,32px)!important}
 .gradio-container :is(.head,.help,.note,.stage),.gradio-container .html-container{padding:0}
 .gradio-container .form{background:none;gap:0}
@@ -74,7 +78,7 @@ CSS = """
 .slide .min_value,.slide .max_value{display:none}
 .slide input[type=number]{background:none;border:0;text-align:right;font-variant-numeric:tabular-nums;height:24px}
 .slide :is(.tab-like-container,.reset-button){border:0}
-.dark .slide{--neutral-200:#34383c}
+.dark .slide{--neutral-200:var(--rule)}
 
 .stage h2{font-size:13px;font-weight:600;line-height:1.4;color:var(--text);margin:0 0 6px}
 .stage p{font-size:14px;line-height:1.5;margin:0;color:var(--text)}
@@ -104,10 +108,18 @@ CSS = """
 .stage .bar i,.stage .bar b{position:absolute;top:50%;height:10px;margin-top:-5px}
 .stage .bar i{left:0;background:var(--k)} .stage .bar b{width:2px;margin-left:-1px;background:var(--text);opacity:.55}
 .stage .bar::before{content:"";position:absolute;inset:50% 0 auto;height:1px;background:var(--rule)}
-.k0{--k:var(--k0)} .k1{--k:var(--k1)} .k2{--k:var(--k2)} .k3{--k:var(--k3)} .k4{--k:var(--k4)} .k5{--k:var(--k5)}
 @media (max-width:760px){
   .stage .facts{grid-template-columns:minmax(0,1fr)}
   .stage .facts section:first-child p{min-height:4.5em}
   .stage .meters{grid-template-columns:repeat(2,minmax(0,1fr))}
   .stage .near>div{grid-template-columns:repeat(3,minmax(0,1fr))}}
 """
+
+CSS = "\n".join(
+    [
+        f".gradio-container{{{_properties('light', PALETTE)}--color-accent:var(--accent);{SERIF}}}",
+        f".dark .gradio-container,.gradio-container.dark{{{_properties('dark', PALETTE_DARK)}}}",
+        *(f".k{i}{{--k:var(--k{i})}}" for i in range(len(PALETTE))),
+        RULES,
+    ]
+)

@@ -39,10 +39,14 @@ def data_root(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def toy_run(data_root, tmp_path_factory):
-    """A run folder made by the whole job on a handful of drawn pictures; each process of tests has a copy."""
+    """A run folder made by the whole job on a handful of drawn pictures; each process of tests has a copy.
+
+    Its precision is fp32 on any machine. `helpers.toys.in_bf16` makes it one of bf16.
+    """
 
     def make(folder):
-        succeed(*TINY, "--dataset", "synthpets", "--data-root", data_root, "--out", folder)
+        where = ["--dataset", "synthpets", "--data-root", data_root, "--out", folder]
+        succeed(*TINY, *where, "--precision", "fp32")
 
     return copy_of(made_once(tmp_path_factory, "run", make), tmp_path_factory.mktemp("toy") / "run")
 

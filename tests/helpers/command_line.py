@@ -2,8 +2,9 @@
 
 from click.testing import CliRunner
 
-SMOKE = ["--preset", "smoke", "--items", "80", "--epochs", "1"]  # the smallest training
-TINY = [*SMOKE, "--starts", "4", "--random-directions", "4"]  # and the smallest whole job
+SMALL = ["--preset", "smoke", "--no-pretrained"]  # nothing is fetched, whatever this machine is connected to
+TINY = [*SMALL, "--items", "80", "--epochs", "1", "--starts", "4", "--random-directions", "4"]
+BRIEFLY = ["--directions", "lda", "--maps", "pca", "--counterfactuals", "4"]  # the smallest navigation
 
 
 def call(*args):

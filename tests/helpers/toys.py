@@ -1,5 +1,6 @@
 """Toys that are made once for all tests, also where several processes of tests run side by side."""
 
+import json
 import os
 import shutil
 
@@ -40,6 +41,13 @@ def made_once(tmp_path_factory, name, make):
 def copy_of(folder, to):
     """A copy of a toy that may be written to."""
     return shutil.copytree(folder, to)
+
+
+def in_bf16(run):
+    """The same run folder, whose commands from now on compute in bf16, in hardware or not."""
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"precision": "bf16"}))
+    return run
 
 
 def small_aae(size=16, channels=1, dims=4, width=4, seed=0, **more):

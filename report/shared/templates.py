@@ -13,7 +13,7 @@ FOLDERS = [Path(__file__).parents[1] / name for name in ("run", "audit", "quiz",
 ACCENT = 1  # the place in the palette of the colour that links, buttons and the main curve have
 
 
-def render_template(name: str, **parts) -> str:
+def render_template(name: str, /, **parts) -> str:
     """The template `name` filled with `parts`, as text. Everything from outside is escaped.
 
     jinja2.UndefinedError for a name that the template uses and `parts` lacks.

@@ -118,9 +118,10 @@ def explain_by_methods(what, **given):
 
     Ctrl-C ends the methods that are at work and keeps what is finished.
     """
+    from xaae.experiment.command_settings import ExplanationSettings
     from xaae.explain.explanation_run import explain_items
 
     with stoppable("what was finished is kept"), timed("Explaining"):
-        rows, folder = explain_items(what, **given)
+        rows, folder = explain_items(what, ExplanationSettings(**given))
     click.echo(f"Written: {folder}")
     return rows

@@ -28,8 +28,9 @@ def tutorial_command(**given):
     Trains on a CIFAR-10 copy under --data-root (torchvision's or fastai's layout), else on drawn cats and dogs.
     """
     announce_loading()
+    from xaae.experiment.command_settings import TutorialSettings
     from xaae.explain.tutorial_run import run_tutorial, tutorial_in_words
 
     with timed("The tutorial"):
-        folder, results = run_tutorial(**given, command=typed_command())
+        folder, results = run_tutorial(TutorialSettings(**given), typed_command())
     click.echo(f"{tutorial_in_words(results)}\nWritten: {folder}")

@@ -23,3 +23,58 @@ class NavigationSettings:
     maps: tuple = ()
     films: bool = False
     counterfactuals: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplanationSettings:
+    """What `explain` is asked.
+
+    methods: names, kinds, labels of `config`, "quick" or "all". config: tables of methods of a TOML file. plugin: files
+    with methods of the user's own. items: how many held-out items, or rows: which rows of items.csv. run: whose models
+    explain a picture file. model: aae, baseline or both, network: FILE.py:FUNCTION of the user's own in their place.
+    size: pixels a side of a picture file for such a network. target: predicted, true, a class's name or number. along:
+    a latent direction whose position is explained instead. background: how many held-out items methods may compare
+    with. workers: methods at once. time_limit: seconds, memory_limit: GiB, for each method. precision, seed: None for
+    those of the run. out: the folder, None for `explanations/` of the run.
+    """
+
+    methods: tuple = ()
+    config: tuple = ()
+    plugin: tuple = ()
+    items: int = 6
+    rows: tuple = ()
+    run: str | None = None
+    model: str | None = None
+    network: str | None = None
+    size: int | None = None
+    target: str = "predicted"
+    along: str | None = None
+    background: int = 20
+    workers: int | None = None
+    time_limit: float = 120.0
+    memory_limit: float | None = None
+    precision: str | None = None
+    seed: int | None = None
+    out: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TutorialSettings:
+    """What `tutorial` is asked.
+
+    picture: a file of the user's own to explain too. explainer: "deep" or "gradient". epochs: None for as many as show
+    enough pictures. items: use at most so many. background: how many held-out items SHAP compares with. explained: how
+    many held-out items are explained. out: the folder, None for a numbered one in runs/.
+    """
+
+    dataset: str = "auto"
+    data_root: str | None = None
+    picture: str | None = None
+    explainer: str = "deep"
+    epochs: int | None = None
+    items: int | None = None
+    background: int = 100
+    explained: int = 4
+    seed: int = 0
+    out: str | None = None
+    overwrite: bool = False

@@ -10,19 +10,7 @@ from xaae.explain.network import needs
 from xaae.explain.network.subject import Ask, Subject, asking
 
 
-def explain(
-    model,
-    x,
-    method,
-    target=None,
-    *,
-    classes=None,
-    background=None,
-    seed=0,
-    batch_size=32,
-    precision="fp32",
-    **parameters,
-):
+def explain(model, x, method, target=None, *, classes=None, background=None, seed=0, **parameters):
     """Explain why `model` gives each item its score.
 
     Returns a signed float32 array of the shape of x, (B, C, *places), or (B, 1, *places) where the method has one value
@@ -32,13 +20,17 @@ def explain(
     for several methods). To explain the position along a latent direction: `xaae.model.position(aae, vector)`.
     x: items (B, C, T), (B, C, H, W) or (B, C, D, H, W). method: a name in METHODS. target: None for the class that the
     model predicts, a class name (one of `classes`), a class number, or one of these for each item. background: items
-    (N, C, *places) for the methods that compare with typical items. seed: of everything that is drawn. batch_size: how
-    many inputs go through the network at once. precision: "bf16" is used by the methods that allow it, others compute
-    in "fp32". parameters: the method's own, see `python main.py explain --describe METHOD`.
+    (N, C, *places) for the methods that compare with typical items. seed: of everything that is drawn. parameters: the
+    method's own (see `python main.py explain --describe METHOD`), and for any method batch_size (32: how many inputs go
+    through the network at once) and precision ("fp32", or "bf16", which the methods use that allow it).
     Raises InputError for names and numbers that do not exist, Refusal where the method does not fit the model or the
     input, FloatingPointError where the method returns values that are not finite.
     """
-    chosen = find_method(method)
+    chosen, batch_size, precision = (
+        find_method(method),
+        parameters.pop("batch_size", 32),
+        parameters.pop("precision", "fp32"),
+    )
     chosen.check(parameters)
     with asking(model.network if isinstance(model, Subject) else model, seed), torch.enable_grad():
         subject = model if isinstance(model, Subject) else Subject(model, x, classes)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from xaae.experiment import run_folder
+from xaae.experiment.command_settings import ExplanationSettings
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.seeds import generator
@@ -24,41 +25,27 @@ from xaae.sources.path_lists import FILE_READERS
 from xaae.training.trained_run import TrainedRun, open_trained_run
 
 SIZE = 224  # pixels a side of a picture for a network of the user's own
+DEFAULTS = ExplanationSettings()
 PROBABILITIES = {CLASSES.name: lambda logits: logits.softmax(1)}  # task -> function of logits (B, K)
 
 
-def explain_items(
-    what,
-    methods=(),
-    config=(),
-    plugin=(),
-    out=None,
-    workers=None,
-    time_limit=120.0,
-    memory_limit=None,
-    background=20,
-    target="predicted",
-    **asked,
-):
+def explain_items(what, settings=DEFAULTS):
     """Explain a few items of a run, or a picture file, by many methods: (new rows of the status table, folder).
 
-    what: a run folder or a picture file. methods: names; config: tables of methods (see method_plan). plugin: Python
-    files with methods of the user's own. out: the folder that is filled, by default `explanations/` of the run.
-    workers: methods at once. time_limit: seconds, memory_limit: GiB, of each method. background: how many held-out
-    items the methods may compare with. asked: what `_pose` takes. InputError, before anything runs, for settings that
-    do not exist or do not fit.
+    what: a run folder or a picture file. settings: ExplanationSettings. InputError, before anything runs, for settings
+    that do not exist or do not fit.
     """
-    files = _absolute(plugin)
+    files = _absolute(settings.plugin)
     with plugins(files):
-        entries = make_plan(methods, config)
-        question = _pose(what, **asked)
-        folder = Path(out) if out else question.folder
+        entries = make_plan(settings.methods, settings.config)
+        question = _pose(Path(what), settings)
+        folder = Path(settings.out) if settings.out else question.folder
         run_folder.check_writable(folder)
-        answers = [_answer(question, replace(case, plugins=files), target) for case in question.cases]
+        answers = [_answer(question, replace(case, plugins=files), settings.target) for case in question.cases]
         with runner.workplace(folder) as place:
-            cases = write_cases(question, answers, place, folder, _background_of(question, background))
-            at_once = workers or runner.usual_workers(len(entries) * len(cases))
-            jobs = _jobs(cases, entries, at_once, time_limit, memory_limit)
+            cases = write_cases(question, answers, place, folder, _background_of(question, settings.background))
+            at_once = settings.workers or runner.usual_workers(len(entries) * len(cases))
+            jobs = _jobs(cases, entries, at_once, settings)
             rows = run_and_report(jobs, folder, place, at_once, question)
         for case in cases:
             draw_results(folder, case.name)
@@ -70,10 +57,10 @@ def _absolute(paths):
     return tuple(str(Path(p).absolute()) for p in paths)
 
 
-def _jobs(cases, entries, at_once, time_limit, memory_limit):
+def _jobs(cases, entries, at_once, settings):
     """A Job for each method and case. Processes that run at once share the processor's cores."""
-    limits = memory_limit or runner.usual_memory(), max(1, runner.cores() // at_once)
-    return [Job(case, entry, entry.time_limit or time_limit, *limits) for case in cases for entry in entries]
+    limits = settings.memory_limit or runner.usual_memory(), max(1, runner.cores() // at_once)
+    return [Job(case, entry, entry.time_limit or settings.time_limit, *limits) for case in cases for entry in entries]
 
 
 def methods_in_words(name=None, plugin=()):
@@ -108,26 +95,20 @@ class Question:
     folder: Path
 
 
-def _pose(what, run=None, network=None, model=None, along=None, size=None, precision=None, seed=None, **chosen):
-    """The Question that these settings ask.
-
-    run: whose models explain a picture file. network: FILE.py:FUNCTION of the user's own. model: aae, baseline or both.
-    along: name of a latent direction. size: pixels a side of a picture file. chosen: `items` (how many) or `rows`
-    (which) of a run. InputError for settings that do not fit each other.
-    """
-    path = Path(what)
-    trained = _open_for(path, run, network)
-    settings = {"precision": precision or (trained.config.precision if trained else "fp32")}
-    settings["seed"] = (trained.config.seed if trained else 0) if seed is None else seed
-    cases = [replace(case, **settings) for case in _find_cases(trained, network, model, along)]
+def _pose(path, settings):
+    """The Question that these settings ask of a run folder or picture file. InputError if they do not fit."""
+    trained = _open_for(path, settings.run, settings.network)
+    precision = settings.precision or (trained.config.precision if trained else "fp32")
+    seed = settings.seed if settings.seed is not None else (trained.config.seed if trained else 0)
+    cases = [replace(case, precision=precision, seed=seed) for case in _find_cases(trained, settings)]
     if not path.is_file():
-        rows = _find_rows(trained, settings["seed"], **chosen)
+        rows = _find_rows(trained, seed, settings.items, settings.rows)
         label = list(trained.table.label.to_numpy()[rows])
         return Question(_planted(trained, rows), rows, label, cases, trained, trained.folder / "explanations")
-    if chosen.get("rows"):
+    if settings.rows:
         raise InputError("--rows names items of a run, and a picture file was given: leave one of them out.")
     folder = (trained.folder if trained else Path()) / "explanations" / f"picture-{_file_name(path.stem)}"
-    return Question(_picture(path, trained, size), np.array([-1]), [""], cases, trained, folder)
+    return Question(_picture(path, trained, settings.size), np.array([-1]), [""], cases, trained, folder)
 
 
 def _file_name(text):
@@ -158,7 +139,7 @@ def newest_run(parent="runs"):
     return max(done, key=lambda p: p.stat().st_mtime).parent
 
 
-def _find_rows(trained, seed, items=6, rows=()):
+def _find_rows(trained, seed, items, rows):
     """Row numbers (B,) of the items to explain: `rows`, or so many held-out items, the classes in turn."""
     if not rows:
         return trained.starts(items, generator(seed, 4))  # the first ones of `explain.json`
@@ -198,11 +179,12 @@ def _background_of(question, n):
     return _planted(question.trained, rows).numpy() if len(rows) > 1 else None
 
 
-def _find_cases(trained, network, model, along):
+def _find_cases(trained, settings):
     """A Case for each network that answers: the user's own, the AAE's position along a direction, or the run's models.
 
     InputError for settings that do not fit each other or the run.
     """
+    network, model, along = settings.network, settings.model, settings.along
     classes = tuple(trained.classes) if trained else ()
     if network and (model or along):
         raise InputError("--network brings its own model: leave out --model and --along.")

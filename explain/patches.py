@@ -113,37 +113,26 @@ class Patched:
         return _crop(self.grid.blend(self.scores.reshape(len(self.scores), -1)), self.maps.shape[2:])
 
 
-def explain_patches(
-    model,
-    x,
-    method,
-    target=None,
-    *,
-    size,
-    overlap=0.5,
-    window="smooth",
-    classes=None,
-    batch_size=32,
-    **options,
-):
+def explain_patches(model, x, method, target=None, *, size, overlap=0.5, window="smooth", **options):
     """Explain items x (B, C, *places) that are larger than the network takes: patches of `size`, each by `explain`.
 
     Returns a Patched. target: None for the class that the network predicts for each patch, else as for `explain`.
     size: the side of a patch, one number or one for each dimension. overlap: the least part of a side that neighbours
-    share. window: "smooth" (Hann: a patch counts most in its middle, so that no seams show) or "flat". batch_size:
-    patches that are explained together. options: what else `explain` takes; background items have the size of a patch.
+    share. window: "smooth" (Hann: a patch counts most in its middle, so that no seams show) or "flat". options: what
+    else `explain` takes; batch_size counts patches, background items have the size of a patch.
 
     A value of the blended map is the weighted mean of the values that the patches over this place have there; maps of
     methods whose values sum to a score therefore no longer do. An item smaller than a patch is enlarged by repeating
     its border; the map of the added border is cut off. Raises InputError and Refusal as `explain` does.
     """
+    classes, batch_size = options.pop("classes", None), options.setdefault("batch_size", 32)
     grid, shape = lay_patches(tuple(x.shape[2:]), size, overlap, window), tuple(x.shape[2:])
     x = _pad(x.detach().float(), grid.places)
     subject = model if isinstance(model, Subject) else Subject(model, x[(..., *grid.cuts[0])], classes)
     chosen = None if _is_prediction(target, subject) else subject.targets(x, target)
     maps, targets, logits = None, [], []
     for part in _portions(len(x), grid, batch_size):
-        patch_maps, part_targets, part_logits = _explain_part(subject, x, part, chosen, method, batch_size, options)
+        patch_maps, part_targets, part_logits = _explain_part(subject, x, part, chosen, method, options)
         if maps is None:
             maps = np.zeros((len(x), patch_maps.shape[1], *grid.places), np.float32)
         for (item, number, cut), patch_map in zip(part, patch_maps, strict=True):
@@ -154,12 +143,12 @@ def explain_patches(
     return Patched(_crop(maps, shape), targets, np.concatenate(logits).reshape(*targets.shape, -1), grid)
 
 
-def _explain_part(subject, x, part, chosen, method, batch_size, options):
+def _explain_part(subject, x, part, chosen, method, options):
     """(maps, targets (N,), logits (N, K)) of the patches of one portion. chosen: a target for each item, or None."""
     patches = torch.stack([x[(item, ..., *cut)] for item, _, cut in part])
     logits = _answer(subject, patches, options.get("seed", 0))
     targets = logits.argmax(1) if chosen is None else chosen[[item for item, _, _ in part]]
-    maps = explain(subject, patches, method, targets, batch_size=batch_size, **options)
+    maps = explain(subject, patches, method, targets, **options)
     return maps, targets.cpu().numpy(), logits.float().cpu().numpy()
 
 

@@ -53,46 +53,26 @@ class TutorialConfig:
     command: str
 
 
-def run_tutorial(
-    dataset="auto",
-    data_root=None,
-    picture=None,
-    explainer="deep",
-    epochs=None,
-    items=None,
-    background=100,
-    explained=4,
-    seed=0,
-    out=None,
-    overwrite=False,
-    command="",
-):
-    """Train the ConvNet, explain held-out items and `picture` by SHAP: (folder, what tutorial.json holds).
+def run_tutorial(settings, command=""):
+    """Train the ConvNet, explain held-out items and a picture file by SHAP: (folder, what tutorial.json holds).
 
-    picture: a file of the user's own, None for none. explainer: "deep" or "gradient". epochs: None for as many as show
-    enough pictures. items: use at most so many. background: how many held-out items SHAP compares with. explained: how
-    many held-out items are explained. out: the folder; None for a numbered one in runs/. command: as typed.
-    Fills the folder with config.json, items.csv, history.csv, curves.png, convnet.safetensors, shap.npz, the plots
-    and, last, tutorial.json. InputError, before anything is trained or written, for settings that do not fit.
+    settings: TutorialSettings. command: as typed. Fills the folder with config.json, items.csv, history.csv,
+    curves.png, convnet.safetensors, shap.npz, the plots and, last, tutorial.json. InputError, before anything is
+    trained or written, for settings that do not fit.
     """
     began = time.perf_counter()
-    root = data_root or data.default_root()
-    dataset, note = _choose(dataset, root)
-    folder = run_folder.plan_folder(out, f"tutorial-{Path(dataset).stem.replace(':', '-')}-s{seed}", overwrite)
-    print(f"Data: {note}")
-    table, pictures, own = prepare_tutorial(dataset, root, picture, items, seed)
-    epochs = epochs or max(FEWEST, epochs_for(SEEN, int((table.split == "train").sum())))
-    config = _config_of(table, pictures, dataset, seed, epochs=epochs, note=note, picture=picture, command=command)
-    trained = TrainedRun(folder, config, table, pictures)
-    question = _pose(trained, own, picture, background, explained)
+    trained, question = _prepare(settings, command)
     _write_settings(trained)
     results = _train(trained)
     shap_began = time.perf_counter()
-    network = models.load(folder / WEIGHTS).to(default_device())
-    results |= explain_by_shap(network, question, trained.classes, folder, explainer, seed)
+    network = models.load(trained.folder / WEIGHTS).to(default_device())
+    results |= explain_by_shap(
+        network, question, trained.classes, trained.folder, settings.explainer, trained.config.seed
+    )
     results["seconds"] |= {"shap": time.perf_counter() - shap_began, "total": time.perf_counter() - began}
-    run_folder.write_json(folder / "tutorial.json", asdict(config) | results)
-    return folder, asdict(config) | results
+    results = asdict(trained.config) | results
+    run_folder.write_json(trained.folder / "tutorial.json", results)
+    return trained.folder, results
 
 
 def tutorial_in_words(results):
@@ -106,6 +86,23 @@ def tutorial_in_words(results):
 # ---- data and question ------------------------------------------------------------------------------------------
 
 
+def _prepare(settings, command):
+    """(TrainedRun of the items, nothing planted and nothing trained yet; ShapQuestion). Nothing is written.
+
+    InputError for settings that do not fit.
+    """
+    root = settings.data_root or data.default_root()
+    dataset, note = _choose(settings.dataset, root)
+    name = f"tutorial-{Path(dataset).stem.replace(':', '-')}-s{settings.seed}"
+    folder = run_folder.plan_folder(settings.out, name, settings.overwrite)
+    print(f"Data: {note}")
+    table, pictures, own = _read_pictures(dataset, root, settings)
+    epochs = settings.epochs or max(FEWEST, epochs_for(SEEN, int((table.split == "train").sum())))
+    choices = {"epochs": epochs, "note": note, "picture": settings.picture, "command": command}
+    trained = TrainedRun(folder, _config_of(table, pictures, dataset, settings.seed, **choices), table, pictures)
+    return trained, _pose(trained, own, settings)
+
+
 def _choose(dataset, root):
     """(dataset, one line that says which data it is): with `auto` a CIFAR-10 copy under `root`, else drawn pictures."""
     if dataset != "auto":
@@ -115,11 +112,12 @@ def _choose(dataset, root):
     return "synthpets", f"synthpets, drawn here (no CIFAR-10 under {root}; fetch it, 170 MB, with --dataset cifar10)."
 
 
-def prepare_tutorial(dataset, root, picture, items, seed):
+def _read_pictures(dataset, root, settings):
     """(table, its Pictures, the user's own picture (1, C, S, S) or None). InputError for data that cannot be read."""
+    picture = settings.picture
     if picture and not Path(picture).is_file():
         raise InputError(f"There is no picture {picture}: give --picture a file that exists.")
-    table = data.load_table(dataset, root, "random", items, SIZE, seed)
+    table = data.load_table(dataset, root, "random", settings.items, SIZE, settings.seed)
     channels = picture_files.picture_channels(list(table.path))
     own, reasons = read_pictures([str(picture)], SIZE, channels) if picture else (None, [""])
     if reason := reasons[0]:
@@ -132,28 +130,28 @@ def prepare_tutorial(dataset, root, picture, items, seed):
     return table, pictures, own
 
 
-def _config_of(table, pictures, dataset, seed, **settings):
+def _config_of(table, pictures, dataset, seed, **choices):
     """The TutorialConfig: nothing is planted, arithmetic is in full precision."""
     classes = class_order(table)
     data_facts = {"classes": classes, "input_size": SIZE, "input_channels": pictures.channels, "seed": seed}
     ranges = make_bias(classes, arm="normal").ranges
-    return TutorialConfig("tutorial", dataset, "normal", ranges, **data_facts, **machine_facts("fp32"), **settings)
+    return TutorialConfig("tutorial", dataset, "normal", ranges, **data_facts, **machine_facts("fp32"), **choices)
 
 
-def _pose(trained, own, picture, background, explained):
-    """The ShapQuestion: `explained` held-out items, the classes in turn, then the user's picture.
+def _pose(trained, own, settings):
+    """The ShapQuestion: a few held-out items, the classes in turn, then the user's own picture (1, C, S, S), if any.
 
-    Its background is `background` other held-out items, or as many as there are. InputError if there are fewer than 2.
+    Its background is other held-out items. InputError if there are fewer than 2.
     """
     rng, held_out = generator(trained.config.seed, 5), trained.rows("valid")
-    rows = trained.starts(explained, rng)
+    rows = trained.starts(settings.explained, rng)
     rest = np.setdiff1d(held_out, rows)
     if len(rest) < 2:
         raise InputError(f"Only {len(held_out)} items are held out: give a smaller --explained or more --items.")
-    others = np.sort(rng.choice(rest, min(background, len(rest)), replace=False))
+    others = np.sort(rng.choice(rest, min(settings.background, len(rest)), replace=False))
     x, names = trained.upright(rows), list(trained.table.label.to_numpy()[rows])
     if own is not None:
-        x, names, rows = torch.cat([x, own]), [*names, Path(picture).name], np.append(rows, -1)
+        x, names, rows = torch.cat([x, own]), [*names, Path(settings.picture).name], np.append(rows, -1)
     return ShapQuestion(x, names, rows, trained.upright(others), others)
 
 

@@ -56,14 +56,13 @@ def preset_for(name):
     return "overlay" if METHODS[name].kind == "cam" else BY_SHOWS[METHODS[name].shows]
 
 
-def heatmap(maps, preset="signed", normalise="image", *, x=None, limit=1.0, percentile=100, reduce=None, view="slices"):
+def heatmap(maps, preset="signed", normalise="image", *, x=None, view="slices", **scale):
     """Maps (B, C, *places) as images, uint8 (B, H, W, 3).
 
     preset: "grey" (black is 0, for sensitivities), "signed" (blue, white at 0, red, for attributions), "overlay" (the
     same colours over the items x (B, C, *places) in grey) or "picture" (maps that are images in [0, 1]). normalise:
-    full colour stands for the largest size in each item's map ("image"), in all maps ("batch"), or for `limit`
-    ("none"); larger values are cut off. percentile: below 100, this percentile of the sizes counts as the largest.
-    reduce: how channels become one: "largest", "norm" or "sum"; by default the largest for grey, else the sum.
+    full colour stands for the largest size in each item's map ("image"), in all maps ("batch"), or for limit= ("none");
+    larger values are cut off. scale: limit, percentile and reduce, see `scaled_values`.
 
     A volume becomes three images side by side: its middle "slices" or its "projections" (`view`). A signal becomes a
     strip (B, C, T, 3) with a row for each channel of its map. InputError for names that do not exist and maps that do
@@ -72,7 +71,7 @@ def heatmap(maps, preset="signed", normalise="image", *, x=None, limit=1.0, perc
     maps = _check(maps, preset, normalise)
     if preset == "picture":
         return _paint(np.clip(maps, 0, 1), view, _colours_of_picture)
-    values = scaled_values(maps, preset, normalise, limit, percentile, reduce)
+    values = scaled_values(maps, preset, normalise, **scale)
     item = _in_grey(x, values.shape) if preset == "overlay" else values
     return _paint(np.concatenate([values, item], 1), view, lambda both: PRESETS[preset][0](*_channels_last(both)))
 
@@ -80,7 +79,10 @@ def heatmap(maps, preset="signed", normalise="image", *, x=None, limit=1.0, perc
 def scaled_values(maps, preset, normalise="image", limit=1.0, percentile=100, reduce=None):
     """Maps (B, C, *places) as the values (B, 1, *places) in [-1, 1] that a preset other than "picture" colours.
 
-    Parameters as for `heatmap`. Those of a signal are (B, 1, C, T): a row for each channel.
+    Those of a signal are (B, 1, C, T): a row for each channel. preset, normalise: see `heatmap`. limit: the size, above
+    0, that full colour stands for with normalise="none". percentile: below 100, this percentile of the sizes counts as
+    the largest. reduce: how channels become one: "largest", "norm" or "sum"; by default the largest for grey, else the
+    sum.
     """
     reduce = reduce or PRESETS[preset][1]
     if reduce not in REDUCE:

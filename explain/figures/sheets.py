@@ -63,37 +63,25 @@ class Layout:
         return left, left + self.wide, top + self.tall, top
 
 
-def side_by_side(
-    x,
-    maps,
-    titles=None,
-    labels=None,
-    *,
-    presets=None,
-    title="",
-    view="slices",
-    normalise="image",
-    percentile=None,
-    limit=1.0,
-):
+def side_by_side(x, maps, titles=None, labels=None, *, presets=None, title="", view="slices", **scale):
     """Figure of items x (B, C, *places) and their maps {method: (B, C or 1, *places)}.
 
     A row for each item: the input, then a column for each method. If there are many methods, further blocks below show
     the inputs again. titles: {method: text} in place of the registry's titles. labels: B texts under the inputs, such
     as class and probability. presets: {method: preset} in place of the one that fits the method. title: of the sheet.
-    view: of volumes, "slices" or "projections". normalise, percentile, limit: as for `heatmaps.heatmap`. By default the
-    strongest hundredth of the values of a map is cut off, since a few values would leave the others dark; not in
-    projections, which show little else. Signals are curves, coloured by the map and thicker where it is strong.
+    view: of volumes, "slices" or "projections". scale: normalise, percentile and limit, as for `heatmaps.heatmap`. By
+    default the strongest hundredth of the values of a map is cut off, since a few values would leave the others dark;
+    not in projections, which show little else. Signals are curves, coloured by the map and thicker where it is strong.
     InputError for maps and labels that do not fit.
     """
     x = heatmaps.as_array(x)
     _check(x, maps, labels)
-    percentile = percentile or (100 if view == "projections" else 99)
+    scale = {"normalise": "image", "percentile": 100 if view == "projections" else 99, "limit": 1.0} | scale
     presets = {name: (presets or {}).get(name) or heatmaps.preset_for(name) for name in maps}
     names = {name: _wrap((titles or {}).get(name) or _title_of(name), x) for name in maps}
     texts = [_wrap(label, x) for label in labels] if labels is not None else []
     layout = lay_out(x, list(names.values()), texts, title, set(presets.values()), view)
-    scale, ax = {"normalise": normalise, "percentile": percentile, "limit": limit}, _blank_sheet(layout)
+    ax = _blank_sheet(layout)
     draw_cell, bar_colours = KIND_DRAWING[kind_of(x.shape).name]
     _draw_cells(ax, layout, names, draw_cell(x, maps, presets, view, scale))
     _put_labels(ax, layout, texts)

@@ -4,7 +4,7 @@ import io
 import time
 import warnings
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -57,43 +57,41 @@ def relevance(maps, shows="signed"):
     return maps / np.where(largest > 0, largest, 1)
 
 
-def rate_methods(
-    model,
-    x,
-    methods=(),
-    target=None,
-    masks=None,
-    *,
-    classes=None,
-    background=None,
-    parameters=None,
-    maps=None,
-    metrics=None,
-    seed=0,
-    batch_size=32,
-    **effort,
-):
+def rate_methods(model, x, methods=(), target=None, masks=None, *, maps=None, metrics=None, **options):
     """Rate explanations of why `model` gives items x (B, C, *places) their scores: a Quality.
 
-    model, target, classes, background, seed, batch_size: as for `explain`. methods: names in METHODS. parameters:
-    {method: {parameter: value}}. masks (B, 1, *places): where the object is; empty for items whose object is unknown.
-    maps: {any name: (B, C or 1, *places)}, signed maps that were made elsewhere; metrics that run the method again are
-    left out for them. metrics: names in METRICS, all by default. effort: fields of Effort. The last row rates a random
-    map. If a method or a metric fails, its numbers are NaN, `reasons` says why, and the rest goes on. InputError for
-    names that do not exist, for shapes that do not fit, and if quantus is missing.
+    model, target: as for `explain`. methods: names in METHODS. masks (B, 1, *places): where the object is; empty for
+    items whose object is unknown. maps: {any name: (B, C or 1, *places)}, signed maps that were made elsewhere; metrics
+    that run the method again are left out for them. metrics: names in METRICS, all by default. options: parameters
+    ({method: {parameter: value}}); classes, background, seed and batch_size, as for `explain`; the fields of Effort.
+    The last row rates a random map. If a method or a metric fails, its numbers are NaN, `reasons` says why, and the
+    rest goes on. InputError for names that do not exist, for shapes that do not fit, and if quantus is missing.
     """
-    parameters, maps, chosen = parameters or {}, maps or {}, _check(methods, parameters or {}, metrics)
+    effort, parameters, classes = _split_options(options)
+    chosen = _check(methods, parameters, metrics)
     named = model if isinstance(model, Subject) else Subject(model, x, classes)
     x, subject = x.detach().cpu().float(), Subject(named.network, x)  # without names: targets are numbers from here on
-    target, masks, effort = named.targets(x, target).cpu().numpy(), _as_masks(masks, x), Effort(**effort)
-    options = {"background": background, "seed": seed, "batch_size": batch_size}
+    target, masks, seed = named.targets(x, target).cpu().numpy(), _as_masks(masks, x), options["seed"]
     explainers = {name: _explainer(name, subject, options | parameters.get(name, {})) for name in methods}
-    explainers |= {name: _fixed_map(each, x) for name, each in maps.items()}
+    explainers |= {name: _fixed_map(each, x) for name, each in (maps or {}).items()}
     explainers[CHANCE] = _fixed_map(np.random.default_rng(seed).standard_normal((len(x), 1, *x.shape[2:])), x)
     case = RatedCase(subject, x.numpy(), target, None, masks, None, effort, seed)
     bar = tqdm(explainers.items(), "rating", leave=False, disable=None)
-    rated = {name: _rate(case, again, name in methods, chosen, batch_size) for name, again in bar}
+    rated = {name: _rate(case, again, name in methods, chosen, options["batch_size"]) for name, again in bar}
     return _gather(rated, list(chosen), masks)
+
+
+def _split_options(options):
+    """(Effort, parameters, classes), taken out of the options of `rate_methods`; what is left is for `explain`.
+
+    InputError for an option that does not exist.
+    """
+    effort = Effort(**{f.name: options.pop(f.name) for f in fields(Effort) if f.name in options})
+    parameters, classes = options.pop("parameters", None) or {}, options.pop("classes", None)
+    if unknown := set(options) - {"background", "seed", "batch_size"}:
+        raise InputError(f"There is no option {min(unknown)!r} of a rating.")
+    options |= {"seed": options.get("seed", 0), "batch_size": options.get("batch_size", 32)}
+    return effort, parameters, classes
 
 
 def _check(methods, parameters, metrics):

@@ -38,7 +38,7 @@ ARCHITECTURES = {  # what a saved file can hold: name -> where its class, or the
     "baseline": "xaae.model:baseline",
 }
 SIZES = {"signal": (16, 2**20), "picture": (16, 512), "volume": (8, 128)}  # smallest and largest along an axis
-UNITS = {"signal": "samples", "picture": "pixels", "volume": "voxels"}
+UNITS = {"signal": "samples", "picture": "pixels", "volume": "voxels"}  # kind -> what its places are called
 HEADS = {"classes": nn.Linear}  # task -> what makes its head of (encoding_dims, classes)
 
 
@@ -79,7 +79,7 @@ LAYERS = {
     "signal": Layers(nn.Conv1d, nn.BatchNorm1d),
     "picture": Layers(nn.Conv2d, nn.BatchNorm2d),
     "volume": Layers(nn.Conv3d, nn.BatchNorm3d),
-}
+}  # kind -> its layers
 
 
 def _down(layers, c_in, c_out, before, after, act):

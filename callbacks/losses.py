@@ -38,7 +38,9 @@ class TargetLoss:
     decision: Callable
 
 
-TARGET_LOSSES = {"classes": TargetLoss(class_loss, lambda logits: logits.softmax(-1), lambda logits: logits.argmax(-1))}
+TARGET_LOSSES = {
+    "classes": TargetLoss(class_loss, lambda logits: logits.softmax(-1), lambda logits: logits.argmax(-1)),
+}  # task -> loss, activation and decision
 
 
 class AAELoss:

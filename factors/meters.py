@@ -3,7 +3,7 @@
 from xaae.experiment.kinds import PICTURE
 from xaae.factors.photometry import PICTURE_METERS
 
-METERS_BY_KIND = {"signal": {}, "picture": PICTURE_METERS, "volume": {}}
+METERS_BY_KIND = {"signal": {}, "picture": PICTURE_METERS, "volume": {}}  # kind -> its meters by name
 METERS = {name: meter for meters in METERS_BY_KIND.values() for name, meter in meters.items()}
 
 

@@ -36,9 +36,9 @@ class ArrayItems:
         return self.values[torch.as_tensor(np.asarray(rows), dtype=torch.long)]
 
 
-OPENERS = {"picture": picture_files.open_pictures}
-LAZY = {"picture": picture_files.Pictures}
-CHANNELS = {"picture": picture_files.picture_channels}
+OPENERS = {"picture": picture_files.open_pictures}  # kind -> what reads all files of a table
+LAZY = {"picture": picture_files.Pictures}  # kind -> items that are read when they are asked for
+CHANNELS = {"picture": picture_files.picture_channels}  # kind -> files -> how many channels they have
 
 
 def open_items(kind, table, size, channels, **options):

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from captum import attr
+from helpers.maps import close, count_hooks
 from torch import nn
 from torchcam import methods as torchcam
 
@@ -58,11 +59,6 @@ def kept(network, layer, x, target):
 def stretched(maps, places):
     """Cells (B, ...) over the input's places (B, 1, ...)."""
     return F.interpolate(maps[:, None], places, mode=MODES[len(places)]).detach().numpy()
-
-
-def close(found, expected):
-    """Is the relative difference below 1e-5?"""
-    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 # ---- formulas ---------------------------------------------------------------------------------------------------
@@ -215,12 +211,6 @@ def test_other_weights_other_maps(how):
     assert max(fit, default=0) < 0.95
 
 
-def hooks(network):
-    """How many hooks its modules have."""
-    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return sum(len(getattr(module, kind)) for module in network.modules() for kind in kinds)
-
-
 @pytest.mark.parametrize("how", ALL)
 def test_hooks_go_even_after_an_error(how, monkeypatch):
     network, x = small()
@@ -228,13 +218,13 @@ def test_hooks_go_even_after_an_error(how, monkeypatch):
     subject = Subject(network, x)
     ask = Ask(subject, x, torch.ones(4, dtype=torch.long))
     for each in ask.network, subject.unrolled:
-        before = hooks(each)
+        before = count_hooks(each)
         METHODS[how].attribute(ask)
-        assert hooks(each) == before
+        assert count_hooks(each) == before
         with monkeypatch.context() as broken, pytest.raises(ZeroDivisionError):
             broken.setattr(F, "linear", lambda *_: 1 / 0)
             METHODS[how].attribute(ask)
-        assert hooks(each) == before
+        assert count_hooks(each) == before
 
 
 def test_score_cam_may_keep_the_most_active_channels():

@@ -119,7 +119,8 @@ def test_the_figure_of_few_and_many_classes(k, tmp_path):
     generator = torch.Generator().manual_seed(0)
     target = torch.randint(0, k, (300,), generator=generator)
     names = [f"a class of long name {i}" for i in range(k)]
-    figure = evaluation_figure(classifier_scores(torch.randn(300, k, generator=generator), target, names), names, "A title")
+    scores = classifier_scores(torch.randn(300, k, generator=generator), target, names)
+    figure = evaluation_figure(scores, names, "A title")
     figure.savefig(tmp_path / "figure.png", dpi=60)
     panels = [ax for ax in figure.axes if ax.get_xlabel()]
     assert [ax.get_xlabel() for ax in panels] == ["predicted", "confidence", "confidence"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from captum import attr
+from helpers.maps import close, sums
 from torch import nn
 
 from xaae import model as models
@@ -30,7 +31,7 @@ def test_shares_sum_to_the_difference_of_scores(name, how):
     network, x, _ = build(name)
     subject = Subject(network, x)
     steps = {"steps": 300} if "steps" in find_method(how).parameters else {}
-    maps = explain(subject, x, how, 1, batch_size=64, **steps).reshape(len(x), -1).sum(1)
+    maps = sums(explain(subject, x, how, 1, batch_size=64, **steps))
     expected = gap(subject.network, x, 1, torch.zeros_like(x))
     exact = "deeplift" in how
     np.testing.assert_allclose(maps, expected, atol=(1e-4 if exact else 0.03) * np.abs(expected).max())
@@ -40,8 +41,7 @@ def test_on_a_rough_network_more_steps_come_nearer():
     network, x, _ = build("ResNet34", 2)
     subject, expected = Subject(network, x), gap(network, x, 1, torch.zeros_like(x))
     few, many = (
-        np.abs(explain(subject, x, "integrated_gradients", 1, steps=n).reshape(2, -1).sum(1) - expected).mean()
-        for n in (5, 100)
+        np.abs(sums(explain(subject, x, "integrated_gradients", 1, steps=n)) - expected).mean() for n in (5, 100)
     )
     assert many < few / 2
 
@@ -50,15 +50,9 @@ def test_on_a_rough_network_more_steps_come_nearer():
 def test_deeplift_shap_sums_to_the_difference_to_the_background(name):
     network, x, background = build(name)
     subject = Subject(network, x)
-    maps = explain(subject, x, "deeplift_shap", 1, background=background).reshape(len(x), -1).sum(1)
+    maps = sums(explain(subject, x, "deeplift_shap", 1, background=background))
     expected = gap(subject.network, x, 1, background)
     np.testing.assert_allclose(maps, expected, atol=1e-4 * np.abs(expected).max())
-
-
-def close(found, expected):
-    """Is the relative difference below 1e-5?"""
-    expected = expected.detach().numpy()
-    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 def test_agreement_with_captum_called_directly():
@@ -159,7 +153,7 @@ def test_the_place_along_a_direction_can_be_explained():
     line = models.position(network, vector)
     with torch.no_grad():
         torch.testing.assert_close(line(x)[:, 0], network.encode(x) @ vector)
-    maps = explain(line, x, "deeplift").reshape(len(x), -1).sum(1)
+    maps = sums(explain(line, x, "deeplift"))
     np.testing.assert_allclose(maps, gap(line, x, 0, torch.zeros_like(x)), atol=1e-4)
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from captum import attr
 from captum._utils.models.linear_model import SkLearnRidge
+from helpers.maps import close
 from scipy.stats import spearmanr
 from torch import nn
 
@@ -62,11 +63,6 @@ def by_segment(values, labels):
     """The mean of values (B, 1, *places) over the segment of each place."""
     total = torch.zeros_like(values).flatten(1).scatter_add(1, labels.flatten(1), values.flatten(1))
     return total.gather(1, labels.flatten(1)).view(values.shape) / sizes(labels)
-
-
-def close(found, wanted, relative=1e-5):
-    wanted = wanted.detach().numpy() if torch.is_tensor(wanted) else wanted
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=relative * np.abs(wanted).max())
 
 
 # ---- what the maps say ------------------------------------------------------------------------------------------

@@ -1,121 +1,35 @@
 """Laws of relevance propagation: nothing is lost on the way, rules and bounds reach every layer, hooks go again."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.maps import close, count_hooks, sums
+from helpers.propagation import (
+    ALL,
+    LRP,
+    NETS,
+    by_zennit,
+    plain_network,
+    residual,
+    unbiased,
+    unbiased_case,
+)
 from torch import nn
 from torchvision.models.resnet import BasicBlock
 from zennit import composites, rules, types
-from zennit.attribution import Gradient
 from zennit.torchvision import ResNetCanonizer
 
-from xaae import model as models
 from xaae.experiment.errors import InputError
 from xaae.explain.call import explain
 from xaae.explain.method import METHODS
-from xaae.explain.network.subject import Ask, Subject
-
-ALL = [m.name for m in METHODS.values() if m.kind == "propagation"]
-LRP = [name for name in ALL if name.startswith("lrp")]
-EXCITATION = [name for name in ALL if "excitation" in name]
-FREE = {"bias": False}
-
-
-# ---- networks ---------------------------------------------------------------------------------------------------
-
-
-class Concat(nn.Module):
-    """Two convolutions side by side see the input, their maps are put together, one skip adds."""
-
-    def __init__(self):
-        super().__init__()
-        self.near, self.far = nn.Conv2d(3, 8, 3, padding=1, **FREE), nn.Conv2d(3, 8, 5, padding=2, **FREE)
-        self.mix, self.head = nn.Conv2d(16, 8, 3, padding=1, **FREE), nn.Linear(8, 4, **FREE)
-
-    def forward(self, x):
-        near, far = F.relu(self.near(x)), torch.relu(self.far(x))
-        return self.head((F.relu(self.mix(torch.cat([near, far], 1))) + near).mean((2, 3)))
-
-
-class Twice(nn.Module):
-    """One convolution called twice, a batch norm of its own after each call."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.again = nn.Conv2d(3, 8, 3, padding=1, **FREE), nn.Conv2d(8, 8, 3, padding=1, **FREE)
-        self.one, self.two, self.head = nn.BatchNorm2d(8), nn.BatchNorm2d(8), nn.Linear(8, 4, **FREE)
-
-    def forward(self, x):
-        x = F.relu(self.one(self.again(F.relu(self.first(x)))))
-        return self.head(F.relu(self.two(self.again(x))).mean((2, 3)))
-
-
-def residual():
-    """torchvision's blocks with a functional add, without batch norm."""
-    blocks = [BasicBlock(8, 8, norm_layer=lambda channels: nn.Identity()) for _ in range(2)]
-    first, last = nn.Conv2d(3, 8, 3, padding=1, **FREE), nn.Linear(8, 4, **FREE)
-    return nn.Sequential(first, nn.ReLU(), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), last)
-
-
-def convolutions(n=2):
-    """Plain ones in n dimensions: pools of both kinds, groups, enlarged again."""
-    conv, maximum, mean = (getattr(nn, f"{kind}{n}d") for kind in ("Conv", "MaxPool", "AvgPool"))
-    first = [conv(3, 8, 3, padding=1, **FREE), nn.ReLU(), maximum(2), conv(8, 16, 3, padding=1, groups=2, **FREE)]
-    last = [nn.ReLU(), mean(2), nn.Upsample(scale_factor=2), conv(16, 8, 3, **FREE), nn.ReLU(), nn.Flatten()]
-    return nn.Sequential(*first, *last, nn.Linear(8 * 2**n, 4, **FREE))
-
-
-def transposed():
-    """A convolution that enlarges, between two others."""
-    first = [nn.Conv2d(3, 16, 3, padding=1, **FREE), nn.ReLU(), nn.ConvTranspose2d(16, 8, 3, **FREE), nn.ReLU()]
-    return nn.Sequential(*first, nn.Flatten(), nn.Linear(8 * 100, 4, **FREE))
-
-
-def unbiased(network):
-    """The network in evaluation mode with every bias and every running mean 0."""
-    for module in network.modules():
-        for name in ("bias", "running_mean"):
-            if getattr(module, name, None) is not None:
-                getattr(module, name).data.zero_()
-    return network.eval()
-
-
-NETS = {  # name -> (network without biases, shape of an item)
-    "convolutions": (convolutions, (3, 8, 8)),
-    "transposed": (transposed, (3, 8, 8)),
-    "1-D": (lambda: convolutions(1), (3, 8)),
-    "3-D": (lambda: convolutions(3), (3, 8, 8, 8)),
-    "residual": (residual, (3, 8, 8)),
-    "concat": (Concat, (3, 8, 8)),
-    "one layer twice": (Twice, (3, 8, 8)),
-    "dense": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(75, 32), nn.ReLU(), nn.Linear(32, 3)), (3, 5, 5)),
-    "ResNet34": (lambda: models.baseline(2, 3), (3, 32, 32)),
-    "AAE head": (lambda: models.AAE(32, 3), (3, 32, 32)),
-}
-
-
-@cache
-def made(name, items=2, seed=0):
-    """(Subject, x) of one of NETS; weights and items in [0, 1] from `seed`."""
-    make, shape = NETS[name]
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = unbiased(make())
-        return Subject(network, torch.rand(2, *shape)), torch.rand(items, *shape)
+from xaae.explain.network.subject import Ask
 
 
 def score(subject, x, target):
     """The explained logit of each item, as an array."""
     with torch.no_grad():
         return subject.network(x)[:, target].numpy()
-
-
-def sums(maps):
-    """Sum of each map."""
-    return maps.reshape(len(maps), -1).sum(1)
 
 
 # ---- nothing is lost --------------------------------------------------------------------------------------------
@@ -128,14 +42,14 @@ NARROW = ("1-D", "one layer twice")
     ("name", "how"), [(name, how) for name in NETS for how in LRP if "alpha2" not in how or name not in NARROW]
 )
 def test_relevance_sums_to_the_score_without_biases(name, how):
-    subject, x = made(name)
+    subject, x = unbiased_case(name)
     maps, expected = explain(subject, x, how, 1), score(subject, x, 1)
     np.testing.assert_allclose(sums(maps), expected, atol=2e-3 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", [name for name in NETS if name != "AAE head"])
 def test_excitation_is_a_probability_and_its_contrast_has_no_sum(name):
-    subject, x = made(name)
+    subject, x = unbiased_case(name)
     maps = explain(subject, x, "excitation_backprop", 1)
     assert (maps >= -1e-6).all()
     np.testing.assert_allclose(sums(maps), 1, atol=2e-3)
@@ -170,17 +84,6 @@ def test_lrp_epsilon_of_a_linear_model_is_weight_times_input():
 # ---- as the library does it -------------------------------------------------------------------------------------
 
 
-def direct(network, x, target, composite, start=None):
-    """zennit itself on a network that it understands as it is."""
-    only = F.one_hot(torch.full((len(x),), target), network(x).shape[1])
-    return Gradient(network, composite)(x.clone(), start or (lambda logits: logits * only))[1].detach().numpy()
-
-
-def close(found, expected):
-    """Is the relative difference below 1e-5?"""
-    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
-
-
 ZENNIT = {
     "lrp_epsilon": lambda: composites.LayerMapComposite(
         [*composites.layer_map_base(), (types.Linear, rules.Epsilon())]
@@ -193,25 +96,19 @@ ZENNIT = {
 }
 
 
-def plain(first=()):
-    """A network of modules that zennit understands, with biases."""
-    layers = [nn.Conv2d(3, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Flatten()]
-    return nn.Sequential(*first, *layers, nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 3)).eval()
-
-
 @pytest.mark.parametrize("how", LRP)
 def test_agreement_with_zennit_called_directly(how):
     torch.manual_seed(0)
-    network, x = plain(), torch.rand(3, 3, 14, 14)
-    close(explain(network, x, how, 2), direct(network, x, 2, ZENNIT[how]()))
+    network, x = plain_network(), torch.rand(3, 3, 14, 14)
+    close(explain(network, x, how, 2), by_zennit(network, x, 2, ZENNIT[how]()))
 
 
 def test_excitation_agrees_with_zennit_called_directly():
     torch.manual_seed(0)
-    network, x = plain(), torch.rand(3, 3, 14, 14)
+    network, x = plain_network(), torch.rand(3, 3, 14, 14)
     certain = F.one_hot(torch.full((3,), 2), 3).float()
     composite = composites.ExcitationBackprop(zero_params="bias")
-    close(explain(network, x, "excitation_backprop", 2), direct(network, x, 2, composite, lambda logits: certain))
+    close(explain(network, x, "excitation_backprop", 2), by_zennit(network, x, 2, composite, lambda logits: certain))
 
 
 @pytest.mark.parametrize("how", ["lrp_epsilon_plus", "lrp_epsilon_plus_flat", "lrp_epsilon_alpha2_beta1_flat"])
@@ -223,49 +120,43 @@ def test_merging_and_adding_agree_with_zennits_canonizer(how):
     for _ in range(3):
         network(torch.rand(8, 3, 16, 16))
     composite = type(ZENNIT[how]())(canonizers=[ResNetCanonizer()])
-    close(explain(network.eval(), x, how, 2), direct(network, x, 2, composite))
+    close(explain(network.eval(), x, how, 2), by_zennit(network, x, 2, composite))
 
 
 # ---- the rest ---------------------------------------------------------------------------------------------------
 
 
-def hooks(network):
-    """How many hooks its modules have."""
-    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return sum(len(getattr(module, kind)) for module in network.modules() for kind in kinds)
-
-
 @pytest.mark.parametrize("how", ALL)
 def test_hooks_go_and_weights_stay(how, monkeypatch):
-    subject, x = made("residual")
+    subject, x = unbiased_case("residual")
     weights = {k: v.clone() for k, v in subject.merged.state_dict().items()}
     first = explain(subject, x, how, 1)
-    assert hooks(subject.merged) == hooks(subject.network) == 0
+    assert count_hooks(subject.merged) == count_hooks(subject.network) == 0
     monkeypatch.setattr(torch.autograd, "grad", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         METHODS[how].attribute(Ask(subject, x, torch.ones(len(x), dtype=torch.long)))
     monkeypatch.undo()
-    assert hooks(subject.merged) == 0
+    assert count_hooks(subject.merged) == 0
     assert all(torch.equal(v, weights[k]) for k, v in subject.merged.state_dict().items())
     np.testing.assert_array_equal(explain(subject, x, how, 1), first)
 
 
 @pytest.mark.parametrize("how", ALL)
 def test_batches_change_nothing(how):
-    subject, x = made("residual", 4)
+    subject, x = unbiased_case("residual", 4)
     whole, single = explain(subject, x, how), explain(subject, x, how, batch_size=1)
     np.testing.assert_allclose(whole, single, atol=1e-5 * np.abs(whole).max())
 
 
 @pytest.mark.parametrize("how", [name for name in ALL if not METHODS[name].flag])
 def test_other_weights_other_maps(how):
-    (subject, x), (other, _) = made("convolutions"), made("convolutions", seed=1)
+    (subject, x), (other, _) = unbiased_case("convolutions"), unbiased_case("convolutions", seed=1)
     one, two = (explain(s, x, how, 1).reshape(len(x), -1) for s in (subject, other))
     assert max(np.corrcoef(a, b)[0, 1] for a, b in zip(one, two, strict=True)) < 0.8
 
 
 @pytest.mark.parametrize("how", LRP)
 def test_parameters_that_divide_by_0_are_told(how):
-    subject, x = made("dense")
+    subject, x = unbiased_case("dense")
     with pytest.raises(InputError, match="epsilon"):
         explain(subject, x, how, epsilon=0.0)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_propagation import ALL, EXCITATION, FREE, close, direct, made, plain, sums
+from helpers.maps import close, sums
+from helpers.propagation import ALL, EXCITATION, NO_BIAS, by_zennit, plain_network, unbiased_case
 from torch import nn
 from torch.nn.utils import parametrizations, weight_norm
 from zennit import composites
@@ -25,9 +26,9 @@ def test_bounds_go_through_what_stands_before_the_first_layer():
     """Standardised inputs have standardised bounds."""
     torch.manual_seed(0)
     standard = models.Standardise([0.4, 0.5, 0.6], [0.2, 0.3, 0.1])
-    network, x = plain([standard]), torch.rand(3, 3, 14, 14)
+    network, x = plain_network([standard]), torch.rand(3, 3, 14, 14)
     low, high = standard(torch.zeros(1, 3, 1, 1)), standard(torch.ones(1, 3, 1, 1))
-    expected = direct(network[1:], standard(x), 2, composites.EpsilonGammaBox(low, high))
+    expected = by_zennit(network[1:], standard(x), 2, composites.EpsilonGammaBox(low, high))
     close(explain(network, x, "lrp_epsilon_gamma_box", 2), expected)
 
 
@@ -43,13 +44,13 @@ def test_bounds_may_be_turned_round():
             return self.network(1 - x)
 
     torch.manual_seed(0)
-    network, x = plain(), torch.rand(3, 3, 14, 14)
+    network, x = plain_network(), torch.rand(3, 3, 14, 14)
     expected = explain(network, 1 - x, "lrp_epsilon_gamma_box", 2)
     close(explain(Turned(network).eval(), x, "lrp_epsilon_gamma_box", 2), expected)
 
 
 def test_an_item_beyond_the_bounds_widens_its_own_only():
-    subject, x = made("convolutions")
+    subject, x = unbiased_case("convolutions")
     wide = x.clone()
     wide[0] = 4 * wide[0] - 2
     maps = explain(subject, wide, "lrp_epsilon_gamma_box", 1)
@@ -74,11 +75,11 @@ def test_the_first_layers_are_those_that_see_the_input_first():
 
     subject = Subject(Backwards().eval(), torch.rand(2, 3, 8, 8))
     assert propagation.first_layers(subject.merged) == ["stem"]
-    assert propagation.first_layers(made("concat")[0].merged) == ["near", "far"]
+    assert propagation.first_layers(unbiased_case("concat")[0].merged) == ["near", "far"]
 
 
 def test_flat_shares_are_the_same_in_all_channels():
-    subject, x = made("concat")
+    subject, x = unbiased_case("concat")
     for how in ("lrp_epsilon_plus_flat", "lrp_epsilon_alpha2_beta1_flat"):
         maps = explain(subject, x, how, 1)
         np.testing.assert_allclose(maps[:, 0], maps[:, 2], atol=1e-6 * np.abs(maps).max())
@@ -101,7 +102,7 @@ class Doubled(nn.Module):
 @pytest.mark.parametrize("rule", ["pass", "norm"])
 def test_steps_may_bring_a_rule(rule):
     torch.manual_seed(0)
-    network, x = plain(), torch.rand(3, 3, 14, 14)
+    network, x = plain_network(), torch.rand(3, 3, 14, 14)
     longer = copy.deepcopy(network).insert(2, Doubled(rule))
     longer[4].weight.data /= 2
     close(explain(longer, x, "lrp_epsilon_plus", 2), explain(network, x, "lrp_epsilon_plus", 2))
@@ -122,7 +123,7 @@ class Holder(nn.Module):
 
 def test_a_rule_is_for_the_whole_of_a_step():
     torch.manual_seed(0)
-    network, x = plain(), torch.rand(3, 3, 14, 14)
+    network, x = plain_network(), torch.rand(3, 3, 14, 14)
     pooled, held = copy.deepcopy(network), copy.deepcopy(network)
     pooled[2], held[2] = nn.AvgPool2d(2), Holder(nn.AvgPool2d(2))
     close(explain(held, x, "lrp_epsilon_plus", 2), explain(pooled, x, "lrp_epsilon_plus", 2))
@@ -130,7 +131,7 @@ def test_a_rule_is_for_the_whole_of_a_step():
 
 def test_a_rule_that_there_is_not_is_refused():
     with pytest.raises(Refusal, match="Doubled.*gamma"):
-        explain(plain([Doubled("gamma")]), torch.rand(2, 3, 14, 14), "lrp_epsilon")
+        explain(plain_network([Doubled("gamma")]), torch.rand(2, 3, 14, 14), "lrp_epsilon")
 
 
 class Attention(nn.Module):
@@ -157,7 +158,7 @@ def test_layers_without_a_rule_are_named(how):
 
 @pytest.mark.parametrize("how", EXCITATION)
 def test_excitation_needs_relu(how):
-    subject, x = made("AAE head")
+    subject, x = unbiased_case("AAE head")
     with pytest.raises(Refusal, match="LeakyReLU"):
         explain(subject, x, how)
 
@@ -165,7 +166,7 @@ def test_excitation_needs_relu(how):
 def test_weights_that_are_worked_out_are_worked_in():
     """Spectral norm and the like: rules must see the weights themselves, and the network must keep its own."""
     torch.manual_seed(0)
-    network, x = plain(), torch.rand(3, 3, 14, 14)
+    network, x = plain_network(), torch.rand(3, 3, 14, 14)
     normed = copy.deepcopy(network)
     parametrizations.weight_norm(normed[3])
     before = explain(network, x, "lrp_epsilon_plus", 1)
@@ -179,8 +180,8 @@ def test_sums_of_different_shapes_are_followed():
     class Spread(nn.Module):
         def __init__(self):
             super().__init__()
-            self.first, self.mean = nn.Conv2d(3, 8, 3, **FREE), nn.AdaptiveAvgPool2d(1)
-            self.head = nn.Linear(8, 2, **FREE)
+            self.first, self.mean = nn.Conv2d(3, 8, 3, **NO_BIAS), nn.AdaptiveAvgPool2d(1)
+            self.head = nn.Linear(8, 2, **NO_BIAS)
 
         def forward(self, x):
             x = F.relu(self.first(x))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.maps import close, sums
 from matplotlib import pyplot as plt
 from torch import nn
 from torch.nn import functional as F
@@ -57,11 +58,6 @@ def build(name, n=3):
     return settle(make(), torch.rand(8, *shape)), torch.rand(n, *shape), torch.rand(5, *shape)
 
 
-def close(found, wanted, relative):
-    wanted = wanted.detach().numpy() if torch.is_tensor(wanted) else wanted
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=relative * np.abs(wanted).max())
-
-
 @over_networks
 def test_deep_values_sum_to_the_difference_to_the_background(name):
     network, x, background = build(name, 2)
@@ -70,7 +66,7 @@ def test_deep_values_sum_to_the_difference_to_the_background(name):
     with torch.no_grad():
         wanted = (subject.network(x) - subject.network(background).mean(0)).gather(1, targets[:, None])[:, 0]
     assert found.shape == x.shape and METHODS["shap_deep"].sums
-    close(found.reshape(2, -1).sum(1), wanted, 1e-3)
+    close(sums(found), wanted, 1e-3)
 
 
 @over_methods
@@ -122,7 +118,7 @@ def test_more_samples_come_nearer_to_the_sum():
     with torch.no_grad():
         wanted = (network(x) - network(background).mean(0))[:, 1].numpy()
     gaps = [
-        np.abs(explain(network, x, "shap_gradient", 1, background=background, samples=n).reshape(3, -1).sum(1) - wanted)
+        np.abs(sums(explain(network, x, "shap_gradient", 1, background=background, samples=n)) - wanted)
         for n in (3, 300)
     ]
     assert gaps[1].mean() < gaps[0].mean() / 2

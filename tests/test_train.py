@@ -6,81 +6,102 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers.command_line import TINY
+from helpers.command_line import BRIEFLY, SMALL, TINY, succeed
 from torchvision.models import resnet34
 
 from xaae import model as models
 
+QUICK = [*SMALL, "--items", 60, "--epochs", 1, "--baseline-epochs", 0]
 
-def test_same_seed_same_run(door, data_root, tmp_path):
-    options = ["--preset", "smoke", "--items", 80, "--epochs", 1, "--baseline-epochs", 0, "--precision", "fp32"]
+
+@pytest.fixture
+def drawn(data_root):
+    """Options that train on drawn pictures."""
+    return ["--dataset", "synthpets", "--data-root", data_root]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_same_seed_same_run(drawn, tmp_path, precision):
     for name in ("a", "b"):
-        result = door("train", *options, "--dataset", "synthpets", "--data-root", data_root, "--out", tmp_path / name)
-        assert result.exit_code == 0, result.output
+        succeed("train", *QUICK, *drawn, "--precision", precision, "--out", tmp_path / name)
     a, b = (pd.read_csv(tmp_path / name / "history.csv").drop(columns="time") for name in ("a", "b"))
     pd.testing.assert_frame_equal(a, b, rtol=1e-3)
+    assert json.loads((tmp_path / "a" / "config.json").read_text())["precision"] == precision
 
 
-def test_thesis_preset_runs_its_three_stages(door, data_root, tmp_path):
+def test_thesis_preset_runs_its_three_stages(drawn, tmp_path):
+    """Each as long as it was told to: a patience of ten ends no stage of one epoch."""
     out = tmp_path / "run"
-    options = ["--preset", "thesis", "--size", 32, "--items", 80, "--epochs", 1, "--baseline-epochs", 0]
-    result = door("train", *options, "--dataset", "synthpets", "--data-root", data_root, "--one-hot", "--out", out)
-    assert result.exit_code == 0, result.output
+    options = ["--preset", "thesis", "--size", 32, "--items", 80, "--epochs", 1, "--baseline-epochs", 0, "--one-hot"]
+    succeed("train", *options, *drawn, "--out", out)
     assert list(pd.read_csv(out / "history.csv").stage) == ["autoencoder", "adversarial", "classifier"]
-    for command in ("navigate", "report"):
-        assert door(command, out).exit_code == 0
+    succeed("navigate", out, *BRIEFLY)
+    succeed("report", out)
 
 
-def test_the_walk_tells_a_used_factor_from_a_visible_one(door, data_root, tmp_path):
+def test_the_walk_tells_a_used_factor_from_a_visible_one(drawn, tmp_path):
     """The claim itself, at its smallest: 600 drawn pictures of 32 pixels, arms biased and irrelevant."""
     spans = {}
+    options = [*SMALL, "--epochs", 12, "--baseline-epochs", 0, "--random-directions", 4]
     for arm in ("biased", "irrelevant"):
-        out = tmp_path / arm
-        options = ["--preset", "smoke", "--epochs", 12, "--baseline-epochs", 0, "--arm", arm, "--out", out]
-        assert door("train", *options, "--dataset", "synthpets", "--data-root", data_root).exit_code == 0
-        assert door("navigate", out).exit_code == 0
-        spans[arm] = json.loads((out / "navigate.json").read_text())["walk"]["rotation_span_deg"]
+        succeed("train", *options, *drawn, "--arm", arm, "--out", tmp_path / arm)
+        succeed("navigate", tmp_path / arm, *BRIEFLY)
+        spans[arm] = json.loads((tmp_path / arm / "navigate.json").read_text())["walk"]["rotation_span_deg"]
     assert spans["biased"] >= 60 and spans["irrelevant"] <= 15, spans
 
 
-def test_own_folders_are_planted_only_when_asked(door, pictures_folder, tmp_path):
-    options = ["--preset", "smoke", "--epochs", 1, "--baseline-epochs", 0, "--dataset", pictures_folder]
+def test_own_folders_are_planted_only_when_asked(pictures_folder, tmp_path):
+    options = [*SMALL, "--epochs", 1, "--baseline-epochs", 0, "--dataset", pictures_folder]
     for arm, planted in ((None, False), ("biased", True)):
         out = tmp_path / str(arm)
-        result = door("train", *options, *(["--arm", arm] if arm else []), "--out", out)
-        assert result.exit_code == 0, result.output
+        succeed("train", *options, *(["--arm", arm] if arm else []), "--out", out)
         assert np.any(pd.read_csv(out / "items.csv").value != 0) == planted
 
 
-@pytest.mark.parametrize(
-    "options", [["--one-hot"], ["--prior", "class"], ["--fill", "circle"], ["--split", "group"]], ids="-".join
-)
-def test_the_whole_job_with_other_settings(door, data_root, tmp_path, options):
-    result = door(*TINY, *options, "--dataset", "synthpets", "--data-root", data_root, "--out", tmp_path / "run")
-    assert result.exit_code == 0, result.output
-    assert np.isfinite(json.loads((tmp_path / "run" / "summary.json").read_text())["baseline"]["valid_accuracy"])
+OTHERS = [["--one-hot", "--fill", "circle"], ["--prior", "class", "--split", "group"]]
 
 
-def test_imagenet_weights_are_used_where_they_can_be_had(monkeypatch, door, data_root, tmp_path):
+@pytest.mark.parametrize("options", OTHERS, ids=" ".join)
+def test_other_settings_go_through_to_the_report(drawn, tmp_path, options):
+    run = tmp_path / "run"
+    succeed("train", *TINY, *options, *drawn, "--out", run)
+    succeed("navigate", run, *BRIEFLY)
+    succeed("report", run)
+    assert np.isfinite(json.loads((run / "summary.json").read_text())["baseline"]["valid_accuracy"])
+
+
+@pytest.fixture
+def two_heads(drawn, tmp_path):
+    """Trains a baseline of two epochs that asks for ImageNet's weights: its folder, and what was printed."""
+    out = tmp_path / "run"
+    return lambda: (out, succeed("train", *QUICK, "--baseline-epochs", 2, "--pretrained", *drawn, "--out", out))
+
+
+def test_imagenet_weights_are_used_where_they_can_be_had(monkeypatch, two_heads):
     """A stand-in for the download: the weights of another ResNet34, which the baseline must start from."""
     torch.manual_seed(7)
     fetched = resnet34().state_dict()
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *args, **kwargs: fetched)
-    out = tmp_path / "run"
-    result = door(
-        "train", *TINY, "--baseline-epochs", 2, "--dataset", "synthpets", "--data-root", data_root, "--out", out
-    )
-    assert result.exit_code == 0, result.output
-    assert (
-        json.loads((out / "train.json").read_text())["baseline"]["pretrained"] and "ImageNet weights" in result.output
-    )
+    out, printed = two_heads()
+    about = json.loads((out / "train.json").read_text())["baseline"]
+    assert about["pretrained"] and "ImageNet weights" in printed
     moved = (models.load(out / "baseline.safetensors")[0][1].weight - fetched["conv1.weight"]).abs().max()
     assert moved < 0.01 < fetched["conv1.weight"].abs().max()
     assert list(pd.read_csv(out / "baseline_history.csv").stage) == ["head", "baseline"]
 
 
-def test_a_folder_that_happens_to_have_a_datasets_name_changes_nothing(door, data_root, tmp_path, monkeypatch):
+def test_without_them_it_is_trained_from_scratch_and_says_so(monkeypatch, two_heads):
+    def offline(*args, **kwargs):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    out, printed = two_heads()
+    about = json.loads((out / "train.json").read_text())["baseline"]
+    assert not about["pretrained"] and "could not be fetched" in about["note"] and about["note"] in printed
+    assert list(pd.read_csv(out / "baseline_history.csv").stage) == ["baseline"] * 2
+
+
+def test_a_folder_that_happens_to_have_a_datasets_name_changes_nothing(drawn, tmp_path, monkeypatch):
     (tmp_path / "synthpets").mkdir()
     monkeypatch.chdir(tmp_path)
-    options = ["--preset", "smoke", "--items", 80, "--dataset", "synthpets", "--data-root", data_root, "--dry-run"]
-    assert "arm: biased" in door(*options).output
+    assert "arm: biased" in succeed("train", *QUICK, *drawn, "--dry-run")

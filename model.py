@@ -162,8 +162,8 @@ def _prior_means(prior, classes, encoding_dims):
 class AAE(nn.Module):
     """Adversarial autoencoder with a classifier head on its code (Makhzani et al. 2015; thesis, chapter 7).
 
-    input_size: one number for all axes (64: pictures of 64 x 64 pixels) or one for each, see SIZES. input_channels: any.
-    encoding_dims: D. step_channels: channels of the first layer, doubled at each halving up to 8 times.
+    input_size: one number for all axes (64: pictures of 64 x 64 pixels) or one for each, see SIZES. input_channels:
+    any. encoding_dims: D. step_channels: channels of the first layer, doubled at each halving up to 8 times.
     nonlinearity: a name in NONLINEARITIES or a module. classes: K. noise: standard deviation of the Gaussian noise on
     the code before decoding, in training only. prior: "normal", N(0, I), or "class", N(mean of the class, I), where
     the discriminator sees the class too. kind: a name in KINDS, of the items. task: a name in TASKS.

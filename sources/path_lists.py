@@ -13,7 +13,6 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.sources import picture_files
 
-
 FINDERS = {"picture": get_image_files}  # kind -> folder -> its files of that kind, at any depth
 
 
@@ -29,7 +28,9 @@ def list_items(path, kind=PICTURE):
     if os.path.isdir(where):
         found = [str(p) for p in sorted(FINDERS[kind.name](where))]
         if not found:
-            raise InputError(f"There are no {kind.plural} in the folder {path}: give one that holds some, at any depth.")
+            raise InputError(
+                f"There are no {kind.plural} in the folder {path}, at any depth: give one that holds some."
+            )
         return pd.DataFrame({"path": found})
     if where.suffix.lower() == ".csv" and os.path.isfile(where):
         return _from_csv(where)
@@ -53,9 +54,7 @@ def _from_csv(where):
     except (ValueError, OSError) as e:
         raise InputError(f"{where} cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
     if "path" not in table:
-        raise InputError(
-            f"{where} has no column path: name the column of the files so, with commas between columns."
-        )
+        raise InputError(f"{where} has no column path: name the column of the files so, with commas between columns.")
     if table.empty:
         raise InputError(f"{where} names no files: give it at least one row.")
     return table.assign(path=[str(where.parent / p) if p.strip() else "" for p in table.path])

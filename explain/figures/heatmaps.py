@@ -184,7 +184,7 @@ def _paint_volumes(values, view, colours):
     )
 
 
-PAINT = {"signal": _paint_signals, "picture": _paint_pictures, "volume": _paint_volumes}  # kind -> what colours maps of its items
+PAINT = {"signal": _paint_signals, "picture": _paint_pictures, "volume": _paint_volumes}  # kind -> maps in colour
 
 
 def _side_by_side(images, gap):

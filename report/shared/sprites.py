@@ -68,7 +68,7 @@ def _picture_change(level: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(level, (-1, 0, 1), ends) for ends in CHANGE], axis=-1).round().astype(np.uint8)
 
 
-PAINTERS = {"picture": Painter(as_colour, _picture_heat, _picture_change)}  # kind -> what paints its items, heat and changes
+PAINTERS = {"picture": Painter(as_colour, _picture_heat, _picture_change)}  # kind -> its painters
 
 
 def heat_levels(heat: np.ndarray) -> np.ndarray:

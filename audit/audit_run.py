@@ -26,14 +26,14 @@ def run_audit(settings, out=None):
     audit = plan_audit(settings, out)
     missing = {folder: arm for folder, arm in audit.arms_by_folder.items() if not jobs.is_trained(folder)}
     _show(audit, len(missing))
-    groups = [questions for by_arm in audit.questions.values() for arm in by_arm.values() for questions in arm]
-    cost = TRAINING * len(missing) + sum(question.cost for questions in groups for question in questions)
+    open_costs = [question.cost for questions in _open_questions(audit).values() for question in questions]
+    cost = TRAINING * len(missing) + sum(open_costs)
     pool = jobs.Jobs(audit.settings.workers, click.echo, cost)
     try:
         with _timed(seconds, "training"):
             _train_arms(audit, missing, pool)
         with _timed(seconds, "explaining"):
-            failed = _ask_arms(audit, pool)
+            failed = _ask_arms(_open_questions(audit), pool)
     except BaseException:
         pool.close(at_once=True)
         raise
@@ -77,13 +77,21 @@ def _train_arms(audit, missing, pool):
     pool.run()
 
 
-def _ask_arms(audit, pool):
-    """Ask every arm all its questions, one arm in one process; {MapsQuestion: why its method raised}."""
-    for condition, by_arm in audit.questions.items():
-        for arm, models in by_arm.items():
-            for seed, questions in enumerate(models):
-                title = f"asked {condition.key}, {arm}, seed {seed}"
-                pool.add(sum(question.cost for question in questions), title, interview, questions)
+def _open_questions(audit):
+    """The questions that have no kept answer: {title of an arm under a condition: [question]}."""
+    asked = {
+        f"{condition.key}, {arm}, seed {seed}": [question for question in questions if not question.is_answered()]
+        for condition, by_arm in audit.questions.items()
+        for arm, models in by_arm.items()
+        for seed, questions in enumerate(models)
+    }
+    return {title: questions for title, questions in asked.items() if questions}
+
+
+def _ask_arms(asked, pool):
+    """Ask the questions of each arm in one process; {MapsQuestion: why its method raised}."""
+    for title, questions in asked.items():
+        pool.add(sum(question.cost for question in questions), f"asked {title}", interview, questions)
     failed = {}
     for each in pool.run().values():
         failed |= each

@@ -53,7 +53,7 @@ def read_table(folder):
 
 
 def kill_audit(folder, data, counts, options=SMALL):
-    """Start an audit and kill it as soon as so many results are kept, for each of `counts`, then let it end.
+    """Start an audit and kill it as soon as so many results are kept, for each of `counts`.
 
     How often it was killed: less often than asked if it ended before a count was reached.
     """
@@ -66,7 +66,6 @@ def kill_audit(folder, data, counts, options=SMALL):
             os.killpg(running.pid, signal.SIGKILL)
             kills += 1
         running.wait()
-    end_audit(folder, data, options)
     return kills
 
 
@@ -83,6 +82,7 @@ def main():
     end_audit(peace, home / "data")
     counts = sorted(random.Random(options.seed).sample(range(1, kept_results(peace)), options.kills))
     kills = kill_audit(trouble, home / "data", counts)
+    end_audit(trouble, home / "data")
     same = read_table(peace) == read_table(trouble)
     print(f"killed {kills} times, at {counts} results: the table is {'the same' if same else 'ANOTHER'} ({home})")
     sys.exit(not same)

@@ -89,7 +89,7 @@ def test_the_page_escapes_what_the_run_holds(asked, tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "audit"}', '{"kind": "unknown"}'])
 def test_a_broken_file_is_refused_in_one_sentence(tmp_path, text):
     (tmp_path / "unknown.json").write_text(text)
-    with pytest.raises(ValueError, match="run `audit --unknown` again"):
+    with pytest.raises(ValueError, match="unknown.json .*again"):
         write_unknown_page(tmp_path)
 
 

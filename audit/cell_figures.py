@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from xaae.audit.cells import COMPARED
+from xaae.audit.explanations import explanation_kind
 from xaae.audit.probe_items import snapshots
 from xaae.explain.figures.heatmaps import heatmap, preset_for
 
 FIGURE_COLUMNS, SIDE, GAP = 8, 72, 4  # items a row, pixels a side of one, white between them
-FIGURE_ARMS = ("biased", "irrelevant")  # whose evidence stands under a cell
 
 
 def draw_figures(folder, conditions, cells, factors):
@@ -21,21 +22,10 @@ def draw_figures(folder, conditions, cells, factors):
         key, rows = judged.condition.key, _shown_rows(judged)
         probe = tile_pictures([snapshots(judged.probe.x_0[rows]), snapshots(judged.probe.x[rows])])
         factors[key]["figure"] = save_figure(folder, f"{judged.condition.file_name}-probe", probe)
-        for cell in cells:
-            if cell["factor"] == key and cell["status"] == "ok" and (draw := DRAW_CELL.get(cell_kind(cell))):
+        for cell in (cell for cell in cells if cell["factor"] == key and cell["status"] == "ok"):
+            if draw := DRAW_CELL.get(explanation_kind(cell["explanation"])):
                 name = f"{judged.condition.file_name}-{cell['model']}-{cell['explanation'].replace(':', '-')}"
                 cell["figure"] = save_figure(folder, name, draw(judged, cell, rows))
-
-
-def cell_kind(cell):
-    """The kind of a cell's explanation: "walk", "sorted", "map" or "control"."""
-    return explanation_kind(cell["explanation"])
-
-
-def explanation_kind(explanation):
-    """The kind of an explanation by its name: "walk", "sorted", "map" or "control"."""
-    kind = explanation.partition(":")[0]
-    return kind if kind in ("walk", "sorted", "control") else "map"
 
 
 # ---- rows of pictures, uint8 (N, H, W, 1 or 3) ------------------------------------------------------------------
@@ -75,19 +65,19 @@ def sorted_rows(judged, model, arm, number=0):
 
 def _draw_walk(judged, cell, rows):
     """Three starts of a biased and of an irrelevant model."""
-    frames = [walk_rows(judged, cell["explanation"].removeprefix("walk:"), arm) for arm in FIGURE_ARMS]
+    frames = [walk_rows(judged, cell["explanation"].removeprefix("walk:"), arm) for arm in COMPARED]
     return tile_pictures([row for each in frames for row in each[:3]])
 
 
 def _draw_map(judged, cell, rows):
     """The items, below them the maps of a biased and of an irrelevant model."""
-    maps = [map_row(judged, cell["explanation"], cell["model"], arm, rows) for arm in FIGURE_ARMS]
+    maps = [map_row(judged, cell["explanation"], cell["model"], arm, rows) for arm in COMPARED]
     return tile_pictures([snapshots(judged.probe.x[rows]), *maps])
 
 
 def _draw_sorted(judged, cell, rows):
     """Items as a biased and as an irrelevant model sorts them."""
-    return tile_pictures([row for arm in FIGURE_ARMS for row in sorted_rows(judged, cell["model"], arm)])
+    return tile_pictures([row for arm in COMPARED for row in sorted_rows(judged, cell["model"], arm)])
 
 
 DRAW_CELL = {"walk": _draw_walk, "map": _draw_map, "sorted": _draw_sorted}  # a control has no figure

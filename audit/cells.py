@@ -6,6 +6,8 @@ from xaae.audit.detection import detect
 from xaae.audit.verdict import UNDECIDED, decide_verdict
 from xaae.experiment.statistics import holm
 
+COMPARED = ("biased", "irrelevant")  # arms whose explanations detection tells apart, and figures show
+
 
 def make_cell(condition, explanation, model, **more):
     """A cell of the table as a dict, with its defaults.

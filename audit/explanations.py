@@ -12,10 +12,15 @@ def explanation_names(directions, methods):
     return [*walks, "sorted", *methods, *(f"control:{name}" for name in CONTROLS)]
 
 
+def explanation_kind(explanation):
+    """The kind of an explanation by its name in the table: "walk", "sorted", "map" or "control"."""
+    kind = explanation.partition(":")[0]
+    return kind if kind in ("walk", "sorted", "control") else "map"
+
+
 def describe_explanation(explanation):
     """{kind, title, means, paper} of an explanation by its name in the table; a control: the verdict expected too."""
-    kind, colon, name = explanation.partition(":")
-    return DESCRIBE[kind](name) if colon or kind == "sorted" else _describe_map(explanation)
+    return DESCRIBE[explanation_kind(explanation)](explanation.partition(":")[2] or explanation)
 
 
 def _describe_walk(name):
@@ -46,12 +51,12 @@ def _describe_map(name):
     return {"kind": "map", "title": method.title, "means": method.means, "paper": method.paper}
 
 
-DESCRIBE = {"walk": _describe_walk, "sorted": _describe_sorted, "control": _describe_control}
+DESCRIBE = {"walk": _describe_walk, "sorted": _describe_sorted, "map": _describe_map, "control": _describe_control}
 
 
 def quiz_title(explanation, model):
     """What an explanation is called in the quiz, and whose it is."""
-    walked = explanation.startswith("walk:")
-    title = "walk in the latent space" if walked else describe_explanation(explanation)["title"]
+    about = describe_explanation(explanation)
+    title = "walk in the latent space" if about["kind"] == "walk" else about["title"]
     article = "an" if MODELS[model][0] in "AEIOU" else "a"
     return f"{title}, of {article} {MODELS[model]}"

@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from xaae.audit.cell_figures import (
-    FIGURE_ARMS,
     FIGURE_COLUMNS,
-    explanation_kind,
     map_row,
     save_figure,
     sorted_rows,
     tile_pictures,
     walk_rows,
 )
-from xaae.audit.explanations import quiz_title
+from xaae.audit.cells import COMPARED
+from xaae.audit.explanations import explanation_kind, quiz_title
 from xaae.audit.judged_condition import JudgedCondition
 from xaae.audit.probe_items import snapshots
 from xaae.experiment import run_folder
@@ -111,7 +110,7 @@ def _choose_questions(conditions, factors):
     """([QuizQuestion], did their models pass the gates?)."""
     every = [(judged, *pair) for judged in conditions for pair in _asked_explanations(judged)]
     sure = [each for each in every if is_known(factors[each[0].condition.key]["gates"], *each[1:])]
-    return [QuizQuestion(*each, arm) for each in sure or every for arm in FIGURE_ARMS], bool(sure)
+    return [QuizQuestion(*each, arm) for each in sure or every for arm in COMPARED], bool(sure)
 
 
 def is_known(gates, explanation, model):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xaae.audit.cells import detection_numbers, make_cell
+from xaae.audit.cells import COMPARED, detection_numbers, make_cell
 from xaae.audit.class_differences import ordering_meters
 from xaae.audit.controls import CONTROLS, control_maps
 from xaae.audit.detection import map_planes, plane_features
@@ -14,7 +14,7 @@ FOLLOWED = 0.5  # Spearman within classes from which an order follows a meter
 
 def sorted_cell(judged, model):
     """The cell of real items sorted by a model's logit."""
-    answers = {arm: judged.answers(model, arm) for arm in ("biased", "irrelevant")}
+    answers = {arm: judged.answers(model, arm) for arm in COMPARED}
     features = [sorted_features(judged, each) for each in answers.values()]
     numbers = detection_numbers(*features, judged.rng("sorted", model))
     return make_cell(judged.condition, "sorted", model, **name_by_order(judged, answers["biased"]), **numbers)
@@ -46,10 +46,7 @@ def name_by_order(judged, answers):
 
 def control_cell(judged, name):
     """The cell of an explanation whose verdict is known beforehand."""
-    features = [
-        [_control_features(judged, name, arm, number) for number in range(judged.seeds)]
-        for arm in ("biased", "irrelevant")
-    ]
+    features = [[_control_features(judged, name, arm, number) for number in range(judged.seeds)] for arm in COMPARED]
     about = {"named": True if name == "oracle" else None, "naming": CONTROLS[name], "gates": []}
     numbers = detection_numbers(*features, judged.rng(name))
     return make_cell(judged.condition, f"control:{name}", "none", **about, **numbers)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xaae.audit.cells import detection_numbers, make_cell
+from xaae.audit.cells import COMPARED, detection_numbers, make_cell
 from xaae.audit.detection import map_planes, plane_features
 from xaae.audit.factor_signatures import factor_signatures
 from xaae.audit.walk_scores import score_walk, shows_factor, sum_up_walks
@@ -40,7 +40,7 @@ def _walk_cell(judged, direction, signatures):
         arm: [score_walk_of(judged, arm, number, direction, signatures) for number in models]
         for arm in judged.questions
     }
-    features = [[walk_features(judged, arm, n, direction) for n in models] for arm in ("biased", "irrelevant")]
+    features = [[walk_features(judged, arm, n, direction) for n in models] for arm in COMPARED]
     numbers = detection_numbers(*features, judged.rng(direction))
     unbiased = [*scored["irrelevant"], *scored["normal"]]
     alarms = float(np.mean([shows_factor(scores, factor, judged.thresholds) for scores in unbiased]))

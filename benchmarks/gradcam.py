@@ -17,7 +17,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from xaae.audit.arms import Condition
-from xaae.audit.cells import correct_p_values, detection_numbers
+from xaae.audit.cells import COMPARED, correct_p_values, detection_numbers
 from xaae.audit.detection import map_planes, plane_features
 from xaae.audit.map_scores import pointing_scores
 from xaae.audit.opened_arm import open_arm
@@ -26,7 +26,7 @@ from xaae.explain.call import explain
 from xaae.explain.network.randomise import randomised, similarity
 
 HOME = Path(__file__).resolve().parents[1]
-TAG, COMPARED = Condition("tag"), ("biased", "irrelevant")
+TAG = Condition("tag")
 STAGES = {"2": "0.6", "3": "0.7", "4": "0.8"}  # of fastai's ResNet34 behind the layer that standardises
 METHODS = ("gradcam", "layer_cam")
 CHECKED = 8  # pictures whose maps are compared with those of random weights

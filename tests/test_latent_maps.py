@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.waiting import GENEROUS
 from sklearn.neighbors import KNeighborsClassifier
 
 from xaae.latent_nav import latent_maps
@@ -107,16 +108,18 @@ def test_the_arrow_points_to_where_the_codes_of_the_second_side_are(cloud):
 
 def test_another_process_makes_the_same_map(cloud):
     z, _ = cloud
-    np.testing.assert_allclose(latent_maps.elsewhere("pca", z).result(timeout=120), latent_maps.pca(z), atol=1e-5)
+    np.testing.assert_allclose(latent_maps.elsewhere("pca", z).result(GENEROUS), latent_maps.pca(z), atol=1e-5)
 
 
-def test_umap_comes_from_another_process(cloud):
-    z, labels = cloud
-    xy = latent_maps.elsewhere("umap", z, seed=3).result(timeout=300)
-    assert xy.shape == (240, 2) and np.isfinite(xy).all() and kept_apart(xy, labels) > 0.98
+def test_umap_comes_from_another_process(cloud, monkeypatch):
+    """As it is written, not compiled: that takes longer than everything else about a map of few items."""
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    z, labels = cloud[0][:30], cloud[1][:30]
+    xy = latent_maps.elsewhere("umap", z, seed=3).result(GENEROUS)
+    assert xy.shape == (30, 2) and np.isfinite(xy).all() and kept_apart(xy, labels) > 0.98
 
 
 @pytest.mark.parametrize(("name", "z"), [("atlas", np.zeros((9, 3))), ("pca", np.full((9, 3), np.nan))])
 def test_a_map_that_fails_says_why(name, z):
     with pytest.raises(RuntimeError, match="atlas|NaN"):
-        latent_maps.elsewhere(name, z).result(timeout=120)
+        latent_maps.elsewhere(name, z).result(GENEROUS)

@@ -76,6 +76,7 @@ class AnswersQuestion(ArmQuestion):
 
     @property
     def file_name(self):
+        """One file for each model."""
         return f"answers-{self.model}.npz"
 
 
@@ -106,11 +107,13 @@ class WalksQuestion(ArmQuestion):
 
     @property
     def asked_with(self):
+        """The number of probe items, the directions and the oracle, wherever its arm is kept."""
         oracle = Path(self.oracle).name if self.oracle else ""
         return [self.probe, list(self.directions), self.random_directions, oracle]
 
     @property
     def file_name(self):
+        """The file that is written last; the arrays of each walk stand beside it."""
         return "walks.json"
 
     def _arrays_path(self, direction):
@@ -147,10 +150,12 @@ class MapsQuestion(ArmQuestion):
 
     @property
     def asked_with(self):
+        """The number of probe items, the parameters, the sets of items and whether there are checks."""
         return [self.probe, dict(self.parameters), list(self.sets), self.checks]
 
     @property
     def file_name(self):
+        """One file for each model and method."""
         return f"{self.model}-{self.method}.npz"
 
     @property

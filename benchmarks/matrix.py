@@ -21,6 +21,7 @@ SMALL = {  # values of parameters with which methods are fast enough to run on a
     "segments": 6,
     "channels": 8,
     "octaves": 2,
+    "window": 8,
 }
 
 
@@ -38,7 +39,7 @@ def outcome(name, subject, x, background):
     return "works"
 
 
-def run_matrix(items=2):
+def run_matrix(items=1):
     """{method: {network: outcome}} of all methods on all networks."""
     outcomes = {name: {} for name in METHODS}
     for network_name in NETWORKS:

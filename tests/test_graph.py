@@ -3,9 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.networks import network_case
 from torch import nn
+from torchvision.models.resnet import BasicBlock
 
-from xaae.benchmarks.networks import NETWORKS, build
+from xaae.benchmarks.networks import NETWORKS
 from xaae.explain.method import Refusal
 from xaae.explain.network import graph
 from xaae.explain.network.subject import Subject
@@ -13,8 +15,7 @@ from xaae.explain.network.subject import Subject
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_unrolled_and_merged_compute_the_same(name):
-    network, x, _ = build(name)
-    subject = Subject(network, x)
+    subject, x, _ = network_case(name)
     with torch.no_grad():
         expected = subject.network(x)
         for changed in (subject.unrolled, subject.rectified, subject.merged):
@@ -23,8 +24,7 @@ def test_unrolled_and_merged_compute_the_same(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_activation_is_called_once_and_writes_nothing_in_place(name):
-    network, x, _ = build(name)
-    found = Subject(network, x).unrolled
+    found = network_case(name)[0].unrolled
     called = [n.target for n in found.graph.nodes if n.op == "call_module"]
     active = [t for t in called if isinstance(found.get_submodule(t), graph.ACTIVATIONS)]
     assert active and len(active) == len(set(active))
@@ -32,18 +32,20 @@ def test_every_activation_is_called_once_and_writes_nothing_in_place(name):
 
 
 def test_the_network_itself_stays_as_it_was():
-    network, x, _ = build("ResNet34")
+    first = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(inplace=True), BasicBlock(8, 8)
+    network = nn.Sequential(*first, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)).eval()
     before = {k: v.clone() for k, v in network.state_dict().items()}
     inplace = [getattr(m, "inplace", None) for m in network.modules()]
-    subject = Subject(network, x)
-    subject.merged  # noqa: B018
+    Subject(network, torch.rand(2, 3, 16, 16)).merged  # noqa: B018
+    assert any(inplace)
     assert [getattr(m, "inplace", None) for m in network.modules()] == inplace
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
 
 
 def test_no_batch_norm_is_left_in_a_resnet():
-    network, x, _ = build("ResNet34")
-    assert not any(isinstance(m, graph.NORMS) for m in Subject(network, x).merged.modules())
+    subject, *_ = network_case("ResNet34")
+    has_norms = [any(isinstance(m, graph.NORMS) for m in n.modules()) for n in (subject.unrolled, subject.merged)]
+    assert has_norms == [True, False]
 
 
 class Odd(nn.Module):

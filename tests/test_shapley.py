@@ -1,5 +1,7 @@
 """Laws of SHAP's two explainers and of its plot."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -51,11 +53,14 @@ over_methods = pytest.mark.parametrize("how", ["shap_deep", "shap_gradient"])
 FEW = {"shap_deep": {}, "shap_gradient": {"samples": 10}}
 
 
-def build(name, n=3):
+def new_case(name, n=3):
     """(network, items, background) by a seed."""
     make, shape = NETWORKS[name]
     torch.manual_seed(0)
     return settle(make(), torch.rand(8, *shape)), torch.rand(n, *shape), torch.rand(5, *shape)
+
+
+build = cache(new_case)  # for tests that do not change the network
 
 
 @over_networks
@@ -126,7 +131,7 @@ def test_more_samples_come_nearer_to_the_sum():
 
 @over_methods
 def test_the_network_is_left_as_it_was(how):
-    network, x, background = build("signal")
+    network, x, background = new_case("signal")
     network(x).sum().backward()
     names, gradient = list(network.state_dict()), network.head.weight.grad.clone()
     explain(network, x, how, 0, background=background, **FEW[how])

@@ -176,7 +176,7 @@ def _over_places(ask, maps):
     "layer",
     "Layer activation",
     "captum",
-    "how strong the layer's output is, whatever the class",
+    "how strong the layer's output is",
     needs=("layer",),
     flag="does not depend on the class",
     autocast=True,

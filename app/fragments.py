@@ -13,6 +13,7 @@ from xaae.experiment.vocabulary import PALETTE
 
 UNIT_SIGNS = {  # what follows a number, where it is not the unit's own name
     "of full scale": "",
+    "of full opacity": "",
     "degrees": "\u00b0",
     "% of the side": "\u202f%",
     "%": "\u202f%",
@@ -97,7 +98,7 @@ class PageStage:
         """One real item with its class, split and distance."""
         label, split = self.explorer.labels[row], self.explorer.splits[row]
         about = escape(f"{label}, {SPLIT_WORDS.get(split, split)}")
-        caption = f"{about}<br>row {row}, {distance:.1f} away"
+        caption = f"{about}<br>row {row}<br>{distance:.1f} away"
         image = f'<img src="{self._small_image(row)}" alt="{about}, row {row}">'
         return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
@@ -142,7 +143,8 @@ def _acceptance(view, floor):
     """Whether the discriminator accepts the code, in a sentence or two."""
     if view.accepted is None:
         return "This run's discriminator does not judge single codes."
-    limit = f"score {view.score:.2f}; {FLOOR} % of the training codes score below {floor:.2f}"
+    score, lowest = (f"{value:.2f}".replace("-", "\u2212") for value in (view.score, floor))
+    limit = f"score {score}; {FLOOR} % of the training codes score below {lowest}"
     if view.accepted:
         return f"Accepts this code ({limit})."
     return f"<strong>Refuses this code</strong> ({limit}). The decoder has hardly seen such codes: trust it less."

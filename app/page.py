@@ -74,10 +74,6 @@ class Page:
         """The stage with the sliders where they are; an emptied number counts as 0."""
         return self.stage.write(home, [a or 0.0 for a in amounts])
 
-    def back(self, home):
-        """All sliders at 0, and the stage there."""
-        return [*self.zeros, self.stage.write(home, self.zeros)]
-
     def strip(self, home):
         """The strip along the discriminant direction as a PNG data URI."""
         file, draw = BytesIO(), plots.STRIPS[self.explorer.kind.name]
@@ -144,9 +140,12 @@ def _listen_to_pickers(page, pickers, home, note, sliders, stage):
 
 
 def _listen_to_sliders(page, home, sliders, stage, back, save):
-    """Wire the sliders, the way back and the download."""
-    moved = [event for s in sliders for event in (s.input, s.release)]
-    gr.on(moved, page.move, [home, *sliders], stage, trigger_mode="always_last", preprocess=False, **QUICK)
-    back.click(page.back, home, [*sliders, stage], **QUICK)
+    """Wire the sliders, the way back and the download.
+
+    The stage follows the sliders' values whoever sets them: the last change always gets the last word.
+    """
+    changed = [s.change for s in sliders]
+    gr.on(changed, page.move, [home, *sliders], stage, trigger_mode="always_last", preprocess=False, **QUICK)
+    back.click(None, None, sliders, js=f"() => {page.zeros}")
     held = gr.Textbox(visible=False)
     save.click(page.strip, home, held, **QUICK).then(None, held, None, js=SAVE)

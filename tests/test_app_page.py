@@ -103,6 +103,29 @@ def test_a_drag_is_live_ends_where_the_mouse_does_and_the_way_back_leads_home(pa
     assert values(page) == [0] * 5
 
 
+def calm(page, pending):
+    """Wait until nothing is on its way to the server, and nothing follows from what came back."""
+    frames = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(false))))"
+    while pending or page.evaluate(frames) or pending:
+        page.wait_for_event("requestfinished", timeout=60_000)
+
+
+def test_on_a_slow_line_the_page_still_ends_where_the_sliders_are(page):
+    home, pending, answered = frame(page), set(), []
+    page.on("request", lambda request: pending.add(request) if request.method == "POST" else None)
+    page.on("requestfinished", lambda request: (pending.discard(request), answered.append(request)))
+    line = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
+    line.send("Network.emulateNetworkConditions", slow)
+    page.locator("#slider-0 input[type=range]").focus()
+    for _ in range(6):
+        page.keyboard.press("PageUp")  # faster than the answers come
+    page.locator("#back").click()
+    page.wait_for_function("document.querySelector('#slider-0 input[type=range]').value === '0'")
+    calm(page, pending)
+    assert values(page) == [0] * 5 and frame(page) == home and len(answered) > 1
+
+
 def test_the_same_moves_give_the_same_frame(page, chromium, address):
     box = page.locator("#slider-2 input[type=number]")
     found = []

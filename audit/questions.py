@@ -4,7 +4,6 @@ A question is a value: the process that answers it and the one that judges it ma
 says where its answer is, writes it and reads it.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -60,14 +59,8 @@ class ArmQuestion:
         run_folder.write_arrays(self.path, **answer)
 
     def read(self):
-        """The kept answer: a dict of arrays."""
-        return _read_arrays(self.path)
-
-
-def _read_arrays(path):
-    """The arrays of an .npz file as a dict."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+        """The kept answer: a dict of arrays. InputError if its file is broken."""
+        return run_folder.read_arrays(self.path)
 
 
 @dataclass(frozen=True)
@@ -130,8 +123,8 @@ class WalksQuestion(ArmQuestion):
 
     def read(self):
         """The kept WalksAnswer."""
-        about = json.loads(self.path.read_text())
-        arrays = {direction: _read_arrays(self._arrays_path(direction)) for direction in about["tables"]}
+        about = run_folder.read_json(self.path)
+        arrays = {direction: run_folder.read_arrays(self._arrays_path(direction)) for direction in about["tables"]}
         return WalksAnswer(**about, arrays=arrays)
 
 

@@ -52,6 +52,12 @@ def toy_run(data_root, tmp_path_factory):
 
 
 @pytest.fixture
+def no_trained_meters(monkeypatch):
+    """Navigation trains no rotation network on the items of its run, which takes longer than all the rest."""
+    monkeypatch.setattr("xaae.latent_nav.encoded_run.TRAINED_METERS", {})
+
+
+@pytest.fixture
 def pictures_folder(tmp_path):
     """A folder of two classes of small pictures."""
     return save_pictures(tmp_path / "pictures")

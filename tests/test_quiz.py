@@ -8,11 +8,13 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from helpers.html_laws import HOSTILE, check_page
 from PIL import Image
 
 from xaae import report
 from xaae.benchmarks.app import BROWSERS, browser
-from xaae.report.quiz.quiz_page import score_answers
+from xaae.experiment.errors import InputError
+from xaae.report.quiz.quiz_scores import score_answers
 
 CANDIDATES = [{"id": n, "title": f"{n}: what <{n}> is"} for n in ("rotation", "tint", "blur")]
 
@@ -76,17 +78,31 @@ def test_another_picture_or_text_is_another_quiz(quiz, tmp_path):
 def test_a_missing_picture_leaves_the_old_quiz_alone(quiz, tmp_path):
     page, _ = quiz(ANSWERS)
     (tmp_path / "figures" / "quiz-2.jpg").unlink()
-    with pytest.raises(ValueError, match="quiz-2.jpg"):
+    with pytest.raises(InputError, match="quiz-2.jpg"):
         report.write_quiz_page(tmp_path)
     assert (tmp_path / "quiz.html").read_text() == page and not list(tmp_path.glob(".*"))
 
 
 def test_the_page_is_whole_escaped_and_self_contained(quiz):
     page, _ = quiz(ANSWERS)
-    assert page.count("data:image") == 4 and "Map &lt;1&gt;" in page and not re.search(r'(src|href)="https?:', page)
+    check_page(page)
+    assert page.count("data:image") == 4 and "Map &lt;1&gt;" in page
     for number in range(1, 5):
         choices = re.findall(rf'name="choice-{number}" value="([^"]+)"', page)
         assert choices == ["rotation", "tint", "blur", "none", "cannot-tell"]
+
+
+def test_texts_of_the_quiz_change_no_tag_of_the_page(quiz, tmp_path):
+    usual = check_page(quiz(ANSWERS)[0])
+    found = json.loads((tmp_path / "quiz.json").read_text())
+    found |= {"classes": [HOSTILE, "dog"], "subject": HOSTILE}
+    for each in found["questions"]:
+        each |= {"title": HOSTILE, "help": HOSTILE}
+    for each in found["candidates"]:
+        each["title"] = f"{each['title']} {HOSTILE}"
+    (tmp_path / "quiz.json").write_text(json.dumps(found))
+    hostile = check_page(report.write_quiz_page(tmp_path)[0].read_text())
+    assert hostile.tags == usual.tags and hostile.words.count(HOSTILE) > 4 * len(ANSWERS)
 
 
 def test_the_key_has_every_answer(quiz):
@@ -106,10 +122,10 @@ def test_scores(quiz):
         "always_none": 2,
         "always_factor": 2,
     }
-    some = {"quiz": key["quiz"], "answers": {"1": {"choice": "rotation"}, "2": {"choice": "cannot-tell"}}}
-    found = score_answers(key, some)
+    two = {"quiz": key["quiz"], "answers": {"1": {"choice": "rotation"}, "2": {"choice": "cannot-tell"}}}
+    found = score_answers(key, two)
     assert found["all"]["right"] == 1 and found["all"]["answered"] == 2 and found["kinds"]["map"]["right"] == 1
-    with pytest.raises(ValueError, match="another|belong"):
+    with pytest.raises(InputError, match="belong to quiz other"):
         score_answers(key, {"quiz": "other", "answers": {}})
 
 
@@ -118,9 +134,10 @@ def test_tallies_add_up_and_right_never_exceeds_answered(quiz):
     rng = np.random.default_rng(0)
     for _ in range(30):
         said = rng.choice(["rotation", "tint", "blur", "none", "cannot-tell", ""], len(ANSWERS))
-        sure = rng.choice(["guess", "sure"], len(ANSWERS))
+        confidence = rng.choice(["guess", "sure"], len(ANSWERS))
         answers = {
-            str(i): {"choice": c or None, "confidence": s} for i, (c, s) in enumerate(zip(said, sure, strict=True), 1)
+            str(i): {"choice": c or None, "confidence": s}
+            for i, (c, s) in enumerate(zip(said, confidence, strict=True), 1)
         }
         found = score_answers(key, {"quiz": key["quiz"], "answers": answers})
         assert found["all"]["right"] == sum(said == ANSWERS) <= found["all"]["answered"] == sum(said != "")
@@ -133,7 +150,7 @@ def test_tallies_add_up_and_right_never_exceeds_answered(quiz):
 def test_broken_files_are_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "quiz.json").write_text(content)
-    with pytest.raises(ValueError, match="quiz.json"):
+    with pytest.raises(InputError, match="quiz.json[: ].*(run `audit`|cannot be read)"):
         report.write_quiz_page(tmp_path)
     assert not (tmp_path / "quiz.html").exists()
 

@@ -17,7 +17,7 @@ from xaae.report.audit.audit_names import (
     row_title,
 )
 from xaae.report.shared.sprites import embed_picture
-from xaae.report.shared.words import MISSING, fixed
+from xaae.report.shared.words import MISSING, fixed, p_in_words
 
 NAMED = {True: "Named", False: "Not named"}  # None and missing: it cannot be told
 
@@ -78,12 +78,6 @@ def _number(value) -> str:
     return "" if text == MISSING else text
 
 
-def _p_value(p) -> str:
-    """A p value as text."""
-    text = fixed(p, 3)
-    return text if text == MISSING or p >= 0.001 else "below 0.001"
-
-
 # ---- scores -----------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +95,7 @@ def _score_row(name: str, value, factor: dict, thresholds: dict) -> dict:
     if name == "same_map" and factor.get("local"):
         threshold = None  # a local factor must be pointed at instead
     unit = f" {factor.get('unit') or ''}".rstrip() if name in SCORES_IN_UNITS else ""
-    text = _p_value(value) if name == "p_random" else fixed(value)
+    text = p_in_words(value) if name == "p_random" else fixed(value)
     size = abs(value) if name == "spearman" and is_number(value) else value
     return _row(title, text + unit, size, wanted, thresholds.get(threshold), side)
 
@@ -116,7 +110,7 @@ def _detection_rows(cell: dict, thresholds: dict) -> list[dict]:
              thresholds.get("detection"), "least"),
         _row("false alarms among unbiased models", fixed(alarms), alarms, "low", thresholds.get("false_alarms"),
              "most"),
-        _row("p of the detection, corrected for all cells (Holm)", _p_value(p), p, "low", thresholds.get("p_holm"),
+        _row("p of the detection, corrected for all cells (Holm)", p_in_words(p), p, "low", thresholds.get("p_holm"),
              "most"),
     ]  # fmt: skip
 

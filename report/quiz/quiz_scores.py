@@ -8,6 +8,8 @@ from collections.abc import Callable
 from xaae.experiment.errors import InputError
 from xaae.report.quiz.quiz_page import NOTHING
 
+EARLIER_CHANCE = 1 / 9  # keys of earlier quizzes do not hold it: they all had nine answers
+
 
 def score_answers(key: dict, answers: dict) -> dict:
     """The key and what a reader saved -> {"quiz", "chance", "all", "kinds": {kind: tally}, "confidence": {...}}.
@@ -25,7 +27,7 @@ def score_answers(key: dict, answers: dict) -> dict:
     rows = [_answered(about, answers["answers"].get(number) or {}) for number, about in key["about"].items()]
     return {
         "quiz": key["quiz"],
-        "chance": key["chance"],
+        "chance": key.get("chance", EARLIER_CHANCE),
         "all": _tally(rows),
         "kinds": _tallies(rows, lambda row: row["kind"]),
         "confidence": _tallies([row for row in rows if row["choice"]], lambda row: row["confidence"] or "not said"),

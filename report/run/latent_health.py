@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from xaae.report.run.walk_reading import quantities
 from xaae.report.shared.charts import Axes, svg_element
-from xaae.report.shared.words import column_name, fixed
+from xaae.report.shared.words import column_name, fixed, p_in_words
 
 MOST_ROWS, MOST_BARS, MOST_DIMENSIONS = 40, 14, 8
 BAR = 20  # height of one bar with its name, in SVG units
@@ -65,7 +65,7 @@ def health_section(summary: dict) -> dict | None:
     """A table of measures with what is good in each, the spectrum of the codes, and what linear probes can read."""
     health, noun = summary["health"], quantities(summary)[0].noun
     texts = {key: fixed(_as_percent(key, value), DIGITS.get(key, 3)) for key, value in health.items()}
-    texts["dimensions"] = fixed(health["dimensions"], 0)
+    texts |= {"dimensions": fixed(health["dimensions"], 0), "henze_zirkler_p": p_in_words(health["henze_zirkler_p"])}
     rows = [(n, v.format(**texts), good.format(**texts)) for key, n, v, good in MEASURES if health[key] is not None]
     dci = health["dci"] or {}
     rows += [(name.capitalize(), fixed(dci[name], 2), good) for name, good in DCI.items() if dci.get(name) is not None]

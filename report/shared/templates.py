@@ -49,6 +49,7 @@ def _environment() -> Environment:
         setting=words.setting_text,
         sentence=words.as_sentence,
         capital=words.capital,
+        with_code=words.with_code,
         colour_class=colour_class,
     )
     return environment

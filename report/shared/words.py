@@ -1,8 +1,12 @@
 """Numbers and names in words: the filters of the templates."""
 
 import math
+import re
 
 import numpy as np
+from markupsafe import Markup, escape
+
+from xaae.experiment.vocabulary import ARMS
 
 DIRECTION_NAMES = {  # short, as on a tab; the run itself holds the full titles
     "lda": "LDA",
@@ -13,6 +17,7 @@ DIRECTION_NAMES = {  # short, as on a tab; the run itself holds the full titles
     "gradient": "own gradient",
 }
 MISSING = "\u2013"
+OPTION = re.compile(rf"--[a-z-]*[a-z](?: (?:{'|'.join(ARMS)}))?")
 ANSWERS = {None: "none", True: "yes", False: "no"}
 
 
@@ -87,10 +92,21 @@ def and_list(parts) -> str:
     return f"{', '.join(front)} and {end}" if front else end
 
 
+def p_in_words(p) -> str:
+    """A p value with three decimals; "below 0.001" where that would be 0."""
+    text = fixed(p, 3)
+    return text if text == MISSING or p >= 0.001 else "below 0.001"
+
+
+def with_code(text: str) -> Markup:
+    """The text as HTML, its options of the command line (--arm normal) as code."""
+    return Markup(re.sub(OPTION, r"<code>\g<0></code>", str(escape(text))))
+
+
 def setting_text(value) -> str:
     """A setting's value on one line."""
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {setting_text(item)}" for key, item in value.items())
+        return "; ".join(f"{key}: {setting_text(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(setting_text, value))
     return ANSWERS[value] if value is None or isinstance(value, bool) else str(value)

@@ -4,30 +4,34 @@ import json
 
 import numpy as np
 import pytest
-from helpers.command_line import TINY
+from helpers.command_line import BRIEFLY, TINY, succeed
+
+PETS, XRAYS = pytest.mark.real("oxford-iiit-pet"), pytest.mark.real("pneumoniamnist")
 
 
-@pytest.mark.real
-@pytest.mark.parametrize(("dataset", "items"), [("pets", 60), ("medmnist:pneumoniamnist", 120)])
-def test_the_whole_job_on_real_pictures(door, real, tmp_path, dataset, items):
+@pytest.mark.usefixtures("no_trained_meters")
+@pytest.mark.parametrize(
+    ("dataset", "items", "channels"),
+    [pytest.param("pets", 60, 3, marks=PETS), pytest.param("medmnist:pneumoniamnist", 120, 1, marks=XRAYS)],
+)
+def test_real_pictures_go_through_to_the_report(real, tmp_path, dataset, items, channels):
     out = tmp_path / "run"
-    result = door(*TINY, "--items", items, "--epochs", 8, "--dataset", dataset, "--data-root", real, "--out", out)
-    assert result.exit_code == 0, result.output
+    succeed("train", *TINY, "--items", items, "--epochs", 8, "--dataset", dataset, "--data-root", real, "--out", out)
+    succeed("navigate", out, *BRIEFLY)
+    succeed("report", out)
     summary = json.loads((out / "summary.json").read_text())
     assert (out / "report.html").stat().st_size > 50_000 and summary["dataset"] == dataset
     frames = np.load(out / "walks" / "lda.npz")["frames"]
-    assert frames.shape[-1] == (3 if dataset == "pets" else 1) and frames.std() > 1
+    assert frames.shape[-1] == channels and frames.std() > 1
 
 
-@pytest.mark.real
-def test_auto_takes_the_archive_that_is_there(door, real, tmp_path):
-    result = door("--preset", "smoke", "--data-root", real, "--out", tmp_path / "r", "--dry-run")
-    assert result.exit_code == 0 and "Oxford-IIIT Pets, found in" in result.output
-    assert "--dataset synthpets" in result.output
+@PETS
+def test_auto_takes_the_archive_that_is_there(real, tmp_path):
+    printed = succeed("--preset", "smoke", "--data-root", real, "--out", tmp_path / "r", "--dry-run")
+    assert "Oxford-IIIT Pets, found in" in printed and "--dataset synthpets" in printed
 
 
-@pytest.mark.real
-def test_a_breed_disjoint_split_trains(door, real, tmp_path):
-    out = tmp_path / "run"
-    result = door("train", *TINY, "--items", 100, "--dataset", "pets", "--data-root", real, "--split", "group", "--baseline-epochs", 0, "--out", out)  # fmt: skip  # noqa: E501
-    assert result.exit_code == 0, result.output
+@PETS
+def test_a_breed_disjoint_split_trains(real, tmp_path):
+    where = ["--dataset", "pets", "--data-root", real, "--split", "group", "--out", tmp_path / "run"]
+    succeed("train", *TINY, "--items", 100, "--baseline-epochs", 0, *where)

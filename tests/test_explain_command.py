@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import torch
 from helpers.command_line import refused
+from helpers.maps import close
+from helpers.toys import in_bf16
 from PIL import Image
 
 from xaae import model as models
@@ -169,21 +171,33 @@ def test_the_whole_job_explains_both_models(toy_run):
             assert np.array_equal(told["target"], items[f"{model}.probability"].argmax(1))
 
 
-def test_chosen_rows_and_targets(door, toy_run, tmp_path):
-    table = pd.read_csv(toy_run / "items.csv")
-    rows = [3, 1, 4]
+@pytest.mark.parametrize("target", ["true", "dog", "0"])
+def test_chosen_rows_and_targets(door, toy_run, tmp_path, target):
+    table, rows = pd.read_csv(toy_run / "items.csv"), [3, 1, 4]
+    expected = {"true": [["cat", "dog"].index(table.label[r]) for r in rows], "dog": [1, 1, 1], "0": [0, 0, 0]}
     given = ["--rows", "3,1,4", "--out", tmp_path, *FAST]
-    for target, wanted in (
-        ("true", [["cat", "dog"].index(table.label[r]) for r in rows]),
-        ("dog", [1, 1, 1]),
-        ("0", [0, 0, 0]),
-    ):
-        assert door("explain", toy_run, *given, "--target", target).exit_code == 0
-        found = arrays(tmp_path / "maps" / "aae-saliency.npz")
-        assert found["row"].tolist() == rows and found["target"].tolist() == wanted
-    x = torch.from_numpy(arrays(tmp_path / "items.npz")["x"])
-    own = explain(models.load(toy_run / "model.safetensors"), x, "saliency", 0)
-    np.testing.assert_allclose(found["attribution"], own, rtol=1e-3, atol=1e-5)
+    assert door("explain", toy_run, *given, "--target", target).exit_code == 0
+    found = arrays(tmp_path / "maps" / "aae-saliency.npz")
+    assert found["row"].tolist() == rows and found["target"].tolist() == expected[target]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("by", ["run", "option"])
+def test_maps_are_those_of_the_one_call_in_the_runs_or_the_typed_precision(door, toy_run, tmp_path, precision, by):
+    """On any machine: whether it computes bf16 in hardware or not."""
+    run = shutil.copytree(toy_run, tmp_path / "run")
+    if by == "run" and precision == "bf16":
+        in_bf16(run)
+    typed = ["--precision", precision] if by == "option" else []
+    assert door("explain", run, "--items", 3, "--target", 0, "--out", tmp_path / "out", *FAST, *typed).exit_code == 0
+    maps = arrays(tmp_path / "out" / "maps" / "aae-saliency.npz")["attribution"]
+    x = torch.from_numpy(arrays(tmp_path / "out" / "items.npz")["x"])
+    exact = explain(models.load(run / "model.safetensors"), x, "saliency", 0)
+    if precision == "fp32":
+        close(maps, exact, 1e-4)
+    else:  # three digits at each step
+        assert np.corrcoef(maps.ravel(), exact.ravel())[0, 1] > 0.95
+        assert np.abs(maps - exact).max() > 1e-3 * np.abs(exact).max()
 
 
 def test_along_a_direction(door, toy_run, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from helpers.command_line import refused
 from helpers.pictures import save_pictures
+from helpers.toys import in_bf16
 from PIL import Image
 
 from xaae import model as models
@@ -88,7 +89,9 @@ def test_uncertainty_obeys_its_laws(name):
 
 
 @pytest.mark.parametrize("name", ["aae", "baseline"])
-def test_the_csv_says_what_the_network_says(door, run, folder, name):
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_csv_says_what_the_network_says_in_full_precision(door, run, folder, name, precision):
+    run = in_bf16(run) if precision == "bf16" else run
     table, told = predicted(door, run, folder, "--model", name, "--batch-size", 3)
     assert list(table) == COLUMNS and list(table.path) == [str(p) for p in sorted(folder.rglob("*.png"))]
     x = torch.stack([picture_files.decode_picture(p, 32, 3) for p in table.path]).float() / 255

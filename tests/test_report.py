@@ -13,6 +13,7 @@ from helpers.report_fakes import DIRECTIONS, R, S, T, fake_config, fake_run, pag
 from xaae.experiment.errors import InputError
 from xaae.experiment.run_folder import write_json
 from xaae.report import summarise, write_report
+from xaae.report.shared.run_files import RunFiles
 
 SOURCE = "https://example.org"  # in the dataset's note
 IDS = """summary planted curves walks exemplars counterfactuals gradcam attributions response impact correlations map
@@ -114,6 +115,12 @@ def test_names_from_the_run_change_no_tag_of_the_page(tmp_path):
     write_json(folder / "navigate.json", navigate)
     hostile = check_page(page(folder))
     assert hostile.tags == tame.tags and hostile.words.count(HOSTILE) > 60
+
+
+def test_classes_called_none_or_na_are_classes(tmp_path):
+    names = ("None", "NA")
+    run = RunFiles(fake_run(tmp_path / "run", classes=names))
+    assert run.labels(range(4)).tolist() == [*names, *names] and run.class_numbers(range(4)).tolist() == [0, 1, 0, 1]
 
 
 def test_nothing_is_left_beside_the_two_files(tmp_path):

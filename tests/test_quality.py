@@ -1,20 +1,19 @@
-"""Laws of judging explanations, of drawing weights anew, and of the masks that say where the animal is."""
+"""Laws of rating explanations: what each metric says of maps whose quality is known, and the table of all."""
+
+import sys
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from xaae import model as models
-from xaae.benchmarks.networks import NETWORKS, SignalNet
+from xaae.benchmarks.networks import SignalNet
 from xaae.experiment.errors import InputError
 from xaae.explain.method import METHODS, Method
-from xaae.explain.network.randomise import cascade, layers, randomised, similarity
 from xaae.explain.rating import quality
-from xaae.explain.rating.metrics import METRICS, Effort
+from xaae.explain.rating.metrics import METRICS
 from xaae.explain.rating.quality import CHANCE, rate_methods
-from xaae.factors.bias import Bias
 from xaae.sources import oxford_pets
 from xaae.sources.picture_files import decode_picture
 
@@ -55,15 +54,27 @@ def signals():
     return SignalNet().eval(), torch.randn(5, 2, 96)
 
 
-# ---- the measures -----------------------------------------------------------------------------------------------
+# ---- the metrics ------------------------------------------------------------------------------------------------
 
 
-def test_every_measure_says_what_it_is():
-    assert {m.group for m in METRICS.values()} == set(
-        "faithfulness robustness localisation complexity randomisation".split()
-    )
-    for m in METRICS.values():
-        assert m.better in ("higher", "lower") and m.title and m.paper and m.means
+def test_the_names_that_tables_have_stay():
+    groups = {
+        "faithfulness": ["faithfulness_correlation", "pixel_flipping"],
+        "robustness": ["max_sensitivity"],
+        "localisation": ["relevance_mass", "relevance_rank", "pointing_game"],
+        "complexity": ["sparseness", "complexity"],
+        "randomisation": ["parameter_randomisation", "random_logit"],
+    }
+    assert [(m.group, name) for name, m in METRICS.items()] == [
+        (g, name) for g, names in groups.items() for name in names
+    ]
+    assert {m.better for m in METRICS.values()} == {"higher", "lower"}
+
+
+def test_without_quantus_its_installation_is_named(signals, monkeypatch):
+    monkeypatch.setitem(sys.modules, "quantus", None)
+    with pytest.raises(InputError, match="pip install"):
+        rate_methods(*signals, ["saliency"])
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -233,6 +244,7 @@ def test_class_names_that_are_numbers_are_not_mixed_up(signals):
         ({"maps": {"mine": np.ones((5, 3, 96))}}, "Maps"),
         ({"copies": 0}, "copies"),
         ({"noise": 0.0}, "noise"),
+        ({"step": 3}, "no option 'step'"),
     ],
 )
 def test_what_makes_no_sense_is_said_at_once(signals, given, said):
@@ -251,128 +263,6 @@ def test_relevance_is_one_value_for_each_place_whatever_the_scale():
     signed, size = quality.relevance(maps), quality.relevance(maps, "size")
     assert signed.shape == (3, 1, 5) and (abs(signed[:2]).max((1, 2)) == 1).all() and (signed[2] == 0).all()
     assert (size >= 0).all() and np.allclose(signed, quality.relevance(1e-6 * maps))
-    assert Effort().subsets > 0
-
-
-# ---- weights drawn anew -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_all_weights_are_new_and_the_answers_finite(name):
-    make, shape = NETWORKS[name]
-    network, x = make().eval(), torch.rand(2, *shape)
-    before = {k: v.clone() for k, v in network.state_dict().items()}
-    made = randomised(network, 1)
-    with torch.no_grad():
-        assert torch.isfinite(made(x)).all() and not made.training
-    assert all(torch.equal(v, network.state_dict()[k]) for k, v in before.items())
-    olds = layers(models.classifier(network))
-    for (_, old), (_, new) in zip(olds, layers(made), strict=True):
-        pairs = list(zip(old.parameters(recurse=False), new.parameters(recurse=False), strict=True))
-        assert all(not torch.equal(a, b) for a, b in pairs if a.min() < a.max())
-
-
-def test_the_seed_settles_the_weights_and_nothing_else(signals):
-    network, x = signals
-    state = torch.get_rng_state()
-    first, again, other = (randomised(network, seed)(x) for seed in (1, 1, 2))
-    assert torch.equal(first, again) and not torch.equal(first, other)
-    assert torch.equal(state, torch.get_rng_state())
-
-
-def test_a_fraction_is_the_last_layers_and_none_is_home(signals):
-    network, x = signals
-    assert torch.equal(randomised(network, 0, 0.0)(x), network(x))
-    head = randomised(network, 0, 1 / len(layers(network)))
-    assert torch.equal(head.first.weight, network.first.weight)
-    assert not torch.equal(head.head.weight, network.head.weight)
-
-
-def test_the_cascade_goes_from_the_last_layer_to_the_first(signals):
-    names, networks = zip(*cascade(signals[0], 4), strict=True)
-    assert names == ("head", "second", "norm", "first")
-    for fewer, more in zip(networks, networks[1:], strict=False):
-        assert torch.equal(fewer.head.weight, more.head.weight)
-    assert torch.equal(networks[-1](signals[1]), randomised(signals[0], 4)(signals[1]))
-
-
-def test_weights_without_a_scheme_are_permuted():
-    class Scale(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.by = nn.Parameter(torch.arange(50.0))
-
-        def forward(self, x):
-            return self.by * x
-
-    network = Scale()
-    by = randomised(network).by
-    assert not torch.equal(by, network.by) and torch.equal(by.sort().values, network.by)
-
-
-def test_a_batch_norm_forgets_its_data(signals):
-    network = nn.Sequential(nn.BatchNorm1d(4))
-    network[0].running_var += 1e30
-    made = randomised(network)[0]
-    assert (made.running_mean == 0).all() and (made.running_var == 1).all()
-
-
-def test_drawing_anew_needs_weights_and_a_fraction():
-    with pytest.raises(InputError, match="no weights"):
-        randomised(nn.Flatten())
-    with pytest.raises(InputError, match="fraction"):
-        randomised(nn.Linear(2, 2), fraction=1.5)
-
-
-def test_similarity():
-    rng = np.random.default_rng(0)
-    a, b, flat = rng.normal(size=(4, 3, 20, 20)), rng.normal(size=(4, 3, 20, 20)), np.ones((4, 3, 20, 20))
-    kinds = lambda *maps: [similarity(*maps)[kind] for kind in ("absolute", "signed")]  # noqa: E731
-    np.testing.assert_allclose(kinds(a, a), 1)
-    np.testing.assert_allclose(kinds(flat, 2 * flat), 1)
-    np.testing.assert_allclose(kinds(flat, a), 0)
-    np.testing.assert_allclose(kinds(a, a**3), 1)
-    np.testing.assert_allclose(kinds(a, -torch.from_numpy(a)), [[1] * 4, [-1] * 4])
-    assert np.abs(kinds(a, b)).max() < 0.15
-    with pytest.raises(InputError, match="shapes"):
-        similarity(a, a[:, :1])
-
-
-# ---- where the animal is ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def drawn_pets(tmp_path):
-    """Two pictures that are white where the animal is, one with a trimap: the corner of a wide picture, outlined."""
-    kinds = np.full((60, 90), 2, np.uint8)
-    kinds[10:40, 20:60] = 3
-    kinds[12:38, 22:58] = 1
-    for folder in ("images", "annotations/trimaps"):
-        (tmp_path / folder).mkdir(parents=True)
-    paths = [str(tmp_path / "images" / f"{name}.png") for name in ("Cat_1", "dog_1")]
-    for path in paths:
-        Image.fromarray(np.uint8(255) * (kinds != 2)).save(path)
-    Image.fromarray(kinds).save(tmp_path / "annotations" / "trimaps" / "Cat_1.png")
-    return paths
-
-
-@pytest.mark.parametrize("fill", ["zeros", "reflect", "circle"])
-@pytest.mark.parametrize("angle", [0.0, 35.0, 90.0, 170.0])
-def test_a_mask_moves_with_its_picture(drawn_pets, angle, fill):
-    turned = Bias({"cat": (0, 90), "dog": (90, 180)}, fill=fill)
-    found, has = oxford_pets.animal_masks(drawn_pets, 32, [angle] * 2, turned)
-    x = torch.stack([decode_picture(path, 32, 1) for path in drawn_pets]).float() / 255
-    shown = turned.plant(x, torch.tensor([angle] * 2)) >= 0.5
-    assert found.shape == (2, 1, 32, 32) and found.dtype == torch.bool and has.tolist() == [True, False]
-    assert (found[0] == shown[0]).float().mean() > 0.995 and not found[1].any() and found[0].any()
-
-
-def test_only_a_rotation_moves_a_mask_and_the_outline_is_a_choice(drawn_pets):
-    upright, _ = oxford_pets.animal_masks(drawn_pets, 32)
-    bright = Bias({"cat": (-0.4, 0.0), "dog": (0.0, 0.4)}, factor="brightness")
-    assert torch.equal(upright, oxford_pets.animal_masks(drawn_pets, 32, [-0.4, 0.4], bright)[0])
-    inner, _ = oxford_pets.animal_masks(drawn_pets, 32, outline=False)
-    assert inner.sum() < upright.sum() and not (inner & ~upright).any()
 
 
 @pytest.mark.real

@@ -13,9 +13,10 @@ from helpers.places import HOME
 from matplotlib import pyplot as plt
 
 NOTEBOOKS = sorted((HOME / "notebooks").glob("*.ipynb"))
+BRIEF = "--preset smoke --items 80 --epochs 1"
 SMALL = {  # notebook -> (options of its training, the file that this writes last)
-    "attribution_methods": ("--preset smoke --no-pretrained --items 80 --epochs 1 --baseline-epochs 1", "train.json"),
-    "planted_bias": ("--preset smoke --items 80 --epochs 1 --baseline-epochs 0", "train.json"),
+    "attribution_methods": (f"{BRIEF} --size 16 --baseline-epochs 1 --no-pretrained", "train.json"),
+    "planted_bias": (f"{BRIEF} --baseline-epochs 0", "train.json"),
     "shap_tutorial": ("--items 80 --epochs 1 --background 6 --explained 2", "tutorial.json"),
 }
 LAWS = {  # notebook -> what must be true of its variables at the end

@@ -1,17 +1,16 @@
 """Fixtures that several test files share, and the environment that tests run in. What is imported is in `helpers`."""
 
 import os
-from pathlib import Path
-from tempfile import gettempdir
+from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: tests share their machine
 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core for each worker of the tests
-worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
-os.environ["FASTAI_HOME"] = str(Path(gettempdir()) / f"xaae-tests-{worker}")  # nothing is kept in the home folder
+HOME_OF_FASTAI = TemporaryDirectory(prefix="xaae-tests-")  # gone when this process ends: nothing is kept
+os.environ["FASTAI_HOME"] = HOME_OF_FASTAI.name
 
 import pytest  # noqa: E402
-from helpers.command_line import TINY, call, succeed  # noqa: E402
+from helpers.command_line import EXACT, TINY, call, succeed  # noqa: E402
 from helpers.pictures import save_pictures  # noqa: E402
 from helpers.places import REAL  # noqa: E402
 from helpers.toys import copy_of, made_once  # noqa: E402
@@ -40,15 +39,24 @@ def data_root(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def toy_models(data_root, tmp_path_factory):
+    """A run folder in which both models were trained on a handful of drawn pictures in fp32, and nothing else done."""
+
+    def make(folder):
+        succeed("train", *TINY, "--dataset", "synthpets", "--data-root", data_root, "--out", folder, *EXACT)
+
+    return copy_of(made_once(tmp_path_factory, "models", make), tmp_path_factory.mktemp("toy") / "models")
+
+
+@pytest.fixture(scope="session")
 def toy_run(data_root, tmp_path_factory):
     """A run folder made by the whole job on a handful of drawn pictures; each process of tests has a copy.
 
-    Its precision is fp32 on any machine. `helpers.toys.in_bf16` makes it one of bf16.
+    Its precision is fp32 on any machine. `helpers.toys.in_bf16` makes a copy one of bf16.
     """
 
     def make(folder):
-        where = ["--dataset", "synthpets", "--data-root", data_root, "--out", folder]
-        succeed(*TINY, *where, "--precision", "fp32")
+        succeed(*TINY, "--dataset", "synthpets", "--data-root", data_root, "--out", folder, *EXACT)
 
     return copy_of(made_once(tmp_path_factory, "run", make), tmp_path_factory.mktemp("toy") / "run")
 

@@ -12,9 +12,9 @@ pytest.importorskip("quantus", reason="quantus is not installed (the extra `qual
 
 
 @pytest.fixture
-def run(toy_run, tmp_path):
-    """A copy of the toy run that may be written to."""
-    return shutil.copytree(toy_run, tmp_path / "run")
+def run(toy_models, tmp_path):
+    """A run with trained models that may be written to."""
+    return shutil.copytree(toy_models, tmp_path / "run")
 
 
 def test_each_method_has_a_row_beside_a_random_map(door, run):

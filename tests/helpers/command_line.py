@@ -4,6 +4,7 @@ from click.testing import CliRunner
 
 SMALL = ["--preset", "smoke", "--no-pretrained"]  # nothing is fetched, whatever this machine is connected to
 TINY = [*SMALL, "--items", "80", "--epochs", "1", "--starts", "4", "--random-directions", "4"]
+EXACT = ["--precision", "fp32"]  # the same numbers whether or not this machine computes bf16 in hardware
 BRIEFLY = ["--directions", "lda", "--maps", "pca", "--counterfactuals", "4"]  # the smallest navigation
 
 

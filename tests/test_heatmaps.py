@@ -9,10 +9,7 @@ from matplotlib import _pylab_helpers
 from PIL import Image
 
 from xaae.experiment.errors import InputError
-from xaae.explain.figures import (
-    heatmaps,
-    sheets,  # noqa: F401  (call enters methods into the registry)
-)
+from xaae.explain.figures import heatmaps, sheets
 from xaae.explain.figures.heatmaps import AGAINST, FOR, heatmap
 from xaae.explain.method import METHODS
 

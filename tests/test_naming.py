@@ -87,7 +87,7 @@ def table_of(planted, direction):
     model, spread, chance = planted
     start = torch.from_numpy(codes()[:6])
     frames = walks.decode_codes(model, walks.move(start, direction, ALPHA))
-    return naming.naming_table(measure_all(frames), ALPHA, spread, chance, METERS, np.random.default_rng(1))
+    return naming.naming_table(measure_all(frames, METERS), ALPHA, spread, chance, METERS, np.random.default_rng(1))
 
 
 NAMES = {  # factor -> the meter that names it, others that it moves by its nature
@@ -120,10 +120,12 @@ def test_a_direction_that_changes_nothing_is_given_no_name(planted):
 def test_the_amount_said_is_the_amount_planted():
     model = Toy("turn", "light")
     walk = walks.decode_codes(model, walks.move(torch.zeros(2, DIMS), axis(0), ALPHA))
-    change = naming.meter_changes(measure_all(walk), METERS)
+    change = naming.meter_changes(measure_all(walk, METERS), METERS)
     assert change["rotation"] == pytest.approx(90 * axis(0).scale, abs=2)
     walk = walks.decode_codes(model, walks.move(torch.zeros(2, DIMS), axis(1), ALPHA))
-    assert naming.meter_changes(measure_all(walk), METERS)["luminance"] == pytest.approx(0.24 * axis(1).scale, abs=0.01)
+    assert naming.meter_changes(measure_all(walk, METERS), METERS)["luminance"] == pytest.approx(
+        0.24 * axis(1).scale, abs=0.01
+    )
 
 
 def test_a_change_that_no_random_direction_shows_at_all_is_named():
@@ -144,7 +146,7 @@ def test_a_change_that_no_random_direction_shows_at_all_is_named():
 def test_the_spread_of_an_absolute_meter_is_its_deviation_over_the_decoded_items():
     model, z = Toy("light", "tint"), codes(600)
     found = naming.spreads(model, z, {n: METERS[n] for n in ("luminance", "warmth")}, np.random.default_rng(0), 600)
-    readings = measure_all(walks.decode_codes(model, torch.from_numpy(z)[:, None]))
+    readings = measure_all(walks.decode_codes(model, torch.from_numpy(z)[:, None]), METERS)
     for name, spread in found.items():
         assert spread == pytest.approx(readings[name].std(), rel=0.08)
 

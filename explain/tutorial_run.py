@@ -177,7 +177,7 @@ def _train(trained, quiet=False):
     with silence(learn, quiet):
         history = convnet.fit_convnet(learn, config.epochs)
     models.save(network, trained.folder / WEIGHTS)
-    history_figure(history).savefig(trained.folder / "curves.png", dpi=130, bbox_inches="tight")
+    _history_figure(history).savefig(trained.folder / "curves.png", dpi=130, bbox_inches="tight")
     return facts | history.iloc[-1].drop("epoch").to_dict() | {"seconds": {"training": time.perf_counter() - began}}
 
 
@@ -188,7 +188,7 @@ def _dataloaders(trained):
     return convnet.convnet_dataloaders(trained.items, train, valid, targets, 64, default_device())
 
 
-def history_figure(history, names=MEASURES):
+def _history_figure(history, names=MEASURES):
     """A Figure of a history with the columns epoch, train_NAME and valid_NAME: a panel for each name."""
     figure = Figure(figsize=(2.6 * len(names), 2.3), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names)), names, strict=True):

@@ -9,7 +9,7 @@ from torchvision.models.resnet import BasicBlock
 
 from xaae.benchmarks.networks import NETWORKS
 from xaae.explain.method import Refusal
-from xaae.explain.network import graph
+from xaae.explain.network import graph, merging
 from xaae.explain.network.subject import Subject
 
 
@@ -120,4 +120,4 @@ def test_a_norm_before_a_linear_layer_goes_into_it():
     nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
     x = torch.randn(4, 5)
     norm.eval()
-    torch.testing.assert_close(graph.norm_then_linear(norm, linear)(x), linear(norm(x)))
+    torch.testing.assert_close(merging.norm_then_linear(norm, linear)(x), linear(norm(x)))

@@ -38,7 +38,7 @@ def input_x_gradient(ask):
     return attr.InputXGradient(ask.network).attribute(ask.x, ask.target)
 
 
-class NoisyBase(attr.Attribution):
+class _NoisyBase(attr.Attribution):
     """The method of the registry called `name`, in the form that captum's noise tunnel takes."""
 
     def __init__(self, ask, name):
@@ -63,7 +63,7 @@ def _noise_tunnel(ask, summary, base, samples, sigma):
         return find_method(base).attribute(ask) if summary == "smoothgrad" else torch.zeros_like(ask.x)
     at_once = max(1, ask.batch_size // len(ask.x))
     options = {"nt_type": summary, "nt_samples": samples, "nt_samples_batch_size": at_once, "stdevs": deviation}
-    return attr.NoiseTunnel(NoisyBase(ask, base)).attribute(ask.x, target=ask.target, **options)
+    return attr.NoiseTunnel(_NoisyBase(ask, base)).attribute(ask.x, target=ask.target, **options)
 
 
 @method("gradient", "SmoothGrad", SMILKOV, "mean map of noisy copies", shows="size", **FAST)

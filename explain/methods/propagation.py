@@ -16,6 +16,7 @@ from zennit.core import Composite
 from xaae.experiment.errors import InputError
 from xaae.explain.method import Refusal, method
 from xaae.explain.network import graph
+from xaae.explain.network.merging import replace_module
 
 BACH = "Bach et al. 2015, doi 10.1371/journal.pone.0130140"
 KOHLBRENNER = "Kohlbrenner et al. 2020, arXiv 1910.09840"
@@ -244,7 +245,7 @@ def _with_negated_head(network):
         raise Refusal("it negates the last layer with weights, and this network has none")
     layer = copy.deepcopy(network.get_submodule(layers[-1].target))
     layer.weight = nn.Parameter(-layer.weight.detach())
-    graph.replace_module(negated, layers[-1], layer)
+    replace_module(negated, layers[-1], layer)
     return negated
 
 

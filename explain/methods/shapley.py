@@ -84,7 +84,7 @@ def _check_sums(ask, maps):
         raise Refusal(f"shap's values do not add up on this network (off by {gap.max():.2g}): a step has no rule")
 
 
-class OneLogit(nn.Module):
+class _OneLogit(nn.Module):
     """x -> (B, 1), one logit of a network, which is no submodule: shap clears the gradients of its model."""
 
     def __init__(self, network, target):
@@ -116,7 +116,7 @@ def shap_gradient(ask, *, samples=100, sigma=0.0):
     for x, target in zip(ask.x.split(1), ask.target, strict=True):
         with torch.no_grad():  # shap runs the network on the whole background only to count its outputs
             explainer = shap.GradientExplainer(
-                OneLogit(ask.network, target), ask.background, None, ask.batch_size, sigma
+                _OneLogit(ask.network, target), ask.background, None, ask.batch_size, sigma
             )
         maps.append(explainer.shap_values(x, nsamples=samples, rseed=ask.seed % 2**32)[..., 0])
     return torch.as_tensor(np.concatenate(maps)).to(ask.x)

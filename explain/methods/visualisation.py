@@ -66,7 +66,7 @@ def _minimise(parameter, loss, steps, rate):
         adam.step()
 
 
-class LayerReached(Exception):  # noqa: N818  (it is no error)
+class _LayerReached(Exception):  # noqa: N818  (it is no error)
     """Ends a forward pass at a layer whose output is known: the rest of the network need not run."""
 
 
@@ -76,12 +76,12 @@ def layer_output(network, layer, x):
 
     def stop(_, __, out):
         outputs.append(out)
-        raise LayerReached
+        raise _LayerReached
 
     hook = layer.register_forward_hook(stop)
     try:
         network(x)
-    except LayerReached:
+    except _LayerReached:
         pass
     finally:
         hook.remove()

@@ -1,8 +1,8 @@
 """A network as a graph of single modules: what DeepLift, guided backpropagation and relevance propagation hook into.
 
 Many networks use one ReLU twice, write in place, or call functions where a library looks for modules. Each of these
-gives wrong maps without an error. `unroll` corrects them for every network that torch.fx can trace. `merge` adds what
-relevance propagation needs, and names the steps that it cannot follow.
+gives wrong maps without an error. `unroll` corrects them for every network that torch.fx can trace; `unsupported` names
+the steps that a method cannot follow.
 """
 
 import copy
@@ -12,12 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from zennit import types
 from zennit.layer import Sum
 
 from xaae.explain.method import Refusal
-from xaae.explain.network.calls import own_layers
 from xaae.model import Affine, Standardise
 
 POOLS = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd)
@@ -95,7 +93,7 @@ def _is_linear_arithmetic(node):
     return linear and sum(tensors) == 1 and "tensor_meta" in node.meta
 
 
-class Tracer(fx.Tracer):
+class _Tracer(fx.Tracer):
     """Traces a network down to torch's own modules and ours."""
 
     def is_leaf_module(self, m, qualified_name):
@@ -113,7 +111,7 @@ def unroll(network, x):
     traced, as when its Python code branches on values.
     """
     try:
-        traced = fx.GraphModule(network, Tracer().trace(network))
+        traced = fx.GraphModule(network, _Tracer().trace(network))
         ShapeProp(traced).propagate(x)
     except Exception as e:  # tracing runs the user's own code: anything can be raised
         why = " ".join(str(e).split())[:120]
@@ -121,7 +119,7 @@ def unroll(network, x):
     for node in list(traced.graph.nodes):
         module = _module_for(traced, node)
         if module is not None:
-            _call_module(traced, node, module.train(False))
+            call_module(traced, node, module.train(False))
     traced.graph.lint()
     traced.recompile()
     traced.delete_all_unused_submodules()
@@ -177,7 +175,7 @@ def _copy_not_in_place(module):
     return copied
 
 
-def _call_module(traced, node, module, inputs=None):
+def call_module(traced, node, module, inputs=None):
     """Replace `node` by a call of `module`, a new submodule under the node's name.
 
     inputs: nodes, by default the first one that `node` takes.
@@ -191,7 +189,7 @@ def _call_module(traced, node, module, inputs=None):
     traced.graph.erase_node(node)
 
 
-# ---- what relevance propagation needs ---------------------------------------------------------------------------
+# ---- which steps are known --------------------------------------------------------------------------------------
 
 AVERAGES = (nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd)
 LINEAR = (*VALUE_BY_VALUE, *NORMS, *QUIET, *AVERAGES, Places, Sum, nn.Flatten, nn.Unflatten, nn.Upsample)
@@ -208,90 +206,6 @@ SHAPES = {
     getattr,
 }
 SHAPE_METHODS = {"view", "reshape", "flatten", "squeeze", "unsqueeze", "size", "contiguous", "permute", "transpose"}
-
-
-def merge(unrolled):
-    """A copy of an unrolled network in which sums are modules and batch norms are merged into their neighbours.
-
-    A batch norm without a layer with weights beside it stays. Refusal that names every step through which relevance
-    cannot be followed.
-    """
-    merged = own_layers(unrolled)
-    for node in list(merged.graph.nodes):
-        tensors = all(isinstance(a, fx.Node) for a in node.args[:2]) and not node.kwargs
-        if node.op == "call_function" and node.target in ADDS and tensors:
-            _add_as_module(merged, node)
-        elif node.op == "call_module" and isinstance(merged.get_submodule(node.target), NORMS):
-            _merge_norm(merged, node)
-    merged.graph.lint()
-    merged.recompile()
-    merged.delete_all_unused_submodules()
-    if unknown := unsupported(merged):
-        raise Refusal(f"relevance cannot be followed through {', '.join(unknown)}")
-    return merged.eval()
-
-
-def _add_as_module(merged, node):
-    """Let `node` compute a + b by a module, so that a rule can share the relevance between a and b."""
-    with merged.graph.inserting_before(node):
-        same_shape = merged.graph.call_function(torch.broadcast_tensors, node.args[:2])
-        stacked = merged.graph.call_function(torch.stack, (same_shape, -1))
-    _call_module(merged, node, Sum(dim=-1), (stacked,))
-
-
-def _merge_norm(merged, node):
-    """Merge a batch norm into the layer with weights before it, else into the linear layer after it, else leave it."""
-    norm, before = _with_weights(merged.get_submodule(node.target)), node.args[0]
-    layer = merged.get_submodule(before.target) if before.op == "call_module" else None
-    if len(before.users) == 1 and isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)):
-        fuse = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-        replace_module(merged, before, fuse(layer, norm))
-    elif isinstance(norm, nn.BatchNorm1d) and (after := _linear_after(merged, node)) is not None:
-        replace_module(merged, after, norm_then_linear(norm, merged.get_submodule(after.target)))
-    else:
-        return
-    node.replace_all_uses_with(before)
-    merged.graph.erase_node(node)
-
-
-def _with_weights(norm):
-    """A batch norm with weight and bias: 1 and 0 where it has none."""
-    if norm.weight is not None:
-        return norm
-    copied = copy.deepcopy(norm)
-    copied.weight, copied.bias = (nn.Parameter(f(norm.running_var)) for f in (torch.ones_like, torch.zeros_like))
-    return copied
-
-
-def replace_module(merged, node, module):
-    """Replace the module that `node` calls by another one."""
-    parent, _, name = node.target.rpartition(".")
-    setattr(merged.get_submodule(parent), name, module.eval())
-
-
-def _linear_after(merged, node):
-    """The node of the linear layer that is the only one to use this node's output (B, C); None if there is none.
-
-    Dropout may stand between them.
-    """
-    while len(node.users) == 1:
-        node = next(iter(node.users))
-        module = merged.get_submodule(node.target) if node.op == "call_module" else None
-        if isinstance(module, nn.Linear):
-            return node
-        if not isinstance(module, QUIET):
-            return None
-    return None
-
-
-def norm_then_linear(norm, linear):
-    """One linear layer for `linear(norm(x))` with the norm's running statistics."""
-    scale = (norm.running_var + norm.eps).rsqrt() * norm.weight
-    shift = norm.bias - norm.running_mean * scale
-    merged = copy.deepcopy(linear)
-    bias = linear.weight @ shift + (0 if linear.bias is None else linear.bias)
-    merged.weight, merged.bias = nn.Parameter(linear.weight * scale), nn.Parameter(bias)
-    return merged
 
 
 def unsupported(network, modules=FOLLOWED, functions=SHAPES):

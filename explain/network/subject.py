@@ -15,7 +15,7 @@ from xaae import model as models
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import kind_of
 from xaae.explain.method import Refusal
-from xaae.explain.network import graph, maxima
+from xaae.explain.network import graph, maxima, merging
 
 LEAST_CELLS = 4  # a map with fewer cells a side locates nothing
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -63,7 +63,7 @@ class Subject:
     @cached_property
     def merged(self):
         """`unrolled` with batch norms merged, for relevance propagation. Refusal that names steps without a rule."""
-        return graph.merge(self.unrolled)
+        return merging.merge(self.unrolled)
 
     @cached_property
     def differentiable(self):

@@ -89,7 +89,7 @@ class RatedCase:
         return self.again(model, inputs, targets)
 
 
-class KeptPlaces(nn.Module):
+class _KeptPlaces(nn.Module):
     """Which places are kept (B, 1, *places) -> the network's logits (B, K); a removed place shows the baseline.
 
     The network is no submodule, since quantus would look for a softmax in it.
@@ -150,7 +150,7 @@ def _by_removal(case, name, **settings):
 
     metric = quantus_metric(name, perturb_baseline=0.0, **settings)
     kept = np.ones(case.maps.shape, np.float32)
-    return metric.evaluate_batch(PyTorchModel(KeptPlaces(case).eval()), kept, case.target, case.maps.copy())
+    return metric.evaluate_batch(PyTorchModel(_KeptPlaces(case).eval()), kept, case.target, case.maps.copy())
 
 
 def _repeated(case, name, **settings):
@@ -182,8 +182,8 @@ def _rank_correlation_of(kind):
 def _faithfulness_correlation(case):
     """Correlation of the relevance of random sets of places with how far the score falls without them; -1 to 1."""
     size = max(1, case.maps[0].size // 8)
-    given = {"nr_runs": case.effort.subsets, "subset_size": size, "return_aggregate": False}
-    return _by_removal(case, "FaithfulnessCorrelation", **given)
+    options = {"nr_runs": case.effort.subsets, "subset_size": size, "return_aggregate": False}
+    return _by_removal(case, "FaithfulnessCorrelation", **options)
 
 
 @_metric("faithfulness", "Pixel flipping", "higher", "Bach et al. 2015, PLoS ONE 10(7) e0130140")
@@ -237,13 +237,13 @@ def _complexity(case):
 def _parameter_randomisation(case):
     """Rank correlation of the absolute relevance with that of the network with all layers drawn anew; near 1: the map
     does not explain the model."""
-    given = {
+    options = {
         "similarity_func": _rank_correlation_of("absolute"),
         "skip_layers": True,
         "return_last_correlation": True,
         "abs": False,
     }
-    return _repeated(case, "MPRT", seed=case.seed, **given)
+    return _repeated(case, "MPRT", seed=case.seed, **options)
 
 
 @_metric("randomisation", "Random logit", "lower", "Sixt et al. 2020, arXiv 1912.09818")
@@ -252,5 +252,9 @@ def _random_logit(case):
     and signed values opposite."""
     if case.subject.outputs < 2:
         raise Refusal("the network has one output, so there is no other class")
-    given = {"similarity_func": _rank_correlation_of("signed"), "num_classes": case.subject.outputs, "seed": case.seed}
-    return _repeated(case, "RandomLogit", **given)
+    options = {
+        "similarity_func": _rank_correlation_of("signed"),
+        "num_classes": case.subject.outputs,
+        "seed": case.seed,
+    }
+    return _repeated(case, "RandomLogit", **options)

@@ -186,8 +186,11 @@ def datablock(items, bias, classes, seed=0, one_hot=False, redraw=True, task="cl
     )
 
 
-def dataloaders(table, items, bias, classes, bs=64, seed=0, one_hot=False, redraw=True, device=None):
-    """fastai DataLoaders of a planted table's train and valid rows; batches (x (B, C, *places), targets)."""
+def dataloaders(table, items, bias, classes, bs=64, device=None, **options):
+    """fastai DataLoaders of a planted table's train and valid rows; batches (x (B, C, *places), targets).
+
+    options: those of `datablock`.
+    """
     seen = table[table.split != "test"]
-    block = datablock(items, bias, classes, seed, one_hot, redraw)
+    block = datablock(items, bias, classes, **options)
     return block.dataloaders(seen, bs=min(bs, int((seen.split == "train").sum())), num_workers=0, device=device)

@@ -160,20 +160,18 @@ def _verdict(model, goal, home, z):
 
 @torch.inference_mode(False)
 @torch.no_grad()
-def counterfactual(
-    model, z, target=None, decide=None, discriminate=None, threshold=None, margin=0.0, steps=200
-) -> Counterfactual:
+def counterfactual(model, z, target=None, decide=None, threshold=None, margin=0.0, steps=200) -> Counterfactual:
     """The nearest code to each z (S, D) that is decided otherwise, where the discriminator still accepts it.
 
     target: the class to reach (int or (S,)), None for any other; items of that class already have none. decide:
-    z -> logits (S, K), by default the model's head, else its classifier on the decoded picture. discriminate:
-    (z, y one-hot) -> score (S,), by default the model's. threshold: the score to exceed, such as the 5th percentile of
-    the training codes'; None for no condition. margin: lead in logits to exceed. steps of descent, before a search
-    along the line home. InputError for a class that is not there, or a threshold without a discriminator.
+    z -> logits (S, K), by default the model's head, else its classifier on the decoded picture. threshold: the score of
+    the model's discriminator to exceed, such as the 5th percentile of the training codes'; None for no condition.
+    margin: lead in logits to exceed. steps: of descent, before a search along the line home. InputError for a class
+    that is not there, or a threshold without a discriminator.
 
     Distance and conditions as in Wachter et al. 2017 (arXiv 1711.00399), in the latent space.
     """
-    decide, discriminate = decide or _decider(model), discriminate or _judge(model)
+    decide, discriminate = decide or _decider(model), _judge(model)
     if threshold is not None and discriminate is None:
         raise InputError("This model has no discriminator to compare with a threshold: leave the threshold out.")
     chosen = None if target is None else torch.as_tensor(target).expand(len(z))

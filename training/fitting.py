@@ -31,8 +31,9 @@ def train_run(prepared, folder, quiet=False):
         prepared.planted,
         list(config.classes),
         config.batch_size,
-        config.seed,
-        config.one_hot,
+        seed=config.seed,
+        one_hot=config.one_hot,
+        task=config.task,
     )
     numbers = {"aae": _train_aae(dls, folder, config, quiet), "baseline": None}
     if config.baseline_epochs:

@@ -1,6 +1,7 @@
 """Fixtures that several test files share, and the environment that tests run in. What is imported is in `helpers`."""
 
 import os
+import random
 from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: tests share their machine
@@ -9,11 +10,21 @@ if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1:
 HOME_OF_FASTAI = TemporaryDirectory(prefix="xaae-tests-")  # gone when this process ends: nothing is kept
 os.environ["FASTAI_HOME"] = HOME_OF_FASTAI.name
 
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+import torch  # noqa: E402
 from helpers.command_line import EXACT, TINY, call, succeed  # noqa: E402
 from helpers.pictures import save_pictures  # noqa: E402
 from helpers.places import REAL  # noqa: E402
 from helpers.toys import copy_of, made_once  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def same_draws():
+    """Global generators begin anew with each test, whichever tests this process ran before."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  (fastai draws from it)
+    torch.manual_seed(0)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def classifier_scores(logits, target, classes):
     }
 
 
-SCORES = {CLASSES.name: classifier_scores}  # task -> function of (logits, target, classes)
+SCORES = {CLASSES.name: classifier_scores}  # task -> function that scores answers (logits, target, classes)
 
 
 def check_finite(logits):

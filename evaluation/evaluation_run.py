@@ -87,8 +87,8 @@ def _class_numbers(trained, rows):
     return torch.tensor([trained.classes.index(label) for label in trained.table.label.to_numpy()[rows]])
 
 
-TARGETS = {CLASSES.name: _class_numbers}  # task -> function of (trained run, rows)
-FIGURES = {CLASSES.name: evaluation_figure}  # task -> function of (scores, classes, title)
+TARGETS = {CLASSES.name: _class_numbers}  # task -> function that gives the true answers of rows
+FIGURES = {CLASSES.name: evaluation_figure}  # task -> function that draws scores
 
 
 @torch.inference_mode()

@@ -126,8 +126,8 @@ def _fill_class_table(table, rows, config, answers):
     table.loc[rows, "predicted"] = np.array(config.classes, dtype=object)[p.argmax(1)]
 
 
-ANSWERS = {CLASSES.name: answer_with_dropout}  # task -> function that answers items
-TABLES = {CLASSES.name: (_class_table, _fill_class_table)}  # task -> (makes an empty table, fills it)
+ANSWERS = {CLASSES.name: answer_with_dropout}  # task -> function that answers items, with uncertainty
+TABLES = {CLASSES.name: (_class_table, _fill_class_table)}  # task -> functions that make and fill the table of answers
 FORMATS = {"picture": "PNG or JPEG"}  # kind -> files that can be read
 
 

@@ -26,7 +26,7 @@ from xaae.training.trained_run import TrainedRun, open_trained_run
 
 SIZE = 224  # pixels a side of a picture for a network of the user's own
 DEFAULTS = ExplanationSettings()
-PROBABILITIES = {CLASSES.name: lambda logits: logits.softmax(1)}  # task -> function of logits (B, K)
+PROBABILITIES = {CLASSES.name: lambda logits: logits.softmax(1)}  # task -> logits (B, K) as probabilities
 
 
 def explain_items(what, settings=DEFAULTS):

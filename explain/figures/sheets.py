@@ -257,11 +257,11 @@ def _image_colours(v, preset):
     return heatmaps.PRESETS[preset][0](v[:, None], np.full((len(v), 1), 0.4))
 
 
-KIND_DRAWING = {  # kind -> (what makes the functions that draw cells, colours of the key's bars)
+KIND_DRAWING = {
     "signal": (_curves, _curve_colours),
     "picture": (_images, _image_colours),
     "volume": (_images, _image_colours),
-}
+}  # kind -> (what makes the functions that draw cells, colours of the key's bars)
 
 
 def _draw_key(ax, layout, presets, bar_colours, scale):

@@ -49,7 +49,7 @@ def _superpixels(x, n):
     return torch.from_numpy(np.stack(labels))[:, None].to(x.device)
 
 
-SPLIT = {"signal": _windows, "picture": _superpixels, "volume": _superpixels}  # kind -> function of (x, n)
+SPLIT = {"signal": _windows, "picture": _superpixels, "volume": _superpixels}  # kind -> how items are cut
 
 
 def _superpixels_of_item(item, n):

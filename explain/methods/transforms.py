@@ -97,4 +97,4 @@ def _turn_pictures(x, degrees, scale, generator):
     return F.grid_sample(x, grid, "bilinear", "border", align_corners=False)
 
 
-TURN = {PICTURE.name: _turn_pictures}  # kind -> function of (x, degrees, scale, generator)
+TURN = {PICTURE.name: _turn_pictures}  # kind -> function that rotates and scales items

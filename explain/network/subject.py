@@ -19,7 +19,7 @@ from xaae.explain.network import graph, maxima, merging
 
 LEAST_CELLS = 4  # a map with fewer cells a side locates nothing
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-INTERPOLATION = {"signal": "linear", "picture": "bilinear", "volume": "trilinear"}  # kind -> torch's name for it
+INTERPOLATION = {"signal": "linear", "picture": "bilinear", "volume": "trilinear"}  # kind -> its name in torch
 
 
 def stretch(x, places):

@@ -1,4 +1,4 @@
-"""Laws of a tour: which directions a run is walked along, what they are called, and what is told of them."""
+"""Laws of an encoded run: which directions it is walked along, what they are called, and what is told of them."""
 
 from types import SimpleNamespace
 
@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from xaae.experiment.errors import InputError
-from xaae.latent_nav import encoded_run as touring
+from xaae.latent_nav import encoded_run
 from xaae.latent_nav.directions import contrast
 
 CLASSES = ["cat", "dog", "fox"]
 
 
-class Scene(SimpleNamespace):
-    """What a tour asks of an opened run."""
+class Opened(SimpleNamespace):
+    """What an encoded run asks of a trained one."""
 
     def rows(self, split):
         return np.flatnonzero(self.table.split == split)
@@ -30,26 +30,26 @@ def encoded(tmp_path):
     split = np.where(np.arange(300) // 3 % 4 == 0, "valid", "train")
     table = pd.DataFrame({"label": labels, "split": split, "size": 10 + 3 * z[:, 4], "pattern": "plain"})
     head = SimpleNamespace(weight=torch.eye(5)[:3])
-    trained = Scene(folder=tmp_path, classes=CLASSES, table=table)
+    trained = Opened(folder=tmp_path, classes=CLASSES, table=table)
     args = trained, SimpleNamespace(head=head), z.astype(np.float32), z[:, :3], contrast("", CLASSES), rng
-    return touring.EncodedRun(*args)
+    return encoded_run.EncodedRun(*args)
 
 
 def walked(encoded, *specs, away=()):
     """What `about` tells of the directions of specs."""
-    touring.find_directions(encoded, specs, away)
-    return touring.describe_directions(encoded)
+    encoded_run.find_directions(encoded, specs, away)
+    return encoded_run.describe_directions(encoded)
 
 
 @pytest.mark.parametrize(("classes", "more"), [(2, 0), (3, 3), (10, 10), (11, 0)])
 def test_each_class_is_set_against_the_rest_where_there_are_several(classes, more):
-    specs = touring.default_specs([f"c{i}" for i in range(classes)])
-    assert specs[: len(touring.DEFAULT)] == touring.DEFAULT and specs[0] == "lda"
-    assert specs[len(touring.DEFAULT) :] == tuple(f"lda@rest:c{i}" for i in range(more))
+    specs = encoded_run.default_specs([f"c{i}" for i in range(classes)])
+    assert specs[: len(encoded_run.DEFAULT)] == encoded_run.DEFAULT and specs[0] == "lda"
+    assert specs[len(encoded_run.DEFAULT) :] == tuple(f"lda@rest:c{i}" for i in range(more))
 
 
 def test_the_default_directions_are_told_by_name_and_contrast(encoded):
-    found = walked(encoded, *touring.default_specs(CLASSES))
+    found = walked(encoded, *encoded_run.default_specs(CLASSES))
     assert list(found)[:8] == ["lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"]
     assert list(found)[-3:] == ["lda.cat", "lda.dog", "lda.fox"] and encoded.main == "lda"
     assert all(found[name]["contrast"] == "cat to fox" for name in list(found)[:11])
@@ -68,7 +68,7 @@ def test_the_title_of_one_class_against_the_rest(encoded):
 
 
 def test_one_class_against_the_rest_points_to_that_class(encoded):
-    touring.find_directions(encoded, ["lda@rest:dog"])
+    encoded_run.find_directions(encoded, ["lda@rest:dog"])
     assert encoded.directions["lda.dog"].vector[1] > 0.8
     held = dict(np.load(encoded.trained.folder / "directions.npz"))
     np.testing.assert_array_equal(held["lda.dog.direction"], encoded.way.vector)
@@ -82,8 +82,8 @@ def test_a_direction_is_judged_by_its_own_contrast(encoded, name):
 
 @pytest.mark.parametrize(("text", "told"), [("cat:dog", "cat to dog"), ("dog:rest", "dog to cat or fox")])
 def test_a_contrast_of_ones_own_is_told_as_it_is(encoded, text, told):
-    touring.find_directions(encoded, ["lda", f"lda@{text}"])
-    (found,) = (v for k, v in touring.describe_directions(encoded).items() if k != "lda")
+    encoded_run.find_directions(encoded, ["lda", f"lda@{text}"])
+    (found,) = (v for k, v in encoded_run.describe_directions(encoded).items() if k != "lda")
     assert found["contrast"] == told and "against the rest" not in found["title"]
 
 
@@ -96,21 +96,21 @@ def test_a_column_of_numbers_gives_a_direction(encoded):
 @pytest.mark.parametrize("column", ["pattern", "label", "age"])
 def test_a_column_that_holds_no_numbers_is_refused(encoded, column):
     with pytest.raises(InputError, match=f"no column of numbers '{column}': choose from size"):
-        touring.find_directions(encoded, [f"target:{column}"])
+        encoded_run.find_directions(encoded, [f"target:{column}"])
 
 
 def test_all_directions_are_kept_away_but_the_gradient(encoded):
-    touring.find_directions(encoded, ["lda", "gradient", "means"], ["dims:1", "target:size"])
+    encoded_run.find_directions(encoded, ["lda", "gradient", "means"], ["dims:1", "target:size"])
     z, labels = encoded.z[encoded.trained.rows("train")], encoded.labels[encoded.trained.rows("train")]
     kept = [encoded.directions[name].vector for name in ("lda", "means")]
-    fitted = [d.vector for spec in ("dims:1", "target:size") for d in touring.fitted(encoded, spec)]
+    fitted = [d.vector for spec in ("dims:1", "target:size") for d in encoded_run.fitted(encoded, spec)]
     assert max(abs(k @ f) for k in kept for f in fitted) < 1e-4 and encoded.directions["gradient"].vector is None
     gap = (z[labels == "fox"].mean(0) - z[labels == "cat"].mean(0)) @ kept[0]
     assert gap > 0 and encoded.way.scale == pytest.approx((z @ kept[0]).std(), rel=1e-4)
 
 
 def test_positions_are_in_deviations_of_the_training_codes(encoded):
-    touring.find_directions(encoded, ["means"])
+    encoded_run.find_directions(encoded, ["means"])
     train = encoded.trained.rows("train")
     sides = train[np.isin(encoded.labels[train], ["cat", "fox"])]  # what the direction was fitted on
     assert encoded.position(train).mean() == pytest.approx(0, abs=1e-4)

@@ -114,7 +114,7 @@ def test_it_takes_pictures_of_any_size_and_kind(network, size, channels):
 
 
 class Maker:
-    """Makes a Compass that can be told apart, and counts how often it is asked to."""
+    """Makes a network that can be told from others, and counts how often it is asked to."""
 
     def __init__(self):
         self.calls = 0

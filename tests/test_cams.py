@@ -1,4 +1,4 @@
-"""Laws of class activation maps: formulas, planted blobs found, agreement with the libraries, hooks that go again."""
+"""Laws of class activation maps: formulas, planted blobs found, agreement with libraries, hooks that are removed."""
 
 import copy
 
@@ -212,7 +212,7 @@ def test_other_weights_other_maps(how):
 
 
 @pytest.mark.parametrize("how", ALL)
-def test_hooks_go_even_after_an_error(how, monkeypatch):
+def test_hooks_are_removed_even_after_an_error(how, monkeypatch):
     network, x = small()
     network.head.register_forward_hook(lambda *_: None)
     subject = Subject(network, x)
@@ -254,7 +254,7 @@ def test_the_layer_is_the_deepest_that_still_locates():
 
 
 @pytest.mark.parametrize("how", ALL)
-def test_layers_without_places_are_told(how):
+def test_layers_without_places_are_refused(how):
     network, x = small()
     for wrong in ("head", "nowhere"):
         with pytest.raises(InputError, match=wrong):

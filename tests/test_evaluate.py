@@ -109,7 +109,7 @@ def test_a_class_that_no_item_has_is_left_out_of_the_means():
 
 
 @pytest.mark.parametrize(("hits", "n"), [(20, 20), (0, 20), (57, 60)])
-def test_the_interval_holds_the_share_and_is_never_a_point(hits, n):
+def test_the_interval_holds_the_proportion_and_is_never_a_point(hits, n):
     low, high = wilson_interval(hits, n)
     assert 0 <= low <= hits / n <= high <= 1 and high - low > 0.05
     assert np.isnan(wilson_interval(0, 0)).all()

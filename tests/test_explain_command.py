@@ -1,4 +1,4 @@
-"""`explain` from the door: what it may be asked, what it leaves, what it refuses, its exit status."""
+"""The command `explain`: what it can be asked, what it writes, what it refuses, its exit status."""
 
 import shutil
 import tomllib
@@ -110,7 +110,7 @@ def test_the_sample_names_every_method_with_its_parameters():
         assert {k: v for k, v in usual.items() if v is not None} == entry.parameters
 
 
-def test_no_parameter_has_a_name_that_the_file_needs_for_itself():
+def test_no_parameter_has_the_name_of_a_key_of_a_methods_table():
     assert not [m.name for m in METHODS.values() if set(TABLE_KEYS) & set(m.parameters)]
     assert set(QUICK) <= set(METHODS)
 

@@ -1,4 +1,4 @@
-"""Laws of the comparison: response, spurious score and Grad-CAM on models whose answer is known."""
+"""Laws of the answers to a planted factor: response, spurious score and Grad-CAM on models whose answer is known."""
 
 import numpy as np
 import pytest

@@ -38,7 +38,7 @@ def test_shares_sum_to_the_difference_of_scores(name, how):
     np.testing.assert_allclose(maps, expected, atol=(1e-4 if exact else 0.03) * np.abs(expected).max())
 
 
-def test_on_a_rough_network_more_steps_come_nearer():
+def test_on_a_rough_network_more_steps_come_nearer_to_the_sum():
     subject, x, _ = network_case("ResNet34")
     expected = gap(subject.network, x, 1, torch.zeros_like(x))
     few, many = (
@@ -76,7 +76,7 @@ def test_guided_backprop_agrees_with_captum_where_its_hooks_suffice():
     assert not np.allclose(explain(plain, x, "guided_backprop", 1), explain(plain, x, "saliency", 1))
 
 
-def test_functions_are_guided_like_modules():
+def test_activations_by_function_are_treated_like_modules():
     """A network that calls F.relu must not get a plain gradient under the name of a guided one."""
 
     class Functional(nn.Module):
@@ -102,7 +102,7 @@ def test_smoothgrad_without_noise_is_the_gradient():
 
 
 @pytest.mark.parametrize("base", ["input_x_gradient", "integrated_gradients", "deeplift"])
-def test_any_method_goes_under_the_noise_tunnel(base):
+def test_any_method_can_be_the_base_of_smoothgrad(base):
     subject, x, _ = network_case("1-D convnet")
     plain = explain(subject, x, base, 0)
     close(explain(subject, x, "smoothgrad", 0, base=base, sigma=1e-5, samples=3), plain, 0.02)
@@ -110,13 +110,13 @@ def test_any_method_goes_under_the_noise_tunnel(base):
         explain(subject, x, "smoothgrad", 0, base="saliencey")
 
 
-def test_a_base_that_does_not_fit_is_refused_under_the_tunnel_too():
+def test_a_base_that_does_not_fit_is_refused():
     subject, x, _ = network_case("AAE head")
     with pytest.raises(Refusal, match="LeakyReLU"):
         explain(subject, x, "smoothgrad", 0, base="guided_backprop")
 
 
-def test_noise_is_the_seeds():
+def test_noise_depends_on_the_seed_alone():
     subject, x, _ = network_case("1-D convnet")
     one, same, other = (explain(subject, x, "smoothgrad", 0, seed=s) for s in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
@@ -167,7 +167,7 @@ def test_an_aae_as_a_chain_says_the_same():
 # ---- the call ---------------------------------------------------------------------------------------------------
 
 
-def test_wrong_names_and_parameters_are_told():
+def test_wrong_names_and_parameters_are_refused():
     network, x, _ = build("1-D convnet")
     with pytest.raises(InputError, match="saliency"):
         explain(network, x, "salience")
@@ -189,7 +189,7 @@ def entered():
     METHODS.clear(), METHODS.update(before)
 
 
-def test_what_is_no_finite_number_is_an_error(entered):
+def test_values_that_are_not_finite_are_an_error(entered):
     @method("gradient", "bad", "", "nothing")
     def bad(ask):
         return ask.x * float("nan")

@@ -1,4 +1,4 @@
-"""Laws of the pictures of maps: what each colour stands for, and that every map and every number of them is drawn."""
+"""Laws of drawn maps: what each colour stands for; any map, and any number of them, can be drawn."""
 
 import io
 
@@ -187,12 +187,12 @@ def test_every_method_has_a_preset_by_what_it_shows(name):
         ({"normalise": "none", "limit": 0.0}, "above 0"),
     ],
 )
-def test_what_does_not_fit_is_said(given, word):
+def test_options_that_do_not_fit_are_refused(given, word):
     with pytest.raises(InputError, match=word):
         heatmap(np.zeros((2, 1, 4, 4)), **given)
 
 
-def test_what_cannot_be_drawn_is_said():
+def test_maps_that_cannot_be_drawn_are_refused():
     with pytest.raises(InputError, match="finite"):
         heatmap(np.full((1, 1, 4, 4), np.nan))
     with pytest.raises(InputError, match="cannot be drawn"):
@@ -287,7 +287,7 @@ def test_titles_presets_and_scales_can_be_given():
     assert not any("against" in text for text in found) and "all maps of a method" in found[-1]
 
 
-def test_maps_and_labels_that_do_not_fit_are_named():
+def test_maps_and_labels_that_do_not_fit_are_refused():
     x = random(2, 1, 4, 4)
     with pytest.raises(InputError, match="at least one"):
         sheets.side_by_side(x, {})

@@ -48,7 +48,7 @@ def test_neighbours_share_what_was_asked_and_the_last_ends_at_the_border(places,
         ({"size": 8, "window": "round"}, "smooth, flat"),
     ],
 )
-def test_grids_that_make_no_sense_are_said(given, word):
+def test_grids_that_make_no_sense_are_refused(given, word):
     with pytest.raises(InputError, match=word):
         lay_patches((20, 20), **given)
 

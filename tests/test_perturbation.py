@@ -132,7 +132,7 @@ def test_rise_finds_the_only_place_that_matters(shape, sign):
 
 
 @over_kinds
-def test_rise_is_the_papers_mean_less_the_mean_of_all(shape):
+def test_rise_is_the_mean_score_of_the_masks_that_keep_a_place_less_that_of_all(shape):
     x, network, targets = items(shape), curved(shape), torch.tensor([0, 1, 2])
     torch.manual_seed(4)
     masks = torch.cat(list(random_masks(Ask(Subject(network, x), x, targets), 30, 0, 0.5)))
@@ -176,7 +176,7 @@ def test_every_kind_of_item_has_one_value_for_each_place(shape, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_seeds(name):
+def test_methods_that_draw_depend_on_the_seed_and_no_others(name):
     x, network, given = items((3, 16, 16)), curved((3, 16, 16)), QUICK.get(name, {})
     first, again, other = (explain(network, x, name, seed=seed, **given) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first, again)
@@ -229,7 +229,7 @@ def nearness(x, hidden, shown, **_):
 
 
 @pytest.mark.parametrize("name", DIRECT)
-def test_the_map_is_captums_own(name):
+def test_maps_are_those_of_captum_called_directly(name):
     x, network = items((3, 16, 16), 1), curved((3, 16, 16))
     given = {"occlusion": {"window": 4, "stride": 2}, "feature_ablation": {"segments": 8}}.get(name, FEW)
     found = explain(network, x, name, 1, seed=4, baseline=0.1, **given)

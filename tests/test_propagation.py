@@ -1,4 +1,4 @@
-"""Laws of relevance propagation: nothing is lost on the way, rules and bounds reach every layer, hooks go again."""
+"""Laws of relevance propagation: nothing is lost on the way, rules and bounds reach every layer, hooks are removed."""
 
 import numpy as np
 import pytest
@@ -127,7 +127,7 @@ def test_merging_and_adding_agree_with_zennits_canonizer(how):
 
 
 @pytest.mark.parametrize("how", ALL)
-def test_hooks_go_and_weights_stay(how, monkeypatch):
+def test_hooks_are_removed_and_weights_stay(how, monkeypatch):
     subject, x = unbiased_case("residual")
     weights = {k: v.clone() for k, v in subject.merged.state_dict().items()}
     first = explain(subject, x, how, 1)
@@ -156,7 +156,7 @@ def test_other_weights_other_maps(how):
 
 
 @pytest.mark.parametrize("how", LRP)
-def test_parameters_that_divide_by_0_are_told(how):
+def test_parameters_that_divide_by_0_are_refused(how):
     subject, x = unbiased_case("dense")
     with pytest.raises(InputError, match="epsilon"):
         explain(subject, x, how, epsilon=0.0)

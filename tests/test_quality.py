@@ -57,7 +57,7 @@ def signals():
 # ---- the metrics ------------------------------------------------------------------------------------------------
 
 
-def test_the_names_that_tables_have_stay():
+def test_metrics_keep_the_names_that_tables_have():
     groups = {
         "faithfulness": ["faithfulness_correlation", "pixel_flipping"],
         "robustness": ["max_sensitivity"],
@@ -149,7 +149,7 @@ def test_what_ignores_the_network_is_caught(blind, signals):
 # ---- the table --------------------------------------------------------------------------------------------------
 
 
-def test_one_row_a_method_one_column_a_measure(signals):
+def test_a_row_for_each_method_and_a_column_for_each_metric(signals):
     network, x = signals
     found = rate_methods(network, x, ["saliency", "layer_activation"], masks=corner((2, 96), 5), **QUICK)
     assert list(found.means.index) == ["saliency", "layer_activation", CHANCE] == list(found.errors.index)
@@ -247,7 +247,7 @@ def test_class_names_that_are_numbers_are_not_mixed_up(signals):
         ({"step": 3}, "no option 'step'"),
     ],
 )
-def test_what_makes_no_sense_is_said_at_once(signals, given, said):
+def test_what_makes_no_sense_is_refused_at_once(signals, given, said):
     with pytest.raises(InputError, match=said):
         rate_methods(*signals, **({"methods": ["saliency"]} | given))
 
@@ -266,7 +266,7 @@ def test_relevance_is_one_value_for_each_place_whatever_the_scale():
 
 
 @pytest.mark.real
-def test_real_pictures_have_masks_and_explanations_are_judged_by_them(real):
+def test_real_pictures_have_masks_and_explanations_are_rated_by_them(real):
     paths = sorted(str(p) for p in (real / "oxford-iiit-pet" / "images").glob("*.jpg"))[::20]
     found, has = oxford_pets.animal_masks(paths, 32)
     assert 0.4 < has.mean() < 0.95 and 0.2 < found[torch.from_numpy(has)].float().mean() < 0.7

@@ -33,7 +33,7 @@ def test_all_weights_are_new_and_the_answers_finite(name):
         assert all(not torch.equal(a, b) for a, b in pairs if a.min() < a.max())
 
 
-def test_the_seed_settles_the_weights_and_nothing_else(signals):
+def test_the_weights_depend_on_the_seed_and_the_global_generator_stays(signals):
     network, x = signals
     state = torch.get_rng_state()
     first, again, other = (randomised(network, seed)(x) for seed in (1, 1, 2))
@@ -41,7 +41,7 @@ def test_the_seed_settles_the_weights_and_nothing_else(signals):
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_a_fraction_is_the_last_layers_and_none_is_home(signals):
+def test_a_fraction_changes_the_last_layers_only(signals):
     network, x = signals
     assert torch.equal(randomised(network, 0, 0.0)(x), network(x))
     head = randomised(network, 0, 1 / len(layers(network)))
@@ -71,7 +71,7 @@ def test_weights_without_a_scheme_are_permuted():
     assert not torch.equal(by, network.by) and torch.equal(by.sort().values, network.by)
 
 
-def test_a_batch_norm_forgets_its_data(signals):
+def test_a_batch_norms_statistics_are_reset(signals):
     network = nn.Sequential(nn.BatchNorm1d(4))
     network[0].running_var += 1e30
     made = randomised(network)[0]

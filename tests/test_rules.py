@@ -32,7 +32,7 @@ def test_bounds_go_through_what_stands_before_the_first_layer():
     close(explain(network, x, "lrp_epsilon_gamma_box", 2), expected)
 
 
-def test_bounds_may_be_turned_round():
+def test_bounds_may_be_swapped_on_the_way():
     """1 - x in front of a network: the lowest x gives the highest input."""
 
     class Turned(nn.Module):
@@ -61,7 +61,7 @@ def test_an_item_beyond_the_bounds_widens_its_own_only():
         explain(subject, x, "lrp_epsilon_gamma_box", low=1.0, high=0.0)
 
 
-def test_the_first_layers_are_those_that_see_the_input_first():
+def test_the_first_layers_are_the_first_in_the_computation():
     """In the order of the computation, and all of them where several see the input."""
 
     class Backwards(nn.Module):
@@ -129,7 +129,7 @@ def test_a_rule_is_for_the_whole_of_a_step():
     close(explain(held, x, "lrp_epsilon_plus", 2), explain(pooled, x, "lrp_epsilon_plus", 2))
 
 
-def test_a_rule_that_there_is_not_is_refused():
+def test_an_unknown_rule_is_refused():
     with pytest.raises(Refusal, match="Doubled.*gamma"):
         explain(plain_network([Doubled("gamma")]), torch.rand(2, 3, 14, 14), "lrp_epsilon")
 
@@ -163,7 +163,7 @@ def test_excitation_needs_relu(how):
         explain(subject, x, how)
 
 
-def test_weights_that_are_worked_out_are_worked_in():
+def test_parametrized_weights_become_plain_ones_in_a_copy():
     """Spectral norm and the like: rules must see the weights themselves, and the network must keep its own."""
     torch.manual_seed(0)
     network, x = plain_network(), torch.rand(3, 3, 14, 14)

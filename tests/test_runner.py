@@ -205,7 +205,7 @@ def test_the_memory_limit_ends_a_method(case, tmp_path):
     assert rows["eats"].peak_mb - rows["saliency"].peak_mb < 0.5 * 2**30 / 1e6 + 50
 
 
-def test_earlier_results_stay_and_failures_take_their_own_map_away(case, tmp_path):
+def test_earlier_results_stay_but_not_the_earlier_map_of_a_failure(case, tmp_path):
     run(case, tmp_path, ["saliency", "input_x_gradient"])
     stale = tmp_path / "maps" / "small-raises.npz"
     stale.write_bytes(b"an earlier map")

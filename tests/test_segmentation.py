@@ -137,20 +137,20 @@ def test_a_region_for_each_class_and_one_of_another_size():
     "region, word",
     [(torch.ones(5), "dimensions"), (torch.ones(2, 4, 4), "begins with"), (-torch.ones(4, 4), "not negative")],
 )
-def test_regions_that_do_not_fit_are_said(region, word):
+def test_regions_that_do_not_fit_are_refused(region, word):
     with pytest.raises(InputError, match=word):
         Segmentation(Alone(), region=region)(torch.rand(1, 3, 4, 4))
 
 
 @pytest.mark.parametrize("given, word", [({"where": "best"}, "all, own"), ({"how": "max"}, "sum or mean")])
-def test_settings_that_do_not_exist_are_said(given, word):
+def test_settings_that_do_not_exist_are_refused(given, word):
     with pytest.raises(InputError, match=word):
         Segmentation(Alone(), **given)
     with pytest.raises(InputError, match="probability"):
         Segmentation(Alone(), threshold=1)
 
 
-def test_outputs_that_are_no_segmentation_are_said():
+def test_outputs_that_are_no_segmentation_are_refused():
     x = torch.rand(2, 3, 8, 8)
     with pytest.raises(InputError, match=r"\(B, K, \*places\)"):
         Segmentation(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)))(x)
@@ -220,7 +220,7 @@ def test_held_places_make_shares_sum_to_the_scores_difference(unet, how, where):
     assert found == pytest.approx(gap, rel=0.02 if steps else 1e-3)
 
 
-def test_a_mask_that_moves_is_none_of_deeplifts_rules(unet):
+def test_deeplift_refuses_a_mask_that_depends_on_the_input(unet):
     x, _ = scenes(2)
     with pytest.raises(Refusal, match="mask that moves"):
         explain(Segmentation(unet, "own"), x, "deeplift", BRIGHT)

@@ -86,7 +86,7 @@ def test_on_a_linear_network_values_are_weight_times_difference(shape, how):
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 @over_methods
-def test_values_are_shaps_own(how, n):
+def test_values_are_those_of_shap_called_directly(how, n):
     import shap
 
     torch.manual_seed(0)
@@ -102,7 +102,7 @@ def test_values_are_shaps_own(how, n):
 
 @over_methods
 @pytest.mark.parametrize("name", ["AAE", "colour", "signal", "volume"])
-def test_neither_companions_nor_portions_change_a_map(name, how):
+def test_neither_other_items_nor_portions_change_a_map(name, how):
     network, x, background = build(name, 2)
     subject, given = Subject(network, x), {"background": background, **FEW[how]}
     together = explain(subject, x, how, [0, 1], **given)
@@ -110,7 +110,7 @@ def test_neither_companions_nor_portions_change_a_map(name, how):
     close(np.concatenate(alone), together, 1e-3)
 
 
-def test_seeds():
+def test_the_gradient_explainer_depends_on_the_seed():
     network, x, background = build("colour")
     given = {"background": background, **FEW["shap_gradient"]}
     first, again, other = (explain(network, x, "shap_gradient", seed=seed, **given) for seed in (5, 5, 6))

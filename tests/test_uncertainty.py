@@ -50,7 +50,7 @@ def plain_net():
 
 
 @pytest.mark.parametrize("name", ["AAE head", "1-D convnet", "3-D convnet"])
-def test_information_is_part_of_the_entropy_and_that_at_most_ln_k(name):
+def test_mutual_information_is_below_the_entropy_and_that_below_ln_k(name):
     network, x, _ = build(name)
     found = predict_with_dropout(network, 3 * x, samples=20, inject=0.3)
     k = found["mean"].shape[1]
@@ -61,7 +61,7 @@ def test_information_is_part_of_the_entropy_and_that_at_most_ln_k(name):
     assert (found["variance"] > 0).all() and (found["variance"] <= found["mean"] * (1 - found["mean"])).all()
 
 
-def test_all_four_are_those_of_a_coin_where_dropout_is_one():
+def test_one_input_under_dropout_has_the_numbers_of_a_coin():
     """One input of value 2, kept with probability 0.6: two answers are possible, and their odds are known."""
     network = nn.Sequential(nn.Dropout(0.4), nn.Linear(1, 2, bias=False))
     network[1].weight.data = torch.tensor([[0.9], [-0.3]])
@@ -76,7 +76,7 @@ def test_all_four_are_those_of_a_coin_where_dropout_is_one():
 
 
 @pytest.mark.parametrize("odds", [[0.25] * 4, [0.7, 0.2, 0.1], [1.0, 1e-30]])
-def test_a_constant_network_has_the_entropy_of_its_odds_and_nothing_to_learn(odds):
+def test_a_constant_network_has_the_entropy_of_its_odds_and_no_mutual_information(odds):
     network = nn.Sequential(nn.Dropout(0.5), nn.Linear(5, len(odds)))
     network[1].weight.data.zero_()
     network[1].bias.data = torch.tensor(odds).log()
@@ -93,7 +93,7 @@ def test_variance_grows_with_the_rate():
     assert deviations[0] < deviations[1] < deviations[2]
 
 
-def test_a_prediction_is_the_seeds():
+def test_a_prediction_depends_on_the_seed_alone():
     one, same, other = (predict_with_dropout(picture_net(), items(), samples=4, seed=s)["mean"] for s in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.allclose(one, other)
@@ -215,7 +215,7 @@ def test_signals_volumes_and_layers(name, base):
 
 
 @pytest.mark.parametrize("base", ["saliency", "integrated_gradients"])
-def test_masks_of_maps_are_the_items_the_passes_and_the_seeds(base):
+def test_each_item_pass_and_seed_has_masks_of_its_own(base):
     network, x = picture_net(), items(1).repeat(4, 1, 1, 1)
     one, same, other = (explain(network, x, "mc_dropout_std", 1, base=base, samples=3, seed=s) for s in (1, 1, 2))
     assert len(np.unique(one.reshape(4, -1), axis=0)) == 4  # the same item, each time with masks of its own
@@ -236,7 +236,7 @@ def test_many_draws_come_near_the_average_over_all_masks():
 
 
 @pytest.mark.parametrize("base", ["deeplift", "integrated_gradients", "lrp_epsilon"])
-def test_within_a_draw_shares_sum_to_what_the_thinned_network_says(base):
+def test_within_a_draw_shares_sum_to_the_score_of_the_network_with_these_masks(base):
     network, x = picture_net(0.3, bias=False), items()
     subject = Subject(network, x)
     ask = Ask(subject, x, torch.ones(3, dtype=torch.long))
@@ -273,7 +273,7 @@ def test_a_copy_in_which_dropout_does_something_else_is_refused():
     assert explain(subject, items(), "mc_dropout_std").max() > 0  # which works on no copy
 
 
-def test_what_cannot_be_a_base_is_told():
+def test_what_cannot_be_a_base_is_refused():
     network, x = picture_net(), items()
     for base in ("class_model", "mc_dropout_mean", "salience"):
         with pytest.raises(InputError, match=base):

@@ -1,4 +1,4 @@
-"""Laws of the pictures that a network wishes for, on networks that learn upright from level bars in seconds."""
+"""Laws of feature visualisation, on networks that learn to tell vertical from horizontal bars in seconds."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_the_picture_of_a_class_has_a_higher_logit_than_every_training_item(trai
 
 
 @pytest.mark.parametrize("start", ["mean", "random"])
-def test_it_has_wherever_it_starts(trained, start):
+def test_so_it_has_from_either_start(trained, start):
     network, x, _ = trained["convnet"]
     found = logits(network, explain(network, x[:2], "class_model", [0, 1], start=start))
     assert (found.diagonal() > logits(network, x).max(0) + 1).all()
@@ -130,7 +130,7 @@ def test_the_network_is_left_as_it_was(trained, how):
 
 
 @pytest.mark.parametrize("how", METHODS)
-def test_a_picture_is_the_seeds(trained, how):
+def test_a_picture_depends_on_the_seed_alone(trained, how):
     network, x, _ = trained["AAE head"]
     one, same, other = (explain(network, x[:2], how, 0, steps=5, seed=s) for s in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
@@ -138,7 +138,7 @@ def test_a_picture_is_the_seeds(trained, how):
 
 
 @pytest.mark.parametrize("how", OF_CLASS)
-def test_items_of_one_class_share_its_picture_whoever_else_is_asked_for(trained, how):
+def test_items_of_one_class_have_one_picture_whatever_other_classes_are_explained(trained, how):
     network, x, _ = trained["convnet"]
     both, one = (explain(network, x[:4], how, target, steps=10) for target in ([0, 1, 1, 0], 1))
     np.testing.assert_array_equal(both[1], both[2])
@@ -158,7 +158,7 @@ def test_smoothing_makes_the_picture_smoother(trained, name):
 
 
 @over_networks
-def test_what_was_moved_while_it_was_made_survives_a_shift_better(trained, name):
+def test_a_picture_made_under_movements_keeps_more_of_its_score_when_it_is_shifted(trained, name):
     network, x, _ = trained[name]
     left = {}
     for about, moves in (("moved", {}), ("still", STILL)):
@@ -181,7 +181,7 @@ def test_a_channel_is_excited_more_than_by_every_item(trained, layer, channel):
     assert best > items.max()
 
 
-def test_without_a_number_it_is_the_items_most_active_channel(trained):
+def test_by_default_the_channel_is_the_items_most_active_one(trained):
     network, x, _ = trained["convnet"]
     part = Subject(network, x).layer("6")
     with torch.no_grad():
@@ -215,7 +215,7 @@ def test_octaves_that_the_network_cannot_take_are_left_out(trained):
 
 
 @over_networks
-def test_an_inverted_representation_is_the_items_and_no_others(trained, name):
+def test_an_inverted_representation_is_nearest_to_that_of_its_own_item(trained, name):
     network, x, _ = trained[name]
     subject = Subject(network, x)
     found = torch.from_numpy(explain(subject, x[:6], "inverted_representation"))
@@ -228,7 +228,7 @@ def test_an_inverted_representation_is_the_items_and_no_others(trained, name):
     ).all()
 
 
-def test_wrong_numbers_and_names_are_told(trained):
+def test_wrong_numbers_and_names_are_refused(trained):
     network, x, _ = trained["convnet"]
     for how, given in (
         ("class_model", {"steps": 0}),
@@ -291,7 +291,7 @@ def test_a_disc_that_is_turned_is_the_same_disc_in_a_picture_that_is_not_square(
     assert abs(float(larger) - 1) > 0.05
 
 
-def test_mixed_channels_go_together_as_those_of_the_items():
+def test_mixed_channels_have_the_correlations_of_the_items_channels():
     x = torch.randn(400, 3, 6, 6, generator=torch.Generator().manual_seed(0))
     x[:, 1] = 0.8 * x[:, 0] + 0.3 * x[:, 1]
     mix = transforms.mixture(x)

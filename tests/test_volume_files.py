@@ -1,4 +1,4 @@
-"""Laws of volumes: what goes out as NIfTI comes in again, at the same place; a planted blob is found."""
+"""Laws of volumes: a map that is written as NIfTI is read again at the same place; a planted blob is found."""
 
 import gzip
 
@@ -75,7 +75,7 @@ def test_values_that_are_no_numbers_become_0(tmp_path, values):
         read_volume(save(tmp_path / "none.nii", np.full(SHAPE, np.nan, np.float32)))
 
 
-def test_files_that_are_no_volumes_are_said(tmp_path, values):
+def test_files_that_are_no_volumes_are_refused(tmp_path, values):
     with pytest.raises(InputError, match="no file"):
         read_volume(tmp_path / "absent.nii")
     with pytest.raises(InputError, match="no file"):
@@ -90,20 +90,20 @@ def test_files_that_are_no_volumes_are_said(tmp_path, values):
 
 
 @pytest.mark.parametrize("shape", [(8, 9), (8, 9, 1), (4, 5, 6, 2, 3)])
-def test_shapes_that_are_no_volumes_are_said(tmp_path, shape):
+def test_shapes_that_are_no_volumes_are_refused(tmp_path, shape):
     with pytest.raises(InputError, match="give a volume"):
         read_volume(save(tmp_path / "scan.nii", np.ones(shape, np.float32)))
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-def test_a_file_cut_off_is_said(tmp_path, values, suffix):
+def test_a_file_that_is_cut_off_is_refused(tmp_path, values, suffix):
     path = save(tmp_path / f"scan{suffix}", values)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match="whole file|no NIfTI file"):
         read_volume(path)
 
 
-def test_colours_are_no_numbers(tmp_path):
+def test_colours_are_refused(tmp_path):
     colours = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
     with pytest.raises(InputError, match="cannot be read"):
         read_volume(save(tmp_path / "scan.nii", colours))
@@ -125,7 +125,7 @@ def test_a_map_comes_back_with_its_values_at_its_places(tmp_path, values, suffix
     assert found.header["cal_max"] == pytest.approx(maps.max().item()) and found.header["cal_min"] < 0
 
 
-def test_the_form_of_the_place_stays(tmp_path, values):
+def test_the_codes_of_both_affines_stay(tmp_path, values):
     image = nibabel.Nifti1Image(values, AFFINE)
     image.set_sform(AFFINE, "mni")
     image.set_qform(AFFINE, "scanner")
@@ -144,7 +144,7 @@ def test_channels_become_the_fourth_dimension(tmp_path, values, shape):
     np.testing.assert_array_equal(np.moveaxis(found, -1, 0), maps.reshape(3, *SHAPE))
 
 
-def test_maps_and_names_that_do_not_fit_are_said(tmp_path, values):
+def test_maps_and_names_that_do_not_fit_are_refused(tmp_path, values):
     scan = read_volume(save(tmp_path / "scan.nii", values))
     for wrong in (values[1:], values[0], np.stack([values[None]] * 2)):
         with pytest.raises(InputError, match="does not fit"):

@@ -12,12 +12,9 @@ os.environ["FASTAI_HOME"] = HOME_OF_FASTAI.name
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-import torch  # noqa: E402
-from helpers.command_line import EXACT, TINY, call, succeed  # noqa: E402
-from helpers.pictures import save_pictures  # noqa: E402
-from helpers.places import REAL  # noqa: E402
-from helpers.toys import copy_of, made_once  # noqa: E402
-
+from helpers.command_line import EXACT, TINY, call, succeed  # noqa: E402  (nothing here loads torch: the process
+from helpers.places import REAL  # noqa: E402  that hands out the tests needs none)
+from helpers.sharing import copy_of, made_once  # noqa: E402
 
 LONGEST = "train navigation explain_command house audit_command door notebooks runner matrix real".split()
 
@@ -31,6 +28,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def same_draws():
     """Global generators begin anew with each test, whichever tests this process ran before."""
+    import torch
+
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  (fastai draws from it)
     torch.manual_seed(0)
@@ -72,7 +71,7 @@ def toy_models(data_root, tmp_path_factory):
 def toy_run(data_root, tmp_path_factory):
     """A run folder made by the whole job on a handful of drawn pictures; each process of tests has a copy.
 
-    Its precision is fp32 on any machine. `helpers.toys.in_bf16` makes a copy one of bf16.
+    Its precision is fp32 on any machine. `helpers.sharing.in_bf16` makes a copy one of bf16.
     """
 
     def make(folder):
@@ -90,4 +89,6 @@ def no_trained_meters(monkeypatch):
 @pytest.fixture
 def pictures_folder(tmp_path):
     """A folder of two classes of small pictures."""
+    from helpers.pictures import save_pictures
+
     return save_pictures(tmp_path / "pictures")

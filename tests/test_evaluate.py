@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers.command_line import refused
-from helpers.toys import in_bf16
+from helpers.sharing import in_bf16
 
 from xaae.evaluation.class_scores import classifier_scores, wilson_interval
 from xaae.evaluation.evaluation_figure import evaluation_figure

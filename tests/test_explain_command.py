@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers.command_line import refused
 from helpers.maps import close
-from helpers.toys import in_bf16
+from helpers.sharing import in_bf16
 from PIL import Image
 
 from xaae import model as models

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers.command_line import BRIEFLY, TINY, succeed
-from helpers.toys import copy_of, in_bf16
+from helpers.sharing import copy_of, in_bf16
 from PIL import Image
 from scipy.stats import spearmanr
 

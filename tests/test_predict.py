@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers.command_line import refused
 from helpers.pictures import save_pictures
-from helpers.toys import in_bf16
+from helpers.sharing import in_bf16
 from PIL import Image
 
 from xaae import model as models

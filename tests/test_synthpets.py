@@ -136,7 +136,11 @@ def test_build_never_replaces_the_files_of_others(tmp_path):
         synthpets.build_synthpets(tmp_path / "pets", 6, 16)
 
 
-@pytest.mark.parametrize("make", [synthpets.draw_pictures, lambda n, size: synthpets.build_synthpets("never-made", n, size)])
+def build_here(n, size):
+    return synthpets.build_synthpets("never-made", n, size)
+
+
+@pytest.mark.parametrize("make", [synthpets.draw_pictures, build_here])
 @pytest.mark.parametrize(("n", "size", "cure"), [(1, 64, "ask for 2"), (4, 8, "from 16 to"), (4, 513, "from 16 to")])
 def test_bad_arguments_name_the_cure(make, n, size, cure, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,47 @@
+"""Toy runs on disk that are made once for all tests, also where several processes of tests run side by side."""
+
+import json
+import os
+import shutil
+
+import pytest
+from filelock import FileLock
+
+
+def common_folder(tmp_path_factory):
+    """The temporary folder that all processes of this session of tests have in common."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+def made_once(tmp_path_factory, name, make):
+    """The folder `name`, filled by `make(folder)` in whichever process asks first; the others wait for it.
+
+    Nobody may write to it afterwards: take a `copy_of` it. What could not be made is not tried again.
+    """
+    folder = common_folder(tmp_path_factory) / "toys" / name
+    folder.parent.mkdir(exist_ok=True)
+    done, broken = (folder.parent / f"{name}.{state}" for state in ("done", "broken"))
+    with FileLock(folder.parent / f"{name}.lock"):
+        if broken.exists():
+            pytest.fail(f"the toy {name} could not be made: {broken.read_text()}", pytrace=False)
+        if not done.exists():
+            try:
+                make(folder)
+            except BaseException as e:
+                broken.write_text(f"{type(e).__name__}: {e}")
+                raise
+            done.touch()
+    return folder
+
+
+def copy_of(folder, to):
+    """A copy of a toy that may be written to."""
+    return shutil.copytree(folder, to)
+
+
+def in_bf16(run):
+    """The same run folder, whose commands from now on compute in bf16, in hardware or not."""
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"precision": "bf16"}))
+    return run

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers.command_line import BRIEFLY, SMALL, TINY, succeed
+from helpers.command_line import BRIEFLY, EXACT, SMALL, TINY, succeed
 from torchvision.models import resnet34
 
 from xaae import model as models
@@ -55,7 +55,7 @@ def rotation_of_the_walk(run):
 def test_the_walk_tells_a_used_factor_from_a_visible_one(drawn, tmp_path):
     """The claim itself, at its smallest: 600 drawn pictures of 32 pixels, arms biased and irrelevant."""
     spans = {}
-    options = [*SMALL, "--epochs", 8, "--baseline-epochs", 0, "--random-directions", 4]
+    options = [*SMALL, *EXACT, "--epochs", 8, "--baseline-epochs", 0, "--random-directions", 4]
     for arm in ("biased", "irrelevant"):
         succeed("train", *options, *drawn, "--arm", arm, "--out", tmp_path / arm)
         spans[arm] = rotation_of_the_walk(tmp_path / arm)

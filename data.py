@@ -5,11 +5,12 @@ is known of its items. To add one, write a function that returns such a table (`
 `sources/class_folders.py`) and name it in `DATASETS`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, TransformBlock
 from fastai.data.core import TfmdDL, fa_collate
@@ -21,7 +22,7 @@ from fasttransform import Transform
 from xaae.experiment.errors import InputError
 from xaae.experiment.vocabulary import COLUMNS
 from xaae.sources.cifar10_files import cifar10
-from xaae.sources.class_folders import folder
+from xaae.sources.class_folders import folder, own_data
 from xaae.sources.medmnist_sets import medmnist
 from xaae.sources.oxford_pets import PETS_FOLDER, pets
 from xaae.sources.synthpets import synthpets
@@ -51,46 +52,96 @@ def choose(dataset, root):
     return name, argument, f"{name}, from {argument or root}." if name != "synthpets" else "synthpets, drawn here."
 
 
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as it was found: its table with splits, what is left out (path, reason), and sentences on that."""
+
+    table: pd.DataFrame
+    left_out: pd.DataFrame
+    notes: tuple = ()
+
+
 def load_table(dataset="auto", root=None, split="random", items=None, size=64, seed=0):
-    """The table of a dataset. InputError if there is none or one class only.
+    """The table of `load_dataset`."""
+    return load_dataset(dataset, root, split, items, size, seed).table
+
+
+def load_dataset(dataset="auto", root=None, split="random", items=None, size=64, seed=0):
+    """The Dataset of that name. InputError if there is none or one class only.
 
     split: "random" (a fifth held out, seed 42) or "group" (whole groups held out, such as breeds); a split of the
-    dataset's own stays, unless "group" is asked for. items: at most so many of them, evenly over classes.
+    dataset's own stays, unless "group" is asked for. items: at most so many of them, every class by its share.
     """
     root = Path(root or default_root())
     name, argument, _ = choose(dataset, root)
     options = {"name": argument} if argument else {}
-    table = DATASETS[name](root, items=items, size=size, seed=seed, **options).reset_index(drop=True)
+    own = own_data(argument or root) if name == "folder" else None
+    table = own.table if own else DATASETS[name](root, items=items, size=size, seed=seed, **options)
+    table = table.reset_index(drop=True)
     if table.empty:
         raise InputError(f"No pictures were found for {dataset}: give one folder of pictures per class, or a CSV.")
     if table.label.nunique() < 2:
         raise InputError(f"{dataset} has the one class {table.label[0]!r}: a classifier needs at least two.")
-    return split_table(fewer(table, items).reset_index(drop=True), split)
+    notes = list(own.notes) if own else []
+    chosen = fewer(table, items)
+    left_out = own.left_out if own else []
+    if own and len(chosen) < len(table):
+        left_out = left_out + [(str(p), f"more than --items {items}") for p in table.path.drop(chosen.index)]
+    if split != "group" and "split" in chosen and not (chosen.split == "valid").any():
+        notes.append("There is no split valid: a fifth of each class of the training items is held out for it.")
+    table = split_table(chosen.reset_index(drop=True), split, by_class=own is not None)
+    return Dataset(table, pd.DataFrame(left_out, columns=["path", "reason"], dtype=object), tuple(notes))
 
 
 def fewer(table, items):
-    """At most `items` rows, every class by its share, the same ones each time."""
+    """At most `items` rows, every class by its share and two of it at least, the same ones each time."""
     if not items or items >= len(table):
         return table
-    return table.groupby("label").sample(frac=items / len(table), random_state=42).sort_index()
+    share = items / len(table)
+    if (table.label.value_counts() * share).round().min() >= 2:
+        return table.groupby("label").sample(frac=share, random_state=42).sort_index()
+    counts = table.label.value_counts()
+    parts = [rows.sample(min(counts[name], max(2, round(share * counts[name]))), random_state=42)
+             for name, rows in table.groupby("label")]  # fmt: skip
+    return pd.concat(parts).sort_index()
 
 
-def split_table(table, split="random", valid_pct=0.2, seed=42):
-    """Fill the columns split and group. InputError if a split would be left without one of the classes."""
+def split_table(table, split="random", valid_pct=0.2, seed=42, by_class=False):
+    """The table with its columns split and group filled.
+
+    by_class: hold out a fifth of each class, one at least, where fastai's RandomSplitter holds out a fifth of all.
+    InputError if a split would be left without one of the classes.
+    """
     table = table.assign(group=table["group"] if "group" in table else "", path=table["path"].astype(str))
     if split == "group":
         held = held_groups(table, valid_pct, seed)
         table["split"] = np.where(table.group.isin(held), "valid", "train")
     elif "split" not in table:
-        held = RandomSplitter(valid_pct, seed=seed)(table)[1]
-        table["split"] = np.where(table.index.isin(list(held)), "valid", "train")
-    for part in ("train", "valid"):
-        if missing := set(table.label) - set(table.label[table.split == part]):
-            counts = ", ".join(f"{c} {n}" for c, n in table.label.value_counts().items())
-            raise InputError(
-                f"No item of class {sorted(missing)[0]!r} is in the {part} split (items: {counts}): give more items."
-            )
+        table["split"] = np.where(table.index.isin(_held_out(table, valid_pct, seed, by_class)), "valid", "train")
+    elif not (table.split == "valid").any():
+        train = table[table.split == "train"]
+        table.loc[_held_out(train, valid_pct, seed, True), "split"] = "valid"
+    _check_splits(table)
     return table
+
+
+def _held_out(table, share, seed, by_class):
+    """Index of the rows that are held out."""
+    if not by_class:
+        return table.index[list(RandomSplitter(share, seed=seed)(table)[1])]
+    parts = [rows.sample(max(1, round(share * len(rows))), random_state=seed) for _, rows in table.groupby("label")]
+    return pd.concat(parts).index
+
+
+def _check_splits(table):
+    """InputError if training or validation is without one of the classes."""
+    for part in ("train", "valid"):
+        if missing := sorted(set(table.label) - set(table.label[table.split == part])):
+            counts = ", ".join(f"{name} {n}" for name, n in table.label.value_counts().items())
+            raise InputError(
+                f"No item of class {missing[0]!r} is in the {part} split (items: {counts}): give each class two items"
+                " or more, and where splits are given some in train and some in valid."
+            )
 
 
 def held_groups(table, valid_pct, seed):
@@ -105,9 +156,15 @@ def held_groups(table, valid_pct, seed):
 
 
 def plant(table, bias, seed=0):
-    """The table with its columns factor and value filled, drawn once from `seed`: (same rows, columns in order)."""
-    values = bias.draw(table.label, np.random.default_rng([seed, 1]))
+    """The table with its columns factor and value filled, drawn once from `seed`: (same rows, columns in order).
+
+    Where only a share of the items obeys the bias, the column obeys says which, and training keeps to it.
+    """
+    rng = np.random.default_rng([seed, 1])
+    obeys = bias.draw_obeying(len(table), rng)
+    values = bias.draw(table.label, rng, obeys)
     table = table.assign(factor=bias.factor, value=np.round(values, 3))
+    table = table if obeys is None else table.assign(obeys=obeys)
     return table[[*COLUMNS] + [c for c in table.columns if c not in COLUMNS]]
 
 
@@ -121,6 +178,7 @@ class Planted:
     row: int
     label: str
     value: float
+    obeys: bool = True
 
 
 class Redraw(Transform):
@@ -133,7 +191,8 @@ class Redraw(Transform):
         self.bias, self.rng = bias, np.random.default_rng([seed, 2])
 
     def encodes(self, item: Planted):
-        return Planted(item.row, item.label, float(self.bias.draw([item.label], self.rng)[0]))
+        value = self.bias.draw([item.label], self.rng, None if item.obeys else np.array([False]))[0]
+        return replace(item, value=float(value))
 
 
 class OnceRead(TfmdDL):
@@ -180,7 +239,7 @@ def datablock(items, bias, classes, seed=0, one_hot=False, redraw=True, task="cl
     target, get_y = TARGETS[task](classes, one_hot)
     return DataBlock(
         blocks=(TransformBlock(item_tfms=[Redraw(bias, seed)] * redraw, **batch), target),
-        get_x=lambda row: Planted(row.name, row.label, row.value),
+        get_x=lambda row: Planted(row.name, row.label, row.value, bool(row.get("obeys", True))),
         get_y=get_y,
         splitter=lambda table: IndexSplitter(np.flatnonzero(table.split == "valid"))(table),
     )

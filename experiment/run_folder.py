@@ -9,12 +9,14 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-import pandas as pd
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.text_tables import read_texts, typed_column
+from xaae.experiment.vocabulary import COLUMNS
 
 FOLDERS = ("walks", "interpolations", "explanations", "samples", "checkpoints")
 FILES = ("*.json", "*.csv", "*.npz", "*.png", "*.safetensors", "*.part", "report.html", "unknown.html")
+TEXTS = ("path", "label", "split", "group", "factor")  # columns of items.csv that are texts whatever they look like
 LAST = ("train.json", "tutorial.json")  # written when training, or the tutorial, is done
 
 
@@ -130,8 +132,13 @@ def read_arrays(path):
 
 
 def read_items(folder):
-    """The table of a run's items, texts kept as texts."""
-    return pd.read_csv(Path(folder) / "items.csv", dtype={"path": str, "label": str, "split": str, "group": str})
+    """The table of a run's items, texts kept as texts. InputError if it is broken."""
+    path = Path(folder) / "items.csv"
+    table = read_texts(path)
+    if missing := set(COLUMNS) - set(table.columns):
+        raise InputError(f"{path} has no column {' and '.join(sorted(missing))}: run `python main.py train` again.")
+    numbers = {name: typed_column(table[name]) for name in table if name not in TEXTS}
+    return table.assign(**numbers)
 
 
 def _as_floats(x):

@@ -34,11 +34,18 @@ class Bias:
             return self.ranges[label]
         return self.whole() if self.arm == "irrelevant" else (FACTORS[self.factor].neutral,) * 2
 
-    def draw(self, labels, rng):
-        """One value for each label, drawn from the NumPy generator `rng`: (N,) float."""
+    def draw_obeying(self, n, rng):
+        """Which of n items obey the bias, (N,) bool, drawn from the NumPy generator `rng`; None where all do."""
+        return rng.random(n) < self.contamination if self.arm == "biased" and self.contamination < 1 else None
+
+    def draw(self, labels, rng, obeys=None):
+        """One value for each label, drawn from the NumPy generator `rng`: (N,) float.
+
+        obeys (N,) bool: which items have a value of their class, the others any value; None: all of them.
+        """
         bounds = np.array([self.of(label) for label in labels], dtype=float)
-        if self.arm == "biased" and self.contamination < 1:
-            bounds[rng.random(len(bounds)) >= self.contamination] = self.whole()
+        if obeys is not None:
+            bounds[~obeys] = self.whole()
         return rng.uniform(*bounds.T)
 
     def plant(self, x, values):

@@ -1,34 +1,216 @@
-"""The user's own items: one folder for each class, or a CSV file that lists paths and labels."""
+"""The user's own items: folders whose names are classes, or a CSV file that lists paths and labels.
 
+Every file is in the table or in the list of those that are left out, with the reason.
+"""
+
+import os
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
-from fastai.data.transforms import get_image_files
+from fastai.data.transforms import image_extensions
+from PIL import Image
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import SPLITS
+
+SYSTEM = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "__pycache__"}  # folders, in small letters
+SPLIT_NAMES = {  # what people call the splits -> ours
+    "train": "train", "training": "train", "trn": "train",
+    "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",
+    "test": "test", "testing": "test", "tst": "test",
+}  # fmt: skip
+RESERVED = ("factor", "value", "obeys")  # columns that planting fills
+
+
+@dataclass
+class OwnData:
+    """table: path, label and, where it is given, split and group. left_out: path and reason. notes: sentences on what
+    was found."""
+
+    table: pd.DataFrame
+    left_out: list = field(default_factory=list)
+    notes: list = field(default_factory=list)
+
+    def leave_out(self, rows, reason):
+        """Move rows (a mask (N,)) of the table to those left out; reason: a text, or one for each of the rows."""
+        paths = [str(path) for path in self.table.path[rows]]
+        reasons = [reason] * len(paths) if isinstance(reason, str) else list(reason)
+        self.left_out += list(zip(paths, reasons, strict=True))
+        self.table = self.table[~rows].reset_index(drop=True)
+
+
+def own_data(path):
+    """The OwnData of a folder or a CSV file. InputError if there is none, or if it is none of the two."""
+    path = Path(path)
+    if path.suffix.lower() == ".csv" and path.is_file():
+        found = _of_csv(path)
+    elif path.is_dir():
+        found = _of_folder(path)
+    else:
+        raise InputError(f"There is no folder or CSV file {path}: give one that exists.")
+    if len(found.table):
+        _same_files(found)
+        _same_contents(found)
+    return found
 
 
 def folder(root, name="", **_):
-    """`folder:PATH`: one folder per class, or a CSV with the columns path, label and, if you like, split and group."""
-    path = Path(name or root)
-    if path.suffix == ".csv" and path.is_file():
-        return _table_of_csv(path)
-    if not path.is_dir():
-        raise InputError(f"There is no folder or CSV file {path}: give one that exists.")
-    images = sorted(get_image_files(path))
-    nested = [p for p in images if p.parent != path]
-    return pd.DataFrame({"path": nested, "label": [p.relative_to(path).parts[0] for p in nested]}, dtype=object)
+    """`folder:PATH` as a dataset: the table of `own_data`."""
+    return own_data(name or root).table
 
 
-def _table_of_csv(path):
-    """A table of a CSV file; relative paths count from the file's own folder."""
-    try:
-        table = pd.read_csv(path, dtype={"path": str, "label": str, "split": str, "group": str})
-    except (ValueError, UnicodeDecodeError) as e:
-        raise InputError(f"{path} cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
+# ---- folders ----------------------------------------------------------------------------------------------------
+
+
+def _of_folder(path):
+    """The OwnData of a folder: CLASS/..., or SPLIT/CLASS/... where all folders on top are called like splits."""
+    files, left_out = _files(path)
+    tops = {p.relative_to(path).parts[0] for p in files if p.parent != path}
+    by_split = (
+        len(tops) > 0 and all(_split_name(top) for top in tops) and _split_name("train") in map(_split_name, tops)
+    )
+    at = 1 if by_split else 0
+    inside = [p for p in files if len(p.relative_to(path).parts) > at + 1]
+    where = f"{'split and ' if by_split else ''}class"
+    left_out += [(str(p), f"lies in no folder of a {where}") for p in files if len(p.relative_to(path).parts) <= at + 1]
+    parts = [p.relative_to(path).parts for p in inside]
+    table = pd.DataFrame({"path": inside, "label": [p[at] for p in parts]}, dtype=object)
+    notes = []
+    if by_split:
+        table["split"] = [_split_name(p[0]) for p in parts]
+        notes.append(f"The folders {', '.join(sorted(tops))} are taken as splits, those inside them as classes.")
+    return OwnData(table, left_out, notes)
+
+
+def _files(path):
+    """(pictures, [(path, reason)] of all other files) below a folder, in order.
+
+    A link to a folder outside is followed; one to a folder that is read anyway, or that lies above, is not.
+    """
+    pictures, others = [], []
+    for file in _walk(path, {os.path.realpath(path)}, others):
+        reason = _no_picture(file.relative_to(path))
+        pictures.append(file) if not reason else others.append((str(file), reason))
+    return pictures, others
+
+
+def _walk(folder, roots, others):
+    """Every file below a folder; roots: real paths of what is read anyway; fills others with links not followed."""
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (Path(place, name) for name in sorted(names))
+        for link in [Path(place, name) for name in folders if os.path.islink(os.path.join(place, name))]:
+            real = os.path.realpath(link)
+            if any(_holds(root, real) or _holds(real, root) for root in roots):
+                others.append((str(link), "a link to a folder that is read already"))
+            else:
+                yield from _walk(link, roots | {real}, others)
+
+
+def _holds(outer, inner):
+    """Is the real path `inner` the folder `outer` or inside it?"""
+    return os.path.commonpath([outer, inner]) == outer
+
+
+def _no_picture(file):
+    """Why a file, relative to the folder of the data, is no picture of theirs; "" if it is one."""
+    if any(part.lower() in SYSTEM or part.startswith(".") for part in file.parts):
+        return "a system's or hidden file"
+    if file.suffix.lower() not in image_extensions:
+        return f"no picture ({file.suffix or 'no ending'})"
+    return ""
+
+
+def _split_name(text):
+    """Our name of a split that people call so, in any case and with blanks around it; None for anything else."""
+    return SPLIT_NAMES.get(str(text).strip().lower())
+
+
+# ---- CSV files --------------------------------------------------------------------------------------------------
+
+
+def _of_csv(path):
+    """The OwnData of a CSV file; relative paths count from the file's own folder."""
+    table = read_texts(path)
     if missing := {"path", "label"} - set(table.columns):
-        raise InputError(f"{path} has no column {' and '.join(sorted(missing))}: name its columns path and label.")
-    if "split" in table and (odd := set(table.split.dropna()) - set(SPLITS)):
-        raise InputError(f"{path} has the split {sorted(odd)[0]!r}: use only {', '.join(SPLITS)}.")
-    return table.dropna(subset=["path", "label"]).assign(path=lambda t: [path.parent / p for p in t.path])
+        raise InputError(
+            f"{path} has no column {' and '.join(sorted(missing))}: name its columns path and label, with commas."
+        )
+    notes, own = [], [name for name in RESERVED if name in table]
+    if own:
+        table = table.rename(columns={name: f"given_{name}" for name in own})
+        notes.append(f"Your columns {', '.join(own)} are kept as {', '.join(f'given_{name}' for name in own)}.")
+    found = OwnData(table, [], notes)
+    found.leave_out(found.table.path.str.strip() == "", "no path in this row")
+    found.leave_out(found.table.label.str.strip() == "", "no label in this row")
+    if "split" in found.table:
+        _splits_of_csv(found, path)
+    texts = ("path", "label", "split", "group")
+    found.table = found.table.assign(
+        path=[path.parent / p for p in found.table.path],
+        **{name: typed_column(found.table[name]) for name in found.table if name not in texts},
+    )
+    return found
+
+
+def _splits_of_csv(found, path):
+    """Give the column split our names; rows without one are left out, or none has one: then there is no such column."""
+    if (found.table.split.str.strip() == "").all():
+        found.table = found.table.drop(columns="split")
+        return
+    found.leave_out(found.table.split.str.strip() == "", "no split in this row, while others have one")
+    names = found.table.split.map(_split_name)
+    if names.isna().any():
+        odd = found.table.split[names.isna()].iloc[0]
+        raise InputError(f"{path} has the split {odd!r}: use only {', '.join(SPLITS)}.")
+    found.table = found.table.assign(split=names)
+
+
+# ---- the same item twice ----------------------------------------------------------------------------------------
+
+
+def _same_files(found):
+    """Leave out rows that name a file that an earlier row names too, by whatever way."""
+    real = pd.Series([os.path.realpath(path) for path in found.table.path])
+    _leave_out_copies(found, real, "the same file as")
+
+
+def _same_contents(found):
+    """Leave out files whose bytes are those of an earlier one; all of them where their labels differ."""
+    sizes = pd.Series([_size(path) for path in found.table.path])
+    twins = sizes.duplicated(keep=False) & (sizes >= 0)
+    contents = pd.Series([f"#{i}" for i in range(len(sizes))])
+    contents[twins] = [_digest(path) for path in found.table.path[twins]]
+    _leave_out_copies(found, contents, "the same content as")
+
+
+def _leave_out_copies(found, key, words):
+    """Leave out rows whose key (N,) an earlier row has; that one too if another of them has another label."""
+    groups = found.table.assign(key=key).groupby("key", sort=False)
+    reasons = {}
+    for _, rows in (each for each in groups if len(each[1]) > 1):
+        torn = rows.label.nunique() > 1
+        for row in rows.index[0 if torn else 1 :]:
+            twin = next(i for i in rows.index if i != row and (not torn or rows.label[i] != rows.label[row]))
+            reasons[row] = f"{words} {rows.path[twin]}" + (f", whose label is {rows.label[twin]!r}" if torn else "")
+    out = found.table.index.isin(list(reasons))
+    found.leave_out(pd.Series(out), [reasons[row] for row in found.table.index[out]])
+
+
+def _size(path):
+    try:
+        return os.path.getsize(path) if os.path.isfile(path) else -1
+    except OSError:
+        return -1
+
+
+def _digest(path):
+    """What the content of a picture file is known by; a file that is none, or cannot be read, is like no other."""
+    try:
+        with Image.open(path):
+            return sha256(Path(path).read_bytes()).hexdigest()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return f"#{path}"

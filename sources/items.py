@@ -38,7 +38,7 @@ class ArrayItems:
 
 OPENERS = {"picture": picture_files.open_pictures}  # kind -> what reads all files of a table
 LAZY = {"picture": picture_files.Pictures}  # kind -> items that are read when they are asked for
-CHANNELS = {"picture": picture_files.picture_channels}  # kind -> files -> how many channels they have
+CHANNELS = {"picture": picture_files.picture_channels}  # kind -> files, labels -> how many channels they have
 
 
 def open_items(kind, table, size, channels, **options):
@@ -55,6 +55,6 @@ def lazy_items(kind, paths, size, channels):
     return LAZY[kind.name](paths, size, channels)
 
 
-def guess_channels(kind, paths):
-    """How many channels the items of these files have."""
-    return CHANNELS[kind.name](paths)
+def guess_channels(kind, paths, labels=None):
+    """How many channels the items of these files have; labels: their classes, all of which are looked at."""
+    return CHANNELS[kind.name](paths, labels)

@@ -11,6 +11,7 @@ from fastai.data.transforms import get_image_files
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.text_tables import read_texts
 from xaae.sources import picture_files
 
 FINDERS = {"picture": get_image_files}  # kind -> folder -> its files of that kind, at any depth
@@ -49,10 +50,7 @@ def _held(path):
 
 def _from_csv(where):
     """The table of a CSV file, every column as text, paths made absolute. InputError if it has no column path."""
-    try:
-        table = pd.read_csv(where, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as e:
-        raise InputError(f"{where} cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
+    table = read_texts(where)
     if "path" not in table:
         raise InputError(f"{where} has no column path: name the column of the files so, with commas between columns.")
     if table.empty:

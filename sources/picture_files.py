@@ -1,9 +1,11 @@
 """The pictures of a table, decoded once and kept in memory where they fit."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
@@ -14,6 +16,7 @@ from xaae.sources import cifar10_files
 
 IN_MEMORY = 4 * 2**30  # bytes; a larger table is decoded as it is asked for
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}  # modes without colour
 
 
 @lru_cache(maxsize=8)
@@ -42,15 +45,25 @@ def _eight_bits(image):
     if not image.mode.startswith(("I", "F")):
         return image
     values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("it holds values that are no finite numbers")
     low, high = values.min(), values.max()
     return Image.fromarray(np.uint8(np.round(255 * (values - low) / ((high - low) or 1))))
 
 
+def _opaque(image):
+    """A picture with transparent parts laid on black: else colours are learned from that nobody sees."""
+    if not (image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info):
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+
+
 def decode_picture(path, size, channels):
     """uint8 (C, size, size): the picture's middle square, scaled."""
-    image = ImageOps.fit(
-        _eight_bits(_open_picture(path)).convert(MODES[channels]), (size, size), Image.Resampling.BILINEAR
-    )
+    image = _eight_bits(_open_picture(path))
+    image = (image if channels == 4 else _opaque(image)).convert(MODES[channels])
+    image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(image)).view(size, size, channels).permute(2, 0, 1)
 
 
@@ -62,15 +75,25 @@ def try_decode(path, size, channels):
         return f"{type(e).__name__}: {e}"
 
 
-def picture_channels(paths):
-    """1 if the first pictures that can be read are all grey, else 3."""
-    modes = []
-    for path in paths[:20]:
-        try:
-            modes.append(_open_picture(path).mode)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            continue
-    return 1 if modes and all(m in ("L", "1", "I", "I;16", "F") for m in modes) else 3
+def picture_channels(paths, labels=None, looks=20):
+    """1 if the pictures that can be read are all grey, else 3: `looks` of each class are looked at, spread over it.
+
+    labels (N,): the class of each path; without them all are of one.
+    """
+    modes, paths = set(), pd.Series([str(path) for path in paths])
+    for _, some in paths.groupby(np.zeros(len(paths)) if labels is None else np.asarray(labels)):
+        for path in some.iloc[np.unique(np.linspace(0, len(some) - 1, looks).round().astype(int))]:
+            with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+                modes.add(_mode(path))
+    return 1 if modes and modes <= GREY else 3
+
+
+def _mode(path):
+    """The mode of a picture, of an item of an archive or of a file, of which only the head is read."""
+    if "#" in str(path):
+        return _open_picture(path).mode
+    with Image.open(path) as image:
+        return image.mode
 
 
 def open_pictures(table, size, channels, most_bad=0.1, quiet=False):
@@ -88,7 +111,7 @@ def open_pictures(table, size, channels, most_bad=0.1, quiet=False):
                 kept.append(got)
     reasons = [reason for _, reason in bad]
     skipped = table.iloc[[row for row, _ in bad]][["path"]].assign(reason=reasons)
-    if len(bad) > most_bad * len(table):
+    if len(bad) > max(most_bad * len(table), 0):
         example = f"{skipped.path.iloc[0]} ({reasons[0]})"
         raise InputError(f"{len(bad)} of {len(table)} pictures cannot be read, as {example}: mend or remove them.")
     good = table.drop(table.index[[row for row, _ in bad]]).reset_index(drop=True)

@@ -207,3 +207,21 @@ def test_pets_layout(real):
     held = data.load_table("pets", real, split="group")
     assert not set(held.group[held.split == "train"]) & set(held.group[held.split == "valid"])
     assert 0.1 < (held.split == "valid").mean() < 0.4
+
+
+def test_an_item_that_disobeys_does_so_in_every_epoch(loaded):
+    """What items.csv says of an item is what it is trained on: drawn once."""
+    table, found = loaded
+    bias = biases.make_bias(CLASSES, contamination=0.5)
+    table = data.plant(table, bias)
+    assert 0.2 < table.obeys.mean() < 0.8
+    own = table.apply(lambda row: bias.ranges[row.label][0] <= row.value <= bias.ranges[row.label][1], axis=1)
+    assert own[table.obeys].all() and not own.all()
+    redraw = data.Redraw(bias)
+    for row in table[table.split == "train"].head(20).itertuples():
+        item = data.Planted(row.Index, row.label, row.value, row.obeys)
+        low, high = bias.ranges[row.label]
+        drawn = [redraw.encodes(item).value for _ in range(40)]
+        assert all(low <= value <= high for value in drawn) == row.obeys
+    block = data.datablock(found, bias, CLASSES)
+    assert [item.obeys for item, _ in block.datasets(table).train] == list(table.obeys[table.split != "valid"])

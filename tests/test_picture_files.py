@@ -10,6 +10,44 @@ from xaae import data
 from xaae.sources import picture_files
 
 
+def test_a_grey_class_hides_no_colour_of_another(tmp_path):
+    """All classes are looked at, whichever comes first; grey is grey in every mode."""
+    save_pictures(tmp_path, classes=("a",), mode="L", n=30)
+    grey = [str(p) for p in sorted(tmp_path.rglob("*.png"))]
+    for name, pixels in (("16 bits.png", np.zeros((8, 8), np.uint16)), ("float.tiff", np.zeros((8, 8), np.float32))):
+        Image.fromarray(pixels).save(tmp_path / name)
+        grey.append(str(tmp_path / name))
+    Image.new("LA", (8, 8)).save(tmp_path / "transparent.png")
+    grey.append(str(tmp_path / "transparent.png"))
+    assert picture_files.picture_channels(grey) == 1
+    save_pictures(tmp_path, classes=("z",), mode="RGB", n=3)
+    paths = grey + [str(p) for p in sorted((tmp_path / "z").glob("*.png"))]
+    labels = ["a"] * len(grey) + ["z"] * 3
+    assert (
+        picture_files.picture_channels(paths, labels) == 3 == picture_files.picture_channels(paths[::-1], labels[::-1])
+    )
+
+
+def test_what_nobody_sees_is_not_decoded(tmp_path):
+    """Colours under full transparency lie on black, in every mode that can be transparent."""
+    pixels = np.zeros((8, 8, 4), np.uint8)
+    pixels[..., 0], pixels[4:, :, 3] = 200, 128
+    image = Image.fromarray(pixels)
+    for name, each in (("rgba.png", image), ("palette.png", image.quantize(8)), ("grey.png", image.convert("LA"))):
+        each.save(tmp_path / name)
+        found = picture_files.decode_picture(tmp_path / name, 8, 3)
+        assert found[:, :4].max() <= 2 and 20 < found[:, 5:].max() < 120, name
+    assert picture_files.decode_picture(tmp_path / "rgba.png", 8, 4)[0].min() == 200
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_a_float_picture_with_values_that_are_no_numbers_is_refused(tmp_path, odd):
+    values = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    values[2, 3] = odd
+    Image.fromarray(values).save(tmp_path / "x.tiff")
+    assert "no finite numbers" in picture_files.try_decode(tmp_path / "x.tiff", 8, 1)
+
+
 @pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3)])
 def test_channels_as_the_files_have_them(tmp_path, mode, channels):
     folder = save_pictures(tmp_path / "p", mode=mode, n=5)

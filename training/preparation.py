@@ -12,6 +12,7 @@ from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.settings import BASELINE_SEEN, SEEN, RunConfig, RunSettings, epochs_for, native_size
+from xaae.experiment.vocabulary import SPLITS
 from xaae.factors.bias import Bias, make_bias, mislabel
 from xaae.factors.registry import FACTORS
 from xaae.sources import picture_files
@@ -88,16 +89,38 @@ def _data_seed(settings):
 def _read(settings, kind, size):
     """(table of the items that can be read, Items, table of the others); says how many are left out."""
     root = settings.data_root or data.default_root()
-    table = data.load_table(settings.dataset, root, settings.split, settings.items, size, _data_seed(settings))
-    channels = settings.channels or guess_channels(kind, list(table.path))
+    found = data.load_dataset(settings.dataset, root, settings.split, settings.items, size, _data_seed(settings))
+    channels = settings.channels or guess_channels(kind, found.table.path, found.table.label)
     if channels not in picture_files.MODES:
         raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
-    table, items, skipped = open_items(kind, table, size, channels)
-    if len(skipped):
-        print(
-            f"{len(skipped)} {kind.plural} cannot be read and are left out; skipped.csv in the run folder lists them."
-        )
+    table, items, unread = open_items(kind, found.table, size, channels)
+    _check_classes(found.table, table, unread, kind)
+    skipped = pd.concat([found.left_out, unread], ignore_index=True)
+    for line in (*found.notes, *_counted(table, skipped, kind)):
+        print(line)
     return table, items, skipped
+
+
+def _check_classes(before, after, unread, kind):
+    """InputError if a class lost all its items of training or of validation because they cannot be read."""
+    lost = set(zip(before.label, before.split, strict=True)) - set(zip(after.label, after.split, strict=True))
+    if lost := sorted((label, split) for label, split in lost if split != "test"):
+        label, split = lost[0]
+        gone = before[(before.label == label) & (before.split == split)]
+        reason = unread.reason[unread.path.astype(str) == str(gone.path.iloc[0])].iloc[0]
+        raise InputError(
+            f"Not one of the {len(gone)} {kind.plural} of class {label!r} in the split {split} can be read"
+            f" ({gone.path.iloc[0]}: {reason}): mend them, or leave out the class."
+        )
+
+
+def _counted(table, skipped, kind):
+    """What became of the items, in a line or two."""
+    split = table.split.value_counts()
+    parts = ", ".join(f"{name} {split[name]}" for name in SPLITS if name in split)
+    yield f"{len(table)} {kind.plural} are used ({parts})."
+    if len(skipped):
+        yield f"{len(skipped)} {kind.plural} or other files are left out; skipped.csv in the run folder says why."
 
 
 def _bias_of(settings, classes, channels):

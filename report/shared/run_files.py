@@ -7,7 +7,7 @@ import pandas as pd
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, PICTURE, Kind
-from xaae.experiment.run_folder import open_run, plain_values, read_arrays, read_json
+from xaae.experiment.run_folder import open_run, plain_values, read_arrays, read_items, read_json
 from xaae.report.shared.quantity import Quantity, meter_quantity, planted_quantity
 from xaae.report.shared.sprites import PAINTERS, Painter
 from xaae.report.shared.words import numbered
@@ -94,7 +94,7 @@ class RunFiles:
     @cached_property
     def items(self) -> pd.DataFrame | None:
         """The table of items; None before `train`."""
-        return self.table("items.csv")
+        return read_items(self.path) if (self.path / "items.csv").is_file() else None
 
     def cell(self, row: int, column: str, default=None):
         """One cell of items.csv, or `default` when there is none."""

@@ -1,0 +1,32 @@
+"""Tables in which any text is a text: a class may be called "NA", "null" or "nan"."""
+
+import pandas as pd
+
+from xaae.experiment.errors import InputError
+
+
+def read_texts(path):
+    """A CSV file with every cell as the text that stands there: "NA" and "null" are texts, a blank is "".
+
+    InputError for a file that is none, or that another character than a comma divides.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except (ValueError, OSError) as e:
+        raise InputError(f"{path} cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
+    table.columns = [str(column).strip() for column in table.columns]
+    if len(table.columns) == 1 and (divider := next((d for d in (";", "\t") if d in table.columns[0]), None)):
+        called = {";": "semicolons", "\t": "tabs"}[divider]
+        raise InputError(f"{path} has {called} between its columns: save it with commas instead.")
+    return table
+
+
+def typed_column(column):
+    """A column of texts as numbers or truth values where all that is there is such, else as it is; a blank is NaN."""
+    filled = column[column != ""]
+    if len(filled) and set(filled) <= {"True", "False"} and len(filled) == len(column):
+        return column == "True"
+    numbers = pd.to_numeric(filled, errors="coerce")
+    if len(filled) and numbers.notna().all():
+        return pd.to_numeric(column, errors="coerce")
+    return column

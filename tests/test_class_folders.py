@@ -1,0 +1,158 @@
+"""Laws of the user's own data: every file is used or listed with its reason; any text is a label; nothing is twice."""
+
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.pictures import save_pictures
+from PIL import Image
+
+from xaae import data
+from xaae.experiment.errors import InputError
+from xaae.sources.class_folders import own_data
+
+ODD = ["None", "NA", "null", "nan", "$0-$50", "a, b", "1e5", "True", "&lt;b&gt;", "\u00e4\u4e2d", " x "]
+
+
+def write_csv(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def accounted(found):
+    """Every path of a table and of what is left out, by its real place."""
+    return sorted([*map(str, found.table.path), *(path for path, _ in found.left_out)])
+
+
+def every_file(folder):
+    return sorted(str(p) for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+@pytest.mark.parametrize("label", ODD)
+def test_any_text_is_a_label_of_a_folder_and_of_a_csv(tmp_path, label):
+    folder = save_pictures(tmp_path / "pictures", classes=(label, "other"), n=3)
+    assert set(own_data(folder).table.label) == {label, "other"}
+    rows = "\n".join(f'"{p}","{p.parent.name}"' for p in sorted(folder.rglob("*.png")))
+    found = own_data(write_csv(tmp_path / "items.csv", f"path,label\n{rows}\n"))
+    assert sorted(found.table.label) == sorted([label.strip() or label] * 0 + [label] * 3 + ["other"] * 3)
+    assert found.left_out == []
+
+
+def test_a_blank_label_a_blank_path_and_a_blank_split_are_told(tmp_path):
+    save_pictures(tmp_path, classes=("a", "b"), n=3)
+    lines = ["path,label,split"]
+    lines += [f"{name}/00{i}.png,{name},{split}" for name in "ab" for i, split in enumerate(("train", " Val ", "TEST"))]
+    lines += ["a/000.png,,train", " ,a,train", "b/001.png,b, "]
+    found = own_data(write_csv(tmp_path / "items.csv", "\n".join(lines)))
+    assert sorted(found.table.split) == ["test", "test", "train", "train", "valid", "valid"]
+    assert sorted(reason for _, reason in found.left_out) == [
+        "no label in this row", "no path in this row", "no split in this row, while others have one",
+    ]  # fmt: skip
+
+
+def test_splits_by_any_name_and_none_of_an_unknown_one(tmp_path):
+    save_pictures(tmp_path, classes=("a", "b"), n=2)
+    rows = "a/000.png,a,{0}\na/001.png,a,{1}\nb/000.png,b,{0}\nb/001.png,b,{1}\n"
+    for train, valid in (("train", "val"), ("Training", "validation"), ("trn ", "DEV")):
+        found = own_data(write_csv(tmp_path / "items.csv", "path,label,split\n" + rows.format(train, valid)))
+        assert list(found.table.split) == ["train", "valid", "train", "valid"]
+    with pytest.raises(InputError, match="'fold1'.*train, valid, test"):
+        own_data(write_csv(tmp_path / "items.csv", "path,label,split\n" + rows.format("train", "fold1")))
+    blank = own_data(write_csv(tmp_path / "items.csv", "path,label,split\n" + rows.format("", "")))
+    assert "split" not in blank.table and len(blank.table) == 4
+
+
+def test_columns_that_planting_fills_are_kept_under_another_name(tmp_path):
+    save_pictures(tmp_path, classes=("a", "b"), n=5)
+    lines = ["path,label,value,factor,age"]
+    lines += [f"{name}/00{i}.png,{name},{10 * i},mine,{i}" for name in "ab" for i in range(5)]
+    found = own_data(write_csv(tmp_path / "items.csv", "\n".join(lines)))
+    assert list(found.table.given_value) == [0, 10, 20, 30, 40] * 2 and set(found.table.given_factor) == {"mine"}
+    assert found.table.age.dtype.kind in "if" and any("given_value" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("text", "words"), [("path;label\na.png;a", "semicolons"), ("path\tlabel\na.png\ta", "tabs"),
+                                             ("file,class\na.png,a", "label and path")])  # fmt: skip
+def test_a_csv_that_is_none_names_what_was_found(tmp_path, text, words):
+    with pytest.raises(InputError, match=words):
+        own_data(write_csv(tmp_path / "items.csv", text))
+
+
+@pytest.mark.parametrize("names", [("train", "val", "test"), ("Train", "Test"), ("training", "validation")])
+def test_folders_called_like_splits_are_splits(tmp_path, names):
+    for i, name in enumerate(names):
+        save_pictures(tmp_path / name, n=4, size=16 + i)
+    found = own_data(tmp_path)
+    assert set(found.table.label) == {"left", "right"} and any("as splits" in note for note in found.notes)
+    loaded = data.load_dataset(str(tmp_path))
+    assert set(loaded.table.label[loaded.table.split == "valid"]) == {"left", "right"}
+    assert ("held out" in " ".join(loaded.notes)) == (names == ("Train", "Test"))
+
+
+def test_folders_called_otherwise_are_classes(tmp_path):
+    save_pictures(tmp_path, classes=("train", "bus"), n=3)
+    assert set(own_data(tmp_path).table.label) == {"train", "bus"}
+
+
+def test_every_file_is_used_or_listed(tmp_path):
+    save_pictures(tmp_path, n=4)
+    one = tmp_path / "left" / "000.png"
+    shutil.copy(one, tmp_path / "loose.png")
+    for place in ("__MACOSX", ".ipynb_checkpoints", "left/@eaDir"):
+        (tmp_path / place).mkdir()
+        shutil.copy(one, tmp_path / place / "x.png")
+    (tmp_path / "right" / "notes.txt").write_text("hi")
+    (tmp_path / "right" / "._001.png").write_bytes(b"")
+    os.symlink(tmp_path, tmp_path / "left" / "up")
+    os.symlink(tmp_path / "right", tmp_path / "left" / "sideways")
+    save_pictures(tmp_path.with_name(f"{tmp_path.name}-outside"), classes=("more",), n=2, size=10)
+    os.symlink(tmp_path.with_name(f"{tmp_path.name}-outside") / "more", tmp_path / "left" / "linked")
+    found = own_data(tmp_path)
+    links = [path for path, reason in found.left_out if reason.startswith("a link")]
+    linked = [str(tmp_path / "left" / "linked" / f"{i:03d}.png") for i in range(2)]
+    assert sorted([*every_file(tmp_path), *links, *linked]) == accounted(found) and len(links) == 2
+    assert len(found.table) == 10 and all(
+        found.table.label == [p.relative_to(tmp_path).parts[0] for p in found.table.path]
+    )
+
+
+def test_the_same_content_is_used_once_and_never_under_two_labels(tmp_path):
+    save_pictures(tmp_path / "train", n=4)
+    save_pictures(tmp_path / "val", n=4, size=20)
+    shutil.copy(tmp_path / "train/left/000.png", tmp_path / "val/left/again.png")
+    shutil.copy(tmp_path / "train/left/001.png", tmp_path / "train/right/other.png")
+    found = own_data(tmp_path)
+    reasons = dict(found.left_out)
+    assert accounted(found) == every_file(tmp_path) and len(found.left_out) == 3
+    torn = [str(tmp_path / "train/left/001.png"), str(tmp_path / "train/right/other.png")]
+    assert all("whose label is" in reasons[path] for path in torn)
+    contents = [open(path, "rb").read() for path in found.table.path]
+    assert len(set(contents)) == len(contents)
+
+
+def test_a_csv_that_names_a_file_twice_uses_it_once(tmp_path):
+    save_pictures(tmp_path, n=3)
+    lines = ["path,label", *(f"{name}/00{i}.png,{name}" for name in ("left", "right") for i in range(3))]
+    lines += ["left/../left/000.png,left", "right/000.png,left"]
+    found = own_data(write_csv(tmp_path / "items.csv", "\n".join(lines)))
+    assert len(found.table) == 5 and sum("the same file as" in reason for _, reason in found.left_out) == 3
+
+
+def test_many_small_classes_are_split_and_cut_by_class(tmp_path):
+    classes = [f"breed {i:02d}" for i in range(20)]
+    save_pictures(tmp_path, classes=classes, n=12, size=8)
+    for items in (None, 60):
+        table = data.load_dataset(str(tmp_path), items=items).table
+        for part in ("train", "valid"):
+            assert set(table.label[table.split == part]) == set(classes)
+    few = data.fewer(pd.DataFrame({"label": ["a"] * 990 + ["b"] * 10}), 50)
+    assert few.label.value_counts()["b"] == 2
+
+
+def test_a_class_of_one_item_is_named(tmp_path):
+    save_pictures(tmp_path, classes=("many",), n=9)
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save((tmp_path / "one").mkdir() or tmp_path / "one" / "x.png")
+    with pytest.raises(InputError, match="'one'.*two items"):
+        data.load_dataset(str(tmp_path))

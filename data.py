@@ -87,7 +87,7 @@ def load_dataset(dataset="auto", root=None, split="random", items=None, size=64,
     left_out = own.left_out if own else []
     if own and len(chosen) < len(table):
         left_out = left_out + [(str(p), f"more than --items {items}") for p in table.path.drop(chosen.index)]
-    if split != "group" and "split" in chosen and not (chosen.split == "valid").any():
+    if split != "group" and "split" in chosen and not (chosen.split == "valid").any():  # see split_table
         notes.append("There is no split valid: a fifth of each class of the training items is held out for it.")
     table = split_table(chosen.reset_index(drop=True), split, by_class=own is not None)
     return Dataset(table, pd.DataFrame(left_out, columns=["path", "reason"], dtype=object), tuple(notes))
@@ -118,8 +118,7 @@ def split_table(table, split="random", valid_pct=0.2, seed=42, by_class=False):
         table["split"] = np.where(table.group.isin(held), "valid", "train")
     elif "split" not in table:
         table["split"] = np.where(table.index.isin(_held_out(table, valid_pct, seed, by_class)), "valid", "train")
-    elif not (table.split == "valid").any():
-        train = table[table.split == "train"]
+    elif not (table.split == "valid").any() and len(train := table[table.split == "train"]):
         table.loc[_held_out(train, valid_pct, seed, True), "split"] = "valid"
     _check_splits(table)
     return table

@@ -5,13 +5,14 @@ import pandas as pd
 from xaae.experiment.errors import InputError
 
 
-def read_texts(path):
+def read_texts(path, trim=False):
     """A CSV file with every cell as the text that stands there: "NA" and "null" are texts, a blank is "".
 
+    trim: without the spaces that people put after commas; of a file that this project wrote, they belong to the text.
     InputError for a file that is none, or that another character than a comma divides.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=trim)
     except (ValueError, OSError) as e:
         raise InputError(f"{path} cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
     table.columns = [str(column).strip() for column in table.columns]

@@ -51,9 +51,12 @@ def own_data(path):
         found = _of_folder(path)
     else:
         raise InputError(f"There is no folder or CSV file {path}: give one that exists.")
+    classes = set(found.table.label)
     if len(found.table):
         _same_files(found)
         _same_contents(found)
+    if lost := sorted(classes - set(found.table.label)):
+        found.notes.append(f"Of {', '.join(lost)} no item is left: each is a copy of an item with another label.")
     return found
 
 
@@ -69,9 +72,8 @@ def _of_folder(path):
     """The OwnData of a folder: CLASS/..., or SPLIT/CLASS/... where all folders on top are called like splits."""
     files, left_out = _files(path)
     tops = {p.relative_to(path).parts[0] for p in files if p.parent != path}
-    by_split = (
-        len(tops) > 0 and all(_split_name(top) for top in tops) and _split_name("train") in map(_split_name, tops)
-    )
+    splits = {_split_name(top) for top in tops}
+    by_split = "train" in splits and None not in splits
     at = 1 if by_split else 0
     inside = [p for p in files if len(p.relative_to(path).parts) > at + 1]
     where = f"{'split and ' if by_split else ''}class"
@@ -104,15 +106,10 @@ def _walk(folder, roots, others):
         yield from (Path(place, name) for name in sorted(names))
         for link in [Path(place, name) for name in folders if os.path.islink(os.path.join(place, name))]:
             real = os.path.realpath(link)
-            if any(_holds(root, real) or _holds(real, root) for root in roots):
+            if any(Path(real).is_relative_to(root) or Path(root).is_relative_to(real) for root in roots):
                 others.append((str(link), "a link to a folder that is read already"))
             else:
                 yield from _walk(link, roots | {real}, others)
-
-
-def _holds(outer, inner):
-    """Is the real path `inner` the folder `outer` or inside it?"""
-    return os.path.commonpath([outer, inner]) == outer
 
 
 def _no_picture(file):
@@ -134,7 +131,7 @@ def _split_name(text):
 
 def _of_csv(path):
     """The OwnData of a CSV file; relative paths count from the file's own folder."""
-    table = read_texts(path)
+    table = read_texts(path, trim=True)
     if missing := {"path", "label"} - set(table.columns):
         raise InputError(
             f"{path} has no column {' and '.join(sorted(missing))}: name its columns path and label, with commas."

@@ -50,7 +50,7 @@ def _held(path):
 
 def _from_csv(where):
     """The table of a CSV file, every column as text, paths made absolute. InputError if it has no column path."""
-    table = read_texts(where)
+    table = read_texts(where, trim=True)
     if "path" not in table:
         raise InputError(f"{where} has no column path: name the column of the files so, with commas between columns.")
     if table.empty:

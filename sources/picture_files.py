@@ -99,7 +99,7 @@ def _mode(path):
 def open_pictures(table, size, channels, most_bad=0.1, quiet=False):
     """Decode every picture of `table`: (table of the good rows, Pictures, table path and reason of the skipped).
 
-    InputError if more than `most_bad` of them, or a whole class, cannot be read.
+    InputError if more than `most_bad` of them cannot be read.
     """
     kept, bad, keep = [], [], len(table) * channels * size**2 <= IN_MEMORY
     with ThreadPoolExecutor() as pool:
@@ -111,7 +111,7 @@ def open_pictures(table, size, channels, most_bad=0.1, quiet=False):
                 kept.append(got)
     reasons = [reason for _, reason in bad]
     skipped = table.iloc[[row for row, _ in bad]][["path"]].assign(reason=reasons)
-    if len(bad) > max(most_bad * len(table), 0):
+    if len(bad) > most_bad * len(table):
         example = f"{skipped.path.iloc[0]} ({reasons[0]})"
         raise InputError(f"{len(bad)} of {len(table)} pictures cannot be read, as {example}: mend or remove them.")
     good = table.drop(table.index[[row for row, _ in bad]]).reset_index(drop=True)

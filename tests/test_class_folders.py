@@ -10,8 +10,11 @@ from helpers.pictures import save_pictures
 from PIL import Image
 
 from xaae import data
+from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
+from xaae.experiment.settings import RunSettings
 from xaae.sources.class_folders import own_data
+from xaae.training.preparation import prepare_training, resolve
 
 ODD = ["None", "NA", "null", "nan", "$0-$50", "a, b", "1e5", "True", "&lt;b&gt;", "\u00e4\u4e2d", " x "]
 
@@ -36,7 +39,7 @@ def test_any_text_is_a_label_of_a_folder_and_of_a_csv(tmp_path, label):
     assert set(own_data(folder).table.label) == {label, "other"}
     rows = "\n".join(f'"{p}","{p.parent.name}"' for p in sorted(folder.rglob("*.png")))
     found = own_data(write_csv(tmp_path / "items.csv", f"path,label\n{rows}\n"))
-    assert sorted(found.table.label) == sorted([label.strip() or label] * 0 + [label] * 3 + ["other"] * 3)
+    assert sorted(found.table.label) == sorted([label] * 3 + ["other"] * 3)
     assert found.left_out == []
 
 
@@ -156,3 +159,42 @@ def test_a_class_of_one_item_is_named(tmp_path):
     Image.fromarray(np.zeros((8, 8), np.uint8)).save((tmp_path / "one").mkdir() or tmp_path / "one" / "x.png")
     with pytest.raises(InputError, match="'one'.*two items"):
         data.load_dataset(str(tmp_path))
+
+
+def test_any_text_comes_back_from_the_table_of_a_run(tmp_path):
+    texts = [*ODD, "", '"quoted"', "two\nlines", "  led by blanks"]
+    table = pd.DataFrame(
+        {"path": texts, "label": texts, "split": "train", "group": texts, "factor": "tag", "value": 0.5}
+    )
+    table.assign(age=[*range(len(texts) - 1), np.nan], sure=True).to_csv(tmp_path / "items.csv", index=False)
+    found = run_folder.read_items(tmp_path)
+    for name in ("path", "label", "group"):
+        assert list(found[name]) == texts
+    assert found.value.dtype == float and found.sure.dtype == bool and np.isnan(found.age.iloc[-1])
+
+
+def test_held_out_items_alone_are_refused(tmp_path):
+    save_pictures(tmp_path, classes=("a", "b"), n=2)
+    rows = "\n".join(f"{name}/00{i}.png,{name},test" for name in "ab" for i in range(2))
+    with pytest.raises(InputError, match="in the train split"):
+        data.load_dataset(str(write_csv(tmp_path / "items.csv", f"path,label,split\n{rows}")))
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_class_that_cannot_be_read_is_named(tmp_path, split):
+    for part in ("train", "val"):
+        save_pictures(tmp_path / part, classes=("a", "b"), n=30, size=8 + len(part))
+        save_pictures(tmp_path / part, classes=("rare",), n=2, size=12 + len(part))
+    for i, picture in enumerate(sorted((tmp_path / split / "rare").iterdir())):
+        picture.write_text(f"broken {i}")
+    settings, _ = resolve(RunSettings.from_options("smoke", dataset=str(tmp_path), epochs=1))
+    with pytest.raises(InputError, match="Not one of the 2 pictures of class 'rare'.*cannot identify"):
+        prepare_training(settings)
+
+
+def test_a_class_of_copies_alone_is_told(tmp_path):
+    save_pictures(tmp_path, classes=("a", "b"), n=4)
+    (tmp_path / "c").mkdir()
+    shutil.copy(tmp_path / "a" / "000.png", tmp_path / "c" / "x.png")
+    found = own_data(tmp_path)
+    assert set(found.table.label) == {"a", "b"} and any("Of c no item is left" in note for note in found.notes)

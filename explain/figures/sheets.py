@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.figure_style import literal
 from xaae.experiment.kinds import SIGNAL, kind_of
 from xaae.explain.figures import heatmaps
 from xaae.explain.method import METHODS
@@ -63,6 +64,7 @@ class Layout:
         return left, left + self.wide, top + self.tall, top
 
 
+@literal
 def side_by_side(x, maps, titles=None, labels=None, *, presets=None, title="", view="slices", **scale):
     """Figure of items x (B, C, *places) and their maps {method: (B, C or 1, *places)}.
 

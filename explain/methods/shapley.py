@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.figure_style import literal
 from xaae.experiment.kinds import PICTURE, kind_of
 from xaae.explain.method import Refusal, method
 from xaae.explain.network import graph as graphs
@@ -125,6 +126,7 @@ def shap_gradient(ask, *, samples=100, sigma=0.0):
 # ---- the plot ---------------------------------------------------------------------------------------------------
 
 
+@literal
 def shap_figure(maps, x, class_names, item_labels=None):
     """shap's plot of pictures as a Figure: a row for each item, with the picture and its map for each class.
 

@@ -72,10 +72,10 @@ def load_dataset(dataset="auto", root=None, split="random", items=None, size=64,
     split: "random" (a fifth held out, seed 42) or "group" (whole groups held out, such as breeds); a split of the
     dataset's own stays, unless "group" is asked for. items: at most so many of them, every class by its share.
     """
-    root = Path(root or default_root())
+    root = Path(root or default_root()).absolute()  # items are found again from any folder
     name, argument, _ = choose(dataset, root)
     options = {"name": argument} if argument else {}
-    own = own_data(argument or root) if name == "folder" else None
+    own = own_data(Path(argument or root).absolute()) if name == "folder" else None
     table = own.table if own else DATASETS[name](root, items=items, size=size, seed=seed, **options)
     table = table.reset_index(drop=True)
     if table.empty:

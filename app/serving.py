@@ -15,16 +15,17 @@ ADDRESS = "127.0.0.1"
 LARGEST_FILE = 500 * 2**20  # bytes, above which a file is not even stored to be looked at
 
 
-def serve_explorer(run, port=7860, browser=True):
+def serve_explorer(run, port=7860, browser=True, data_root=None):
     """Serve the page of a run on 127.0.0.1 until Ctrl-C.
 
-    InputError if the run is none or not navigated, Gradio is missing, or the port is taken.
+    data_root: where the run's items are now, if they were moved. InputError if the run is none or not navigated, Gradio
+    is missing, or the port is taken.
     """
     check_navigated(run)
     if find_spec("gradio") is None:
         raise InputError('The page needs Gradio, which is not installed: run `pip install -e ".[app]"`.')
     check_port(port)
-    explorer, trained = open_explorer(run)
+    explorer, trained = open_explorer(run, data_root)
     rng = generator(trained.config.seed, 9)
     with TemporaryDirectory(prefix="xaae-app-") as cache:
         _prepare_gradio(cache)

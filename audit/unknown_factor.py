@@ -31,14 +31,14 @@ KIND, STARTS, SHUFFLES = "lda", 32, 20
 LEAST_RANDOM = 39  # with fewer than 19 random directions no meter could reach p = 0.05
 
 
-def ask_unknown(run, fits=SHUFFLES):
+def ask_unknown(run, fits=SHUFFLES, data_root=None):
     """Write `unknown.json` and `unknown.png` into the folder of a run; what unknown.json holds.
 
     By meter: the change along the LDA direction beside random directions and beside `fits` directions fitted to
     shuffled labels, and how far real held-out items of the first and the last class differ anyway. InputError for a
     folder that is no trained run.
     """
-    trained = open_trained_run(run)
+    trained = open_trained_run(run, data_root=data_root)
     with autocast_in(trained.config.precision), tqdm(total=4, desc="walk", leave=False, disable=None) as bar:
         step = lambda title: (bar.set_description(title), bar.update())  # noqa: E731
         encoded = encode_run(trained)
@@ -118,6 +118,8 @@ def _about_run(encoded, variance):
     aae = run_folder.read_json(trained.folder / "train.json")["aae"]
     about = {key: getattr(trained.config, key) for key in ("dataset", "arm", "factor", "classes")}
     about |= {"options": trained.config.options(), "kind": "unknown", "run": str(trained.folder)}
+    beside = ("balanced_accuracy", "majority_share", "majority_class")
+    about |= {name: aae.get(f"valid_{name}") for name in beside}  # an earlier version did not measure them
     return about | {"recon_mse": aae["recon_mse"], "variance": variance, "accuracy": aae["valid_accuracy"]}
 
 

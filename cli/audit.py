@@ -57,7 +57,8 @@ def _parse_shares(ctx, param, text):
            "[by preset]"),
     option("--workers", type=POSITIVE, help="Processes at once.  [one for each core; one on an accelerator]"),
     option("--arms", type=PATH, help="Where trained arms are kept, for every audit.  [runs/arms]"),
-    option("--unknown", metavar="RUN", type=PATH, help="Ask about a trained RUN in which no factor is known."),
+    option("--unknown", metavar="RUN", type=PATH, help="Ask about a trained RUN in which no factor is known; "
+           "with it --data-root or --dataset say where its items are now, if they were moved."),
     option("--out", type=PATH, help="The audit's folder.  [runs/NNNN-audit-dataset]"),
 )  # fmt: skip
 def audit_command(unknown, out, **given):
@@ -71,8 +72,8 @@ def audit_command(unknown, out, **given):
     knows a factor.
     """
     if unknown:
-        refuse_other_options("unknown")
-        return _ask_unknown(unknown)
+        refuse_other_options("unknown", "data_root", "dataset")
+        return _ask_unknown(unknown, given["data_root"] or given["dataset"])
     announce_loading()
     from xaae.audit.audit_run import run_audit
     from xaae.audit.audit_sentences import audit_in_words
@@ -83,7 +84,7 @@ def audit_command(unknown, out, **given):
     _write_pages(folder)
 
 
-def _ask_unknown(run):
+def _ask_unknown(run, data_root=None):
     """What the direction of a run changes, where no factor is known."""
     announce_loading()
     from xaae import report
@@ -91,7 +92,7 @@ def _ask_unknown(run):
     from xaae.audit.unknown_sentences import unknown_in_words
 
     with timed("Looking for what nobody named"):
-        results = ask_unknown(run)
+        results = ask_unknown(run, data_root=data_root)
     click.echo(f"{unknown_in_words(results)}\nWritten: {report.write_unknown_page(run)}")
 
 

@@ -85,9 +85,9 @@ def typed_command():
     return "python main.py " + shlex.join(sys.argv[1:])
 
 
-def refuse_other_options(name):
-    """InputError if any option but this one was typed."""
+def refuse_other_options(name, *allowed):
+    """InputError if any option was typed but this one and those that are allowed with it."""
     ctx = click.get_current_context()
     typed = [p for p in ctx.params if ctx.get_parameter_source(p) == click.core.ParameterSource.COMMANDLINE]
-    if others := [f"--{p.replace('_', '-')}" for p in typed if p != name]:
-        raise InputError(f"--{name} takes no other option: leave out {', '.join(others)}.")
+    if others := [f"--{p.replace('_', '-')}" for p in typed if p not in (name, *allowed)]:
+        raise InputError(f"--{name} takes no such option: leave out {', '.join(others)}.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from xaae.cli.door import timed
-from xaae.cli.option_types import MODEL_OR_BOTH, RUN, option, with_options
+from xaae.cli.option_types import MODEL_OR_BOTH, MOVED, RUN, option, with_options
 from xaae.experiment.vocabulary import SPLITS
 
 
@@ -16,6 +16,7 @@ from xaae.experiment.vocabulary import SPLITS
     option("--split", type=click.Choice(SPLITS[1:]), default="valid", help="On which held-out items."),
     option("--planted/--upright", default=True, help="With the planted values of the table, or with nothing planted."),
     option("--value", type=float, help="Plant this value of the factor in every item instead."),
+    MOVED,
 )
 def evaluate_command(run, **given):
     """Judge the models of a trained RUN on held-out items: loss, accuracy, precision, recall, calibration.

@@ -11,6 +11,7 @@ from xaae.cli.option_types import (
     ABOVE_ZERO,
     BACKGROUND,
     MODEL_OR_BOTH,
+    MOVED,
     PATH,
     POSITIVE,
     ZERO_OR_MORE,
@@ -71,6 +72,7 @@ def _as_typed(ctx, file, content):
     option("--items", type=POSITIVE, default=6, help="Explain so many held-out items of RUN."),
     option("--rows", callback=_parse_rows, help="Explain these rows of items.csv instead, with commas."),
     option("--run", type=PATH, help="Whose models explain IMAGE.  [the newest finished run in runs/]"),
+    MOVED,
     option("--model", type=MODEL_OR_BOTH, help="Which model is explained.  [both, where a run has both]"),
     option("--network", metavar="FILE.py:FUNCTION", help="Your own nn.Module, x -> logits, made by a function."),
     option("--size", type=POSITIVE, help="Pixels a side of IMAGE for --network without --run.  [224]"),
@@ -100,17 +102,17 @@ def explain_command(what, listing, describe, **given):
     if not what:
         raise InputError("What shall be explained? Give the folder of a run or a picture file; --list names methods.")
     if not (given["methods"] or given["config"] or Path(what).is_file()):
-        ask_both_models(what)
+        ask_both_models(what, given["data_root"])
     if explanation_run.failed(explain_by_methods(what, **given)):
         sys.exit(1)
 
 
-def ask_both_models(run):
+def ask_both_models(run, data_root=None):
     """What both models of a run answer at every value of the planted factor."""
     from xaae.explain.response_run import answer_to_factor
 
     with timed("Asking both models at every value of the factor"):
-        answer_to_factor(run)
+        answer_to_factor(run, data_root)
 
 
 def explain_by_methods(what, **given):

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from xaae.cli.door import timed
-from xaae.cli.option_types import PATH, POSITIVE, RUN, option, parse_names, with_options
+from xaae.cli.option_types import MOVED, PATH, POSITIVE, RUN, option, parse_names, with_options
 
 
 def _parse_pairs(ctx, param, texts):
@@ -34,6 +34,7 @@ def _parse_pairs(ctx, param, texts):
     option("--films", is_flag=True, help="GIF and MP4 of every walk, not of the main one alone."),
     option("--counterfactuals", type=POSITIVE, default=100, help="Look for counterfactuals of at most so many "
            "held-out items."),
+    MOVED,
 )  # fmt: skip
 def navigate_command(run, **given):
     """Walk the latent space of a trained RUN: what changes, what would have to change, which items lie there."""

@@ -1,5 +1,8 @@
 """Types and parsers that the options of several commands share."""
 
+import csv
+import io
+
 import click
 
 from xaae.experiment.vocabulary import MODELS
@@ -32,8 +35,12 @@ def with_options(*given):
 
 
 def parse_names(ctx, param, text):
-    """`lda,pca:2` -> ["lda", "pca:2"]; [] if the option is left out."""
-    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    """`lda,pca:2` -> ["lda", "pca:2"]; [] if the option is left out. A name in "quotes" may hold commas, as in CSV."""
+    try:
+        rows = csv.reader(io.StringIO(text or "", newline=""), skipinitialspace=True, strict=True)
+        names = [name.strip() for row in rows for name in row if name.strip()]
+    except csv.Error:
+        raise click.BadParameter(f"{text!r} has a quote that does not end: double quotes inside of quotes.") from None
     if text is not None and not names:
         raise click.BadParameter("write one name or more, with commas.")
     return names
@@ -55,5 +62,12 @@ def parse_numbers(number, words):
 
 
 DATA_ROOT = option("--data-root", type=PATH, help="Where data are looked for and unpacked.  [fastai's data folder]")
+MOVED = option(
+    "--data-root",
+    "--dataset",
+    "data_root",
+    type=PATH,
+    help="Where the items of RUN are now, if they were moved after training.  [where they were]",
+)
 SEED = option("--seed", type=ZERO_OR_MORE, default=0, help="Seed of everything that is drawn.")
 BACKGROUND = "Held-out items that stand for the usual."

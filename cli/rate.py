@@ -3,7 +3,7 @@
 import click
 
 from xaae.cli.door import timed
-from xaae.cli.option_types import BACKGROUND, MODEL, RUN, TWO_OR_MORE, option, parse_names, with_options
+from xaae.cli.option_types import BACKGROUND, MODEL, MOVED, RUN, TWO_OR_MORE, option, parse_names, with_options
 
 
 @click.command("rate")
@@ -14,6 +14,7 @@ from xaae.cli.option_types import BACKGROUND, MODEL, RUN, TWO_OR_MORE, option, p
     option("--items", type=TWO_OR_MORE, default=8, help="On so many held-out items."),
     option("--target", default="predicted", help="The class explained: predicted, a name or a number."),
     option("--background", type=TWO_OR_MORE, default=20, help=BACKGROUND),
+    MOVED,
 )
 def rate_command(run, **given):
     """Rate explanations of a trained RUN: faithfulness, robustness, localisation, complexity, randomisation.

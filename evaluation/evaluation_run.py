@@ -12,6 +12,7 @@ from xaae import model as models
 from xaae.evaluation.class_scores import SCORES, check_finite
 from xaae.evaluation.evaluation_figure import evaluation_figure
 from xaae.experiment import run_folder
+from xaae.experiment.class_balance import majority_in_words, weakness_in_words
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
 from xaae.experiment.tasks import CLASSES
@@ -22,6 +23,7 @@ COLUMNS = (  # of the table that is printed
     "loss",
     "accuracy",
     "95% interval",
+    "balanced accuracy",
     "precision",
     "recall",
     "F1",
@@ -32,16 +34,17 @@ COLUMNS = (  # of the table that is printed
 )
 
 
-def evaluate_run(run, model="both", split="valid", planted=True, value=None):
+def evaluate_run(run, model="both", split="valid", planted=True, value=None, data_root=None):
     """Write `evaluate.json`, and `evaluation_MODEL.png` for each model; returns what the JSON holds.
 
     model: aae, baseline or both (those that the run has). split: valid or test. planted: True for items with the
     table's values of the factor, False for items with nothing planted. value: plant this value in every item instead.
+    data_root: where the run's items are now, if they were moved.
     The files of an earlier call are replaced. Arithmetic is in full precision, whatever the run was trained in.
     InputError, before anything is written, if there are no such items or no such model.
     """
     began = time.perf_counter()
-    trained = open_trained_run(run)
+    trained = open_trained_run(run, data_root=data_root)
     show, shown = _presentation(trained, planted, value)
     rows = _held_out(trained, split)
     networks = {n: trained.model(n) for n in (trained.model_names() if model == "both" else [model])}
@@ -129,8 +132,17 @@ def evaluation_in_words(results):
     lines = {MODELS[name]: _cells(results[name]) for name in MODELS if name in results}
     widths = [max(map(len, column)) for column in zip(COLUMNS, *lines.values(), strict=True)]
     line = lambda name, cells: "  ".join([f"{name:10}", *(c.rjust(w) for c, w in zip(cells, widths, strict=True))])  # noqa: E731
-    heading = f"{results['items']} items of the {results['split']} split, {results['values']}:"
-    return "\n".join([heading, line("", COLUMNS), *(line(name, cells) for name, cells in lines.items())])
+    heading = f"{results['items']} items of the {results['split']} split, {results['values']}, in full precision:"
+    table = [heading, line("", COLUMNS), *(line(name, cells) for name, cells in lines.items())]
+    return "\n".join([*table, *_majority_lines(results)])
+
+
+def _majority_lines(results):
+    """What the accuracies have to be set beside: the most frequent class, and who is no better."""
+    models_there = {title: results[name] for name, title in MODELS.items() if name in results}
+    first = next(iter(models_there.values()))
+    yield f"Beside the accuracy: {majority_in_words(first)}."
+    yield from filter(None, (weakness_in_words(name, each["accuracy"], each) for name, each in models_there.items()))
 
 
 def _cells(scores):
@@ -140,4 +152,4 @@ def _cells(scores):
     calibration = [scores["calibration"]["expected_error"], scores["calibration"]["brier"]]
     cells = ["-" if np.isnan(v) else f"{v:.3f}" for v in (scores["loss"], scores["accuracy"], *means, *calibration)]
     mse = f"{scores['recon_mse']:.4f}" if "recon_mse" in scores else "-"
-    return [*cells[:2], f"[{low:.3f}, {high:.3f}]", *cells[2:], mse]
+    return [*cells[:2], f"[{low:.3f}, {high:.3f}]", f"{scores['balanced_accuracy']:.3f}", *cells[2:], mse]

@@ -11,7 +11,7 @@ class NavigationSettings:
     first class to the last. away: directions to keep away from. against: navigated runs of the same data whose order of
     items is compared. pairs: table rows to interpolate between, along the arc if curved. maps: names of maps; () for
     those of the run's preset. films: of every walk, not of the main one alone. counterfactuals: of how many held-out
-    items.
+    items. data_root: where the run's items are now, if they were moved.
     """
 
     specs: tuple = ()
@@ -23,6 +23,7 @@ class NavigationSettings:
     maps: tuple = ()
     films: bool = False
     counterfactuals: int = 100
+    data_root: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,8 @@ class ExplanationSettings:
     size: pixels a side of a picture file for such a network. target: predicted, true, a class's name or number. along:
     a latent direction whose position is explained instead. background: how many held-out items methods may compare
     with. workers: methods at once. time_limit: seconds, memory_limit: GiB, for each method. precision, seed: None for
-    those of the run. out: the folder, None for `explanations/` of the run.
+    those of the run. out: the folder, None for `explanations/` of the run. data_root: where the run's items are now, if
+    they were moved.
     """
 
     methods: tuple = ()
@@ -56,6 +58,7 @@ class ExplanationSettings:
     precision: str | None = None
     seed: int | None = None
     out: str | None = None
+    data_root: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

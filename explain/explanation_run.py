@@ -22,6 +22,7 @@ from xaae.explain.process.runner import Job
 from xaae.explain.result_files import draw_results, run_and_report, write_cases
 from xaae.sources.items import guess_channels
 from xaae.sources.path_lists import FILE_READERS
+from xaae.training.item_paths import CURE
 from xaae.training.trained_run import TrainedRun, open_trained_run
 
 SIZE = 224  # pixels a side of a picture for a network of the user's own
@@ -97,7 +98,7 @@ class Question:
 
 def _pose(path, settings):
     """The Question that these settings ask of a run folder or picture file. InputError if they do not fit."""
-    trained = _open_for(path, settings.run, settings.network)
+    trained = _open_for(path, settings.run, settings.network, settings.data_root)
     precision = settings.precision or (trained.config.precision if trained else "fp32")
     seed = settings.seed if settings.seed is not None else (trained.config.seed if trained else 0)
     cases = [replace(case, precision=precision, seed=seed) for case in _find_cases(trained, settings)]
@@ -116,7 +117,7 @@ def _file_name(text):
     return re.sub(r"[^\w-]+", "-", text)
 
 
-def _open_for(path, run, network):
+def _open_for(path, run, network, data_root=None):
     """The run that answers: `path` itself, or the one that explains a picture file; None for a network without a run.
     Its items are not read yet."""
     if not path.exists():
@@ -124,9 +125,9 @@ def _open_for(path, run, network):
     if not path.is_file():
         if run:
             raise InputError("--run names the models for a picture file: leave it out where RUN is given.")
-        return open_trained_run(path, decoded=False)
+        return open_trained_run(path, decoded=False, data_root=data_root)
     if run or not network:
-        return open_trained_run(run or newest_run(), decoded=False)
+        return open_trained_run(run or newest_run(), decoded=False, data_root=data_root)
     return None
 
 
@@ -153,7 +154,7 @@ def _planted(trained, rows):
     try:
         return trained.planted(rows)
     except (OSError, ValueError, SyntaxError) as e:
-        raise InputError(f"A picture of this run cannot be read any more ({e}): put it back or train again.") from e
+        raise InputError(f"A picture of this run cannot be read any more ({e}): put it back, or {CURE}.") from e
 
 
 def _picture(path, trained, size):

@@ -18,13 +18,13 @@ ITEMS = 200  # held-out items that are asked about
 HEAT_ITEMS, HEAT_VALUES = 6, 5  # items with heat maps, and values of the factor for each
 
 
-def answer_to_factor(run):
+def answer_to_factor(run, data_root=None):
     """Write `explanations/response.csv`, `explanations/gradcam.npz` and `explain.json` into the run folder.
 
-    InputError if the folder holds no trained run.
+    data_root: where the run's items are now, if they were moved. InputError if the folder holds no trained run.
     """
     began = time.perf_counter()
-    trained = open_trained_run(run)
+    trained = open_trained_run(run, data_root=data_root)
     runner.processes()  # starts to load what the methods need later
     networks = {name: trained.model(name) for name in trained.model_names()}
     rng = generator(trained.config.seed, 4)

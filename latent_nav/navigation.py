@@ -28,7 +28,7 @@ def navigate(run, asked=NavigationSettings()):  # noqa: B008  (frozen)
     asked makes no sense.
     """
     began = time.perf_counter()
-    trained = open_trained_run(run)
+    trained = open_trained_run(run, data_root=asked.data_root)
     _check(trained, asked)
     with autocast_in(trained.config.precision), tqdm(total=7, desc="navigate", leave=False, disable=None) as bar:
         steps = iter(STEPS)

@@ -19,6 +19,7 @@ from xaae.experiment.vocabulary import WEIGHTS
 from xaae.factors.bias import Bias
 from xaae.factors.registry import FACTORS
 from xaae.sources.items import Items, lazy_items, open_items
+from xaae.training.item_paths import check_items_exist, locate_items
 
 
 @dataclass
@@ -94,16 +95,19 @@ class TrainedRun:
         return network.to(memory_format=torch.channels_last) if self.config.precision == "bf16" else network
 
 
-def open_trained_run(run, decoded=True):
+def open_trained_run(run, decoded=True, data_root=None):
     """The TrainedRun of a folder. InputError if it is none or its items cannot be read.
 
     decoded: read all items now, else each when it is asked for, which suits commands that need a few or none.
+    data_root: the folder that the items were moved to after training.
     """
     folder, content = run_folder.open_run(run)
     config = RunConfig.from_dict(content)
     table = run_folder.read_items(folder)
+    table = table.assign(path=locate_items(table.path, folder, data_root))
     kind, size, channels = KINDS[config.kind], config.input_size, config.input_channels
     if not decoded:
         return TrainedRun(folder, config, table, lazy_items(kind, list(table.path), size, channels))
+    check_items_exist(table.path, folder, kind.plural)
     table, items, _ = open_items(kind, table, size, channels, most_bad=0.0, quiet=True)
     return TrainedRun(folder, config, table, items)

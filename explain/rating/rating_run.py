@@ -14,16 +14,17 @@ from xaae.sources import oxford_pets
 from xaae.training.trained_run import open_trained_run
 
 
-def rate_run(run, methods=(), model="aae", items=8, target="predicted", background=20):
+def rate_run(run, methods=(), model="aae", items=8, target="predicted", background=20, data_root=None):
     """Rate methods on held-out items of a run, as planted. Writes `explanations/quality_MODEL.csv`, prints and returns
     it.
 
     methods: names, kinds or "quick" (see method_plan); those that draw pictures are left out. model: aae or baseline.
-    items, background: how many are explained, and how many the methods compare with. target: as for `explain`. The
-    table: method, metric, group, better, mean, error (standard error), reason. Masks of the object are the trimaps of
-    Oxford-IIIT Pets where the pictures have them. InputError for names that do not exist and if quantus is missing.
+    items, background: how many are explained, and how many the methods compare with. target: as for `explain`.
+    data_root: where the run's items are now, if they were moved. The table: method, metric, group, better, mean, error
+    (standard error), reason. Masks of the object are the trimaps of Oxford-IIIT Pets where the pictures have them.
+    InputError for names that do not exist and if quantus is missing.
     """
-    trained = open_trained_run(run)
+    trained = open_trained_run(run, data_root=data_root)
     chosen = [e.method for e in make_plan(methods) if METHODS[e.method].shows != "picture"]
     if not chosen:
         raise Refusal("these methods draw pictures, which cannot be rated: name others by --methods")

@@ -1,4 +1,4 @@
-"""The work of an audit in processes of their own, with one bar over all of it; how one arm is trained."""
+"""The work of an audit, also in several processes, with one bar over all of it; how one arm is trained."""
 
 import contextlib
 import multiprocessing
@@ -6,13 +6,14 @@ import os
 import shutil
 import threading
 import time
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import torch
 from tqdm.auto import tqdm
 
+from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import quieten
 from xaae.experiment.seeds import seed_all
@@ -41,6 +42,16 @@ def train_arm(settings, note, folder):
 def is_trained(folder):
     """Has this arm been trained to its end?"""
     return (Path(folder) / DONE).is_file()
+
+
+def point_to_items(folder, paths):
+    """Enter the paths (N,) of the items, as they are now, into a trained arm whose data were moved since."""
+    table, path = run_folder.read_items(folder), Path(folder) / "items.csv"
+    if list(table.path) == list(paths):
+        return
+    part = path.with_name(f"items.csv.part{os.getpid()}")
+    table.assign(path=list(paths)).to_csv(part, index=False)
+    os.replace(part, path)
 
 
 def forget_dead(kept):
@@ -80,41 +91,45 @@ def _end_with(parent):
 
 
 class Jobs:
-    """Pieces of work for a pool of processes, with one bar over all of them and an estimate of the time left.
+    """Pieces of work with one bar over all of them and an estimate of the time left.
 
-    workers: processes at once. say(line): tells what is done where nobody sees a bar. total: cost of all work, in any
-    unit.
+    workers: how many are done at once, each in a process of its own; one alone is done in this process. say(line):
+    tells what is done where nobody sees a bar. total: cost of all work, in any unit.
     """
 
     def __init__(self, workers, say=print, total=0.0):
         self.workers, self.say, self.total, self.done = workers, say, total, 0.0
         self.began, self.waiting = time.perf_counter(), []
-        threads = max(1, (os.cpu_count() or 1) // workers)
-        self.pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker, (threads,))
+        self.pool = _start_pool(workers) if workers > 1 else None
         form = "{l_bar}{bar}| {elapsed} gone, {remaining} left"
         self.bar = tqdm(total=total, desc="audit", disable=None, bar_format=form)
 
     def add(self, cost, title, function, *arguments):
-        """One more piece of work: function(*arguments), in a process. title: no two pieces have the same."""
+        """One more piece of work: function(*arguments). title: no two pieces have the same."""
         self.waiting.append((cost, title, function, arguments))
 
     def run(self):
-        """Do what was added, several at a time: {title: result}.
+        """Do what was added: {title: result}.
 
         A piece that raises is raised at the end, when all others are done; InputError if a process died.
         """
-        running = {self.pool.submit(f, *arguments): (cost, title) for cost, title, f, arguments in self.waiting}
-        self.waiting, results, errors = [], {}, []
+        work, self.waiting, results, errors = self.waiting, [], {}, []
+        for cost, title, future, under_way in self._side_by_side(work) if self.pool else _one_by_one(work):
+            errors += [future.exception()] * bool(future.exception())
+            results[title] = None if future.exception() else future.result()
+            self._tell(cost, title, under_way)
+        if errors:
+            _raise(errors[0])
+        return results
+
+    def _side_by_side(self, work):
+        """Each piece as it ends: (cost, title, Future, cost of the pieces that are being done)."""
+        running = {self.pool.submit(f, *arguments): (cost, title) for cost, title, f, arguments in work}
         while running:
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 cost, title = running.pop(future)
-                errors += [future.exception()] * bool(future.exception())
-                results[title] = None if future.exception() else future.result()
-                self._tell(cost, title, sum(c for c, _ in list(running.values())[: self.workers]))
-        if errors:
-            _raise(errors[0])
-        return results
+                yield cost, title, future, sum(c for c, _ in list(running.values())[: self.workers])
 
     def _tell(self, cost, title, under_way):
         """One piece is done: move the bar, or say a line. under_way: cost of those being done, half done on average."""
@@ -129,12 +144,31 @@ class Jobs:
     def close(self, at_once=False):
         """End the pool; at_once: also what is running."""
         self.bar.close()
+        if self.pool is None:
+            return
         running = list((self.pool._processes or {}).values()) if at_once else []
         for process in running:
             process.kill()
         for process in running:
             process.join()
         self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_pool(workers):
+    """Worker processes that share the cores of this machine."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker, (threads,))
+
+
+def _one_by_one(work):
+    """Each piece, done in this process: (cost, title, Future, 0: nothing else is being done)."""
+    for cost, title, function, arguments in work:
+        future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as e:
+            future.set_exception(e)
+        yield cost, title, future, 0.0
 
 
 def _raise(error):

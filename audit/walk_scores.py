@@ -3,9 +3,9 @@
 from collections import Counter
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from xaae.audit.factor_signatures import name_factor
+from xaae.latent_nav.walks import rank_correlation
 
 SUMMED = ("spearman", "span", "slope", "p_random", "non_trivial", "flips", "realism")
 
@@ -18,12 +18,11 @@ def score_walk(arrays, table, meter, shift, alpha, rows, signatures):
     """
     reading = arrays[f"meter.{meter.name}"][rows]
     change = meter.between(reading[:, 0], reading[:, -1])
-    rho = [spearmanr(alpha, r).statistic if np.ptp(r) else 0.0 for r in reading]
     own = next(row for row in table if row["meter"] == meter.name)
     name, cosines = name_factor(table, signatures)
     flips = arrays["flips"][rows]
     return {
-        "spearman": float(np.median(rho)),
+        "spearman": rank_correlation(alpha, reading),
         "span": float(np.median(change) / shift),
         "slope": float(np.median(change) / (alpha[-1] - alpha[0])),
         "p_random": own["p"],

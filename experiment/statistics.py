@@ -16,6 +16,15 @@ def aurocs(positive, negative):
     return (ranks[:, :p].sum(1) - p * (p + 1) / 2) / (p * n)
 
 
+def rank_correlations(order, values):
+    """Spearman's correlation of order (T,) with each row of values (S, T): (S,), 0 where nothing changes."""
+    ranks = rankdata(np.concatenate([np.asarray(order)[None], values]), axis=1)
+    ranks -= ranks.mean(1, keepdims=True)
+    size = np.sqrt(np.square(ranks).sum(1))
+    together, scale = ranks[1:] @ ranks[0], size[0] * size[1:]
+    return np.divide(together, scale, out=np.zeros(len(together)), where=scale > 0).clip(-1, 1)
+
+
 def holm(p):
     """p values (M,) corrected for their number by Holm's step-down rule (Holm 1979): (M,).
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 from xaae.experiment.device import batches, device_of
 from xaae.experiment.kinds import kind_of
+from xaae.experiment.statistics import rank_correlations
 from xaae.factors.geometry import rotation
 from xaae.factors.measuring import measure_all
 from xaae.factors.meters import meters_for
@@ -107,7 +107,7 @@ def median_interval(values, rng, confidence=0.95):
 
 def rank_correlation(alpha, reading):
     """Median over starts of the Spearman correlation of alpha (T,) and readings (S, T), 0 where nothing changes."""
-    return float(np.median([spearmanr(alpha, r)[0] if np.ptp(r) else 0.0 for r in reading]))
+    return float(np.median(rank_correlations(alpha, reading)))
 
 
 def p_value(value, null_values):

@@ -1,11 +1,11 @@
-"""Laws of the shared statistics: areas under the ROC curve, Holm's correction, bootstrap intervals."""
+"""Laws of the shared statistics: areas under the ROC curve, rank correlations, Holm's correction, bootstrap intervals."""
 
 import numpy as np
 import pytest
-from scipy.stats import rankdata
+from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from xaae.experiment.statistics import auroc, aurocs, bootstrap_interval, holm
+from xaae.experiment.statistics import auroc, aurocs, bootstrap_interval, holm, rank_correlations
 
 
 @pytest.fixture
@@ -24,6 +24,15 @@ def test_aurocs_are_those_of_each_row(rng):
     positive, negative = rng.normal(1, 1, (3, 40)), rng.normal(0, 1, (3, 30))
     each = [auroc(*pair) for pair in zip(positive, negative, strict=True)]
     np.testing.assert_allclose(aurocs(positive, negative), each)
+
+
+def test_rank_correlations_are_scipys_of_each_row(rng):
+    order, values = rng.normal(size=9), np.round(rng.normal(size=(5, 9)), 1)  # with ties
+    values[0], values[1] = np.exp(order), -order
+    found = rank_correlations(order, values)
+    np.testing.assert_allclose(found, [spearmanr(order, row).statistic for row in values])
+    assert found[0] == pytest.approx(1) and found[1] == pytest.approx(-1) and np.abs(found).max() <= 1
+    assert rank_correlations(order, np.ones((1, 9))) == 0 == rank_correlations(np.ones(9), values[:1])
 
 
 def test_holm_by_hand():

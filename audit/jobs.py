@@ -17,6 +17,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import quieten
 from xaae.experiment.seeds import seed_all
+from xaae.experiment.text_tables import write_texts
 from xaae.training.fitting import train_run
 from xaae.training.preparation import prepare_training
 
@@ -50,7 +51,7 @@ def point_to_items(folder, paths):
     if list(table.path) == list(paths):
         return
     part = path.with_name(f"items.csv.part{os.getpid()}")
-    table.assign(path=list(paths)).to_csv(part, index=False)
+    write_texts(table.assign(path=list(paths)), part)
     os.replace(part, path)
 
 

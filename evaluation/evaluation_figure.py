@@ -4,7 +4,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from xaae.experiment.figure_style import styled
+from xaae.experiment.figure_style import short_name, styled
 from xaae.experiment.vocabulary import PALETTE
 
 GREY = "#8a9099"
@@ -14,6 +14,7 @@ MOST_NUMBERS, MOST_NAMES = 15, 40  # with more classes, the matrix shows no numb
 @styled
 def evaluation_figure(scores, classes, title):
     """A Figure of three panels with one model's scores (see class_scores.classifier_scores)."""
+    classes = [short_name(name) for name in classes]
     side = float(np.clip(0.4 * len(classes), 3.0, 9))
     names = 0.085 * max(map(len, classes)) if len(classes) <= MOST_NAMES else 0.0  # inches
     size = (side + names + 7.6, side + 0.9 + names * _slanted(classes))

@@ -5,18 +5,19 @@ import math
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
+from xaae.experiment import manifest
 from xaae.experiment.errors import InputError
 from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import COLUMNS
 
-FOLDERS = ("walks", "interpolations", "explanations", "samples", "checkpoints")
-FILES = ("*.json", "*.csv", "*.npz", "*.png", "*.safetensors", "*.part", "report.html", "unknown.html")
 TEXTS = ("path", "label", "split", "group", "factor")  # columns of items.csv that are texts whatever they look like
+MOST_LETTERS = 40  # of a text in a file's name: a letter takes up to 4 of 255 bytes
 LAST = ("train.json", "tutorial.json")  # written when training, or the tutorial, is done
 
 
@@ -24,6 +25,11 @@ def next_name(parent, name):
     """`NNNN-name` with the next free number under `parent`."""
     found = [int(m[1]) for p in Path(parent).glob("*") if (m := re.match(r"(\d{4})-", p.name))]
     return f"{max(found, default=0) + 1:04d}-{name}"
+
+
+def file_stem(text):
+    """Any text as part of a file name: without characters that a file name cannot have, short enough for every disk."""
+    return re.sub(r"[^\w-]+", "-", str(text))[:MOST_LETTERS]
 
 
 def is_run(folder):
@@ -37,16 +43,21 @@ def is_run(folder):
 def plan_folder(out, name, overwrite=False):
     """The folder a run will write to; nothing is made yet. InputError if it holds something that must not be lost."""
     folder = Path(out) if out else Path("runs") / next_name("runs", name)
-    if folder.is_file():
+    if os.path.lexists(folder) and not folder.is_dir():
         raise InputError(f"{folder} is a file: give --out a folder.")
-    if folder.is_dir() and any(folder.iterdir()):
+    _check_free(folder, overwrite)
+    check_writable(folder)
+    return folder
+
+
+def _check_free(folder, overwrite):
+    """InputError if a folder holds something that must not be lost."""
+    if folder.is_dir() and set(os.listdir(folder)) - {manifest.FILE}:
         if not is_run(folder):
             raise InputError(f"{folder} holds something other than a run: give --out a new or empty folder.")
         if not overwrite:
             state = "a run" if any((folder / last).exists() for last in LAST) else "an unfinished run"
             raise InputError(f"{folder} holds {state} already: choose another --out, or add --overwrite.")
-    check_writable(folder)
-    return folder
 
 
 def check_writable(folder, option="--out"):
@@ -56,17 +67,42 @@ def check_writable(folder, option="--out"):
         raise InputError(f"{folder} cannot be written ({nearest} does not allow it): choose another {option}.")
 
 
-def make_folder(folder):
-    """Make the run folder, cleared of an earlier run's files and of nothing else. InputError if the disk refuses."""
+def claim_folder(planned):
+    """Make a numbered folder that nobody else has: the planned one, or the next that is free.
+
+    InputError if the disk refuses.
+    """
     try:
-        for name in FOLDERS:
-            shutil.rmtree(folder / name, ignore_errors=True)
-        for path in (p for pattern in FILES for p in folder.glob(pattern)):
-            path.unlink(missing_ok=True)
+        planned.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                planned.mkdir()
+                return planned
+            except FileExistsError:
+                planned = planned.parent / next_name(planned.parent, planned.name.partition("-")[2])
+    except OSError as e:
+        raise InputError(f"{planned} cannot be written ({e.strerror}): choose another --out.") from e
+
+
+@contextmanager
+def new_run(folder, overwrite=False, said=print):
+    """Have a run folder for oneself alone, cleared of an earlier run's files and of nothing else.
+
+    said(line): is told what stays there that is not this project's. InputError if the folder holds something that must
+    not be lost, if another command writes there, or if the disk refuses; then nothing is left of what was begun.
+    """
+    try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise InputError(f"{folder} cannot be written ({e.strerror}): choose another --out.") from e
-    return folder
+    try:
+        with manifest.replacing(folder, lambda: _check_free(folder, overwrite)):
+            if others := manifest.other_files(folder):
+                said(f"Files in {folder} that xAAE did not write stay: {', '.join(others)}.")
+            yield folder
+    finally:
+        if os.listdir(folder) == [manifest.FILE]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_run(folder, needs="model.safetensors"):

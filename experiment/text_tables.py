@@ -1,5 +1,7 @@
 """Tables in which any text is a text: a class may be called "NA", "null" or "nan"."""
 
+import csv
+
 import pandas as pd
 
 from xaae.experiment.errors import InputError
@@ -20,6 +22,16 @@ def read_texts(path, trim=False):
         called = {";": "semicolons", "\t": "tabs"}[divider]
         raise InputError(f"{path} has {called} between its columns: save it with commas instead.")
     return table
+
+
+def write_texts(table, path, **options):
+    """Write a table as a CSV file from which `read_texts` gives every text as it was. options: those of `to_csv`.
+
+    pandas leaves a text with a carriage return (macOS names a file "Icon\\r") without quotes, and reads two rows there.
+    """
+    texts = table.select_dtypes(["object", "string"])
+    odd = any(texts[name].astype(str).str.contains("\r", regex=False).any() for name in texts)
+    table.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL, **options)
 
 
 def typed_column(column):

@@ -5,24 +5,29 @@ import torch
 
 from xaae.experiment import run_folder
 from xaae.experiment.device import exact
+from xaae.experiment.figure_style import short_name
 from xaae.factors.measuring import measure_all
 from xaae.latent_nav import counterfactual as nearest
-from xaae.latent_nav import exemplars, naming, plots, walks
+from xaae.latent_nav import naming, plots, walks
 
 STEPS, SHOWN = 100, 6
 LEAST = 1e-2  # nearer than this the reconstruction itself was decided otherwise: nothing to show
 
 
 def counterfactual_all(encoded, starts, spread):
-    """Counterfactuals of up to `tour.counterfactuals` held-out items, the starts first; figures of those; numbers."""
+    """Counterfactuals of up to `encoded.counterfactuals` held-out items, the starts first; figures; numbers.
+
+    Items of both sides of the main direction's contrast, each towards the other side.
+    """
     held = encoded.trained.rows("valid")
+    held = held[encoded.contrast.holds(encoded.labels[held])]
     others = encoded.rng.permutation(held[~np.isin(held, starts)])
     rows = np.concatenate([starts, others])[: encoded.counterfactuals]
-    z = encoded.codes(rows)
+    z, towards = encoded.codes(rows), encoded.contrast.opposite()
     with exact():
-        near = nearest.counterfactual(encoded.model, z, threshold=encoded.floor, steps=STEPS)
-    found = nearest.in_sight(encoded.model, z, near.z, threshold=encoded.floor)
-    _, distance = exemplars.counter_exemplars(encoded.z, encoded.labels, encoded.z[rows], encoded.labels[rows], 1)
+        near = nearest.counterfactual(encoded.model, z, towards, threshold=encoded.floor, steps=STEPS)
+    found = nearest.in_sight(encoded.model, z, near.z, threshold=encoded.floor, target=towards)
+    _, distance = encoded.nearest_others(rows, 1)
     idle = ~(found.flipped & (found.distance > LEAST))
     shown = np.argsort(idle, kind="stable")[:SHOWN]  # what moves first
     _keep(encoded, rows[shown], found, shown, distance[shown, 0])
@@ -69,7 +74,7 @@ def _keep(encoded, rows, found, at, nearest_other):
     home = encoded.codes(rows)
     frames = walks.decode_codes(encoded.model, torch.stack([home, found.z[at]], 1))
     probability = walks.second_look(encoded.model, frames)
-    others, _ = exemplars.counter_exemplars(encoded.z, encoded.labels, encoded.z[rows], encoded.labels[rows], 1)
+    others, _ = encoded.nearest_others(rows, 1)
     shown, real = run_folder.as_stored(frames, encoded.trained.kind), encoded.planted_images(others[:, 0])
     difference = (frames[:, 1] - frames[:, 0]).mean(1).astype(np.float32)
     arrays = {
@@ -88,8 +93,9 @@ def _draw(encoded, found, nearest_other):
     """`counterfactuals.png`: one row per item."""
     columns = [found["start_image"], found["reconstruction"], found["counterfactual"],
                plots.diverging(found["difference"]), found["nearest_image"]]  # fmt: skip
-    last = encoded.trained.classes[-1]
-    said = [[f"{last} {p:.2f}" for p in found["probability"][:, i, -1]] for i in (0, 1)]
+    sides = encoded.contrast
+    last, there = short_name(sides.goal, 14), found["probability"][..., sides.columns[1]].sum(-1)
+    said = [[f"{last} {p:.2f}" for p in there[:, i]] for i in (0, 1)]
     far = [[f"{d:.2f} away" for d in each] for each in (found["distance"], nearest_other)]
     titles = ["input", "decoded", "otherwise", "change", "nearest real"]
     figure = plots.rows_of_pictures(columns, titles, [None, *said, *far], "Nearest code that is decided otherwise")

@@ -4,10 +4,11 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from xaae.experiment.figure_style import styled
+from xaae.experiment.figure_style import MOST_LETTERS, short_name, styled
 from xaae.experiment.vocabulary import MODELS, PALETTE
 
 MAPS = {"side": "Direction and PCA", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+LETTERS_PER_INCH = 13  # of a title
 GAP, CAPTION = 0.06, 0.24  # of a frame's side: between frames, and for the text above one
 
 
@@ -48,6 +49,7 @@ def strip(frames, captions, title, heat=None):
     for i, j in np.ndindex(*frames.shape[:2]):
         y, x = (i + 1) * (sheet.shape[0] / len(frames)) - side, (j + 0.5) * sheet.shape[1] / frames.shape[1]
         ax.text(x, y - 0.05 * side, captions[i][j], ha="center", va="bottom", fontsize=7)
+    title = short_name(title, max(MOST_LETTERS, int(LETTERS_PER_INCH * wide)))
     figure.suptitle(title, fontsize=10, y=1 - 0.08 / (tall + 0.35), va="top")
     return figure
 
@@ -96,7 +98,11 @@ def _one_map(ax, xy, labels, thumbs, at, arrow):
     """One map on its axes."""
     order = sorted(set(labels))
     colours = [PALETTE[i % len(PALETTE)] for i in range(len(order))]
-    sns.scatterplot(x=xy[:, 0], y=xy[:, 1], hue=labels, hue_order=order, palette=colours, s=12, linewidth=0, ax=ax)
+    number = np.searchsorted(order, labels).astype(str)  # a legend has no room for a name that begins with _
+    shown = {"hue": number, "hue_order": [str(i) for i in range(len(order))], "palette": colours}
+    sns.scatterplot(x=xy[:, 0], y=xy[:, 1], **shown, s=12, linewidth=0, ax=ax)
+    for text, name in zip(ax.get_legend().get_texts(), order, strict=True):
+        text.set_text(short_name(name))
     ax.set(xticks=[], yticks=[])
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     for picture, (x, y) in zip(thumbs, xy[at], strict=True):

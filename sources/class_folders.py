@@ -95,7 +95,7 @@ def _files(path):
     pictures, others = [], []
     for file in _walk(path, {os.path.realpath(path)}, others):
         reason = _no_picture(file.relative_to(path))
-        pictures.append(file) if not reason else others.append((str(file), reason))
+        pictures.append(file) if not reason else others.append((_as_text(file), reason))
     return pictures, others
 
 
@@ -107,18 +107,25 @@ def _walk(folder, roots, others):
         for link in [Path(place, name) for name in folders if os.path.islink(os.path.join(place, name))]:
             real = os.path.realpath(link)
             if any(Path(real).is_relative_to(root) or Path(root).is_relative_to(real) for root in roots):
-                others.append((str(link), "a link to a folder that is read already"))
+                others.append((_as_text(link), "a link to a folder that is read already"))
             else:
                 yield from _walk(link, roots | {real}, others)
 
 
 def _no_picture(file):
     """Why a file, relative to the folder of the data, is no picture of theirs; "" if it is one."""
+    if _as_text(file) != str(file):
+        return "its name is no text in UTF-8"
     if any(part.lower() in SYSTEM or part.startswith(".") for part in file.parts):
         return "a system's or hidden file"
     if file.suffix.lower() not in image_extensions:
         return f"no picture ({file.suffix or 'no ending'})"
     return ""
+
+
+def _as_text(path):
+    """A path as a text that every table can hold: bytes that are no UTF-8 are written out."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 def _split_name(text):

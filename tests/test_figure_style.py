@@ -1,14 +1,17 @@
 """Laws of figures: a text is drawn as it stands, whatever a class is called, and nothing is changed outside."""
 
 import io
+import warnings
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 
 from xaae.evaluation.class_scores import classifier_scores
 from xaae.evaluation.evaluation_figure import evaluation_figure
+from xaae.experiment import figure_style
 from xaae.explain.figures.sheets import side_by_side
 from xaae.explain.methods.shapley import shap_figure
 from xaae.latent_nav import plots
@@ -44,5 +47,40 @@ def evaluation(text):
 @pytest.mark.parametrize("draw", [strip, maps, sheet, shap_plot, evaluation])
 def test_any_text_can_be_drawn(draw, text):
     before, file = dict(mpl.rcParams), io.BytesIO()
-    draw(text).savefig(file, format="png")
-    assert len(file.getvalue()) > 500 and dict(mpl.rcParams) == before
+    draw(text).savefig(file, format="png", dpi=30)
+    assert len(file.getvalue()) > 100 and dict(mpl.rcParams) == before
+
+
+FOREIGN = ["\u732b \u0642\u0637\u0629 \U0001f408 \x1b[31m", "_hidden" + "a" * 300]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+@pytest.mark.parametrize("draw", [strip, maps, sheet, shap_plot, evaluation])
+def test_letters_that_no_font_has_are_said_once_and_long_names_have_room(draw, text, capsys, monkeypatch):
+    monkeypatch.setattr(figure_style, "_SAID", set())
+    for _ in range(2):
+        figure = draw(text)
+        with warnings.catch_warnings(record=True) as seen:
+            figure.savefig(io.BytesIO(), format="png", dpi=30)
+    said = capsys.readouterr().out
+    assert not [w for w in seen if "Glyph" in str(w.message)]
+    without = {letter for letter in text if letter > "\x7f" and not figure_style.font_with(letter)}
+    assert said.count("No font of this machine") == bool(without) and all(letter in said for letter in without)
+    assert max(figure.get_size_inches()) < 30
+
+
+def test_a_font_that_has_the_letters_is_chosen(monkeypatch):
+    """Where the first font lacks a letter, another of this machine draws it."""
+    lacking = "\u05d0"  # as if DejaVu lacked it, and another family had it
+    real = figure_style._has
+    monkeypatch.setattr(figure_style, "font_with", lambda letter: "DejaVu Serif")
+    monkeypatch.setattr(figure_style, "_has", lambda path, letter: letter != lacking and real(path, letter))
+    figure = strip(lacking)
+    assert all("DejaVu Serif" in text.get_fontfamily() for text in figure.findobj(Text) if lacking in text.get_text())
+    assert any(lacking in text.get_text() for text in figure.findobj(Text))
+
+
+def test_a_long_name_keeps_both_its_ends_on_one_line():
+    assert figure_style.short_name("cat") == "cat" and figure_style.short_name("a\nb") == "a b"
+    short = figure_style.short_name("begin" + "x" * 300 + "end", 21)
+    assert len(short) == 21 and short.startswith("begin") and short.endswith("end")

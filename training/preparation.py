@@ -1,6 +1,5 @@
 """From settings to all that training needs: the data read, split and planted, the config completed and checked."""
 
-import re
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -11,14 +10,17 @@ from xaae import model as models
 from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.run_folder import file_stem
 from xaae.experiment.settings import BASELINE_SEEN, SEEN, RunConfig, RunSettings, epochs_for, native_size
 from xaae.experiment.vocabulary import SPLITS
 from xaae.factors.bias import Bias, make_bias, mislabel
 from xaae.factors.registry import FACTORS
 from xaae.sources import picture_files
+from xaae.sources.item_faults import find_faults
 from xaae.sources.items import Items, guess_channels, open_items
 from xaae.training.fitting import make_aae
 
+MOST_DIGITS = 100  # Python reads no numbers of many thousand digits
 FEWEST_STEPS = 100  # fewer leave an autoencoder about where it began
 
 
@@ -50,14 +52,15 @@ def _is_own(dataset):
 def run_name(settings: RunSettings):
     """What a numbered run folder is called after its number: dataset, factor where it is not rotation, arm and seed."""
     dataset = Path(settings.dataset).stem if _is_own(settings.dataset) else settings.dataset
-    name = re.sub(r"[^\w-]+", "-", dataset)
+    name = file_stem(dataset)
     factor = "" if settings.factor == "rotation" else f"-{settings.factor}"
     return f"{name}{factor}-{settings.arm}-s{settings.seed}"
 
 
 def class_order(table):
     """The classes in the order of the table's own numbers where there are some, else by name."""
-    return sorted(table.label.unique(), key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+    number = lambda name: int(name) if name.isdecimal() and len(name) < MOST_DIGITS else None  # noqa: E731
+    return sorted(table.label.unique(), key=lambda name: (number(name) is None, number(name) or 0, name))
 
 
 def prepare_training(settings: RunSettings, note=""):
@@ -70,6 +73,7 @@ def prepare_training(settings: RunSettings, note=""):
     models.check_size(size, kind)
     print(f"Data: {note}")
     table, items, skipped = _read(settings, kind, size)
+    _tell_faults(table, items, settings.arm)
     classes = class_order(table)
     planted = _bias_of(settings, classes, items.channels)
     config = _complete(settings, table, items, classes, planted, size)
@@ -99,6 +103,14 @@ def _read(settings, kind, size):
     for line in (*found.notes, *_counted(table, skipped, kind)):
         print(line)
     return table, items, skipped
+
+
+def _tell_faults(table, items, arm):
+    """Print what is wrong with the items. InputError if nothing can be learned from them, not even a planted bias."""
+    for fault in find_faults(table, items):
+        if fault.fatal and arm != "biased":
+            raise InputError(fault.sentence)
+        print(f"Note: {fault.sentence}")
 
 
 def _check_classes(before, after, unread, kind):

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.figure_style import literal
+from xaae.experiment.figure_style import literal, short_name
 from xaae.experiment.kinds import SIGNAL, kind_of
 from xaae.explain.figures import heatmaps
 from xaae.explain.method import METHODS
@@ -19,6 +19,7 @@ TEXT, FAINT, NEUTRAL = "#22262b", "#69717a", 0.80  # NEUTRAL: grey of a curve wh
 WIDTH, MARGIN, GAP, LINE = 14.0, 0.15, 0.08, 0.125  # inches: of a sheet, its border, between cells, of a line of text
 CELL_WIDTH = {"signal": 2.2, "picture": 1.36, "volume": 3.4}  # inches, by kind
 LANE, LETTER = 0.6, 0.066  # inches: height of the curve of one channel, width of a letter
+MOST_LINES = 6  # of a text beside a cell
 KEYS = {  # preset -> (what its colours mean, the value at the left end of its colour bar)
     "grey": ("how strongly it counts, whatever the sign", 0),
     "signed": ("against the class, for it", -1),
@@ -123,8 +124,9 @@ def _cell(x, view):
 
 
 def _wrap(text, x):
-    """A text broken into lines that fit the width of a cell for items x."""
-    return textwrap.fill(str(text), int(CELL_WIDTH[kind_of(x.shape).name] / LETTER))
+    """A text broken into lines that fit the width of a cell for items x, and shortened where it is very long."""
+    letters = int(CELL_WIDTH[kind_of(x.shape).name] / LETTER)
+    return textwrap.fill(short_name(text, MOST_LINES * letters), letters)
 
 
 def _lines(texts):

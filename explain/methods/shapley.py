@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.figure_style import literal
+from xaae.experiment.figure_style import literal, short_name
 from xaae.experiment.kinds import PICTURE, kind_of
 from xaae.explain.method import Refusal, method
 from xaae.explain.network import graph as graphs
@@ -140,7 +140,7 @@ def shap_figure(maps, x, class_names, item_labels=None):
     if kind_of(x.shape) is not PICTURE or len(class_names) != len(maps) or len(item_labels or x) != len(x):
         raise InputError("shap's plot takes pictures (B, C, H, W), a name for each map and a label for each picture.")
     values = [np.moveaxis(np.asarray(each), 1, -1) for each in maps]
-    names = np.array([[str(name) for name in class_names]])
+    names = np.array([[short_name(name) for name in class_names]])
     labels = None if item_labels is None else [str(label) for label in item_labels]
     shap.image_plot(values, _visible(x), labels=names, true_labels=labels, show=False)
     figure = plt.gcf()

@@ -125,7 +125,7 @@ class Subject:
         text = str(target)
         if text in self.classes:
             return self.classes.index(text)
-        if text.lstrip("-").isdigit() and 0 <= int(text) < self.outputs:
+        if text.isdecimal() and len(text) < 10 and 0 <= int(text) < self.outputs:
             return int(text)
         known = ", ".join(self.classes) or f"the numbers 0 to {self.outputs - 1}"
         raise InputError(f"There is no class {text!r}: choose from {known}.")

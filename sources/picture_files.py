@@ -1,8 +1,11 @@
 """The pictures of a table, decoded once and kept in memory where they fit."""
 
+import struct
+import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import lru_cache
+from contextlib import contextmanager, suppress
+from functools import cache, lru_cache
+from threading import Condition
 
 import numpy as np
 import pandas as pd
@@ -15,6 +18,19 @@ from xaae.experiment.kinds import PICTURE
 from xaae.sources import cifar10_files
 
 IN_MEMORY = 4 * 2**30  # bytes; a larger table is decoded as it is asked for
+UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+ROWS = 256  # of a picture that are scaled at once
+BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # of a pixel in memory, by mode; else 4
+FRAMED = (".gif", ".tif", ".tiff", ".webp", ".png", ".apng")  # endings of files that may hold several frames or pages
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}  # modes without colour
 
@@ -26,15 +42,63 @@ def _archive(path, key):
         return arrays[key]
 
 
+class _Room:
+    """Room for the pixels of pictures that are being decoded: whoever needs more than is left waits."""
+
+    def __init__(self, most):
+        self.most, self.used, self.change = most, 0, Condition()
+
+    @contextmanager
+    def hold(self, size):
+        """Room for `size` bytes, or all of it for a picture that needs more than there is."""
+        size = min(size, self.most)
+        with self.change:
+            self.change.wait_for(lambda: self.used + size <= self.most)
+            self.used += size
+        try:
+            yield
+        finally:
+            with self.change:
+                self.used -= size
+                self.change.notify_all()
+
+
+IN_FLIGHT = _Room(2**30)  # bytes; bounds memory, which the number of threads does not
+
+
+def _bytes_needed(path):
+    """About how many bytes the pixels of a picture take while it is decoded, by the head of its file."""
+    if "#" in str(path):
+        return 0
+    with Image.open(path) as image:
+        width, height = image.size
+        return 2 * width * height * BYTES.get(image.mode, 4)
+
+
+@cache
+def _give_back():
+    """Let Pillow hold pixels in blocks so large that each goes back to the system when its picture is done with.
+
+    Smaller blocks stay with the thread that asked for them.
+    """
+    with suppress(AttributeError):
+        Image.core.set_block_size(2**26)
+
+
 def _open_picture(path):
-    """A PIL image of a file, or of an item FILE.npz#KEY/INDEX or of CIFAR-10's batches; upright by its EXIF tag."""
+    """A PIL image of a file, or of an item FILE.npz#KEY/INDEX or of CIFAR-10's batches; upright by its EXIF tag.
+
+    Of several frames or pages it is the first.
+    """
     for kind, read in (".npz", _archive), (cifar10_files.FOLDER, cifar10_files.cifar10_pixels):
         file, _, item = str(path).partition(f"{kind}#")
         if item:
             key, _, index = item.rpartition("/")
             return Image.fromarray(np.asarray(read(file + kind, key)[int(index)]))
     with Image.open(path) as image:
-        return ImageOps.exif_transpose(image)
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)  # most are upright already: a copy would double the memory
+        return image
 
 
 def _eight_bits(image):
@@ -44,11 +108,15 @@ def _eight_bits(image):
     """
     if not image.mode.startswith(("I", "F")):
         return image
-    values = np.asarray(image, dtype=np.float64)
-    if not np.isfinite(values).all():
+    values = np.asarray(image)
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
         raise ValueError("it holds values that are no finite numbers")
-    low, high = values.min(), values.max()
-    return Image.fromarray(np.uint8(np.round(255 * (values - low) / ((high - low) or 1))))
+    scaled = np.empty(values.shape, np.uint8)
+    for at in range(0, len(values), ROWS):  # in double precision no more than a part of a large picture
+        part = values[at : at + ROWS].astype(np.float64)
+        scaled[at : at + ROWS] = np.round(255 * (part - low) / ((high - low) or 1))
+    return Image.fromarray(scaled)
 
 
 def _opaque(image):
@@ -60,10 +128,13 @@ def _opaque(image):
 
 
 def decode_picture(path, size, channels):
-    """uint8 (C, size, size): the picture's middle square, scaled."""
-    image = _eight_bits(_open_picture(path))
-    image = (image if channels == 4 else _opaque(image)).convert(MODES[channels])
-    image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
+    """uint8 (C, size, size): the picture's middle square, scaled. Of several frames or pages it is the first."""
+    _give_back()
+    with IN_FLIGHT.hold(_bytes_needed(path)):
+        image = _eight_bits(_open_picture(path))
+        image = image if channels == 4 else _opaque(image)
+        image = image if image.mode == MODES[channels] else image.convert(MODES[channels])
+        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(image)).view(size, size, channels).permute(2, 0, 1)
 
 
@@ -71,7 +142,7 @@ def try_decode(path, size, channels):
     """`decode`, or the reason why it failed as a string."""
     try:
         return decode_picture(path, size, channels)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
+    except UNREADABLE as e:
         return f"{type(e).__name__}: {e}"
 
 
@@ -83,7 +154,7 @@ def picture_channels(paths, labels=None, looks=20):
     modes, paths = set(), pd.Series([str(path) for path in paths])
     for _, some in paths.groupby(np.zeros(len(paths)) if labels is None else np.asarray(labels)):
         for path in some.iloc[np.unique(np.linspace(0, len(some) - 1, looks).round().astype(int))]:
-            with suppress(OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            with suppress(*UNREADABLE):
                 modes.add(_mode(path))
     return 1 if modes and modes <= GREY else 3
 
@@ -94,6 +165,39 @@ def _mode(path):
         return _open_picture(path).mode
     with Image.open(path) as image:
         return image.mode
+
+
+def file_values(paths, most):
+    """The values in the pixels of these files together, as they are stored, sorted.
+
+    None for more than `most`, or for none.
+    """
+    values = set()
+    for path in paths:
+        with suppress(*UNREADABLE):
+            values |= set(np.unique(np.asarray(_eight_bits(_open_picture(path)).convert("L"))).tolist())
+        if len(values) > most:
+            return None
+    return sorted(values) or None
+
+
+def has_more_frames(path):
+    """Does a file hold further frames or pages after the one that is used?"""
+    if not str(path).lower().endswith(FRAMED):
+        return False
+    with suppress(*UNREADABLE), Image.open(path) as image:
+        return getattr(image, "is_animated", False)
+    return False
+
+
+def _frames_in_words(paths):
+    """A sentence on files of which the first frame is used alone, in a tuple; () if there are none."""
+    with ThreadPoolExecutor() as pool:
+        framed = [path for path, more in zip(paths, pool.map(has_more_frames, paths), strict=True) if more]
+    if not framed:
+        return ()
+    files = "1 file holds" if len(framed) == 1 else f"{len(framed)} files hold"
+    return (f"{files} several frames or pages, as {framed[0]}: only the first of each is used.",)
 
 
 def open_pictures(table, size, channels, most_bad=0.1, quiet=False):
@@ -116,16 +220,20 @@ def open_pictures(table, size, channels, most_bad=0.1, quiet=False):
         raise InputError(f"{len(bad)} of {len(table)} pictures cannot be read, as {example}: mend or remove them.")
     good = table.drop(table.index[[row for row, _ in bad]]).reset_index(drop=True)
     stack = torch.stack(kept) if keep else None
-    return good, Pictures(list(good.path), size, channels, stack), skipped
+    notes = () if quiet else _frames_in_words(list(good.path))
+    return good, Pictures(list(good.path), size, channels, stack, notes), skipped
 
 
 class Pictures:
-    """The Items of picture files: `pictures[rows]` -> float (B, C, size, size) in [0, 1], in the table's order."""
+    """The Items of picture files: `pictures[rows]` -> float (B, C, size, size) in [0, 1], in the table's order.
+
+    notes: sentences on how the files were read.
+    """
 
     kind = PICTURE
 
-    def __init__(self, paths, size, channels, stack=None):
-        self.paths, self.size, self.channels, self.stack = paths, size, channels, stack
+    def __init__(self, paths, size, channels, stack=None, notes=()):
+        self.paths, self.size, self.channels, self.stack, self.notes = paths, size, channels, stack, notes
 
     def __len__(self):
         return len(self.paths)

@@ -72,12 +72,12 @@ def prepare_training(settings: RunSettings, note=""):
     size = settings.size or native_size(settings.dataset)
     models.check_size(size, kind)
     print(f"Data: {note}")
-    table, items, skipped = _read(settings, kind, size)
+    table, items, skipped, notes = _read(settings, kind, size)
     _tell_faults(table, items, settings.arm)
     classes = class_order(table)
     planted = _bias_of(settings, classes, items.channels)
     config = _complete(settings, table, items, classes, planted, size)
-    config = replace(config, dataset_note=note)
+    config = replace(config, dataset_note=" ".join([note, *notes]))
     make_aae(config)  # refuses settings that make no sense before anything is written
     _warn_of_few_steps(config, table)
     seed = _data_seed(settings)
@@ -91,7 +91,7 @@ def _data_seed(settings):
 
 
 def _read(settings, kind, size):
-    """(table of the items that can be read, Items, table of the others); says how many are left out."""
+    """(table of the items that can be read, Items, table of the others, sentences on what was found); prints them."""
     root = settings.data_root or data.default_root()
     found = data.load_dataset(settings.dataset, root, settings.split, settings.items, size, _data_seed(settings))
     channels = settings.channels or guess_channels(kind, found.table.path, found.table.label)
@@ -100,9 +100,9 @@ def _read(settings, kind, size):
     table, items, unread = open_items(kind, found.table, size, channels)
     _check_classes(found.table, table, unread, kind)
     skipped = pd.concat([found.left_out, unread], ignore_index=True)
-    for line in (*found.notes, *_counted(table, skipped, kind)):
-        print(line)
-    return table, items, skipped
+    notes = [*found.notes, *getattr(items, "notes", ()), *_counted(table, skipped, kind)]
+    print("\n".join(notes))
+    return table, items, skipped, notes
 
 
 def _tell_faults(table, items, arm):

@@ -24,7 +24,11 @@ def run_audit(settings, out=None):
     """
     began, seconds = time.perf_counter(), {}
     audit = plan_audit(settings, out)
+    if not out:
+        audit.folder = run_folder.claim_folder(audit.folder)
     missing = {folder: arm for folder, arm in audit.arms_by_folder.items() if not jobs.is_trained(folder)}
+    for folder in audit.arms_by_folder.keys() - missing.keys():
+        jobs.point_to_items(folder, audit.paths)
     _show(audit, len(missing))
     open_costs = [question.cost for questions in _open_questions(audit).values() for question in questions]
     cost = TRAINING * len(missing) + sum(open_costs)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
-from xaae.experiment import run_folder
+from xaae.experiment import manifest, run_folder
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import quieten
 from xaae.experiment.seeds import seed_all
@@ -27,8 +27,18 @@ DONE = "train.json"  # written last by training
 
 
 def train_arm(settings, note, folder):
-    """Train one arm, by its resolved RunSettings, into `folder`, whole or not at all. note: on which data it is."""
+    """Train one arm, by its resolved RunSettings, into `folder`, whole or not at all. note: on which data it is.
+
+    Where another audit trains the same arm, wait until it has ended and take what it made.
+    """
     folder = Path(folder)
+    with manifest.locked(folder.with_name(f".{folder.name}.lock")):
+        if not is_trained(folder):
+            _train_into(settings, note, folder)
+
+
+def _train_into(settings, note, folder):
+    """Train one arm beside its folder, then give it the folder's name."""
     part = folder.with_name(f"{folder.name}.part{os.getpid()}")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)

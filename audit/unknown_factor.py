@@ -12,6 +12,7 @@ from xaae.audit.class_differences import class_differences
 from xaae.audit.unknown_sentences import caution_sentences, limit_sentences, next_steps
 from xaae.experiment import run_folder
 from xaae.experiment.device import autocast_in
+from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
 from xaae.factors.measuring import measure_all
 from xaae.latent_nav import directions, naming, plots, walks
@@ -39,11 +40,12 @@ def ask_unknown(run, fits=SHUFFLES, data_root=None):
     folder that is no trained run.
     """
     trained = open_trained_run(run, data_root=data_root)
+    run_folder.check_writable(trained.folder, "folder")
     with autocast_in(trained.config.precision), tqdm(total=4, desc="walk", leave=False, disable=None) as bar:
         step = lambda title: (bar.set_description(title), bar.update())  # noqa: E731
         encoded = encode_run(trained)
         encoded.directions, encoded.main = {KIND: fitted(encoded, KIND)[0]}, KIND
-        rows = trained.starts(STARTS, generator(trained.config.seed, 3))
+        rows = encoded.starts(STARTS)
         walk = one_walk(encoded, KIND, rows, walks.alphas())
         step("random directions")
         yardstick = _measure_chance(encoded, rows[:NULL_STARTS])
@@ -51,12 +53,13 @@ def ask_unknown(run, fits=SHUFFLES, data_root=None):
         shuffled = _walk_shuffled(encoded, rows, yardstick, fits)
         step("real pictures")
         real, variance = class_differences(encoded, generator(trained.config.seed, 12))
-    _draw_strip(encoded, walk).savefig(trained.folder / "unknown.png", dpi=110)
     table = [beside_shuffled(row, shuffled) for row in _table_of(encoded, walk.readings, yardstick)]
     found = _about_run(encoded, variance) | _about_walk(encoded, walk, table) | {"real": real}
     found |= _about_nulls(yardstick["chance"], shuffled)
     found |= {"cautions": caution_sentences(found), "cannot": limit_sentences(found), "next": next_steps(found)}
-    run_folder.write_json(trained.folder / "unknown.json", found)
+    with recording(trained.folder):
+        _draw_strip(encoded, walk).savefig(trained.folder / "unknown.png", dpi=110)
+        run_folder.write_json(trained.folder / "unknown.json", found)
     return found
 
 
@@ -66,10 +69,10 @@ def ask_unknown(run, fits=SHUFFLES, data_root=None):
 def _measure_chance(encoded, starts):
     """{"spread", "chance"}: what `naming_table` needs beside readings; chance as in `navigate`, nothing is written."""
     trained = encoded.trained
-    k, z = max(LEAST_RANDOM, trained.config.random_directions), encoded.z[trained.rows("train")]
+    k, z = max(LEAST_RANDOM, trained.config.random_directions), encoded.evidence(encoded.sides).z
     across = directions.random_directions(k, z, encoded.rng, encoded.way)
     chance = naming.null(encoded.model, encoded.codes(starts), across, walks.alphas(NULL_FRAMES), encoded.meters)
-    held_out = encoded.z[trained.rows("valid")]
+    held_out = encoded.evidence(encoded.sides, "valid").z
     return {"spread": naming.spreads(encoded.model, held_out, encoded.meters, encoded.rng), "chance": chance}
 
 
@@ -125,10 +128,10 @@ def _about_run(encoded, variance):
 
 def _about_walk(encoded, walk, table):
     """What unknown.json says of the walk; table: its naming table beside both nulls."""
-    decided, sides = walk.probability.argmax(-1), encoded.sides
-    about = {"contrast": str(sides), "first": sides.first[0], "last": sides.last[-1], "starts": len(decided)}
+    on_last, sides = encoded.sides.favours_last(walk.probability), encoded.sides
+    about = {"contrast": str(sides), "first": sides.first[0], "last": sides.last[-1], "starts": len(on_last)}
     about |= {"sentence": naming.naming_sentence(table, encoded.meters), "named": named(table), "meters": table}
-    return about | {"flips": float((decided[:, 0] != decided[:, -1]).mean())}
+    return about | {"flips": float((on_last[:, 0] != on_last[:, -1]).mean())}
 
 
 def _about_nulls(chance, shuffled):

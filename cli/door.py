@@ -66,12 +66,12 @@ def timed(work):
 
 
 @contextmanager
-def stoppable(words):
-    """Ctrl-C ends the command with these words and exit status 130."""
+def stoppable(words, next_command=""):
+    """Ctrl-C ends the command with these words and exit status 130; the command to type next has a line of its own."""
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"\nStopped: {words}.", err=True)
+        click.echo(f"\nStopped: {words}." + (f" Next:\n  {next_command}" if next_command else ""), err=True)
         sys.exit(STOPPED)
 
 
@@ -80,9 +80,12 @@ def announce_loading():
     click.echo("xAAE: loading PyTorch and fastai ...")
 
 
-def typed_command():
-    """The command as it was typed, for the records of a run."""
-    return "python main.py " + shlex.join(sys.argv[1:])
+def typed_command(*more):
+    """The command as it was typed, for the records of a run; with these further words, to be typed next.
+
+    An option that is typed twice has its last value.
+    """
+    return " ".join(["python main.py", *(shlex.quote(str(word)) for word in (*sys.argv[1:], *more))])
 
 
 def refuse_other_options(name, *allowed):

@@ -1,8 +1,10 @@
 """`run`, which `python main.py` stands for: train, navigate, explain, report, one after the other."""
 
+import shlex
+
 import click
 
-from xaae.cli.door import timed
+from xaae.cli.door import stoppable, timed
 from xaae.cli.explain import ask_both_models, explain_by_methods
 from xaae.cli.report import write_run_page
 from xaae.cli.train import train_as_told, training_options
@@ -21,7 +23,8 @@ def _work_on(folder):
     """The commands that follow training; the last one says where the report is."""
     from xaae.latent_nav.navigation import navigate
 
-    with timed("Walking the latent space"):
+    name = shlex.quote(str(folder))
+    with stoppable(f"{folder} is trained", f"python main.py navigate {name}"), timed("Walking the latent space"):
         navigate(folder)
     ask_both_models(folder)
     explain_by_methods(folder)

@@ -109,13 +109,18 @@ def train_as_told(given):
     settings, note = resolve(settings_of(given))
     folder = run_folder.plan_folder(out, run_name(settings), overwrite)
     prepared = prepare_training(settings, note)
+    folder = folder if out or dry_run else run_folder.claim_folder(folder)
     _print_settings(prepared.config.as_dict(), folder)
     if dry_run:
         return None
     seed_all(settings.seed)
-    with stoppable(f"{folder} is unfinished; repeat with --overwrite to start it again"):
-        with timed(f"Training into {folder}"):
-            train_run(prepared, run_folder.make_folder(folder))
+    again = typed_command("--out", folder, "--overwrite")
+    with (
+        stoppable(f"{folder} is unfinished; the same command starts it again", again),
+        timed(f"Training into {folder}"),
+    ):
+        with run_folder.new_run(folder, overwrite, click.echo):
+            train_run(prepared, folder)
     return folder
 
 

@@ -15,6 +15,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.class_balance import majority_in_words, weakness_in_words
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
+from xaae.experiment.manifest import recording
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.vocabulary import MODELS
 from xaae.training.trained_run import open_trained_run
@@ -45,6 +46,7 @@ def evaluate_run(run, model="both", split="valid", planted=True, value=None, dat
     """
     began = time.perf_counter()
     trained = open_trained_run(run, data_root=data_root)
+    run_folder.check_writable(trained.folder, "folder")
     show, shown = _presentation(trained, planted, value)
     rows = _held_out(trained, split)
     networks = {n: trained.model(n) for n in (trained.model_names() if model == "both" else [model])}
@@ -54,9 +56,10 @@ def evaluate_run(run, model="both", split="valid", planted=True, value=None, dat
         logits, recon_mse = _answer(network, show, rows, trained.config.batch_size, MODELS[name])
         results[name] = SCORES[trained.config.task](logits, target, trained.classes)
         results[name] |= {} if recon_mse is None else {"recon_mse": recon_mse}
-    _draw(trained, results)
     results["seconds"] = time.perf_counter() - began
-    run_folder.write_json(trained.folder / "evaluate.json", results)
+    with recording(trained.folder):
+        _draw(trained, results)
+        run_folder.write_json(trained.folder / "evaluate.json", results)
     return results
 
 

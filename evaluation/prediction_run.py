@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from fastai.torch_core import default_device
+from scipy.stats import norm
 from tqdm.auto import tqdm
 
 from xaae import model as models
@@ -15,14 +16,17 @@ from xaae.evaluation.class_scores import check_finite
 from xaae.experiment import run_folder
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
+from xaae.experiment.manifest import recording
 from xaae.experiment.tasks import CLASSES
+from xaae.experiment.text_tables import write_texts
 from xaae.experiment.vocabulary import MODELS
 from xaae.explain.methods import uncertainty
 from xaae.sources.path_lists import FILE_READERS, list_items
 from xaae.training.trained_run import open_trained_run
 
-UNCERTAINTY = ["entropy", "mutual_information", "deviation"]
-OWN_COLUMNS = {"path", "predicted", *UNCERTAINTY, "error"}  # a CSV with all of these was made by `predict`
+UNCERTAINTY = ["entropy", "mutual_information", "deviation", "entropy_error"]
+OWN_COLUMNS = {"path", "predicted", *UNCERTAINTY[:3], "error"}  # a CSV with all of these was made by `predict`
+LEAST_DIFFERENCE, CHANCE = 0.01, 0.05  # nats that matter; how often one of all items may be named by chance
 RATE = 0.1  # dropout rate that is injected into a model without dropout
 
 
@@ -40,11 +44,11 @@ def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, ba
     """Let a run's model answer the files that `path` names (see path_lists.list_items) and write the CSV: Predictions.
 
     Columns: path; the further columns of a CSV that was given; predicted and probability_CLASS, without dropout; over
-    `samples` passes with dropout (Gal & Ghahramani 2016) entropy (predictive, nats), mutual_information (nats) and
-    deviation (of the predicted class's probability); error, why a file could not be read. dropout: the rate that is
-    injected before the last layer of a model without dropout (Ledda et al. 2023), None for RATE. out: the CSV.
-    batch_size: files read at once. Items are cropped and scaled as in training, and nothing is planted. InputError,
-    before anything is written, if no file can be read.
+    `samples` passes with dropout (Gal & Ghahramani 2016) entropy (predictive, nats), mutual_information (nats),
+    deviation (of the predicted class's probability) and entropy_error (of the entropy, from so few passes); error, why
+    a file could not be read. dropout: the rate that is injected before the last layer of a model without dropout (Ledda
+    et al. 2023), None for RATE. out: the CSV. batch_size: files read at once. Items are cropped and scaled as in
+    training, and nothing is planted. InputError, before anything is written, if no file can be read.
     """
     trained = open_trained_run(run, decoded=False)
     out = Path(out or trained.folder / "predictions.csv")
@@ -59,7 +63,8 @@ def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, ba
         raise InputError(f"None of {len(files)} {what} can be read, as {reason}: give {what} such as {formats}.")
     kept = [c for c in files if c not in answers and c != "path"]
     table = pd.concat([files[["path", *kept]], answers.reset_index(drop=True)], axis=1)
-    _write(table, out)
+    with recording(out.parent, trained.folder):
+        _write(table, out)
     return Predictions(table, out, trained.classes, _note(inject, samples))
 
 
@@ -97,7 +102,7 @@ def _note(inject, samples):
 
 @torch.inference_mode()
 def answer_with_dropout(body, head, x, samples, inject, seed):
-    """Class probabilities (B, K) of items x (B, C, *places), and their UNCERTAINTY (B, 3), both NumPy.
+    """Class probabilities (B, K) of items x (B, C, *places), and their UNCERTAINTY (B, 4), both NumPy.
 
     body, head, inject: from `body_and_head`. The probabilities are those without dropout. InputError for logits that
     are not finite.
@@ -109,7 +114,7 @@ def answer_with_dropout(body, head, x, samples, inject, seed):
             head, features, samples=samples, inject=inject, seed=seed, batch_size=len(x)
         )
     deviation = np.sqrt(drawn["variance"][np.arange(len(p)), p.argmax(1)])
-    return p, np.stack([drawn["entropy"], drawn["mutual_information"], deviation], 1)
+    return p, np.stack([drawn["entropy"], drawn["mutual_information"], deviation, drawn["entropy_error"]], 1)
 
 
 def _class_table(config, count):
@@ -172,7 +177,7 @@ def _write(table, out):
     part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(part, index=False, float_format="%.6g")
+        write_texts(table, part, float_format="%.6g")
         os.replace(part, out)
     except OSError as e:
         raise InputError(f"{out} cannot be written ({e.strerror}): give another --out.") from e
@@ -189,7 +194,9 @@ def predictions_in_words(predictions, most=5):
     lines = [f"{len(good)} of {len(table)} pictures classified: {', '.join(f'{c} {n}' for c, n in counts.items())}."]
     if len(bad):
         lines.append(f"{len(bad)} cannot be read (column error), as {bad.path.iloc[0]} ({bad.error.iloc[0]}).")
-    entropy, information, deviation = good[UNCERTAINTY].mean()
+    if len(good) > 1 and counts.max() == len(good):
+        lines.append(f"All get the same answer, {counts.idxmax()}: this model does not tell these pictures apart.")
+    entropy, information, deviation = good[UNCERTAINTY[:3]].mean()
     lines.append(
         f"Mean entropy {entropy:.3f} nats of at most {np.log(len(classes)):.3f}, mutual information"
         f" {information:.4f} nats, deviation {deviation:.3f}."
@@ -197,11 +204,31 @@ def predictions_in_words(predictions, most=5):
     return "\n".join([*lines, *_most_uncertain(good, most)])
 
 
+def more_uncertain(entropy, error):
+    """Which items have a larger entropy than the mean of all, by more than the sampling error explains: (N,) of bool.
+
+    entropy, error (N,): estimates from passes with dropout and their standard errors, nats. One-sided, corrected for N
+    items by Bonferroni's rule. At 30 passes the five largest of some sixty items are others each time (measured), so
+    that a plain ranking would name noise.
+    """
+    most = norm.isf(CHANCE / max(1, len(entropy))) * np.nan_to_num(np.asarray(error), nan=np.inf)
+    return np.asarray(entropy) - np.mean(entropy) > np.maximum(most, LEAST_DIFFERENCE)
+
+
 def _most_uncertain(good, most):
-    """Lines on the items with the largest entropy; none if there is only one item."""
+    """Lines on the items that are more uncertain than the others, by entropy; none if there is only one item."""
     if len(good) < 2:
         return
-    yield "Most uncertain, by entropy:"
-    for _, row in good.nlargest(most, "entropy").iterrows():
+    named = good[more_uncertain(good.entropy, good.entropy_error)].nlargest(most, "entropy")
+    if named.empty:
+        error = good.entropy_error.mean()
+        far = good.entropy.max() - good.entropy.mean() > LEAST_DIFFERENCE
+        passes = f"the error of these passes ({error:.3f}); more --samples may tell"
+        limit = passes if far else f"{LEAST_DIFFERENCE} nats"
+        yield f"No picture is more uncertain than the mean of all by more than {limit}."
+        return
+    yield "More uncertain than the others beyond the error of these passes (entropy, nats):"
+    for _, row in named.iterrows():
         p = row[f"probability_{row.predicted}"]
-        yield f"  {row.entropy:.3f}  {row.predicted} {p:.2f} ± {row.deviation:.2f}  {row.path}"
+        answer = f"{row.predicted} {p:.2f} ± {row.deviation:.2f}"
+        yield f"  {row.entropy:.3f} ± {row.entropy_error:.3f}  {answer}  {row.path}"

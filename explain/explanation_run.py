@@ -1,5 +1,6 @@
 """`explain RUN|IMAGE --methods ...`: a few items by many methods, each in a process of its own."""
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.command_settings import ExplanationSettings
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.vocabulary import MODELS, WEIGHTS
@@ -43,13 +45,14 @@ def explain_items(what, settings=DEFAULTS):
         folder = Path(settings.out) if settings.out else question.folder
         run_folder.check_writable(folder)
         answers = [_answer(question, replace(case, plugins=files), settings.target) for case in question.cases]
-        with runner.workplace(folder) as place:
+        run = question.trained.folder if question.trained else Path(os.devnull)
+        with recording(folder, run), runner.workplace(folder) as place:
             cases = write_cases(question, answers, place, folder, _background_of(question, settings.background))
             at_once = settings.workers or runner.usual_workers(len(entries) * len(cases))
             jobs = _jobs(cases, entries, at_once, settings)
             rows = run_and_report(jobs, folder, place, at_once, question)
-        for case in cases:
-            draw_results(folder, case.name)
+            for case in cases:
+                draw_results(folder, case.name)
     return rows, folder
 
 

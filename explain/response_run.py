@@ -9,7 +9,9 @@ from fastai.torch_core import default_device
 from xaae import model as models
 from xaae.experiment import run_folder
 from xaae.experiment.device import autocast_in
+from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
+from xaae.experiment.text_tables import write_texts
 from xaae.explain import factor_response
 from xaae.explain.process import runner
 from xaae.training.trained_run import open_trained_run
@@ -29,11 +31,12 @@ def answer_to_factor(run, data_root=None):
     networks = {name: trained.model(name) for name in trained.model_names()}
     rng = generator(trained.config.seed, 4)
     rows = trained.starts(ITEMS, rng)
-    with autocast_in(trained.config.precision):
-        numbers = _respond(trained, networks, rows, rng)
-    if "baseline" in networks:
-        numbers["gradcam"] = _heat(trained, networks["baseline"], rows[:HEAT_ITEMS])
-    run_folder.write_json(trained.folder / "explain.json", numbers | {"seconds": time.perf_counter() - began})
+    with recording(trained.folder):
+        with autocast_in(trained.config.precision):
+            numbers = _respond(trained, networks, rows, rng)
+        if "baseline" in networks:
+            numbers["gradcam"] = _heat(trained, networks["baseline"], rows[:HEAT_ITEMS])
+        run_folder.write_json(trained.folder / "explain.json", numbers | {"seconds": time.perf_counter() - began})
 
 
 def _score_of(network):
@@ -53,7 +56,7 @@ def _respond(trained, networks, rows, rng):
         scores[name] = factor_response.spurious_score(score, x, labels, trained.classes, middles, trained.plant)
     (trained.folder / "explanations").mkdir(exist_ok=True)
     table = pd.concat([t.assign(model=name) for name, t in tables.items()])
-    table.to_csv(trained.folder / "explanations" / "response.csv", index=False)
+    write_texts(table, trained.folder / "explanations" / "response.csv")
     return {"response": {name: factor_response.swing(t) for name, t in tables.items()}, "spurious_score": scores}
 
 

@@ -1,7 +1,6 @@
 """The files that `explain` leaves beside the maps: the items and what the networks said of them, a table, figures."""
 
 import os
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -54,8 +53,9 @@ def _write_case(case, target, items, shared, place):
 def _remove_results(folder):
     """Remove the results for other items: beside the new ones they would be taken for maps of the new items."""
     print("The maps of other items that were here are replaced; --out keeps them apart.")
-    shutil.rmtree(folder / "maps", ignore_errors=True)
-    for path in [folder / "status.csv", *folder.glob("side_by_side_*.png"), *folder.glob("tiles_*.npz")]:
+    stems = tuple(f"{row.model}-{row.label}." for row in status.read_status(folder / "status.csv"))
+    maps = [path for path in (folder / "maps").glob("*") if path.name.startswith(stems)]
+    for path in [*maps, folder / "status.csv", *folder.glob("side_by_side_*.png"), *folder.glob("tiles_*.npz")]:
         path.unlink(missing_ok=True)
 
 

@@ -16,6 +16,7 @@ from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
 from xaae.experiment.seeds import generator, seed_all
 from xaae.experiment.settings import epochs_for
+from xaae.experiment.text_tables import write_texts
 from xaae.experiment.vocabulary import PALETTE
 from xaae.explain.tutorial_shap import ShapQuestion, explain_by_shap
 from xaae.factors.bias import make_bias
@@ -62,6 +63,14 @@ def run_tutorial(settings, command=""):
     """
     began = time.perf_counter()
     trained, question = _prepare(settings, command)
+    if not settings.out:
+        trained.folder = run_folder.claim_folder(trained.folder)
+    with run_folder.new_run(trained.folder, settings.overwrite):
+        return trained.folder, _fill(trained, question, settings, began)
+
+
+def _fill(trained, question, settings, began):
+    """Write everything into the folder; what tutorial.json holds."""
     _write_settings(trained)
     results = _train(trained)
     shap_began = time.perf_counter()
@@ -72,7 +81,7 @@ def run_tutorial(settings, command=""):
     results["seconds"] |= {"shap": time.perf_counter() - shap_began, "total": time.perf_counter() - began}
     results = asdict(trained.config) | results
     run_folder.write_json(trained.folder / "tutorial.json", results)
-    return trained.folder, results
+    return results
 
 
 def tutorial_in_words(results):
@@ -156,10 +165,9 @@ def _pose(trained, own, settings):
 
 
 def _write_settings(trained):
-    """Make the folder and write config.json and items.csv."""
-    run_folder.make_folder(trained.folder)
+    """Write config.json and items.csv."""
     run_folder.write_json(trained.folder / "config.json", asdict(trained.config))
-    trained.table.to_csv(trained.folder / "items.csv", index=False)
+    write_texts(trained.table, trained.folder / "items.csv")
 
 
 # ---- training ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.command_settings import NavigationSettings
 from xaae.experiment.device import autocast_in
 from xaae.experiment.errors import InputError
-from xaae.experiment.seeds import generator
+from xaae.experiment.manifest import recording
 from xaae.latent_nav import item_results
 from xaae.latent_nav.counterfactual_results import counterfactual_all
 from xaae.latent_nav.directions import ranked_dimensions
@@ -33,10 +33,11 @@ def navigate(run, asked=NavigationSettings()):  # noqa: B008  (frozen)
     with autocast_in(trained.config.precision), tqdm(total=7, desc="navigate", leave=False, disable=None) as bar:
         steps = iter(STEPS)
         done = lambda: (bar.set_description(next(steps, "done")), bar.update())  # noqa: E731
-        found = _navigate(trained, asked, done)
-    found["options"] = {"directions": list(asked.specs), "contrast": asked.contrast, "away": list(asked.away)}
-    found["seconds"] = time.perf_counter() - began
-    run_folder.write_json(trained.folder / "navigate.json", found)
+        with recording(trained.folder):
+            found = _navigate(trained, asked, done)
+            found["options"] = {"directions": list(asked.specs), "contrast": asked.contrast, "away": list(asked.away)}
+            found["seconds"] = time.perf_counter() - began
+            run_folder.write_json(trained.folder / "navigate.json", found)
     return found
 
 
@@ -47,9 +48,9 @@ def _navigate(trained, asked, done):
     find_directions(encoded, asked.specs or default_specs(trained.classes), asked.away)
     on_map, maps, futures = item_results.start_maps(encoded, asked.maps or trained.config.maps or tuple(MAPS))
     found = {"directions": describe_directions(encoded)}
-    found["dimensions"] = ranked_dimensions(encoded.evidence(encoded.sides))
+    found["dimensions"] = ranked_dimensions(encoded.evidence(encoded.contrast))
     done()
-    starts = trained.starts(trained.config.starts, generator(trained.config.seed, 3))
+    starts = encoded.starts(trained.config.starts)
     found |= walk_directions(encoded, starts)
     between(encoded, asked.pairs, asked.curved)
     done()

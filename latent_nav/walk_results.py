@@ -4,6 +4,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
+from xaae.experiment.manifest import written_files
 from xaae.latent_nav import directions, films, naming, plots, walks
 from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat
 
@@ -13,12 +14,13 @@ SHARES = {"clear": 1 / 2, "none": 1 / 9, "meter_error": 1 / 6}  # of the planted
 
 def walk_directions(encoded, starts):
     """Walk every direction and the null; the sections walk, naming and planted of `navigate.json`."""
-    trained, alpha = encoded.trained, walks.alphas()
+    alpha = walks.alphas()
     chance = _null(encoded, starts[:NULL_STARTS])
-    spread = naming.spreads(encoded.model, encoded.z[trained.rows("valid")], encoded.meters, encoded.rng)
+    held_out = encoded.evidence(encoded.contrast, "valid").z
+    spread = naming.spreads(encoded.model, held_out, encoded.meters, encoded.rng)
     numbers, tables = {}, {}
     for name in tqdm(encoded.directions, "walks", leave=False, disable=None):
-        rows = starts if name == encoded.main else starts[:OTHER_STARTS]
+        rows = starts if name == encoded.main else _other_starts(encoded, name, starts)
         walk = one_walk(encoded, name, rows, alpha)
         tables[name] = naming.naming_table(walk.readings, alpha, spread, chance, encoded.meters, encoded.rng)
         numbers[name] = _walk_numbers(encoded, walk, tables[name], encoded.sides_of(encoded.directions[name]))
@@ -37,6 +39,12 @@ def walk_directions(encoded, starts):
     )
 
 
+def _other_starts(encoded, name, starts):
+    """The starts of the walk along another direction than the main one: of its own contrast's classes if it has one."""
+    own = encoded.directions[name].sides
+    return encoded.starts(OTHER_STARTS, encoded.sides_of(encoded.directions[name])) if own else starts[:OTHER_STARTS]
+
+
 def named(table):
     """Names of the meters that a walk changes beyond chance, strongest first."""
     return [row["meter"] for row in table if row["named"]]
@@ -49,7 +57,7 @@ def median_size(values):
 
 def one_walk(encoded, name, rows, alpha):
     """The Walk along one direction from table rows."""
-    target = encoded.trained.classes.index(encoded.sides_of(encoded.directions[name]).last[-1])
+    target = encoded.sides_of(encoded.directions[name]).target
     return walks.walk(
         encoded.model,
         encoded.codes(rows),
@@ -63,7 +71,7 @@ def one_walk(encoded, name, rows, alpha):
 
 def _null(encoded, starts):
     """What random directions at right angles to the main one do to every meter; kept in `walks/random.npz`."""
-    k, z = encoded.trained.config.random_directions, encoded.z[encoded.trained.rows("train")]
+    k, z = encoded.trained.config.random_directions, encoded.evidence(encoded.contrast).z
     chosen = directions.random_directions(k, z, encoded.rng, encoded.way)
     changes = naming.null(encoded.model, encoded.codes(starts), chosen, walks.alphas(NULL_FRAMES), encoded.meters)
     cosine = np.array([d.vector @ encoded.way.vector for d in chosen])
@@ -76,8 +84,7 @@ def _walk_numbers(encoded, walk, table, sides):
     """What one walk says of the planted factor, of rotation, of the decision and of the discriminator."""
     by_meter = {row["meter"]: row for row in table}
     own = by_meter[encoded.meter.name]
-    decided = walk.probability.argmax(-1)
-    there = walk.probability[..., [encoded.trained.classes.index(c) for c in sides.last]].sum(-1)
+    on_last, there = sides.favours_last(walk.probability), walk.probability[..., sides.columns[1]].sum(-1)
     return {
         "meter": own["meter"],
         "unit": own["unit"],
@@ -90,7 +97,7 @@ def _walk_numbers(encoded, walk, table, sides):
         "probability_first": float(there[:, 0].mean()),
         "probability_last": float(there[:, -1].mean()),
         "accepted": None if walk.discriminator is None else float((walk.discriminator > encoded.floor).mean()),
-        "flips": float((decided[:, 0] != decided[:, -1]).mean()),
+        "flips": float((on_last[:, 0] != on_last[:, -1]).mean()),
     } | _turn_numbers(encoded, walk, by_meter)
 
 
@@ -110,8 +117,10 @@ def _turn_numbers(encoded, walk, by_meter):
 def _planted(encoded, starts):
     """How far the factor was planted, in its meter's unit, what follows for thresholds, and the error of gate 1."""
     trained, bias = encoded.trained, encoded.trained.bias
-    x, middles = trained.upright(starts), list(bias.middles().values())
-    shift = walks.planted_shift(x, trained.plant, middles[0], middles[-1], encoded.meter)
+    x, middles = trained.upright(starts), bias.middles()
+    sides = encoded.contrast.first, encoded.contrast.last
+    ends = [float(np.mean([middles[name] for name in side])) for side in sides]
+    shift = walks.planted_shift(x, trained.plant, *ends, encoded.meter)
     limits = {name: share * abs(shift) for name, share in SHARES.items()}
     error = walks.reconstruction_error(encoded.model, x, trained.plant, bias.grid(), encoded.meter)
     about = {"meter": encoded.meter.name, "unit": encoded.meter.unit, "shift": shift, "limits": limits}
@@ -124,7 +133,8 @@ def _planted(encoded, starts):
 
 def _forget_others(encoded):
     """Walks of an earlier navigation along other directions are removed: the report shows all that are there."""
-    for path in (encoded.trained.folder / "walks").iterdir():
+    run = encoded.trained.folder
+    for path in (run / name for name in written_files(run) if name.startswith("walks/")):
         if path.stem not in (*encoded.directions, "random"):
             path.unlink()
 
@@ -147,13 +157,13 @@ def _draw_walk(encoded, path, name, frames, walk, heat):
     """The strip and the films of one walk."""
     some = np.s_[:STRIP_STARTS, ::STRIP_EVERY]
     reading, digits = walk.readings[encoded.meter.name], encoded.meter.digits
-    last = encoded.sides_of(encoded.directions[name]).last[-1]
-    probability = walk.probability[..., encoded.trained.classes.index(last)]
+    sides = encoded.sides_of(encoded.directions[name])
+    probability = walk.probability[..., sides.columns[1]].sum(-1)
     captions = [
         [f"{r:.{digits}f}  {p:.2f}" for r, p in zip(*pair, strict=True)]
         for pair in zip((reading - reading[:, :1])[some], probability[some], strict=True)
     ]
-    title = f"Walk along {name}: change of {encoded.meter.name} ({encoded.meter.unit}), probability of {last}"
+    title = f"Walk along {name}: change of {encoded.meter.name} ({encoded.meter.unit}), probability of {sides.goal}"
     strip = plots.STRIPS[encoded.trained.kind.name]
     strip(frames[some], captions, title, heat[:STRIP_STARTS]).savefig(path.with_name(f"{name}.png"), dpi=110)
     if name == encoded.main or encoded.films:
@@ -173,7 +183,8 @@ def between(encoded, pairs, curved=False, frames=21):
         shown, name = run_folder.as_stored(decoded, kind), f"{a}-{b}-{'spherical' if curved else 'linear'}"
         arrays = {"share": np.linspace(0, 1, frames), "row": np.array([a, b])}
         run_folder.write_arrays(folder / f"{name}.npz", frames=shown, **arrays, **looked, **readings)
-        captions = [[f"{p:.2f}" for p in looked["probability"][0, ::STRIP_EVERY, -1]]]
-        title = f"From item {a} to item {b}: probability of {encoded.trained.classes[-1]}"
+        there = looked["probability"][0, ::STRIP_EVERY, encoded.contrast.columns[1]].sum(0)
+        captions = [[f"{p:.2f}" for p in there]]
+        title = f"From item {a} to item {b}: probability of {encoded.contrast.goal}"
         plots.STRIPS[kind.name](shown[:, ::STRIP_EVERY], captions, title).savefig(folder / f"{name}.png", dpi=110)
         films.FILMS[kind.name](folder / name, shown)

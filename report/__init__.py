@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from xaae.experiment.manifest import recording
 from xaae.experiment.run_folder import write_json
 from xaae.report.audit.audit_page import render_audit, render_unknown
 from xaae.report.quiz.quiz_page import render_quiz
@@ -44,8 +45,9 @@ def write_report(run_folder) -> Path:
     run = RunFiles(run_folder)
     summary = gather_summary(run)
     page = render_run(run, summary)
-    write_json(run.path / "summary.json", summary)
-    return _write_whole(run.path / "report.html", page)
+    with recording(run.path):
+        write_json(run.path / "summary.json", summary)
+        return _write_whole(run.path / "report.html", page)
 
 
 def write_audit_page(folder) -> Path:
@@ -71,7 +73,9 @@ def write_unknown_page(folder) -> Path:
 
     InputError when `folder` holds no unknown.json or a broken one.
     """
-    return _write_whole(Path(folder) / "unknown.html", render_unknown(folder))
+    page = render_unknown(folder)
+    with recording(folder):
+        return _write_whole(Path(folder) / "unknown.html", page)
 
 
 def _write_whole(path: Path, text: str) -> Path:

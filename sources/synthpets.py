@@ -17,6 +17,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.manifest import locked
 
 VERSION = 1
 SMALLEST, LARGEST = 16, 512
@@ -111,13 +112,19 @@ def build_synthpets(folder, n=3000, size=64, seed=0):
     settings = {"dataset": "synthpets", "version": VERSION, "n": n, "size": size, "seed": seed}
     folder = Path(folder).resolve()
     if not _held(folder, settings):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as stage:
-            _write(Path(stage) / "new", settings)
-            if folder.exists():
-                os.replace(folder, Path(stage) / "old")
-            os.replace(Path(stage) / "new", folder)
+        with locked(folder.with_name(f".{folder.name}.lock")):
+            if not _held(folder, settings):  # drawn meanwhile by another process
+                _draw_into(folder, settings)
     return pd.read_csv(folder / "table.csv")
+
+
+def _draw_into(folder, settings):
+    """Draw everything beside `folder`, then give it the folder's name."""
+    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as stage:
+        _write(Path(stage) / "new", settings)
+        if folder.exists():
+            os.replace(folder, Path(stage) / "old")
+        os.replace(Path(stage) / "new", folder)
 
 
 def _held(folder, settings):
@@ -136,9 +143,14 @@ def _write(folder, settings):
     table.insert(0, "path", [f"images/{i:05d}.png" for i in range(len(table))])
     rows = table.to_dict("records")
     for row in tqdm(rows, "drawing", leave=False, disable=None):
-        cv2.imwrite(str(folder / row["path"]), draw_picture(row, settings["size"])[..., ::-1], PNG)
+        _write_picture(folder / row["path"], draw_picture(row, settings["size"]))
     table.to_csv(folder / "table.csv", index=False)
     (folder / "settings.json").write_text(json.dumps(settings, indent=2))
+
+
+def _write_picture(path, pixels):
+    """Write RGB pixels (H, W, 3) as a PNG. OSError if the disk refuses, of which OpenCV alone would say nothing."""
+    path.write_bytes(cv2.imencode(".png", pixels[..., ::-1], PNG)[1].tobytes())
 
 
 def draw_picture(row, size):

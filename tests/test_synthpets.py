@@ -1,13 +1,18 @@
 """Laws of the embedded dataset."""
 
+import errno
 import json
+import multiprocessing
 import os
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
+from xaae.experiment.errors import InputError
 from xaae.sources import synthpets
 
 LUMA = np.array([0.299, 0.587, 0.114]) / 255
@@ -146,4 +151,39 @@ def test_bad_arguments_name_the_cure(make, n, size, cure, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=cure):
         make(n, size)
+    assert not os.listdir(tmp_path)
+
+
+def build_after(folder, ready, start, drawn):
+    """Build in a process of its own; tells how many pictures it drew."""
+    draw, count = synthpets.draw_picture, []
+    synthpets.draw_picture = lambda *args: count.append(1) or draw(*args)
+    ready.release()
+    start.wait()
+    drawn.put((len(synthpets.build_synthpets(folder, 6, 16)), len(count)))
+
+
+def test_processes_that_build_at_once_draw_once_and_read_the_same(tmp_path):
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    ready, start, drawn = context.Semaphore(0), context.Event(), context.Queue()
+    about = tmp_path / "pets", ready, start, drawn
+    processes = [context.Process(target=build_after, args=about) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for _ in processes:
+        ready.acquire()
+    start.set()
+    found = [drawn.get() for _ in processes]
+    for process in processes:
+        process.join()
+    assert sorted(found) == [(6, 0), (6, 0), (6, 0), (6, 6)] and os.listdir(tmp_path) == ["pets"]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="No space left on device.*choose another --data-root"):
+        synthpets.synthpets(tmp_path, items=4, size=32)
     assert not os.listdir(tmp_path)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.manifest import recording
+from xaae.experiment.run_folder import check_writable
 from xaae.experiment.seeds import generator
 from xaae.explain.method import METHODS, Refusal
 from xaae.explain.method_plan import make_plan
@@ -25,6 +27,7 @@ def rate_run(run, methods=(), model="aae", items=8, target="predicted", backgrou
     InputError for names that do not exist and if quantus is missing.
     """
     trained = open_trained_run(run, data_root=data_root)
+    check_writable(trained.folder, "folder")
     chosen = [e.method for e in make_plan(methods) if METHODS[e.method].shows != "picture"]
     if not chosen:
         raise Refusal("these methods draw pictures, which cannot be rated: name others by --methods")
@@ -35,8 +38,9 @@ def rate_run(run, methods=(), model="aae", items=8, target="predicted", backgrou
     options = {"masks": _masks_of(trained, rows), "background": trained.planted(others), "seed": trained.config.seed}
     table = _as_table(quality.rate_methods(subject, x, chosen, target, **options))
     path = trained.folder / "explanations" / f"quality_{model}.csv"
-    path.parent.mkdir(exist_ok=True)
-    table.to_csv(path, index=False)
+    with recording(trained.folder):
+        path.parent.mkdir(exist_ok=True)
+        table.to_csv(path, index=False)
     print(_in_words(table), f"Written: {path}", sep="\n")
     return table
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+from functools import partial
 from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: tests share their machine
@@ -33,6 +34,17 @@ def same_draws():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  (fastai draws from it)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quickly_trained_meter():
+    """Navigation trains a rotation network on its run's items; of drawn pictures it learns enough in fewer steps."""
+    from xaae.factors import rotation_network
+
+    with pytest.MonkeyPatch.context() as patch:
+        train = rotation_network.train_rotation_network
+        patch.setattr(rotation_network, "train_rotation_network", partial(train, steps=60))  # off by some 4 degrees
+        yield
 
 
 @pytest.fixture
@@ -78,12 +90,6 @@ def toy_run(data_root, tmp_path_factory):
         succeed(*TINY, "--dataset", "synthpets", "--data-root", data_root, "--out", folder, *EXACT)
 
     return copy_of(made_once(tmp_path_factory, "run", make), tmp_path_factory.mktemp("toy") / "run")
-
-
-@pytest.fixture
-def no_trained_meters(monkeypatch):
-    """Navigation trains no rotation network on the items of its run, which takes longer than all the rest."""
-    monkeypatch.setattr("xaae.latent_nav.encoded_run.TRAINED_METERS", {})
 
 
 @pytest.fixture

@@ -16,23 +16,29 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"the page cannot be drive
 
 
 @pytest.fixture(scope="module")
-def address(toy_run):
-    """Where the toy run's page is served."""
-    with served(toy_run) as (found, _):
+def server(toy_run):
+    """(address, process) of the page of the toy run, one for all tests."""
+    with served(toy_run) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
+def address(server):
+    """Where the page is served."""
+    return server[0]
+
+
+@pytest.fixture(scope="module")
 def chromium():
-    """One browser for all tests."""
+    """One browser for all tests, which keeps what it has loaded."""
     with browser() as found:
-        yield found
+        yield found.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
 
 
 @pytest.fixture
 def page(chromium, address):
     """A new page on the explorer; afterwards: no error, no request but to the page's own address."""
-    page = chromium.new_page(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page = chromium.new_page()
     asked, wrong = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
@@ -126,7 +132,7 @@ def test_on_a_slow_line_the_page_still_ends_where_the_sliders_are(page):
     assert values(page) == [0] * 5 and frame(page) == home and len(answered) > 1
 
 
-def test_the_same_moves_give_the_same_frame(page, chromium, address):
+def test_the_same_moves_give_the_same_frame(page):
     box = page.locator("#slider-2 input[type=number]")
     found = []
     for value in ("2", "-1", "2"):
@@ -190,8 +196,9 @@ def test_the_strip_is_a_picture(page, tmp_path):
             image.load()
 
 
-def test_ctrl_c_ends_it_quietly(toy_run):
-    with served(toy_run) as (_, process):
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+def test_ctrl_c_ends_it_quietly(server):
+    """The last test, since it ends what the others need."""
+    _, process = server
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
     assert process.returncode == 0 and out.strip() == "" and err.strip() == ""

@@ -33,7 +33,6 @@ def test_same_seed_same_run(drawn, tmp_path, precision):
     assert json.loads((tmp_path / "a" / "config.json").read_text())["precision"] == precision
 
 
-@pytest.mark.usefixtures("no_trained_meters")
 def test_thesis_preset_runs_its_three_stages(drawn, tmp_path):
     """Each as long as it was told to: a patience of ten ends no stage of one epoch."""
     out = tmp_path / "run"
@@ -74,7 +73,6 @@ OTHERS = [["--one-hot", "--fill", "circle"], ["--prior", "class", "--split", "gr
 
 
 @pytest.mark.parametrize("options", OTHERS, ids=" ".join)
-@pytest.mark.usefixtures("no_trained_meters")
 def test_other_settings_go_through_to_the_report(drawn, tmp_path, options):
     run = tmp_path / "run"
     succeed("train", *TINY, *options, *drawn, "--out", run)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import click
 
-from xaae.audit import jobs
+from xaae.audit import arm_training, jobs
 from xaae.audit.audit_plan import SETTINGS_FILE, plan_audit
 from xaae.audit.audit_results import write_results
 from xaae.audit.audit_sentences import settings_cautions
@@ -26,9 +26,9 @@ def run_audit(settings, out=None):
     audit = plan_audit(settings, out)
     if not out:
         audit.folder = run_folder.claim_folder(audit.folder)
-    missing = {folder: arm for folder, arm in audit.arms_by_folder.items() if not jobs.is_trained(folder)}
+    missing = {folder: arm for folder, arm in audit.arms_by_folder.items() if not arm_training.is_trained(folder)}
     for folder in audit.arms_by_folder.keys() - missing.keys():
-        jobs.point_to_items(folder, audit.paths)
+        arm_training.point_to_items(folder, audit.paths)
     _show(audit, len(missing))
     open_costs = [question.cost for questions in _open_questions(audit).values() for question in questions]
     cost = TRAINING * len(missing) + sum(open_costs)
@@ -73,11 +73,11 @@ def _show(audit, missing):
 def _train_arms(audit, missing, pool):
     """Train the arms {folder: Arm} that are not there yet."""
     audit.folder.mkdir(parents=True, exist_ok=True)
-    jobs.forget_dead(audit.kept)
+    arm_training.forget_dead(audit.kept)
     run_folder.write_json(audit.folder / SETTINGS_FILE, audit.settings.as_dict())
     for folder, arm in missing.items():
         about = arm.run_settings(audit.base), audit.base["dataset_note"], str(folder)
-        pool.add(TRAINING, f"trained {arm.title()}", jobs.train_arm, *about)
+        pool.add(TRAINING, f"trained {arm.title()}", arm_training.train_arm, *about)
     pool.run()
 
 

@@ -199,20 +199,20 @@ def test_a_run_that_came_after_the_plan_is_not_overwritten_unasked(tmp_path):
 
 def train_slowly(folder, began, go_on):
     """Train an arm whose training is a file, once it is told to go on."""
-    from xaae.audit import jobs
+    from xaae.audit import arm_training
 
     def train(settings, note, folder):
         began.release()
         go_on.wait()
-        put(folder, [jobs.DONE, str(multiprocessing.current_process().pid)])
+        put(folder, [arm_training.DONE, str(multiprocessing.current_process().pid)])
 
-    jobs._train_into = train
-    jobs.train_arm(None, "", folder)
+    arm_training._train_into = train
+    arm_training.train_arm(None, "", folder)
 
 
 @pytest.mark.skipif(manifest.fcntl is None, reason="this system has no locks of this kind")
 def test_an_arm_that_another_audit_trains_is_waited_for_and_trained_once(tmp_path):
-    import xaae.audit.jobs  # noqa: F401  (before the processes are forked)
+    import xaae.audit.arm_training  # noqa: F401  (before the processes are forked)
 
     context, arm = multiprocessing.get_context("fork"), tmp_path / "arms" / "tag-biased-s0"
     began, go_on = context.Semaphore(0), context.Event()

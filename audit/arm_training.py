@@ -1,0 +1,72 @@
+"""How one arm of an audit is trained, whole or not at all, also where several audits share their arms."""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from xaae.experiment import manifest, run_folder
+from xaae.experiment.seeds import seed_all
+from xaae.experiment.text_tables import write_texts
+from xaae.training.fitting import train_run
+from xaae.training.preparation import prepare_training
+
+DONE = "train.json"  # written last by training
+
+
+def train_arm(settings, note, folder):
+    """Train one arm, by its resolved RunSettings, into `folder`, whole or not at all. note: on which data it is.
+
+    Where another audit trains the same arm, wait until it has ended and take what it made.
+    """
+    folder = Path(folder)
+    with manifest.locked(folder.with_name(f".{folder.name}.lock")):
+        if not is_trained(folder):
+            _train_into(settings, note, folder)
+
+
+def _train_into(settings, note, folder):
+    """Train one arm beside its folder, then give it the folder's name."""
+    part = folder.with_name(f"{folder.name}.part{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    with open(part / "train.log", "w") as log, contextlib.redirect_stdout(log):
+        prepared = prepare_training(settings, note)
+        seed_all(settings.seed)
+        train_run(prepared, part, quiet=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(part, folder)
+
+
+def is_trained(folder):
+    """Has this arm been trained to its end?"""
+    return (Path(folder) / DONE).is_file()
+
+
+def point_to_items(folder, paths):
+    """Enter the paths (N,) of the items, as they are now, into a trained arm whose data were moved since."""
+    table, path = run_folder.read_items(folder), Path(folder) / "items.csv"
+    if list(table.path) == list(paths):
+        return
+    part = path.with_name(f"items.csv.part{os.getpid()}")
+    write_texts(table.assign(path=list(paths)), part)
+    os.replace(part, path)
+
+
+def forget_dead(kept):
+    """Remove what killed processes left half trained in the folder `kept`; what living ones train is left alone."""
+    for part in Path(kept).glob("*.part*"):
+        pid = part.suffix.removeprefix(".part")
+        if pid.isdigit() and not _is_alive(int(pid)):
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_alive(pid):
+    """Is there a process of this number?"""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # there is one, of another user
+        return True
+    return True

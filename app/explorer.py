@@ -19,6 +19,7 @@ NEAREST = 6
 FLOOR = 5  # percentile of the training codes' scores below which the discriminator refuses a code
 STRIP = 11  # frames of the strip
 MOST_WORDS = 4
+DIGITS = 10  # a change of so many of the last digit told is noticed, where NOTICEABLE does not say otherwise
 NOTICEABLE = {  # smallest change of a meter worth a word, in its unit
     "rotation": 4,
     "luminance": 0.015,
@@ -31,7 +32,13 @@ NOTICEABLE = {  # smallest change of a meter worth a word, in its unit
     "x": 2,
     "y": 2,
     "edge_darkness": 0.03,
+    "tag": 0.05,
 }
+
+
+def least_noticed(meter):
+    """The smallest change of a Meter that is worth a word, in its unit."""
+    return NOTICEABLE.get(meter.name, DIGITS * 10.0**-meter.digits)
 
 
 @dataclass(frozen=True)
@@ -73,17 +80,16 @@ class View:
 class Explorer:
     """A navigated run, ready to be explored.
 
-    model: an AAE. classes: K names. z (N, D), labels (N,), splits (N,) of the table's items. items(rows) gives those
-    items (B, C, *places) as they were planted. direction: the discriminant Direction, from first class to last.
+    model: an AAE. contrast: the Contrast between whose sides the discriminant Direction leads. z (N, D), labels (N,),
+    splits (N,) of the table's items. items(rows) gives those items (B, C, *places) as they were planted.
     """
 
-    def __init__(self, model, classes, z, labels, splits, items, direction):
-        self.model, self.classes, self.items = model, list(classes), items
+    def __init__(self, model, contrast, z, labels, splits, items, direction):
+        self.model, self.contrast, self.classes, self.items = model, contrast, list(contrast.classes), items
         self.z, self.labels, self.splits = z, np.asarray(labels).astype(str), np.asarray(splits).astype(str)
-        self.contrast = directions.contrast("", self.classes)
         self.meters = meters_for(model.input_channels, model.kind)
         train = self.splits == "train"
-        evidence = self.contrast.evidence(z[train], self.labels[train], self.classes)
+        evidence = contrast.evidence(z[train], self.labels[train])
         self.directions = [direction, *directions.fit_directions(evidence, [f"dims:{DIMENSIONS}"])]
         self.auc = {f"dim_{d['dimension']}": d["auc"] for d in directions.ranked_dimensions(evidence)}
         self.steps = np.stack([d.scale * d.vector for d in self.directions]).astype(np.float32)
@@ -157,7 +163,7 @@ class Explorer:
 
     def in_words(self, changes, most=MOST_WORDS):
         """The noticeable ones of {meter: change} in words, strongest first, at most so many."""
-        strength = {name: abs(change) / NOTICEABLE.get(name, np.inf) for name, change in changes.items()}
+        strength = {name: abs(change) / least_noticed(self.meters[name]) for name, change in changes.items()}
         noticed = sorted((name for name in changes if strength[name] >= 1), key=strength.get, reverse=True)
         return [self.meters[name].say(changes[name]) for name in noticed[:most]]
 
@@ -182,7 +188,7 @@ class Explorer:
         title."""
         alpha, direction = walks.alphas(STRIP, REACH), self.directions[0]
         frames = walks.decode_codes(self.model, walks.move(torch.from_numpy(home.z)[None], direction, alpha))
-        last = walks.second_look(self.model, frames)[0, :, -1]
-        captions = [f"{a:+.1f}  {p:.2f}" if a else f"home  {p:.2f}" for a, p in zip(alpha, last, strict=True)]
-        title = f"{home.name}, moved from {self.contrast}: standard deviations, probability of {self.classes[-1]}"
+        there = walks.second_look(self.model, frames)[0][:, self.contrast.columns[1]].sum(-1)
+        captions = [f"{a:+.1f}  {p:.2f}" if a else f"home  {p:.2f}" for a, p in zip(alpha, there, strict=True)]
+        title = f"{home.name}, moved from {self.contrast}: standard deviations, probability of {self.contrast.goal}"
         return as_stored(frames, self.kind), [captions], title

@@ -7,7 +7,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from xaae.app.explorer import FLOOR, NEAREST, NOTICEABLE
+from xaae.app.explorer import FLOOR, NEAREST, least_noticed
 from xaae.experiment.run_folder import as_stored
 from xaae.experiment.vocabulary import PALETTE
 
@@ -122,7 +122,7 @@ def _reading(meter, change):
     value = f"{change:+.{meter.digits}f}".replace("-", "\u2212")
     value = value if float(f"{change:.{meter.digits}f}") else f"{0:.{meter.digits}f}"  # neither +0 nor -0
     unit = UNIT_SIGNS.get(meter.unit, f" {escape(meter.unit)}")
-    css = ' class="large"' if abs(change) >= NOTICEABLE.get(meter.name, float("inf")) else ""
+    css = ' class="large"' if abs(change) >= least_noticed(meter) else ""
     return f"<div{css}><dt>{escape(meter.name.replace('_', ' '))}</dt><dd>{value}{unit}</dd></div>"
 
 

@@ -92,7 +92,7 @@ def build_page(explorer, shown, title, lines, rng):
             with gr.Column(scale=4, min_width=300, elem_id="controls"):
                 pickers = _pickers(page)
                 note = gr.HTML(fragments.note(""), elem_classes="note", elem_id="note")
-                words = HELP.format(kind=explorer.kind.name, last=explorer.classes[-1])
+                words = HELP.format(kind=explorer.kind.name, last=explorer.contrast.goal)
                 gr.HTML(fragments.paragraph(words), elem_classes="help")
                 sliders = [_slider(explorer, i) for i in range(len(page.zeros))]
                 with gr.Row():

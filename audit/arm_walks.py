@@ -1,7 +1,5 @@
 """Walks of an arm's AAE: from the probe items along each direction, with what the meters read on the way."""
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -22,7 +20,7 @@ def give_walks(question):
     """The WalksAnswer to a WalksQuestion."""
     arm = open_arm(question.folder, question.condition)
     probe, rng = arm.probe_items(question.probe), np.random.default_rng([arm.trained.config.seed, 8])
-    oracle = open_arm(question.oracle, question.condition).classifier(question.model) if question.oracle else None
+    oracle = open_arm(question.oracle, question.condition).two_sided(question.model) if question.oracle else None
     with exact():
         encoded = encode_run(arm.trained, meters=meters_for(arm.trained.config.input_channels, arm.trained.kind))
         arrays, tables = walk_from_probe(encoded, arm, probe, question, rng, oracle)
@@ -35,35 +33,23 @@ def give_walks(question):
 def walk_from_probe(encoded, arm, probe, question, rng, oracle=None):
     """({direction: arrays}, {direction: rows of the naming table}) of walks from the ProbeItems.
 
-    encoded: the arm as an EncodedRun. oracle(x) -> logits: a classifier that does not use the factor, asked about the
-    end frames; None where there is none. arrays: see `walk_arrays`. The null of each meter is what random directions
-    at right angles to the first direction change.
+    encoded: the arm as an EncodedRun. oracle(x) -> logits of both sides: a classifier that does not use the factor,
+    asked about the end frames; None where there is none. arrays: see `walk_arrays`. The null of each meter is what
+    random directions at right angles to the first direction change.
     """
-    fitted = _fit_directions(encoded, question.directions)
+    evidence = encoded.evidence(arm.sides)
+    fitted = directions.fit_directions(evidence, [*question.directions, CONTROL])
     z = torch.from_numpy(codes.encode_items(encoded.model, lambda rows: probe.x[rows], np.arange(len(probe.x)))[0])
-    trained_codes = encoded.z[encoded.trained.rows("train")]
-    across = directions.random_directions(question.random_directions, trained_codes, rng, fitted[0])
+    across = directions.random_directions(question.random_directions, evidence.z, rng, fitted[0])
     null = naming.null(encoded.model, z[:NULL_STARTS], across, walks.alphas(NULL_FRAMES), encoded.meters)
-    spread = naming.spreads(encoded.model, trained_codes, encoded.meters, rng)
+    spread = naming.spreads(encoded.model, evidence.z, encoded.meters, rng)
     arrays, tables = {}, {}
     for direction in fitted:
         walk = _walk(encoded, z, probe.labels, direction, arm.target)
         table = naming.naming_table(walk.readings, walk.alpha, spread, null, encoded.meters, rng)
-        arrays[direction.name] = walk_arrays(walk, encoded.floor, arm.factor.meter, arm.target, oracle)
+        arrays[direction.name] = walk_arrays(walk, encoded.floor, arm.factor.meter, arm.sides, oracle)
         tables[direction.name] = table
     return arrays, tables
-
-
-def _fit_directions(encoded, specs):
-    """The Directions of these kinds and the control.
-
-    With more than two classes they lead from all other classes to the last one, but the head's from the first class to
-    the last.
-    """
-    classes = encoded.trained.classes
-    evidence = encoded.evidence(directions.contrast(f"{directions.REST}:{encoded.sides.last[-1]}", classes))
-    evidence = replace(evidence, head=encoded.evidence(encoded.sides).head)
-    return directions.fit_directions(evidence, [*specs, CONTROL])
 
 
 def _walk(encoded, z, labels, direction, target):
@@ -73,22 +59,24 @@ def _walk(encoded, z, labels, direction, target):
     return walks.walk(encoded.model, z, one_hot, direction, walks.alphas(), encoded.meters, target)
 
 
-def walk_arrays(walk, floor, meter, target, oracle=None):
-    """What is kept of a Walk of P starts and T frames: a dict of arrays.
+def walk_arrays(walk, floor, meter, sides, oracle=None):
+    """What is kept of a Walk of P starts and T frames, about the Contrast `sides`: a dict of arrays.
 
-    meter.NAME (P, T): readings. difference (P, C, *places): last frame less first. flips (P,): does the model decide
-    the end frames differently? oracle_flips (P,): does the oracle? realism (P,): share of codes with a discriminator's
-    score above `floor`. crossing (P,): by how much the reading of `meter` has changed, from the start, where the
-    probability of class `target` crosses 0.5; NaN where it does not. frames: a few, uint8 (SHOWN, ., H, W, 1 or 3).
+    meter.NAME (P, T): readings. difference (P, C, *places): last frame less first. flips (P,): does the model put the
+    end frames on different sides? oracle_flips (P,): does the oracle? realism (P,): share of codes with a
+    discriminator's score above `floor`. crossing (P,): by how much the reading of `meter` has changed, from the start,
+    where the probability of the last side among both crosses 0.5; NaN where it does not. frames: a few, uint8 (SHOWN,
+    ., H, W, 1 or 3).
     """
     arrays = {f"meter.{name}": reading for name, reading in walk.readings.items()}
     arrays["difference"] = walk.frames[:, -1] - walk.frames[:, 0]
-    arrays["flips"] = walk.probability[:, 0].argmax(-1) != walk.probability[:, -1].argmax(-1)
+    on_last = sides.favours_last(walk.probability)
+    arrays["flips"] = on_last[:, 0] != on_last[:, -1]
     ends = torch.from_numpy(walk.frames[:, [0, -1]])
     arrays["oracle_flips"] = _decided_differently(oracle, ends) if oracle else np.zeros(len(ends), bool)
     arrays["realism"] = (walk.discriminator > floor).mean(1)
     home = int(np.abs(walk.alpha).argmin())
-    arrays["crossing"] = crossings(walk.readings[meter], walk.probability[..., target], home)
+    arrays["crossing"] = crossings(walk.readings[meter], sides.probability(walk.probability), home)
     arrays["frames"] = np.stack([snapshots(start) for start in walk.frames[:SHOWN, ::EVERY]])
     return arrays
 

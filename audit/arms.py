@@ -10,6 +10,7 @@ from xaae.experiment.settings import RunSettings
 from xaae.experiment.vocabulary import ARMS
 from xaae.factors.registry import FACTORS
 
+PLACES = ("dataset", "data_root", "dataset_note", "out")  # settings that say where data are, not what they are
 RECIPE = 1  # raise it when training or asking changes what is found: older results are then not used
 
 
@@ -73,9 +74,13 @@ class Arm:
         return f"{name}, seed {self.seed}"
 
     def key(self, base):
-        """The name of its folder; arms with the same settings share one."""
+        """The name of its folder; arms with the same settings and data share one, wherever the data are.
+
+        base["data"]: what the data are, see `audit_plan`.
+        """
         condition = self.trained_condition()
-        return f"{condition.file_name}-{self.arm}-s{self.seed}-{digest(self.settings(base))}"
+        settings = {name: value for name, value in self.settings(base).items() if name not in PLACES}
+        return f"{condition.file_name}-{self.arm}-s{self.seed}-{digest(settings)}"
 
 
 def digest(value):

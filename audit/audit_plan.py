@@ -6,6 +6,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
+from xaae import data
 from xaae.audit.arms import make_arms, make_conditions
 from xaae.audit.interview import default_workers
 from xaae.audit.questions import QuestionPlan
@@ -16,7 +20,9 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.settings import RunSettings
 from xaae.experiment.vocabulary import MODELS
 from xaae.explain.method import find_method
+from xaae.latent_nav.contrasts import contrast
 from xaae.latent_nav.directions import DIRECTIONS
+from xaae.sources.fingerprints import fingerprint
 from xaae.training.preparation import prepare_training, resolve
 
 TRAINED_WITH = (  # settings of an audit that training takes as they are
@@ -68,8 +74,8 @@ SMALL = 64  # pixels; from here on the usual choice, the deepest stage of 4 x 4 
 class Audit:
     """A checked audit.
 
-    base: the settings of training that all arms share. arms {condition: {arm: [Arm of each seed]}}. folder: where the
-    results go. kept: where trained arms are kept.
+    base: the settings of training that all arms share, and what their data are. arms {condition: {arm: [Arm of each
+    seed]}}. folder: where the results go. kept: where trained arms are kept. paths (N,): of the items, as they are now.
     """
 
     settings: AuditSettings
@@ -78,6 +84,7 @@ class Audit:
     plan: QuestionPlan
     folder: Path
     kept: Path
+    paths: pd.Series
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def arm_folder(self, arm):
@@ -112,8 +119,11 @@ def plan_audit(settings, out=None):
     kept = Path(settings.arms or "runs/arms")
     check_folders(folder, kept)
     arms = make_arms(conditions, settings.seeds, settings.irrelevant_seeds)
-    settings = replace(settings, workers=settings.workers or default_workers(), **_read_data(settings, base, arms))
-    return Audit(settings, base, arms, _question_plan(settings), folder, kept)
+    prepared = _read_data(settings, base, arms)
+    found = {"classes": prepared.config.classes, "size": prepared.config.input_size}
+    settings = replace(settings, workers=settings.workers or default_workers(), **found)
+    base |= {"data": _data_key(prepared, base)}
+    return Audit(settings, base, arms, _question_plan(settings), folder, kept, prepared.table.path)
 
 
 def _checked_conditions(settings):
@@ -150,21 +160,33 @@ def check_folders(folder, kept):
 
 
 def _read_data(settings, base, arms):
-    """{"classes", "size"} of the data, read once for each factor as the arms will read them.
+    """The data as Prepared, read once for each factor as the arms will read them.
 
     InputError for bad settings, before anything is trained.
     """
-    about = {}
     for arm in {condition.factor: by_arm["biased"][0] for condition, by_arm in reversed(arms.items())}.values():
         with contextlib.redirect_stdout(io.StringIO()):
             prepared = prepare_training(arm.run_settings(base))
-        about = {"classes": prepared.config.classes, "size": prepared.config.input_size}
-        held_out = int((prepared.table.split == "valid").sum())
-        if held_out < settings.probe:
-            raise InputError(
-                f"Only {held_out} items are held out, --probe asks for {settings.probe}: give more items or ask less."
-            )
-    return about
+        _check_probe(prepared, settings.probe)
+    return prepared
+
+
+def _check_probe(prepared, probe):
+    """InputError if fewer than `probe` items of the two classes that are compared are held out."""
+    sides, held_out = contrast("", prepared.config.classes), prepared.table[prepared.table.split == "valid"]
+    if (n := int(sides.holds(held_out.label.astype(str)).sum())) < probe:
+        whose = f" of {' or '.join(sides.both)}" if len(sides.classes) > 2 else ""
+        raise InputError(f"Only {n} items{whose} are held out, --probe asks for {probe}: give more items or ask less.")
+
+
+def _data_key(prepared, base):
+    """What the data of all arms are: the dataset's name, and a fingerprint of items, labels and splits.
+
+    A folder that was moved is the same data; a file that was changed under its old name is not.
+    """
+    name, _, _ = data.choose(base["dataset"], base.get("data_root") or data.default_root())
+    table = prepared.table
+    return f"{name}-{fingerprint(prepared.items, np.arange(len(table)), table.label, table.split)}"
 
 
 def _question_plan(settings):

@@ -21,7 +21,7 @@ def class_differences(encoded, rng):
     Of held-out items of an EncodedRun's two sides, with the factor as the model saw them; {} if a side has too few.
     """
     valid = encoded.trained.rows("valid")
-    sides = [np.flatnonzero(np.isin(encoded.labels, side)) for side in (encoded.sides.first, encoded.sides.last)]
+    sides = encoded.sides.rows(encoded.labels)
     first, last = (rng.permutation(np.intersect1d(rows, valid))[: MEASURED // 2] for rows in sides)
     x = encoded.trained.planted(np.concatenate([first, last])).numpy()
     variance = float(x.var(0).mean()) if len(x) else 0.0

@@ -15,8 +15,8 @@ def _gate_0(judged, model):
     """Do the biased models use the factor, and the irrelevant ones not?"""
     answers = {arm: judged.answers(model, arm) for arm in ARMS}
     numbers = {
-        name: {arm: [float(answer[name]) for answer in answers[arm]] for arm in ARMS}
-        for name in ("spurious", "accuracy")
+        name: {arm: [float(answer[name]) for answer in answers[arm] if name in answer] for arm in ARMS}
+        for name in ("spurious", "accuracy", "balanced_accuracy", "majority_share")
     }
     spurious = {arm: float(np.mean(scores)) for arm, scores in numbers["spurious"].items()}
     flips = float(np.mean([answer["flips"].mean() for answer in answers["biased"]]))
@@ -41,4 +41,4 @@ def mean_responses(judged):
 def _mean_response(judged, answers):
     """Of the models of one arm together: {"value": (VALUES,), class: (VALUES,)}."""
     mean = np.mean([answer["response"] for answer in answers], 0)
-    return {"value": answers[0]["grid"]} | dict(zip(judged.arm.trained.classes, mean, strict=True))
+    return {"value": answers[0]["grid"]} | dict(zip(judged.arm.sides.both, mean, strict=True))

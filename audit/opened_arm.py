@@ -12,7 +12,7 @@ from xaae.data import render_items
 from xaae.experiment.device import device_of
 from xaae.factors.bias import make_bias
 from xaae.factors.registry import FACTORS
-from xaae.latent_nav.directions import contrast
+from xaae.latent_nav.contrasts import contrast
 from xaae.training.trained_run import TrainedRun, open_trained_run
 
 ANSWERED, BACKGROUND = 128, 16  # held-out items that are asked for scores; after them, those of the background
@@ -34,7 +34,8 @@ def _load_network(folder, model):
 class OpenedArm:
     """A trained arm and the condition under which it is asked.
 
-    Everything here that names classes goes through `sides`, so that the choice between several classes is one place.
+    Everything here that names classes goes through `sides`, and the items that are asked about are of these classes:
+    directions, scores and readings of an audit speak of the same two.
     """
 
     trained: TrainedRun
@@ -59,7 +60,7 @@ class OpenedArm:
     @property
     def target(self):
         """The number of the class whose probability, logit and maps are asked for."""
-        return self.trained.classes.index(self.sides.last[-1])
+        return self.sides.target
 
     @property
     def ends(self):
@@ -68,9 +69,14 @@ class OpenedArm:
         return middles[self.sides.first[0]], middles[self.sides.last[-1]]
 
     def held_out(self, n):
-        """(x (n, C, *places), labels (n,)) of held-out items, nothing planted: the same for every arm."""
-        rows = self.trained.starts(n, np.random.default_rng(0))
+        """(x (n, C, *places), labels (n,)) of held-out items of both sides, nothing planted: the same for every arm."""
+        rows = self._held_out_rows(n)
         return self.trained.upright(rows), self.trained.table.label.to_numpy()[rows].astype(str)
+
+    def _held_out_rows(self, n):
+        """Rows of n held-out items of both sides, the classes in turn."""
+        rows = self.trained.starts(len(self.trained.table), np.random.default_rng(0))
+        return rows[self.sides.holds(self.trained.table.label.to_numpy()[rows].astype(str))][:n]
 
     def probe_items(self, n):
         """The ProbeItems of n held-out items."""
@@ -78,7 +84,7 @@ class OpenedArm:
 
     def background(self):
         """Held-out items at any value of the factor, the same for all arms: (BACKGROUND, C, *places)."""
-        rows = self.trained.starts(ANSWERED + BACKGROUND, np.random.default_rng(0))[-BACKGROUND:]
+        rows = self._held_out_rows(ANSWERED + BACKGROUND)[-BACKGROUND:]
         values = np.random.default_rng(5).uniform(*self.bias.whole(), len(rows))
         return render_items(self.trained.items, rows, values, self.bias)
 
@@ -91,6 +97,11 @@ class OpenedArm:
         network = self.network(model)
         device = device_of(network)
         return lambda x: models.classify(network, x.to(device)).float().cpu()
+
+    def two_sided(self, model):
+        """x -> logits of the classes of both sides alone, those of the first side first, by one model of the arm."""
+        classifier, columns = self.classifier(model), sum(self.sides.columns, [])
+        return lambda x: classifier(x)[:, columns]
 
 
 def open_arm(folder, condition):

@@ -63,9 +63,9 @@ def _boundary_error(judged, direction):
 
 
 def _reading_at_boundary(judged):
-    """Change of the planted meter from each probe item to the same item halfway between the classes: (P,)."""
+    """Change of the planted meter from each probe item to the same item halfway between the two sides: (P,)."""
     x_0, meter = judged.probe.x_0, judged.meter
-    halfway = np.full(len(x_0), np.mean(list(judged.bias.middles().values())), np.float32)
+    halfway = np.full(len(x_0), np.mean(judged.arm.ends), np.float32)
     frames = np.stack([judged.probe.x.numpy(), judged.bias.plant(x_0, halfway).numpy()], 1)
     reading = meter.measure(frames)
     return meter.between(reading[:, 0], reading[:, 1])

@@ -56,7 +56,10 @@ def luma_of(x):
 
 
 def train_rotation_network(items, rows, turn, rng, steps=STEPS):
-    """A Compass trained on upright pictures items(rows) (B, C, H, H), turned by `turn(x, degrees)` by every angle."""
+    """A RotationNetwork trained on upright pictures items(rows) (B, C, H, H), by every angle turned.
+
+    turn(x, degrees (B,)) turns pictures.
+    """
     seed = int(rng.integers(2**31))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -96,8 +99,12 @@ def error(network, items, rows, turn, rng):
 
 
 def cached(folder, key, make):
-    """The Compass kept under `folder` for `key`, made by `make()` and kept there if it is new. A folder that cannot be
-    written keeps nothing and stops nothing."""
+    """The network kept under `folder` for `key`, made by `make()` and kept there if it is new. A folder that cannot be
+    written keeps nothing and stops nothing.
+
+    key: what the network depends on: RECIPE and the pictures themselves, see `sources.fingerprints`. Paths are not
+    enough: other pictures may come to lie under the same names.
+    """
     path = folder / f"rotation-{sha256(key.encode()).hexdigest()[:16]}.safetensors"
     try:
         network = RotationNetwork()

@@ -53,21 +53,21 @@ class Goal:
     """What the counterfactuals of S items have to reach.
 
     decide: z -> logits (S, K). score: (z, classes (S,)) -> (S,). own (S,) decided class. aim (S,) class to go to.
-    any_other: may another class than the aim be decided as well? threshold of the score. margin in logits.
+    reach (S, K) bool: classes that may be decided in the end. threshold of the score. margin in logits.
     """
 
     decide: Callable
     score: Callable
     own: torch.Tensor
     aim: torch.Tensor
-    any_other: bool
+    reach: torch.Tensor
     threshold: float
     margin: float
 
     def flipped(self, logits):
-        """Is it decided otherwise, by more than the margin? Never for an item of the target class: (S,) bool."""
-        ahead = -lead(logits, self.own) if self.any_other else lead(logits, self.aim)
-        return (ahead > self.margin) & (self.own != self.aim)
+        """Is a class within reach decided, by more than the margin? Never for an item of such a class: (S,) bool."""
+        within, beyond = (logits.masked_fill(out, -torch.inf).amax(1) for out in (~self.reach, self.reach))
+        return (within - beyond > self.margin) & ~self.reach.gather(1, self.own[:, None]).squeeze(1)
 
     @torch.no_grad()
     def rank(self, z):
@@ -94,8 +94,10 @@ class Goal:
         return distance.minimum(z.norm(dim=1).mean().clamp_min(1))
 
 
-def _nearest_rival(decide, z, own):
-    """The class (S,) whose boundary with the decided class `own` (S,) is nearest, to first order, to z (S, D).
+def _nearest_rival(decide, z, own, reach):
+    """The class (S,) within reach (S, K) whose boundary with the decided class `own` (S,) is nearest to z (S, D).
+
+    To first order.
 
     The choice of DeepFool (Moosavi-Dezfooli et al. 2016, arXiv 1511.04599); exact for a linear head.
     """
@@ -106,7 +108,15 @@ def _nearest_rival(decide, z, own):
 
     with torch.no_grad():
         gaps = torch.stack([gap(k) for k in range(decide(z).shape[1])], 1)
-    return gaps.scatter(1, own[:, None], torch.inf).argmin(1)
+    return gaps.masked_fill(~reach, torch.inf).scatter(1, own[:, None], torch.inf).argmin(1)
+
+
+def _within_reach(target, own, logits):
+    """The classes (S, K) bool that a target allows items decided for `own` (S,), see `counterfactual`."""
+    if target is None:
+        return ~F.one_hot(own, logits.shape[1]).bool()
+    target = torch.as_tensor(target, device=logits.device)
+    return target[own].bool() if target.ndim == 2 else F.one_hot(classes(target, logits), logits.shape[1]).bool()
 
 
 def _descend(goal, home, steps):
@@ -163,22 +173,23 @@ def _verdict(model, goal, home, z):
 def counterfactual(model, z, target=None, decide=None, threshold=None, margin=0.0, steps=200) -> Counterfactual:
     """The nearest code to each z (S, D) that is decided otherwise, where the discriminator still accepts it.
 
-    target: the class to reach (int or (S,)), None for any other; items of that class already have none. decide:
-    z -> logits (S, K), by default the model's head, else its classifier on the decoded picture. threshold: the score of
-    the model's discriminator to exceed, such as the 5th percentile of the training codes'; None for no condition.
-    margin: lead in logits to exceed. steps: of descent, before a search along the line home. InputError for a class
-    that is not there, or a threshold without a discriminator.
+    target: the class to reach (int or (S,)), None for any other, or a matrix (K, K) bool whose row k says which classes
+    to reach from class k, see `Contrast.opposite`; items of a target class already have none. decide: z -> logits
+    (S, K), by default the model's head, else its classifier on the decoded picture. threshold: the score of the model's
+    discriminator to exceed, such as the 5th percentile of the training codes'; None for no condition. margin: lead in
+    logits to exceed. steps: of descent, before a search along the line home. InputError for a class that is not there,
+    or a threshold without a discriminator.
 
     Distance and conditions as in Wachter et al. 2017 (arXiv 1711.00399), in the latent space.
     """
     decide, discriminate = decide or _decider(model), _judge(model)
     if threshold is not None and discriminate is None:
         raise InputError("This model has no discriminator to compare with a threshold: leave the threshold out.")
-    chosen = None if target is None else torch.as_tensor(target).expand(len(z))
+    each = None if target is None or np.ndim(target) == 2 else torch.as_tensor(target).expand(len(z))
 
     def search(part):
         home = z[part].detach().to(device_of(model))
-        goal = _goal_at(home, None if chosen is None else chosen[part], decide, discriminate, threshold, margin)
+        goal = _goal_at(home, target if each is None else each[part], decide, discriminate, threshold, margin)
         return _verdict(model, goal, home, _pull_home(goal, home, _descend(goal, home, steps)))
 
     return _joined([search(part) for part in batches(len(z))], z.device)
@@ -186,19 +197,19 @@ def counterfactual(model, z, target=None, decide=None, threshold=None, margin=0.
 
 @torch.inference_mode(False)
 @torch.no_grad()
-def in_sight(model, z, near, discriminate=None, threshold=None, reaches=(4.0, 8.0)) -> Counterfactual:
+def in_sight(model, z, near, discriminate=None, threshold=None, reaches=(4.0, 8.0), target=None) -> Counterfactual:
     """The nearest codes on the lines from z (S, D) through `near` (S, D) whose decoded picture is decided otherwise.
 
     A code beyond the head's boundary is often still drawn as the old class: this goes on, up to reaches[0] times as far
     and, for items without success, up to the next, until encode(decode(code)) is decided otherwise than z. Descent by
     `counterfactual` with decide=seen_by(model) finds somewhat nearer ones at a hundred times the cost. Items whose near
-    is their own code have none. Arguments otherwise as for `counterfactual`.
+    is their own code have none. Arguments otherwise as for `counterfactual`; target: None or a matrix.
     """
     discriminate, device = discriminate or _judge(model), device_of(model)
 
     def search(part):
         home, beyond = z[part].detach().to(device), near[part].to(device)
-        goal, best = _sighted(model, home, beyond, discriminate, threshold), home
+        goal, best = _sighted(model, home, beyond, discriminate, threshold, target), home
         for reach in reaches:
             far = home + reach * (beyond - home)
             missing = (goal.rank(best) == NONE)[:, None]
@@ -208,14 +219,16 @@ def in_sight(model, z, near, discriminate=None, threshold=None, reaches=(4.0, 8.
     return _joined([search(part) for part in batches(len(z))], z.device)
 
 
-def _sighted(model, home, beyond, discriminate, threshold):
+def _sighted(model, home, beyond, discriminate, threshold, target):
     """The Goal of decoded pictures that are decided otherwise than the head decides `home` (S, D).
 
-    The aim is the best class at `beyond` but home's own, which rounding may still give at the boundary itself.
+    The aim is the best class within reach at `beyond`: rounding may still give home's own at the boundary itself.
     """
-    goal, head = _goal_at(home, None, seen_by(model), discriminate, threshold, 0.0), _decider(model)
-    own = head(home).argmax(1)
-    return replace(goal, own=own, aim=head(beyond).scatter(1, own[:, None], -torch.inf).argmax(1))
+    goal, head = _goal_at(home, target, seen_by(model), discriminate, threshold, 0.0), _decider(model)
+    logits = head(home)
+    own = logits.argmax(1)
+    reach = _within_reach(target, own, logits)
+    return replace(goal, own=own, reach=reach, aim=head(beyond).masked_fill(~reach, -torch.inf).argmax(1))
 
 
 def _go_out(goal, home, far):
@@ -233,9 +246,11 @@ def _goal_at(home, target, decide, discriminate, threshold, margin):
     """The Goal of items at `home` (S, D); without a threshold every score is above it."""
     logits = decide(home)
     own = logits.argmax(1)
-    aim = _nearest_rival(decide, home, own) if target is None else classes(target, logits)
+    reach = _within_reach(target, own, logits)
+    one = target is not None and np.ndim(target) < 2
+    aim = classes(target, logits) if one else _nearest_rival(decide, home, own, reach)
 
     def score(z, k):
         return z.sum(1) * 0 if threshold is None else discriminate(z, F.one_hot(k, logits.shape[1]).to(z))
 
-    return Goal(decide, score, own, aim, target is None, -torch.inf if threshold is None else threshold, margin)
+    return Goal(decide, score, own, aim, reach, -torch.inf if threshold is None else threshold, margin)

@@ -16,8 +16,6 @@ from sklearn.linear_model import LogisticRegression
 from xaae.experiment.errors import InputError
 from xaae.latent_nav.severity import severity_model
 
-REST = "rest"
-
 
 @dataclass(frozen=True)
 class Direction:
@@ -32,67 +30,6 @@ class Direction:
     scale: float
     kind: str = ""
     sides: str = ""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What directions are fitted on: training codes z (N, D); last (N,): is the item on the contrast's second side?
-
-    head (D,): the classifier's weights of that side less those of the other, None where there is no linear head.
-    """
-
-    z: np.ndarray
-    last: np.ndarray
-    head: np.ndarray | None = None
-
-
-# ---- contrasts: between which classes ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """Two sides, each a set of classes: from `first` to `last`."""
-
-    first: tuple
-    last: tuple
-
-    def __str__(self):
-        return f"{' or '.join(self.first)} to {' or '.join(self.last)}"
-
-    def evidence(self, z, labels, classes, head=None):
-        """The Evidence of codes z (N, D) with labels (N,); head (K, D) holds the classifier's weights by class."""
-        labels = np.asarray(labels)
-        rows, side = np.isin(labels, self.first + self.last), np.isin(labels, self.last)
-        weights = None
-        if head is not None:
-            of = lambda side: head[[classes.index(c) for c in side]].mean(0)  # noqa: E731
-            weights = of(self.last) - of(self.first)
-        return Evidence(z[rows], side[rows], weights)
-
-
-def contrast(text, classes):
-    """The contrast a user means: "cat:dog", "rest:dog" (one against the rest), or "" for the first class to the last.
-
-    InputError for a class that is not there, or for two sides that are the same.
-    """
-    text = text or f"{classes[0]}:{classes[-1]}"
-    if ":" not in text:
-        raise InputError(
-            f"The contrast {text!r} has no colon: write it as FROM:TO, such as {classes[0]}:{classes[-1]}."
-        )
-    first, _, last = text.partition(":")
-    for side in (first, last):
-        if side not in (*classes, REST):
-            raise InputError(
-                f"There is no class {side!r}: write a contrast as FROM:TO with {', '.join(classes)}, rest."
-            )
-    if first == last:
-        raise InputError(f"The contrast {text!r} has the same side twice: write FROM:TO with two classes.")
-    sides = [
-        tuple(c for c in classes if c != other) if side == REST else (side,)
-        for side, other in ((first, last), (last, first))
-    ]
-    return Contrast(*sides)
 
 
 # ---- kinds of direction: Evidence -> (D,) or (n, D) -------------------------------------------------------------

@@ -12,11 +12,13 @@ from torch import nn
 from xaae import data
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
+from xaae.experiment.seeds import generator
 from xaae.factors import rotation_network
 from xaae.factors.meters import meters_for
 from xaae.factors.picture_plants import rotate
-from xaae.latent_nav import codes, directions, walks
+from xaae.latent_nav import codes, contrasts, directions, exemplars, walks
 from xaae.latent_nav.stability import stability
+from xaae.sources.fingerprints import fingerprint
 from xaae.training.trained_run import TrainedRun
 
 DEFAULT = ("lda", "logistic", "head", "means", "severity", "gradient", "pca:2", "dims:3")
@@ -37,7 +39,7 @@ class EncodedRun:
     model: nn.Module
     z: np.ndarray
     logits: np.ndarray
-    sides: directions.Contrast
+    sides: contrasts.Contrast
     rng: np.random.Generator
     directions: dict = field(default_factory=dict)
     meters: dict = field(default_factory=dict)
@@ -57,9 +59,26 @@ class EncodedRun:
         return self.directions[self.main]
 
     @property
+    def contrast(self):
+        """The Contrast of that direction, of which the report's scores and readings speak too."""
+        return self.sides_of(self.way)
+
+    @property
     def meter(self):
         """The Meter that reads the planted factor."""
         return self.meters[self.trained.factor.meter]
+
+    def starts(self, n, sides=None):
+        """n held-out rows of both sides of a Contrast, by default the main direction's, the classes in turn: (n,)."""
+        rows = self.trained.starts(len(self.labels), generator(self.trained.config.seed, 3))
+        return rows[(sides or self.contrast).holds(self.labels[rows])][:n]
+
+    def nearest_others(self, rows, k):
+        """Nearest items (B, k) of another class of both sides to table rows (B,), and their distances (B, k)."""
+        kept = np.flatnonzero(self.contrast.holds(self.labels))
+        own = self.z[rows], self.labels[rows]
+        others, distance = exemplars.counter_exemplars(self.z[kept], self.labels[kept], *own, k)
+        return kept[others], distance
 
     def one_hot(self, rows):
         """One-hot classes (B, K) of table rows."""
@@ -72,12 +91,12 @@ class EncodedRun:
 
     def sides_of(self, direction):
         """The Contrast that a Direction was fitted for."""
-        return directions.contrast(direction.sides, self.trained.classes) if direction.sides else self.sides
+        return contrasts.contrast(direction.sides, self.trained.classes) if direction.sides else self.sides
 
     def evidence(self, sides, split="train"):
         """The Evidence of one split for a Contrast."""
         rows, head = self.trained.rows(split), self.model.head.weight.detach().cpu().numpy()
-        return sides.evidence(self.z[rows], self.labels[rows], self.trained.classes, head)
+        return sides.evidence(self.z[rows], self.labels[rows], head)
 
     def position(self, rows):
         """Places (B,) of table rows along the main direction, in standard deviations from the training codes' mean."""
@@ -96,7 +115,7 @@ def encode_run(trained, contrast="", meters=None):
     """
     model, rng = trained.model(), np.random.default_rng([trained.config.seed, 3])
     z, logits = codes.encode_items(model, trained.planted, np.arange(len(trained.table)))
-    encoded = EncodedRun(trained, model, z, logits, directions.contrast(contrast, trained.classes), rng)
+    encoded = EncodedRun(trained, model, z, logits, contrasts.contrast(contrast, trained.classes), rng)
     rows = trained.rows("train")
     scores = walks.discriminator_scores(model, encoded.codes(rows)[:, None], encoded.one_hot(rows))
     encoded.floor = float(np.percentile(scores, PERCENTILE))
@@ -117,7 +136,7 @@ def _rotation_network(trained):
     """
     rng, circle = np.random.default_rng, lambda x, degrees: rotate(x, degrees, "circle")
     train, held_out = trained.rows("train"), trained.rows("valid")
-    key = "\n".join([rotation_network.RECIPE, str(trained.config.input_size), *trained.table.path[train]])
+    key = f"{rotation_network.RECIPE}\n{fingerprint(trained.items, train)}"
     make = lambda: rotation_network.train_rotation_network(trained.upright, train, circle, rng(0))  # noqa: E731
     with torch.autocast("cpu", enabled=False):  # the same network whatever the run's precision
         network = rotation_network.cached(Path(data.default_root()) / "xaae-meters", key, make)
@@ -161,7 +180,7 @@ def fitted(encoded, spec):
     if spec.startswith(TARGET):
         return [_towards(encoded, spec.removeprefix(TARGET))]
     kind, _, contrast = spec.partition("@")
-    sides = directions.contrast(contrast, encoded.trained.classes) if contrast else encoded.sides
+    sides = contrasts.contrast(contrast, encoded.trained.classes) if contrast else encoded.sides
     found = directions.fit_directions(encoded.evidence(sides), [kind])
     if not contrast:
         return found
@@ -206,7 +225,7 @@ def _one_direction(encoded, direction):
 
 def _told(direction, sides):
     """The contrast of a direction in words: "cat to dog", or "rest to dog" for one class against the rest."""
-    return direction.sides.replace(":", " to ", 1) if direction.sides.startswith(directions.REST) else str(sides)
+    return direction.sides.replace(":", " to ", 1) if direction.sides.startswith(contrasts.REST) else str(sides)
 
 
 def _title(direction, sides):
@@ -215,6 +234,6 @@ def _title(direction, sides):
     if kind is None:
         return direction.name
     number = f" {direction.name.partition('.')[0].rpartition('_')[2]}" if kind.many else ""
-    one = direction.sides.startswith(directions.REST)
+    one = direction.sides.startswith(contrasts.REST)
     own = f", {sides.last[0]} against the rest" if one else f", {sides}" if direction.sides else ""
     return f"{kind.title}{number}{own}"

@@ -6,6 +6,7 @@ from scipy.special import softmax
 
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
+from xaae.experiment.text_tables import write_texts
 from xaae.latent_nav import code_health, codes, directions, exemplars, impact, latent_maps, plots, severity
 from xaae.latent_nav.stability import order_agreement as agreement_of
 
@@ -19,10 +20,9 @@ def exemplars_all(encoded, starts):
     trained, rows, starts = encoded.trained, encoded.trained.rows("valid"), starts[:SHOWN]
     points = POINTS[: len(rows)]
     along = rows[exemplars.nearest_along(encoded.z[rows], encoded.way.vector, points * encoded.way.scale)]
-    k = min(COUNTER, min(np.sum(encoded.labels != label) for label in trained.classes))
-    others, distance = exemplars.counter_exemplars(
-        encoded.z, encoded.labels, encoded.z[starts], encoded.labels[starts], k
-    )
+    labels = encoded.labels[encoded.contrast.holds(encoded.labels)]
+    k = min(COUNTER, min(np.sum(labels != label) for label in encoded.contrast.both))
+    others, distance = encoded.nearest_others(starts, k)
     mean, count = exemplars.tenth_means(
         codes.relative_positions(encoded.z[rows], encoded.way.vector), trained.planted, rows
     )
@@ -59,16 +59,16 @@ def write_correlations(encoded):
 
 
 def write_positions(encoded):
-    """`positions.csv`: where every item lies along the main direction, its severity, the probability of the last class.
+    """`positions.csv`: where every item lies along the main direction, its severity, the probability of the last side.
 
     Severity by the thesis's regression with label-distribution smoothing, 0 and 1 for the two sides of the contrast.
     """
-    trained, found = encoded.trained, encoded.evidence(encoded.sides)
+    trained, found = encoded.trained, encoded.evidence(encoded.contrast)
     model = severity.severity_model(found.z, found.last.astype(float))
     columns = {"position": encoded.position(np.arange(len(encoded.z))), "severity": model.predict(encoded.z)}
-    columns |= {"probability": softmax(encoded.logits, 1)[:, -1]}
+    columns |= {"probability": softmax(encoded.logits, 1)[:, encoded.contrast.columns[1]].sum(1)}
     table = trained.table[["path", "label", "split"]].assign(**{k: np.round(v, 4) for k, v in columns.items()})
-    table.to_csv(trained.folder / "positions.csv", index=False)
+    write_texts(table, trained.folder / "positions.csv")
 
 
 def agreement_with_runs(encoded, others):
@@ -92,6 +92,7 @@ def agreement_with_runs(encoded, others):
 def impact_all(encoded):
     """Impact curves of the AAE and, where there is one, the baseline; numbers for `navigate.json`."""
     trained, rows = encoded.trained, encoded.trained.rows("valid")
+    rows = rows[encoded.contrast.holds(encoded.labels[rows])]
     position = {"aae": codes.relative_positions(encoded.z[rows], encoded.way.vector)}
     if trained.has_baseline():
         position["baseline"] = _baseline_position(encoded, rows)
@@ -110,10 +111,8 @@ def _baseline_position(encoded, rows):
     network, fit_rows = encoded.trained.model("baseline"), encoded.trained.rows("train")
     fit_rows = np.sort(encoded.rng.permutation(fit_rows)[:BASELINE_ITEMS])
     learned = codes.last_layer_inputs(network, encoded.trained.planted, fit_rows)
-    sides = directions.contrast("", encoded.trained.classes)
-    (direction,) = directions.fit_directions(
-        sides.evidence(learned, encoded.labels[fit_rows], encoded.trained.classes), ["lda"]
-    )
+    evidence = encoded.contrast.evidence(learned, encoded.labels[fit_rows])
+    (direction,) = directions.fit_directions(evidence, ["lda"])
     return codes.relative_positions(codes.last_layer_inputs(network, encoded.trained.planted, rows), direction.vector)
 
 

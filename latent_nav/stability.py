@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.stats import rankdata
 
-from xaae.latent_nav.directions import DIRECTIONS, Evidence, parse
+from xaae.latent_nav.contrasts import Evidence
+from xaae.latent_nav.directions import DIRECTIONS, parse
 
 
 def stability(found, kind, rng, n=20):

@@ -1,5 +1,6 @@
 """Laws of the explorer, of uploads and of the command, without a page."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -12,21 +13,24 @@ from helpers.html_laws import HOSTILE, Page
 from PIL import Image
 
 from xaae import model as models
-from xaae.app import uploads
-from xaae.app.explored_run import discriminant_direction, heading, open_explorer
-from xaae.app.explorer import NEAREST, REACH, STRIP, Explorer
+from xaae.app import fragments, uploads
+from xaae.app.explored_run import discriminant_direction, heading, navigated_contrast, open_explorer
+from xaae.app.explorer import NEAREST, REACH, STRIP, Explorer, least_noticed
 from xaae.app.fragments import PIXELS, PageStage, item_pixels
 from xaae.app.serving import check_port, serve_explorer
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, PICTURE
 from xaae.experiment.run_folder import as_pictures
 from xaae.experiment.vocabulary import PALETTE, PALETTE_DARK
-from xaae.factors.meters import meters_for
+from xaae.factors.meters import METERS, meters_for
+from xaae.factors.picture_plants import plant_tag
 from xaae.latent_nav import directions
+from xaae.latent_nav.contrasts import contrast
 from xaae.sources import picture_files
 
 SIZE, D, N = 16, 6, 60
 CLASSES = ["cat", "dog"]
+SIDES = contrast("", CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,7 @@ def parts():
     z[:, 0] += np.where(labels == "dog", 2, -2)
     splits = np.array(["train"] * (N - 10) + ["valid"] * 10)
     x = torch.from_numpy(rng.random((N, 3, SIZE, SIZE)).astype(np.float32))
-    found = directions.contrast("", CLASSES).evidence(z[:-10], labels[:-10], CLASSES)
+    found = SIDES.evidence(z[:-10], labels[:-10])
     (main,) = directions.fit_directions(found, ["lda"])
     return SimpleNamespace(model=model, z=z, labels=labels, splits=splits, x=x, main=main)
 
@@ -48,7 +52,7 @@ def parts():
 @pytest.fixture(scope="module")
 def explorer(parts):
     """The Explorer of those parts."""
-    return Explorer(parts.model, CLASSES, parts.z, parts.labels, parts.splits, lambda rows: parts.x[rows], parts.main)
+    return Explorer(parts.model, SIDES, parts.z, parts.labels, parts.splits, lambda rows: parts.x[rows], parts.main)
 
 
 def first(explorer, amount):
@@ -107,9 +111,9 @@ def test_the_discriminant_slider_raises_the_last_class():
     rng, labels = np.random.default_rng(1), np.array(CLASSES * 20)
     z = rng.standard_normal((40, D)).astype(np.float32)
     z[:, 0] += np.where(labels == "dog", 2, -2)
-    (main,) = directions.fit_directions(directions.contrast("", CLASSES).evidence(z, labels, CLASSES), ["lda"])
+    (main,) = directions.fit_directions(SIDES.evidence(z, labels), ["lda"])
     black = torch.zeros(40, 1, SIZE, SIZE)
-    explorer = Explorer(model, CLASSES, z, labels, ["train"] * 40, lambda rows: black[rows], main)
+    explorer = Explorer(model, SIDES, z, labels, ["train"] * 40, lambda rows: black[rows], main)
     home = explorer.start(0)
     rising = [explorer.view(home, first(explorer, a)).probability[-1] for a in np.linspace(-REACH, REACH, 7)]
     assert (np.diff(rising) > 0).all() and rising[0] < 0.5 < rising[-1]
@@ -139,7 +143,7 @@ def test_the_discriminator_accepts_all_but_the_lowest_training_codes(explorer, p
 def test_a_discriminator_that_sees_only_batches_judges_no_code(parts):
     model = models.AAE(SIZE, 3, D, 4).eval()
     model.discriminate = lambda z, y=None: torch.zeros(len(z))
-    blind = Explorer(model, CLASSES, parts.z, parts.labels, parts.splits, lambda rows: parts.x[rows], parts.main)
+    blind = Explorer(model, SIDES, parts.z, parts.labels, parts.splits, lambda rows: parts.x[rows], parts.main)
     assert blind.floor is None and blind.judge(parts.z[0]) == (None, None)
 
 
@@ -158,12 +162,50 @@ def test_the_strip_has_a_caption_for_every_frame(explorer):
     assert captions[0][5].startswith("home") and "row 50" in title
 
 
+@pytest.mark.parametrize("meter", METERS.values(), ids=lambda meter: meter.name)
+def test_no_meter_changes_without_a_word(explorer, meter):
+    """A large change of any meter is told in the sentence, and stands out in the list, whichever meters there are."""
+    for large in (-100 * least_noticed(meter), 100 * least_noticed(meter)):
+        assert explorer.in_words({meter.name: large}) == [meter.say(large)] and "keeps" not in meter.say(large)
+        assert 'class="large"' in fragments._reading(meter, large)
+        assert 'class="large"' not in fragments._reading(meter, large / 1000)
+
+
+def test_a_planted_tag_is_told(explorer, parts):
+    """The app says that a tag comes and goes, read off frames that have it."""
+    tagged = plant_tag(parts.x[:1], torch.tensor([0.8]))[0].numpy()
+    plain = parts.x[0].numpy()
+    assert any("gains" in word and "tag" in word for word in explorer.in_words(explorer.changes(plain, tagged)))
+    assert any("loses" in word and "tag" in word for word in explorer.in_words(explorer.changes(tagged, plain)))
+
+
+@pytest.mark.parametrize("text", ["", "a:c", "d:b", "rest:c"])
+def test_the_page_explores_the_contrast_of_the_navigation(tmp_path, parts, text):
+    """With four classes: slider, single dimensions and words speak of the two sides that the run was navigated for."""
+    classes = list("abcd")
+    labels, z = np.array(classes * (N // 4)), np.random.default_rng(3).standard_normal((N, D)).astype(np.float32)
+    z += 6 * np.eye(4, D, dtype=np.float32)[[classes.index(c) for c in labels]]
+    np.savez(tmp_path / "directions.npz", **{"means.direction": np.eye(D)[2], "means.scale": 1.0})
+    (tmp_path / "navigate.json").write_text(json.dumps({"options": {"contrast": text}}))
+    trained = SimpleNamespace(folder=tmp_path, classes=classes)
+    sides = navigated_contrast(trained)
+    assert sides == contrast(text, classes)
+    main = discriminant_direction(trained, sides, z, labels)
+    model = models.AAE(SIZE, 3, D, 4, classes=4).eval()
+    explorer = Explorer(model, sides, z, labels, ["train"] * N, lambda rows: parts.x[rows], main)
+    first, last = sides.rows(labels)
+    for direction in explorer.directions[:2]:
+        assert (z[last] @ direction.vector).mean() > (z[first] @ direction.vector).mean() + 2
+    _, _, title = explorer.strip(explorer.start(0))
+    assert str(sides) in title and title.endswith(f"probability of {' or '.join(sides.last)}")
+
+
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_items_of_every_kind_can_be_explored(parts, kind):
     torch.manual_seed(0)
     model = models.AAE(SIZE, 1, D, 4, kind=kind.name).eval()
     items = torch.rand(N, 1, *[SIZE] * kind.places)
-    explorer = Explorer(model, CLASSES, parts.z, parts.labels, parts.splits, lambda rows: items[rows], parts.main)
+    explorer = Explorer(model, SIDES, parts.z, parts.labels, parts.splits, lambda rows: items[rows], parts.main)
     home = explorer.start_from(items[0])
     assert home.name == f"uploaded {kind.name}" and home.frame.shape == items.shape[1:]
     view = explorer.view(home, first(explorer, 1.0))
@@ -176,7 +218,8 @@ def test_items_of_every_kind_can_be_explored(parts, kind):
 
 def test_the_stage_is_whole_and_shows_names_as_names(parts):
     labels = np.where(parts.labels == "cat", HOSTILE, "dog")
-    explorer = Explorer(parts.model, [HOSTILE, "dog"], parts.z, labels, parts.splits, lambda r: parts.x[r], parts.main)
+    sides = contrast("", [HOSTILE, "dog"])
+    explorer = Explorer(parts.model, sides, parts.z, labels, parts.splits, lambda r: parts.x[r], parts.main)
     stage = PageStage(explorer)
     for amounts in (np.zeros(5), np.full(5, 2.0)):
         found = Page(stage.write(explorer.start(50), amounts))
@@ -283,7 +326,7 @@ def test_a_direction_walked_elsewhere_is_fitted_again(tmp_path, parts):
     np.savez(tmp_path / "directions.npz", **stored)
 
     def vector():
-        return discriminant_direction(trained, parts.z, parts.labels, train).vector
+        return discriminant_direction(trained, SIDES, parts.z[train], parts.labels[train]).vector
 
     (tmp_path / "navigate.json").write_text("{}")
     np.testing.assert_array_equal(vector(), stored["lda.direction"])

@@ -13,9 +13,11 @@ from xaae.audit.walk_scores import score_walk, shows_factor, sum_up_walks, what_
 from xaae.factors.bias import make_bias
 from xaae.factors.meters import METERS, meters_for
 from xaae.factors.registry import FACTORS
+from xaae.latent_nav.contrasts import contrast
 from xaae.latent_nav.walks import Walk
 
 N, SIDE = 26, 32
+SIDES = contrast("", ["cat", "dog"])
 
 
 @pytest.fixture(scope="module")
@@ -135,13 +137,13 @@ def walk():
 
 def test_what_is_kept_of_a_walk(walk):
     by_light = lambda x: torch.stack([0.5 - x.mean((1, 2, 3)), x.mean((1, 2, 3)) - 0.5], 1)  # noqa: E731
-    arrays = walk_arrays(walk, 0.0, "luminance", 1, by_light)
+    arrays = walk_arrays(walk, 0.0, "luminance", SIDES, by_light)
     assert arrays["flips"].tolist() == [True, True, False, False] and arrays["oracle_flips"].all()
     np.testing.assert_allclose(arrays["realism"], 5 / 11)
     np.testing.assert_allclose(arrays["crossing"], [0, 0, np.nan, np.nan], atol=1e-6)
     np.testing.assert_allclose(arrays["difference"], 1)
     assert arrays["frames"].dtype == np.uint8 and arrays["frames"].shape[2:] == (8, 8, 3)
-    assert arrays["frames"][0, 0].max() == 0 and not walk_arrays(walk, 0.0, "luminance", 1)["oracle_flips"].any()
+    assert arrays["frames"][0, 0].max() == 0 and not walk_arrays(walk, 0.0, "luminance", SIDES)["oracle_flips"].any()
 
 
 def luminance_row(**more):
@@ -150,7 +152,7 @@ def luminance_row(**more):
 
 
 def test_a_walk_is_scored_over_the_chosen_starts(walk):
-    arrays = walk_arrays(walk, 0.0, "luminance", 1)
+    arrays = walk_arrays(walk, 0.0, "luminance", SIDES)
     light = {"brightness": {"luminance": 0.7}, "tag": {"luminance": 0.01}}
     scored = lambda rows, table: score_walk(arrays, table, METERS["luminance"], 0.5, ALPHA, np.array(rows), light)  # noqa: E731
     scores = scored([True, True, False, False], [luminance_row()])

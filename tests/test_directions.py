@@ -5,8 +5,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from xaae.experiment.errors import InputError
-from xaae.latent_nav import directions, severity
-from xaae.latent_nav.directions import DIRECTIONS, Contrast, Direction, Evidence
+from xaae.latent_nav import contrasts, directions, severity
+from xaae.latent_nav.contrasts import Contrast, Evidence
+from xaae.latent_nav.directions import DIRECTIONS, Direction
 from xaae.latent_nav.stability import order_agreement, stability
 
 STRAIGHT = [name for name, kind in DIRECTIONS.items() if kind.fit]
@@ -107,26 +108,28 @@ def test_a_classifier_without_a_linear_head_has_no_head_direction():
     ],
 )
 def test_a_contrast_says_which_classes_it_sets_apart(text, first, last):
-    found = directions.contrast(text, CLASSES)
-    assert found == Contrast(first, last) and str(found) == f"{' or '.join(first)} to {' or '.join(last)}"
+    found = contrasts.contrast(text, CLASSES)
+    assert (
+        found == Contrast(first, last, tuple(CLASSES)) and str(found) == f"{' or '.join(first)} to {' or '.join(last)}"
+    )
 
 
 @pytest.mark.parametrize("text", ["cat:cow", "cow:rest", "cat", "cat:", ":cat", "cat:cat", "rest:rest", "cat:dog:fox"])
 def test_a_contrast_that_makes_no_sense_is_refused(text):
     with pytest.raises(InputError, match="FROM:TO"):
-        directions.contrast(text, CLASSES)
+        contrasts.contrast(text, CLASSES)
 
 
 @pytest.mark.parametrize(("text", "head"), [("cat:fox", [-1, 0, 1]), ("rest:dog", [-0.5, 1, -0.5])])
 def test_evidence_is_of_the_classes_of_the_contrast_alone(text, head):
     labels = np.array(CLASSES * 4)
-    sides = directions.contrast(text, CLASSES)
-    found = sides.evidence(np.arange(12.0)[:, None], labels, CLASSES, np.eye(3))
+    sides = contrasts.contrast(text, CLASSES)
+    found = sides.evidence(np.arange(12.0)[:, None], labels, np.eye(3))
     kept = np.isin(labels, sides.first + sides.last)
     np.testing.assert_array_equal(found.z[:, 0], np.flatnonzero(kept))
     np.testing.assert_array_equal(found.last, np.isin(labels[kept], sides.last))
     np.testing.assert_allclose(found.head, head)
-    assert sides.evidence(np.zeros((12, 1)), labels, CLASSES).head is None
+    assert sides.evidence(np.zeros((12, 1)), labels).head is None
 
 
 # ---- away, targets, random --------------------------------------------------------------------------------------

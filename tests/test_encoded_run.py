@@ -9,7 +9,7 @@ import torch
 
 from xaae.experiment.errors import InputError
 from xaae.latent_nav import encoded_run
-from xaae.latent_nav.directions import contrast
+from xaae.latent_nav.contrasts import contrast
 
 CLASSES = ["cat", "dog", "fox"]
 

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
+from pickle import UnpicklingError
 
 import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401  (patches fit_one_cycle and lr_find onto the Learner)
@@ -14,7 +16,7 @@ from fastai.callback.training import GradientAccumulation
 from fastai.learner import Learner
 from fastai.vision.learner import vision_learner
 from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision, MulticlassRecall
-from torchvision.models import resnet34
+from torchvision.models import ResNet34_Weights, resnet34
 
 from xaae import model as models
 from xaae.callbacks import (
@@ -31,6 +33,13 @@ from xaae.callbacks import (
     TorchMetric,
 )
 
+FETCH_ERRORS = (  # what fetching weights raises
+    OSError,  # no connection, refused, timed out, no certificate, no place in the cache
+    HTTPException,  # an answer that breaks off, or none in HTTP
+    RuntimeError,  # another file than was asked for (torch compares its hash), or a broken one in the cache
+    EOFError,
+    UnpicklingError,  # a cached file that is no archive of weights
+)
 HEALTH = ("valid_discriminator_accuracy", "valid_code_cov_error")
 
 
@@ -79,7 +88,8 @@ def aae_learner(dls, model, folder, game=None, distance=None, precision="fp32"):
     loss = AAELoss(**({"distance": distance} if distance else {}), task=model.task.name)
     metrics = [*map(LossPart, PARTS), *METRICS[model.task.name](model.classes)]
     health = [DiscriminatorAccuracy(), CodeMoments("mean"), CodeMoments("covariance")]
-    watch = [SampleGrid(Path(folder) / "samples"), EpochLine(["valid_reconstruction", "valid_accuracy", *HEALTH])]
+    columns = ["valid_reconstruction", "valid_accuracy", "valid_recall", *HEALTH]
+    watch = [SampleGrid(Path(folder) / "samples"), EpochLine(columns)]
     cbs = [KeepInput(), game or Adversarial(), *watch, *_precision_callbacks(precision)]
     learn = Learner(
         dls,
@@ -128,43 +138,41 @@ def _join_histories(folder, name, stages):
     return history
 
 
-def _pretrained_or_not(make):
-    """`make(pretrained=True)`, or `make(pretrained=False)` and the reason if the weights cannot be had."""
+def _fetch_weights():
+    """Have ImageNet's weights on this disk; why they cannot be had, or "". Nothing else is done here that may fail."""
     try:
-        return make(pretrained=True), True, "ImageNet weights"
-    except Exception as e:  # a download can fail in many ways; the cure is the same
-        return (
-            make(pretrained=False),
-            False,
-            f"trained from scratch (ImageNet weights could not be fetched: {type(e).__name__})",
-        )
+        ResNet34_Weights.DEFAULT.get_state_dict(progress=False, check_hash=True)
+    except FETCH_ERRORS as e:
+        return type(e).__name__
+    return ""
 
 
 def _baseline_learner(dls, classes, channels, folder, precision="fp32", pretrained=True):
     """A ResNet34 by `vision_learner` on the same items; (Learner, are its weights ImageNet's, one line on that)."""
     make = partial(vision_learner, dls, resnet34, n_out=classes, n_in=channels, normalize=False, path=folder)
-    cbs = [EpochLine(["train_loss", "valid_loss", "accuracy"]), *_precision_callbacks(precision)]
+    cbs = [EpochLine(["train_loss", "valid_loss", "accuracy", "recall"]), *_precision_callbacks(precision)]
     make = partial(make, metrics=class_metrics(classes), cbs=cbs, model_dir="checkpoints")
-    if pretrained:
-        learn, has, note = _pretrained_or_not(make)
-    else:
-        learn, has, note = make(pretrained=False), False, "trained from scratch, as asked"
+    missing = _fetch_weights() if pretrained else ""
+    has = pretrained and not missing
+    learn = make(pretrained=has)
     learn.model = models.baseline(classes, channels, learn.model)
-    return learn, has, note
+    why = f"ImageNet weights could not be fetched: {missing}"
+    return learn, has, "ImageNet weights" if has else f"trained from scratch{f' ({why})' if missing else ', as asked'}"
 
 
 BASELINE_LEARNERS = {"picture": _baseline_learner}  # kind -> what makes the learner of its baseline
 
 
 def fit_baseline(learn, epochs, pretrained, lr=2e-3):
-    """Fine-tune a pretrained ResNet34 or train a new one; its log goes to `baseline_history.csv`."""
-    log = CSVLogger("history_baseline.csv")
-    if pretrained:
+    """Fine-tune a pretrained ResNet34 or train a new one, so many epochs in all; log in `baseline_history.csv`.
+
+    Of several epochs the first one of a pretrained network moves its new head alone.
+    """
+    stages, rates = ["baseline"], slice(lr / 100, lr) if pretrained else lr
+    if pretrained and epochs > 1:
         learn.freeze()
         learn.fit_one_cycle(1, lr, cbs=CSVLogger("history_head.csv"))
-        learn.unfreeze()
-        learn.fit_one_cycle(max(1, epochs - 1), slice(lr / 100, lr / 4), cbs=log)
-        return _join_histories(learn.path, "baseline_history.csv", ["head", "baseline"])
+        stages, rates, epochs = ["head", "baseline"], slice(lr / 100, lr / 4), epochs - 1
     learn.unfreeze()
-    learn.fit_one_cycle(epochs, lr, cbs=log)
-    return _join_histories(learn.path, "baseline_history.csv", ["baseline"])
+    learn.fit_one_cycle(epochs, rates, cbs=CSVLogger("history_baseline.csv"))
+    return _join_histories(learn.path, "baseline_history.csv", stages)

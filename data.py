@@ -20,9 +20,11 @@ from fastai.torch_core import TensorBase, TensorImage
 from fasttransform import Transform
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.seeds import generator
 from xaae.experiment.vocabulary import COLUMNS
 from xaae.sources.cifar10_files import cifar10
 from xaae.sources.class_folders import folder, own_data
+from xaae.sources.foreign_files import foreign_in_words
 from xaae.sources.medmnist_sets import medmnist
 from xaae.sources.oxford_pets import PETS_FOLDER, pets
 from xaae.sources.synthpets import synthpets
@@ -79,7 +81,7 @@ def load_dataset(dataset="auto", root=None, split="random", items=None, size=64,
     table = own.table if own else DATASETS[name](root, items=items, size=size, seed=seed, **options)
     table = table.reset_index(drop=True)
     if table.empty:
-        raise InputError(f"No pictures were found for {dataset}: give one folder of pictures per class, or a CSV.")
+        raise InputError(_nothing_found(dataset, own))
     if table.label.nunique() < 2:
         raise InputError(f"{dataset} has the one class {table.label[0]!r}: a classifier needs at least two.")
     notes = list(own.notes) if own else []
@@ -91,6 +93,18 @@ def load_dataset(dataset="auto", root=None, split="random", items=None, size=64,
         notes.append("There is no split valid: a fifth of each class of the training items is held out for it.")
     table = split_table(chosen.reset_index(drop=True), split, by_class=own is not None)
     return Dataset(table, pd.DataFrame(left_out, columns=["path", "reason"], dtype=object), tuple(notes))
+
+
+def _nothing_found(dataset, own):
+    """Why there are no items, and what was found instead."""
+    others = foreign_in_words([path for path, _ in own.left_out]) if own else []
+    if others:
+        return f"No pictures were found for {dataset}, but {others[0]}"
+    if own and own.left_out:
+        path, reason = own.left_out[0]
+        others = f"{len(own.left_out)} others, as {path} ({reason})"
+        return f"No pictures were found for {dataset}, but {others}: give one folder of pictures per class, or a CSV."
+    return f"No pictures were found for {dataset}: give one folder of pictures per class, or a CSV."
 
 
 def fewer(table, items):
@@ -159,7 +173,7 @@ def plant(table, bias, seed=0):
 
     Where only a share of the items obeys the bias, the column obeys says which, and training keeps to it.
     """
-    rng = np.random.default_rng([seed, 1])
+    rng = generator(seed, "planting")
     obeys = bias.draw_obeying(len(table), rng)
     values = bias.draw(table.label, rng, obeys)
     table = table.assign(factor=bias.factor, value=np.round(values, 3))
@@ -187,7 +201,7 @@ class Redraw(Transform):
 
     def __init__(self, bias, seed=0):
         super().__init__()
-        self.bias, self.rng = bias, np.random.default_rng([seed, 2])
+        self.bias, self.rng = bias, generator(seed, "redraw")
 
     def encodes(self, item: Planted):
         value = self.bias.draw([item.label], self.rng, None if item.obeys else np.array([False]))[0]

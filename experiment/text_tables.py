@@ -18,7 +18,7 @@ def read_texts(path, trim=False):
     except (ValueError, OSError) as e:
         raise InputError(f"{path} cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
     table.columns = [str(column).strip() for column in table.columns]
-    if len(table.columns) == 1 and (divider := next((d for d in (";", "\t") if d in table.columns[0]), None)):
+    if "path" not in table and len(table.columns) == 1 and (divider := next((d for d in (";", "\t") if d in table.columns[0]), None)):
         called = {";": "semicolons", "\t": "tabs"}[divider]
         raise InputError(f"{path} has {called} between its columns: save it with commas instead.")
     return table

@@ -66,9 +66,9 @@ def _read(folder, part):
     return found.data, [found.classes[t] for t in found.targets]
 
 
-def cifar10_pixels(folder, part):
-    """Pixels (N, 32, 32, 3) uint8 of one part, for `pictures`."""
-    return _read(folder, part)[0]
+def cifar10_picture(folder, part, index):
+    """Pixels (32, 32, 3) uint8 of one picture of a part."""
+    return _read(folder, part)[0][int(index)]
 
 
 def _of_batches(folder):

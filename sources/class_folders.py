@@ -15,6 +15,8 @@ from PIL import Image
 from xaae.experiment.errors import InputError
 from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import SPLITS
+from xaae.sources.foreign_files import BY_ENDING, foreign_in_words, foreign_kind
+from xaae.sources.npz_archives import archive_table
 
 SYSTEM = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "__pycache__"}  # folders, in small letters
 SPLIT_NAMES = {  # what people call the splits -> ours
@@ -43,14 +45,16 @@ class OwnData:
 
 
 def own_data(path):
-    """The OwnData of a folder or a CSV file. InputError if there is none, or if it is none of the two."""
+    """The OwnData of a folder, a CSV file or an .npz in MedMNIST's keys. InputError if it is none of them."""
     path = Path(path)
     if path.suffix.lower() == ".csv" and path.is_file():
         found = _of_csv(path)
     elif path.is_dir():
         found = _of_folder(path)
+    elif path.suffix.lower() == ".npz" and path.is_file():
+        found = OwnData(archive_table(path))
     else:
-        raise InputError(f"There is no folder or CSV file {path}: give one that exists.")
+        raise InputError(_no_dataset(path))
     classes = set(found.table.label)
     if len(found.table):
         _same_files(found)
@@ -58,6 +62,14 @@ def own_data(path):
     if lost := sorted(classes - set(found.table.label)):
         found.notes.append(f"Of {', '.join(lost)} no item is left: each is a copy of an item with another label.")
     return found
+
+
+def _no_dataset(path):
+    """Why a path is no dataset."""
+    if not path.exists():
+        return f"There is no folder or CSV file {path}: give one that exists."
+    what, cure = foreign_kind(path) or ("no folder, CSV file or .npz", "give one of these")
+    return f"{path} cannot be used ({what}): {cure}."
 
 
 def folder(root, name="", **_):
@@ -80,7 +92,7 @@ def _of_folder(path):
     left_out += [(str(p), f"lies in no folder of a {where}") for p in files if len(p.relative_to(path).parts) <= at + 1]
     parts = [p.relative_to(path).parts for p in inside]
     table = pd.DataFrame({"path": inside, "label": [p[at] for p in parts]}, dtype=object)
-    notes = []
+    notes = [f"Left out: {line}" for line in foreign_in_words([file for file, _ in left_out])]
     if by_split:
         table["split"] = [_split_name(p[0]) for p in parts]
         notes.append(f"The folders {', '.join(sorted(tops))} are taken as splits, those inside them as classes.")
@@ -94,7 +106,7 @@ def _files(path):
     """
     pictures, others = [], []
     for file in _walk(path, {os.path.realpath(path)}, others):
-        reason = _no_picture(file.relative_to(path))
+        reason = _no_picture(file.relative_to(path), path)
         pictures.append(file) if not reason else others.append((_as_text(file), reason))
     return pictures, others
 
@@ -112,15 +124,17 @@ def _walk(folder, roots, others):
                 yield from _walk(link, roots | {real}, others)
 
 
-def _no_picture(file):
+def _no_picture(file, folder):
     """Why a file, relative to the folder of the data, is no picture of theirs; "" if it is one."""
     if _as_text(file) != str(file):
         return "its name is no text in UTF-8"
     if any(part.lower() in SYSTEM or part.startswith(".") for part in file.parts):
         return "a system's or hidden file"
-    if file.suffix.lower() not in image_extensions:
-        return f"no picture ({file.suffix or 'no ending'})"
-    return ""
+    if (known := file.suffix.lower() in image_extensions) and file.suffix.lower() not in BY_ENDING:
+        return ""
+    if kind := foreign_kind(folder / file):
+        return f"{kind[0]}: {kind[1]}"
+    return "" if known else f"no picture ({file.suffix or 'no ending'})"
 
 
 def _as_text(path):

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from xaae.experiment.errors import InputError
+from xaae.sources.npz_archives import archive_table
 
 
 def medmnist_file(name, root):
@@ -26,30 +24,11 @@ def medmnist_file(name, root):
     return Path(root) / f"{name}.npz"
 
 
-def medmnist_labels(name, values):
-    """Class names of MedMNIST label numbers (N, 1); numbers where the package does not know the dataset."""
-    import medmnist
-
-    if values.ndim == 2 and values.shape[1] > 1:
-        raise InputError(
-            f"{name} has several labels per picture, one class is needed: choose another MedMNIST dataset."
-        )
-    names = medmnist.INFO.get(name, {}).get("label", {})
-    return [names.get(str(int(v)), str(int(v))) for v in values.ravel()]
-
-
 def medmnist(root, name="pneumoniamnist", **_):
-    """`medmnist:NAME`: an .npz in MedMNIST's keys, with its own three splits; path is FILE#SPLIT/INDEX."""
-    path = medmnist_file(name, root)
-    tables = []
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            for key, split in (("train", "train"), ("val", "valid"), ("test", "test")):
-                label = medmnist_labels(name, arrays[f"{key}_labels"])
-                paths = [f"{path}#{key}_images/{i}" for i in range(len(label))]
-                tables.append(pd.DataFrame({"path": paths, "label": label, "split": split}))
-    except (KeyError, ValueError, OSError) as e:
-        if isinstance(e, InputError):
-            raise
-        raise InputError(f"{path} is no file in MedMNIST's format ({e}): fetch it again.") from e
-    return pd.concat(tables, ignore_index=True)
+    """`medmnist:NAME`: an .npz in MedMNIST's keys, with its own splits; path is FILE#KEY/INDEX.
+
+    Labels are the class names of the medmnist package; numbers where it does not know the dataset.
+    """
+    import medmnist as package
+
+    return archive_table(medmnist_file(name, root), package.INFO.get(name, {}).get("label", {}))

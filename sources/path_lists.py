@@ -13,6 +13,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.text_tables import read_texts
 from xaae.sources import picture_files
+from xaae.sources.foreign_files import foreign_in_words, foreign_kind
 
 FINDERS = {"picture": get_image_files}  # kind -> folder -> its files of that kind, at any depth
 
@@ -29,9 +30,9 @@ def list_items(path, kind=PICTURE):
     if os.path.isdir(where):
         found = [str(p) for p in sorted(FINDERS[kind.name](where))]
         if not found:
-            raise InputError(
-                f"There are no {kind.plural} in the folder {path}, at any depth: give one that holds some."
-            )
+            others = foreign_in_words([p for p in sorted(where.rglob("*")) if p.is_file()])
+            instead = f", but {others[0]}" if others else ": give one that holds some."
+            raise InputError(f"There are no {kind.plural} in the folder {path}, at any depth{instead}")
         return pd.DataFrame({"path": found})
     if where.suffix.lower() == ".csv" and os.path.isfile(where):
         return _from_csv(where)
@@ -69,6 +70,8 @@ def try_read(path, size, channels):
             warnings.simplefilter("ignore")  # Pillow warns of very large pictures and reads them all the same
             return picture_files.decode_picture(path, size, channels)
     except Exception as e:  # each format fails in its own way, and no bad file may end the run
+        if kind := foreign_kind(path):
+            return f"{kind[0]}: {kind[1]}"
         return f"{type(e).__name__}: {' '.join(str(e).replace(repr(path), '').split())}"
 
 

@@ -4,7 +4,7 @@ import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import cache, lru_cache
+from functools import cache
 from threading import Condition
 
 import numpy as np
@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
-from xaae.sources import cifar10_files
+from xaae.sources import cifar10_files, npz_archives
 
 IN_MEMORY = 4 * 2**30  # bytes; a larger table is decoded as it is asked for
 UNREADABLE = (
@@ -33,13 +33,6 @@ BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # of a pixe
 FRAMED = (".gif", ".tif", ".tiff", ".webp", ".png", ".apng")  # endings of files that may hold several frames or pages
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}  # modes without colour
-
-
-@lru_cache(maxsize=8)
-def _archive(path, key):
-    """One array (N, H, W[, C]) of an .npz file, kept for its next item."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays[key]
 
 
 class _Room:
@@ -90,11 +83,11 @@ def _open_picture(path):
 
     Of several frames or pages it is the first.
     """
-    for kind, read in (".npz", _archive), (cifar10_files.FOLDER, cifar10_files.cifar10_pixels):
+    for kind, read in (".npz", npz_archives.archive_picture), (cifar10_files.FOLDER, cifar10_files.cifar10_picture):
         file, _, item = str(path).partition(f"{kind}#")
         if item:
             key, _, index = item.rpartition("/")
-            return Image.fromarray(np.asarray(read(file + kind, key)[int(index)]))
+            return Image.fromarray(read(file + kind, key, index))
     with Image.open(path) as image:
         image.load()
         ImageOps.exif_transpose(image, in_place=True)  # most are upright already: a copy would double the memory
@@ -143,7 +136,7 @@ def try_decode(path, size, channels):
     try:
         return decode_picture(path, size, channels)
     except UNREADABLE as e:
-        return f"{type(e).__name__}: {e}"
+        return str(e) if isinstance(e, InputError) else f"{type(e).__name__}: {e}"
 
 
 def picture_channels(paths, labels=None, looks=20):

@@ -26,7 +26,7 @@ def serve_explorer(run, port=7860, browser=True, data_root=None):
         raise InputError('The page needs Gradio, which is not installed: run `pip install -e ".[app]"`.')
     check_port(port)
     explorer, trained = open_explorer(run, data_root)
-    rng = generator(trained.config.seed, 9)
+    rng = generator(trained.config.seed, "page")
     with TemporaryDirectory(prefix="xaae-app-") as cache:
         _prepare_gradio(cache)
         from xaae.app.page import build_page

@@ -7,6 +7,7 @@ from xaae.audit.opened_arm import open_arm
 from xaae.audit.probe_items import snapshots
 from xaae.audit.questions import WalksAnswer
 from xaae.experiment.device import exact
+from xaae.experiment.seeds import generator
 from xaae.factors.meters import meters_for
 from xaae.latent_nav import codes, directions, naming, walks
 from xaae.latent_nav.encoded_run import encode_run
@@ -19,7 +20,7 @@ CONTROL = "pca:1"  # a direction that is walked in every audit: it knows nothing
 def give_walks(question):
     """The WalksAnswer to a WalksQuestion."""
     arm = open_arm(question.folder, question.condition)
-    probe, rng = arm.probe_items(question.probe), np.random.default_rng([arm.trained.config.seed, 8])
+    probe, rng = arm.probe_items(question.probe), generator(arm.trained.config.seed, "audit walks")
     oracle = open_arm(question.oracle, question.condition).two_sided(question.model) if question.oracle else None
     with exact():
         encoded = encode_run(arm.trained, meters=meters_for(arm.trained.config.input_channels, arm.trained.kind))

@@ -7,6 +7,7 @@ import torch
 
 from xaae.experiment.kinds import kind_of
 from xaae.experiment.run_folder import as_pictures
+from xaae.experiment.seeds import generator
 
 SNAPSHOTS = {"picture": as_pictures}  # how items of each kind are kept for figures
 VALUES = 13  # of the factor, over the whole range: 0, 15, ..., 180 degrees
@@ -34,7 +35,7 @@ def _grid_values(labels, grid, rng):
 
 def make_probe_items(x_0, labels, bias, seed=0):
     """The ProbeItems of items x_0 (P, C, *places) for a Bias, the same for all of its arms; `seed` draws the values."""
-    values = _grid_values(np.asarray(labels), bias.grid(VALUES), np.random.default_rng([seed, 7]))
+    values = _grid_values(np.asarray(labels), bias.grid(VALUES), generator(seed, "probe"))
     return ProbeItems(bias.plant(x_0, torch.from_numpy(values).float()), x_0, values, np.asarray(labels))
 
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from xaae.audit.cell_figures import (
     FIGURE_COLUMNS,
     map_row,
@@ -18,6 +16,7 @@ from xaae.audit.explanations import explanation_kind, quiz_title
 from xaae.audit.judged_condition import JudgedCondition
 from xaae.audit.probe_items import snapshots
 from xaae.experiment import run_folder
+from xaae.experiment.seeds import generator
 
 CANDIDATES = {
     "rotation": "rotation: how far the picture is turned",
@@ -91,7 +90,7 @@ def write_quiz_questions(folder, conditions, factors, seed=0):
 
     Models that failed a gate are left out; if all did, they are asked about all the same, with a caution.
     """
-    rng, folder = np.random.default_rng([seed, 11]), Path(folder)
+    rng, folder = generator(seed, "quiz"), Path(folder)
     asked, sure = _choose_questions(conditions, factors)
     rng.shuffle(asked)
     questions = []

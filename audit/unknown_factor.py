@@ -52,7 +52,7 @@ def ask_unknown(run, fits=SHUFFLES, data_root=None):
         step("shuffled labels")
         shuffled = _walk_shuffled(encoded, rows, yardstick, fits)
         step("real pictures")
-        real, variance = class_differences(encoded, generator(trained.config.seed, 12))
+        real, variance = class_differences(encoded, generator(trained.config.seed, "class differences"))
     table = [beside_shuffled(row, shuffled) for row in _table_of(encoded, walk.readings, yardstick)]
     found = _about_run(encoded, variance) | _about_walk(encoded, walk, table) | {"real": real}
     found |= _about_nulls(yardstick["chance"], shuffled)
@@ -88,7 +88,7 @@ def _walk_shuffled(encoded, rows, yardstick, n):
     classes would name in it.
     """
     evidence, z = encoded.evidence(encoded.sides), encoded.codes(rows)
-    rng, tables = generator(encoded.trained.config.seed, 11), []
+    rng, tables = generator(encoded.trained.config.seed, "shuffled labels"), []
     for _ in tqdm(range(n), "shuffled labels", leave=False, disable=None):
         (direction,) = directions.fit_directions(replace(evidence, last=rng.permutation(evidence.last)), [KIND])
         frames = walks.decode_codes(encoded.model, walks.move(z, direction, walks.alphas()))

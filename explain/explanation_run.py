@@ -146,7 +146,7 @@ def newest_run(parent="runs"):
 def _find_rows(trained, seed, items, rows):
     """Row numbers (B,) of the items to explain: `rows`, or so many held-out items, the classes in turn."""
     if not rows:
-        return trained.starts(items, generator(seed, 4))  # the first ones of `explain.json`
+        return trained.starts(items, generator(seed, "explained items"))  # the first ones of `explain.json`
     if unknown := [row for row in rows if not 0 <= row < len(trained.table)]:
         raise InputError(f"There is no row {unknown[0]}: items.csv has the rows 0 to {len(trained.table) - 1}.")
     return np.array(rows)
@@ -179,7 +179,7 @@ def _background_of(question, n):
     if question.trained is None:
         return None
     rows = np.setdiff1d(question.trained.rows("valid"), question.row)
-    rows = generator(question.cases[0].seed, 8).permutation(rows)[:n]
+    rows = generator(question.cases[0].seed, "background").permutation(rows)[:n]
     return _planted(question.trained, rows).numpy() if len(rows) > 1 else None
 
 

@@ -29,7 +29,7 @@ def answer_to_factor(run, data_root=None):
     trained = open_trained_run(run, data_root=data_root)
     runner.processes()  # starts to load what the methods need later
     networks = {name: trained.model(name) for name in trained.model_names()}
-    rng = generator(trained.config.seed, 4)
+    rng = generator(trained.config.seed, "explained items")
     rows = trained.starts(ITEMS, rng)
     with recording(trained.folder):
         with autocast_in(trained.config.precision):

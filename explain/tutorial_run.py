@@ -152,7 +152,7 @@ def _pose(trained, own, settings):
 
     Its background is other held-out items. InputError if there are fewer than 2.
     """
-    rng, held_out = generator(trained.config.seed, 5), trained.rows("valid")
+    rng, held_out = generator(trained.config.seed, "tutorial"), trained.rows("valid")
     rows = trained.starts(settings.explained, rng)
     rest = np.setdiff1d(held_out, rows)
     if len(rest) < 2:

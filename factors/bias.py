@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.seeds import generator
 from xaae.factors.registry import FACTORS
 
 
@@ -98,7 +99,7 @@ def mislabel(table, share, seed=0):
     Content then tells less than a factor that is planted by label, as in the coloured MNIST of Arjovsky et al. 2019
     (arXiv 1907.02893). Held-out items keep their label.
     """
-    rng, label = np.random.default_rng([seed, 4]), table.label.to_numpy(object, copy=True)
+    rng, label = generator(seed, "label noise"), table.label.to_numpy(object, copy=True)
     for row in np.flatnonzero((table.split == "train") & (rng.random(len(table)) < share)):
         label[row] = rng.choice(sorted(set(table.label) - {label[row]}))
     return table.assign(label=label)

@@ -70,7 +70,7 @@ class EncodedRun:
 
     def starts(self, n, sides=None):
         """n held-out rows of both sides of a Contrast, by default the main direction's, the classes in turn: (n,)."""
-        rows = self.trained.starts(len(self.labels), generator(self.trained.config.seed, 3))
+        rows = self.trained.starts(len(self.labels), generator(self.trained.config.seed, "starts"))
         return rows[(sides or self.contrast).holds(self.labels[rows])][:n]
 
     def nearest_others(self, rows, k):
@@ -113,7 +113,7 @@ def encode_run(trained, contrast="", meters=None):
 
     meters {name: Meter}: those that read the items; by default all, with the rotation network, which is trained.
     """
-    model, rng = trained.model(), np.random.default_rng([trained.config.seed, 3])
+    model, rng = trained.model(), generator(trained.config.seed, "navigation")
     z, logits = codes.encode_items(model, trained.planted, np.arange(len(trained.table)))
     encoded = EncodedRun(trained, model, z, logits, contrasts.contrast(contrast, trained.classes), rng)
     rows = trained.rows("train")
@@ -134,13 +134,14 @@ def _rotation_network(trained):
 
     It is kept in fastai's data folder, whatever --data-root: that one may not be ours to write to.
     """
-    rng, circle = np.random.default_rng, lambda x, degrees: rotate(x, degrees, "circle")
+    circle = lambda x, degrees: rotate(x, degrees, "circle")  # noqa: E731
     train, held_out = trained.rows("train"), trained.rows("valid")
     key = f"{rotation_network.RECIPE}\n{fingerprint(trained.items, train)}"
-    make = lambda: rotation_network.train_rotation_network(trained.upright, train, circle, rng(0))  # noqa: E731
+    rng, judge = np.random.default_rng(0), generator(0, "turns read back")
+    make = lambda: rotation_network.train_rotation_network(trained.upright, train, circle, rng)  # noqa: E731
     with torch.autocast("cpu", enabled=False):  # the same network whatever the run's precision
         network = rotation_network.cached(Path(data.default_root()) / "xaae-meters", key, make)
-        error = rotation_network.error(network, trained.upright, held_out, circle, rng(0))
+        error = rotation_network.error(network, trained.upright, held_out, circle, judge)
     return {"rotation_network": rotation_network.meter(network)} if error <= rotation_network.TRUSTED else {}
 
 

@@ -6,6 +6,7 @@ from scipy.special import softmax
 
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
+from xaae.experiment.seeds import generator
 from xaae.experiment.text_tables import write_texts
 from xaae.latent_nav import code_health, codes, directions, exemplars, impact, latent_maps, plots, severity
 from xaae.latent_nav.stability import order_agreement as agreement_of
@@ -122,7 +123,7 @@ def _baseline_position(encoded, rows):
 def start_maps(encoded, names):
     """The rows on the maps, the maps there can be, and of these UMAP being made meanwhile: {name: future}."""
     rows, seed = encoded.trained.rows("valid"), encoded.trained.config.seed
-    rows = np.sort(np.random.default_rng([seed, 5]).permutation(rows)[:MOST_ON_MAP])
+    rows = np.sort(generator(seed, "map items").permutation(rows)[:MOST_ON_MAP])
     names = [name for name in names if name != "umap" or len(rows) >= FEWEST_FOR_UMAP]
     return rows, names, {name: latent_maps.elsewhere(name, encoded.z[rows], seed) for name in names if name == "umap"}
 

@@ -31,10 +31,11 @@ def rate_run(run, methods=(), model="aae", items=8, target="predicted", backgrou
     chosen = [e.method for e in make_plan(methods) if METHODS[e.method].shows != "picture"]
     if not chosen:
         raise Refusal("these methods draw pictures, which cannot be rated: name others by --methods")
-    rows = trained.starts(items, generator(trained.config.seed, 4))
+    rows = trained.starts(items, generator(trained.config.seed, "explained items"))
     x = trained.planted(rows)
     subject = Subject(trained.model(model), x, trained.classes)
-    others = generator(trained.config.seed, 8).permutation(np.setdiff1d(trained.rows("valid"), rows))[:background]
+    others = np.setdiff1d(trained.rows("valid"), rows)
+    others = generator(trained.config.seed, "background").permutation(others)[:background]
     options = {"masks": _masks_of(trained, rows), "background": trained.planted(others), "seed": trained.config.seed}
     table = _as_table(quality.rate_methods(subject, x, chosen, target, **options))
     path = trained.folder / "explanations" / f"quality_{model}.csv"

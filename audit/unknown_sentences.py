@@ -5,6 +5,8 @@ import shlex
 from xaae.factors.registry import FACTORS
 from xaae.latent_nav.naming import RULE
 
+LEAST_VARIANCE = 1e-6  # of values in 0 to 1: a quarter of a grey level of 256; below it nothing varies
+
 
 def _listed(names):
     """Names of meters in a sentence: "x, y and edge darkness"."""
@@ -60,7 +62,12 @@ def limit_sentences(found):
 
 def _decoder_sentence(mse, variance):
     """What the decoder does not draw."""
-    share = mse / (variance or float("inf"))
+    if variance < LEAST_VARIANCE:
+        return (
+            "What the decoder cannot draw cannot appear. The pictures hardly differ from each other (variance "
+            f"{variance:.1g}): there is no variance of which a share could be drawn."
+        )
+    share = mse / variance
     lost = "it has not learned to draw them." if share >= 1 else "small and rare details are lost first."
     return (
         f"What the decoder cannot draw cannot appear. It misses the pictures by a mean squared error of {mse:.4f}, "

@@ -2,7 +2,7 @@
 
 from xaae.callbacks.adversarial import Adversarial
 from xaae.callbacks.code_moments import CodeMoments, DiscriminatorAccuracy
-from xaae.callbacks.loop import BFloat16, EpochLine, KeepInput, SampleGrid
+from xaae.callbacks.loop import BFloat16, EpochLine, KeepAnswers, KeepInput, SampleGrid
 from xaae.callbacks.losses import PARTS, AAELoss, LossPart, TorchMetric, huber
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "CodeMoments",
     "DiscriminatorAccuracy",
     "EpochLine",
+    "KeepAnswers",
     "KeepInput",
     "LossPart",
     "SampleGrid",

@@ -7,7 +7,10 @@ from fastai.callback.core import Callback
 from fastai.callback.fp16 import AMPMode, MixedPrecision
 from fastcore.foundation import L
 from torch.amp import GradScaler, autocast
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchvision.utils import save_image
+
+from xaae.callbacks.adversarial import one_hot
 
 
 class KeepInput(Callback):
@@ -31,8 +34,32 @@ class BFloat16(MixedPrecision):
         self.learn.scaler, self.scales = GradScaler(kind, enabled=False), L()
 
 
+class KeepAnswers(Callback):
+    """Counts the held-out items by true class and answer: `confusion` (K, K), as of the last epoch or validation.
+
+    classes: K. Logits (B, K) come alone or first in a tuple; targets are class numbers (B,) or one-hot (B, K).
+    """
+
+    run_train = False
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    def before_validate(self):
+        self.confusion = torch.zeros(self.classes, self.classes, dtype=torch.long)
+
+    def after_batch(self):
+        logits = self.pred[0] if isinstance(self.pred, tuple) else self.pred
+        answers = logits.detach().argmax(1).as_subclass(torch.Tensor).cpu()
+        truth = one_hot(self.yb[0], self.classes).argmax(1).as_subclass(torch.Tensor).cpu()
+        self.confusion += multiclass_confusion_matrix(answers, truth, self.classes)
+
+
 class EpochLine(Callback):
-    """One short line an epoch: the columns of the log named in `columns`, above the progress bar where there is one."""
+    """One short line an epoch: the columns of the log named in `columns`, above the progress bar where there is one.
+
+    The mean recall of all classes is called by its other name, balanced accuracy.
+    """
 
     run_valid, remove_on_fetch, order = False, True, 55
 
@@ -43,10 +70,16 @@ class EpochLine(Callback):
         row = dict(zip(self.recorder.metric_names, self.recorder.log, strict=False))
         if "time" not in row or len(row) < len(self.recorder.metric_names):
             return  # a mere validation
-        values = "  ".join(f"{name.removeprefix('valid_')} {row[name]:.4f}" for name in self.columns if name in row)
+        values = "  ".join(f"{_short_name(name)} {row[name]:.4f}" for name in self.columns if name in row)
         line = f"epoch {self.epoch + 1}/{self.n_epoch}  {values}  {row['time']}"
         bar = getattr(getattr(self.learn, "progress", None), "mbar", None)
         print(line) if bar is None else bar.write(line)
+
+
+def _short_name(column):
+    """What a column of the log is called in an epoch's line."""
+    name = column.removeprefix("valid_")
+    return "balanced_accuracy" if name == "recall" else name
 
 
 def _picture_grid(items, path):

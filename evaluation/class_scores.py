@@ -20,6 +20,7 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
+from xaae.experiment.class_balance import class_balance
 from xaae.experiment.errors import InputError
 from xaae.experiment.tasks import CLASSES
 
@@ -41,12 +42,14 @@ def classifier_scores(logits, target, classes):
     logits, k = logits.double(), len(classes)
     p = logits.softmax(1)
     right = int((p.argmax(1) == target).sum())
+    confusion = multiclass_confusion_matrix(p, target, k).numpy()
     return {
         "loss": float(F.cross_entropy(logits, target)),
         "accuracy": float(multiclass_accuracy(p, target, k, average="micro")),
         "accuracy_interval": wilson_interval(right, len(target)),
+        **class_balance(confusion, classes),
         **{name: _by_class(metric, p, target, classes) for name, metric in BY_CLASS.items()},
-        "confusion": multiclass_confusion_matrix(p, target, k).numpy(),
+        "confusion": confusion,
         "calibration": _calibration(p, target),
     }
 

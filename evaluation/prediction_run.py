@@ -174,11 +174,9 @@ def _is_ours(out):
 
 def _write(table, out):
     """Write the table whole or not at all. InputError if the disk refuses."""
-    part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_texts(table, part, float_format="%.6g")
-        os.replace(part, out)
+        write_texts(table, out, float_format="%.6g")
     except OSError as e:
         raise InputError(f"{out} cannot be written ({e.strerror}): give another --out.") from e
 

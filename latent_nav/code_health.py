@@ -21,6 +21,7 @@ from xaae.experiment.statistics import holm
 FEWEST_ITEMS = 20  # below this the normality tests say nothing
 FOLDS = 5
 MOST_CATEGORIES = 20  # a column with more is a name, not a factor
+NOTHING = 1e-12  # a total variance of the codes, which should be near 1 each, below which nothing varies
 
 
 def _checked_codes(z):
@@ -108,7 +109,7 @@ def code_spectrum(z):
     squares; first_share: share of the largest. All NaN but the eigenvalues where nothing varies.
     """
     values = np.maximum(np.linalg.eigvalsh(np.atleast_2d(np.cov(z.T)))[::-1], 0)
-    share = values / values.sum() if values.sum() else np.full(len(values), np.nan)
+    share = values / values.sum() if values.sum() > NOTHING else np.full(len(values), np.nan)
     rank, ratio = np.exp(entr(share).sum()), 1 / (share**2).sum()
     numbers = {"effective_rank": rank, "participation_ratio": ratio, "first_share": share[0]}
     return {"eigenvalues": values.tolist()} | {name: float(v) for name, v in numbers.items()}
@@ -190,6 +191,8 @@ def target(column):
         values, sizes = column.astype(str).to_numpy(str), column.map(column.value_counts())
         rows = sizes.to_numpy(np.float64, na_value=0) >= FOLDS
     kinds = len(np.unique(values[rows]))
+    if numeric and kinds > 1 and np.ptp(values[rows]) <= 1e-9 * np.abs(values[rows]).max():
+        return None  # rounding: a share of so small a variance says nothing
     usable = rows.sum() >= FEWEST_ITEMS and 2 <= kinds <= (len(rows) if numeric else MOST_CATEGORIES)
     return (rows, values[rows]) if usable else None
 

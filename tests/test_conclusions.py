@@ -45,10 +45,43 @@ def test_with_rotation_it_speaks_of_degrees(tmp_path):
 
 def test_in_arm_normal_it_speaks_of_what_the_walk_changes(tmp_path):
     still = {"change": 4.0, "change_words": "turns left by 4 degrees", "spearman": 0.1, "p_value": 0.6}
-    folder = fake_run(tmp_path / "run", walk=still, named=[LIGHTER], config={"arm": "normal"})
+    asked = {"arm": "normal", "command": "python main.py --dataset d --factor rotation"}
+    folder = fake_run(tmp_path / "run", walk=still, named=[LIGHTER], config=asked)
     words = summary_in_words(summarise(folder))
     assert words.splitlines()[0].endswith("the decoded picture gets brighter by 0.12.")
     assert "Checked for rotation: the picture turns left by 4 degrees" in words and "no turn" in words
+
+
+@pytest.mark.parametrize("factor", list(SHIFT))
+@pytest.mark.parametrize("named", [[], [LIGHTER]])
+def test_in_arm_normal_the_opening_speaks_of_no_factor_that_nobody_asked_for(tmp_path, factor, named):
+    folder = fake_run(tmp_path / "run", named=named, factor=factor, config={"arm": "normal", "command": "main.py"})
+    summary = summarise(folder)
+    words = summary_in_words(summary)
+    assert not summary["factor_asked"] and f"Checked for {factor}" not in words and "This is " not in words
+    html = page(folder)
+    opening = html.split('<section id="summary"')[1].split("</section>")[0]
+    assert "follows the walk" not in opening and "p value" not in opening
+    assert f"Checked for {factor}" in html.split('<section id="planted"')[1]  # it is told further down
+    config = json.loads((folder / "config.json").read_text())
+    for words in (f"main.py --factor {factor}", ["main.py", f"--factor={factor}"]):
+        (folder / "config.json").write_text(json.dumps(config | {"command": words}))
+        assert f"Checked for {factor}" in summary_in_words(summarise(folder))
+
+
+def test_a_constant_answer_is_recognisable_beside_its_accuracy(tmp_path):
+    folder = fake_run(tmp_path / "run")
+    train = json.loads((folder / "train.json").read_text())
+    beside = {"valid_balanced_accuracy": 0.5, "valid_majority_share": 0.62, "valid_majority_class": "dog <i>"}
+    train["aae"] |= beside | {"valid_accuracy": 0.62, "valid_constant_answer": "dog <i>"}
+    train["baseline"] |= beside | {"valid_accuracy": 0.6, "valid_constant_answer": None}
+    (folder / "train.json").write_text(json.dumps(train))
+    words, html = summary_in_words(summarise(folder)), page(folder)
+    assert "always dog <i>, the most frequent class, would be right in 62.0 %" in words
+    assert "50.0 % for the AAE" in words and "The AAE answers dog <i> to every item" in words
+    assert "The ResNet34 is right no more often than the most frequent class alone" in words
+    assert "The AAE answers dog &lt;i&gt; to every item" in html and "<i> to every item" not in html
+    assert summarise(folder)["aae"]["valid_balanced_accuracy"] == 0.5
 
 
 def test_in_arm_normal_nothing_named_is_said_so(tmp_path):
@@ -115,7 +148,8 @@ def test_walks_without_any_reading(tmp_path):
 @pytest.mark.parametrize("arm", ARMS)
 @pytest.mark.parametrize("factor", list(SHIFT))
 def test_the_opening_says_what_planting_does_and_what_to_run_next(tmp_path, arm, factor):
-    words = summary_in_words(summarise(fake_run(tmp_path / "run", config={"arm": arm}, factor=factor)))
+    asked = {"arm": arm, "command": f"main.py --factor {factor}"}
+    words = summary_in_words(summarise(fake_run(tmp_path / "run", config=asked, factor=factor)))
     sentence = f"When another class's {FACTORS[factor].noun} is planted, the answer becomes that class: "
     assert (f"{sentence}90 % for the AAE and 80 % for the ResNet34." in words) == (arm == "biased")
     assert "This is a clear " in words and f"In arm {arm} " in words

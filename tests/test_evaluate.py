@@ -9,9 +9,12 @@ import pytest
 import torch
 from helpers.command_line import refused
 from helpers.sharing import in_bf16
+from sklearn.metrics import balanced_accuracy_score
 
 from xaae.evaluation.class_scores import classifier_scores, wilson_interval
 from xaae.evaluation.evaluation_figure import evaluation_figure
+from xaae.evaluation.evaluation_run import evaluation_in_words
+from xaae.experiment.class_balance import weakness_in_words
 
 CLASSES = ["cat", "dog", "owl"]
 
@@ -56,6 +59,28 @@ def test_a_known_confusion():
         assert list(found[name]["per_class"].values()) == pytest.approx(each)
         assert found[name]["macro"] == pytest.approx(each.mean())
     assert found["accuracy"] == pytest.approx(hits.sum() / confusion.sum())
+
+
+@pytest.mark.parametrize("said", [0, 1, 2])
+def test_one_answer_to_everything_is_called_so(said):
+    target = torch.tensor([0] * 12 + [1] * 5 + [2] * 3)
+    found = classifier_scores(logits_of(torch.full((20,), said)), target, CLASSES)
+    assert found["balanced_accuracy"] == pytest.approx(1 / 3) and found["constant_answer"] == CLASSES[said]
+    assert (found["majority_class"], found["majority_share"]) == ("cat", 0.6)
+    results = {"aae": found, "items": 20, "split": "valid", "values": "nothing planted"}
+    told = evaluation_in_words(results)
+    assert "always cat, the most frequent class, would be right in 60.0 %" in told
+    assert f"The AAE answers {CLASSES[said]} to every item" in told and "full precision" in told
+
+
+def test_balanced_accuracy_is_sklearns_and_a_useful_model_is_not_called_weak():
+    rng = np.random.default_rng(0)
+    target = rng.choice(3, 200, p=[0.7, 0.2, 0.1])
+    said = np.where(rng.random(200) < 0.9, target, rng.integers(0, 3, 200))
+    found = classifier_scores(logits_of(said), torch.as_tensor(target), CLASSES)
+    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(target, said))
+    assert found["constant_answer"] is None and weakness_in_words("AAE", found["accuracy"], found) == ""
+    assert "no more often" in weakness_in_words("AAE", found["majority_share"], found)
 
 
 def test_auroc_counts_pairs_in_the_right_order():
@@ -150,7 +175,8 @@ def test_evaluate_agrees_with_what_training_measured(door, run):
     table = pd.read_csv(run / "items.csv").query("split == 'valid'")
     for name in ("aae", "baseline"):
         mine = found[name]
-        assert mine["accuracy"] == pytest.approx(trained[name]["valid_accuracy"])
+        for number in ("accuracy", "balanced_accuracy", "majority_share", "majority_class", "constant_answer"):
+            assert mine[number] == pytest.approx(trained[name][f"valid_{number}"])
         assert np.sum(mine["confusion"], 1).tolist() == [(table.label == c).sum() for c in found["classes"]]
         assert sum(b["count"] for b in mine["calibration"]["bins"]) == found["items"] == len(table)
         assert mine["accuracy"] == pytest.approx(np.trace(mine["confusion"]) / len(table))

@@ -14,7 +14,14 @@ from helpers.sharing import in_bf16
 from PIL import Image
 
 from xaae import model as models
-from xaae.evaluation.prediction_run import UNCERTAINTY, answer_with_dropout, body_and_head
+from xaae.evaluation.prediction_run import (
+    UNCERTAINTY,
+    Predictions,
+    answer_with_dropout,
+    body_and_head,
+    more_uncertain,
+    predictions_in_words,
+)
 from xaae.explain.methods import uncertainty
 from xaae.sources import picture_files
 from xaae.sources.path_lists import list_items, try_read
@@ -77,12 +84,52 @@ def test_uncertainty_obeys_its_laws(name):
     (p, low), (q, high) = (ask(rate, 0) for rate in rates)
     np.testing.assert_allclose(p, q)  # dropout does not touch the probabilities
     np.testing.assert_allclose(p.sum(1), 1)
-    for entropy, information, deviation in (*low, *high):
-        assert 0 <= information <= entropy <= np.log(2) + 1e-9 and 0 < deviation <= 0.5
+    for entropy, information, deviation, error in (*low, *high):
+        assert 0 <= information <= entropy <= np.log(2) + 1e-9 and 0 < deviation <= 0.5 and error >= 0
     np.testing.assert_array_equal(ask(rates[1], 0)[1], high)
     assert not np.array_equal(ask(rates[1], 1)[1], high)
     if name == "aae":
         assert (high[:, 2] > 2 * low[:, 2]).all()  # more dropout, more deviation
+
+
+@pytest.mark.parametrize("name", ["aae", "baseline"])
+def test_the_error_of_an_entropy_is_what_another_draw_changes(name):
+    network, x = networks()[name], torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    body, head, inject = body_and_head(network)
+    drawn = np.array([answer_with_dropout(body, head, x, 30, inject, seed)[1] for seed in range(40)])
+    changes, told = drawn[:, :, 0].std(0), drawn[:, :, 3].mean(0)
+    assert (told < 2 * changes + 1e-3).all() and (told > changes / 2 - 1e-3).all()
+
+
+def test_items_that_differ_by_chance_alone_are_not_ranked():
+    rng, n = np.random.default_rng(0), 60
+    entropy, error = 0.4 + 0.08 * rng.standard_normal((200, n)), np.full(n, 0.08)
+    named = np.array([more_uncertain(each, error).any() for each in entropy])
+    assert named.mean() < 0.1
+    entropy[:, 3] += 0.6
+    named = np.array([more_uncertain(each, error) for each in entropy])
+    assert named[:, 3].mean() > 0.95 and np.delete(named, 3, 1).mean() < 0.01
+    assert not more_uncertain(np.array([0.5, 0.501, 0.502]), np.zeros(3)).any()  # too little to matter
+
+
+def told_of(entropy, error, predicted=("cat", "dog")):
+    """What is said of items with these entropies."""
+    n = len(entropy)
+    table = {"path": [f"{i}.png" for i in range(n)], "predicted": [predicted[i % len(predicted)] for i in range(n)]}
+    table |= {"probability_cat": 0.5, "probability_dog": 0.5, "entropy": entropy, "mutual_information": 0.0}
+    table = pd.DataFrame(table | {"deviation": 0.1, "entropy_error": error, "error": ""})
+    return predictions_in_words(Predictions(table, None, ["cat", "dog"], ""))
+
+
+def test_what_is_said_of_uncertainty_and_of_one_answer_to_all():
+    rng = np.random.default_rng(1)
+    noise = 0.4 + 0.08 * rng.standard_normal(30)
+    assert "more --samples" in told_of(noise, 0.08) and "0.png" not in told_of(noise, 0.08)
+    assert "by more than 0.01 nats" in told_of(noise * 0 + 0.6, 0.0)
+    noise[4] = 0.69
+    told = told_of(noise, 0.02)
+    assert "0.690 ± 0.020  cat" in told and "4.png" in told and "same answer" not in told
+    assert "All get the same answer, dog" in told_of(noise, 0.02, ("dog",))
 
 
 # ---- the file ---------------------------------------------------------------------------------------------------

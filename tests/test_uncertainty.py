@@ -17,7 +17,7 @@ from xaae.explain.methods import uncertainty
 from xaae.explain.methods.uncertainty import fixed_masks, predict_with_dropout, stochastic
 from xaae.explain.network.subject import Ask, Subject, asking
 
-NAMES = ["mean", "variance", "entropy", "mutual_information"]
+NAMES = ["mean", "variance", "entropy", "entropy_error", "mutual_information"]
 
 
 def picture_net(p=0.3, bias=True):

@@ -7,11 +7,15 @@ from pathlib import Path
 
 from xaae import data
 from xaae import model as models
-from xaae.callbacks import huber
+from xaae.callbacks import BFloat16, KeepAnswers, huber
 from xaae.experiment import run_folder
+from xaae.experiment.class_balance import accuracy_in_words, class_balance
 from xaae.experiment.settings import RunConfig
-from xaae.experiment.vocabulary import SPLITS, WEIGHTS
+from xaae.experiment.text_tables import write_texts
+from xaae.experiment.vocabulary import MODELS, SPLITS, WEIGHTS
 from xaae.training import learner, thesis
+
+BALANCE = ("balanced_accuracy", "majority_share", "majority_class", "constant_answer")
 
 
 def train_run(prepared, folder, quiet=False):
@@ -22,9 +26,9 @@ def train_run(prepared, folder, quiet=False):
     folder, config = Path(folder), prepared.config
     began = time.perf_counter()
     run_folder.write_json(folder / "config.json", config.as_dict())
-    prepared.table.to_csv(folder / "items.csv", index=False)
+    write_texts(prepared.table, folder / "items.csv")
     if len(prepared.skipped):
-        prepared.skipped.to_csv(folder / "skipped.csv", index=False)
+        write_texts(prepared.skipped, folder / "skipped.csv")
     dls = data.dataloaders(
         prepared.table,
         prepared.items,
@@ -72,7 +76,7 @@ def _train_aae(dls, folder, config, quiet):
         history = learner.fit_aae(learn, stages)
     seconds = time.perf_counter() - began
     models.save(aae, folder / WEIGHTS["aae"])
-    last = final_metrics(learn)
+    last = _judge(learn, "aae", config.classes)
     return _class_numbers(last) | {
         "recon_mse": last["reconstruction"],
         "parameters": weights,
@@ -95,18 +99,31 @@ def _train_baseline(dls, folder, config, quiet):
     numbers = {"parameters": models.count_parameters(learn.model), "pretrained": pretrained, "note": note}
     numbers["seconds"] = time.perf_counter() - began
     models.save(learn.model, folder / WEIGHTS["baseline"])
-    return _class_numbers(final_metrics(learn)) | numbers
+    return _class_numbers(_judge(learn, "baseline", config.classes)) | numbers
 
 
-def final_metrics(learn):
-    """The validation metrics, by name, of the model as it will be saved."""
-    with learn.no_bar():
-        return dict(zip(["loss", *learn.metrics.attrgot("name")], learn.validate(), strict=True))
+def final_metrics(learn, watch=None):
+    """The validation metrics, by name, of the model as it will be saved. watch: a callback beside the learner's own.
+
+    Arithmetic is in full precision whatever the training was in, so that the report and `evaluate` give one number.
+    """
+    with learn.no_bar(), learn.removed_cbs(learn.cbs.filter(lambda each: isinstance(each, BFloat16))):
+        values = learn.validate(cbs=watch)
+    return dict(zip(["loss", *learn.metrics.attrgot("name")], values, strict=True))
+
+
+def _judge(learn, name, classes):
+    """`final_metrics` and what the accuracy has to be set beside (see `class_balance`); printed in a line."""
+    answers = KeepAnswers(len(classes))
+    last = final_metrics(learn, answers)
+    last |= class_balance(answers.confusion.numpy(), list(classes))
+    print(f"Held-out items, {accuracy_in_words(MODELS[name], last['accuracy'], last)}")
+    return last
 
 
 def _class_numbers(last):
-    """Accuracy, precision and recall under the names of `train.json`."""
-    return {f"valid_{name}": last[name] for name in ("accuracy", "precision", "recall")}
+    """Accuracy, precision, recall and what they have to be set beside, under the names of `train.json`."""
+    return {f"valid_{name}": last[name] for name in ("accuracy", "precision", "recall", *BALANCE)}
 
 
 @contextmanager

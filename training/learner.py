@@ -32,6 +32,7 @@ from xaae.callbacks import (
     SampleGrid,
     TorchMetric,
 )
+from xaae.experiment.text_tables import write_texts
 
 FETCH_ERRORS = (  # what fetching weights raises
     OSError,  # no connection, refused, timed out, no certificate, no place in the cache
@@ -132,7 +133,7 @@ def _join_histories(folder, name, stages):
     tables = [pd.read_csv(log).assign(stage=stage) for log, stage in zip(logs, stages, strict=True)]
     history = pd.concat(tables, ignore_index=True).assign(epoch=lambda t: range(1, len(t) + 1))
     history = history[["epoch", "stage", *(c for c in history if c not in ("epoch", "stage"))]]
-    history.to_csv(Path(folder) / name, index=False)
+    write_texts(history, Path(folder) / name)
     for log in logs:
         log.unlink()
     return history

@@ -95,8 +95,10 @@ def predict_with_dropout(network, x, samples=30, inject=0.0, seed=0, batch_size=
     network: x -> logits (B, K), or an AAE. Returns a dict of float64 arrays. mean, variance (B, K): of the
     probabilities over the passes. entropy (B,): of `mean`, in nats (predictive entropy). mutual_information (B,):
     entropy less the mean entropy of the passes, in nats: the part that more training data would remove (BALD, Houlsby
-    et al. 2011, arXiv 1112.5745). inject: see `stochastic`. Each item and pass has its own mask; the masks depend on
-    `seed` and batch_size. Refusal if there is no dropout, InputError for fewer than one sample or a wrong rate.
+    et al. 2011, arXiv 1112.5745). entropy_error (B,): the standard error of `entropy`, that another draw of as many
+    masks would change it by (delta method), NaN for one pass. inject: see `stochastic`. Each item and pass has its own
+    mask; the masks depend on `seed` and batch_size. Refusal if there is no dropout, InputError for fewer than one
+    sample or a wrong rate.
     """
     _check(samples, 1)
     network = models.classifier(network)
@@ -113,7 +115,10 @@ def _summary(p):
     mean = p.mean(0)
     entropy, entropy_of_pass = (torch.special.entr(q).sum(-1) for q in (mean, p))
     information = (entropy - entropy_of_pass.mean(0)).clamp_min(0)  # rounding may leave -1e-17
-    return {"mean": mean, "variance": p.var(0, correction=0), "entropy": entropy, "mutual_information": information}
+    surprise = -(p * mean.clamp_min(torch.finfo(p.dtype).tiny).log()).sum(-1)  # its mean over the passes is the entropy
+    error = surprise.std(0) / len(p) ** 0.5 if len(p) > 1 else torch.full_like(entropy, torch.nan)
+    summary = {"mean": mean, "variance": p.var(0, correction=0), "entropy": entropy, "entropy_error": error}
+    return summary | {"mutual_information": information}
 
 
 def _check(samples, least):

@@ -49,10 +49,19 @@ def _use_gate(model: str, gate: dict, thresholds: dict) -> dict:
     spurious, accuracy = gate.get("spurious") or {}, gate.get("accuracy") or {}
     return {
         "model": model,
-        "rows": [_arm_row(arm, spurious[arm], accuracy.get(arm), thresholds) for arm in _arms(spurious)],
+        "rows": [
+            _arm_row(arm, spurious[arm], accuracy.get(arm), thresholds) | _beside_accuracy(gate, arm)
+            for arm in _arms(spurious)
+        ],
         "flips": gate.get("flips"),
         "clause": gate.get("clause"),
     }
+
+
+def _beside_accuracy(gate: dict, arm: str) -> dict:
+    """What one arm's accuracy has to be set beside, dashes where an earlier audit did not measure it."""
+    values = {name: (gate.get(name) or {}).get(arm) or [] for name in ("balanced_accuracy", "majority_share")}
+    return {name: fixed(_mean(each)) for name, each in values.items()}
 
 
 def _arms(values: dict) -> list[str]:

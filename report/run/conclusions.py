@@ -1,5 +1,6 @@
 """What the numbers of one run allow to be said, in plain sentences."""
 
+from xaae.experiment.class_balance import majority_in_words, weakness_in_words
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.vocabulary import ARMS, MODELS
 from xaae.report.run.walk_reading import is_blind, is_small, missing_clauses, quantities, understood_reading
@@ -46,10 +47,21 @@ COUNTERFACTUAL_SENTENCES = (  # the numbers that each needs, and the sentence
 
 
 def paragraphs(summary: dict) -> dict[str, str]:
-    """Lead, body and caveat of the page's opening."""
-    parts = (_checked_factor, _judgement, _meaning, _other_changes, _spurious_scores, _accuracies)
-    body = " ".join(filter(None, (part(summary) for part in parts)))
-    return {"lead": _headline(summary), "body": body, "caveat": _caveat(summary)}
+    """Lead, body and caveat of the page's opening; checked: what is said further down of a factor nobody asked for."""
+    of_factor, others = (_checked_factor, _judgement, _meaning), (_other_changes, _spurious_scores, _accuracies)
+    said = lambda parts: " ".join(filter(None, (part(summary) for part in parts)))  # noqa: E731
+    asked = _is_asked(summary)
+    return {
+        "lead": _headline(summary),
+        "body": said((*of_factor, *others) if asked else others),
+        "caveat": _caveat(summary),
+        "checked": "" if asked else said(of_factor),
+    }
+
+
+def _is_asked(summary: dict) -> bool:
+    """May the opening speak of the run's factor: was it planted, or named on the command line?"""
+    return summary["arm"] != "normal" or bool(summary.get("factor_asked"))
 
 
 def counterfactual_sentences(summary: dict) -> str:
@@ -73,6 +85,8 @@ def _headline(summary: dict) -> str:
     change = _measured_change(summary)
     if summary["arm"] == "normal" and walk["direction"] in (summary["naming"] or {}):
         change = and_list(row["words"] for row in _named_meters(summary)) or "changes no factor beyond chance"
+    elif not _is_asked(summary):
+        change = "has changed, but in what has not been named yet"
     return (
         f"From one end of the {direction_name(walk['direction'])} direction to the other, the decoded {_item(summary)}"
         f" {change}."
@@ -182,7 +196,23 @@ def _accuracies(summary: dict) -> str:
     """How well the classifiers do on held-out items."""
     values = {name: summary[key]["valid_accuracy"] for key, name in MODELS.items()}
     known = [f"{percent(value, 1)} for the {name}" for name, value in values.items() if value is not None]
-    return f"Accuracy on held-out items: {and_list(known)}." if known else ""
+    sentence = f"Accuracy on held-out items: {and_list(known)}." if known else ""
+    return " ".join(filter(None, [sentence, *(_beside_accuracy(summary) if known else ())]))
+
+
+def _beside_accuracy(summary: dict):
+    """Sentences: balanced accuracies, the most frequent class's share, and models that are no better than it."""
+    numbers = {
+        name: {key.removeprefix("valid_"): value for key, value in summary[part].items() if value is not None}
+        for part, name in MODELS.items()
+    }
+    known = {name: each for name, each in numbers.items() if "majority_share" in each and "accuracy" in each}
+    if not known:
+        return
+    balanced = and_list(f"{percent(each['balanced_accuracy'], 1)} for the {name}" for name, each in known.items())
+    majority = majority_in_words(next(iter(known.values()))).removesuffix(" %") + "\u202f%"
+    yield f"Balanced over the classes: {balanced}; {majority}."
+    yield from (weakness_in_words(name, each["accuracy"], each) for name, each in known.items())
 
 
 def _caveat(summary: dict) -> str:

@@ -11,6 +11,7 @@ from xaae.report.run.walk_reading import reading
 from xaae.report.shared.run_files import RunFiles
 
 SETTINGS = "dataset dataset_note kind arm factor factor_about seed preset device precision classes ranges".split()
+BALANCE = "valid_balanced_accuracy valid_majority_share valid_majority_class valid_constant_answer".split()
 AAE = "valid_accuracy valid_precision valid_recall recon_mse parameters epochs seconds images_per_second".split()
 BASELINE = "valid_accuracy valid_precision valid_recall parameters pretrained note seconds".split()
 WALK = """direction meter unit change change_ci change_words spearman random_change p_value match starts frames
@@ -34,11 +35,12 @@ def gather_summary(run: RunFiles) -> dict:
         **navigate,
         "run": run.path.resolve().name,
         **{key: run.config.get(key) for key in SETTINGS},
+        "factor_asked": _factor_asked(run.config),
         "boundary": _boundary(run.ranges),
         "items": train.get("items") or {},
         "seconds": _seconds(train, navigate, explain),
-        "aae": _with_keys(train.get("aae"), AAE),
-        "baseline": _with_keys(train.get("baseline"), BASELINE),
+        "aae": _with_keys(train.get("aae"), [*AAE, *BALANCE]),
+        "baseline": _with_keys(train.get("baseline"), [*BASELINE, *BALANCE]),
         "walk": _walk(run, navigate.get("walk") or {}, planted, meter),
         "planted": planted,
         "meter": meter,
@@ -54,6 +56,13 @@ def gather_summary(run: RunFiles) -> dict:
         "versions": run.config.get("versions") or {},
     }
     return plain_values(summary | _in_degrees(summary))
+
+
+def _factor_asked(config: dict) -> bool:
+    """Was a factor planted, or named on the command line? Else it is only the one that settings begin with."""
+    command = config.get("command") or ""
+    words = command.split() if isinstance(command, str) else map(str, command)
+    return config.get("arm") != "normal" or any(word.split("=")[0] == "--factor" for word in words)
 
 
 def _with_keys(values: dict | None, names) -> dict:

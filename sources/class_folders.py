@@ -55,6 +55,8 @@ def own_data(path):
         found = OwnData(archive_table(path))
     else:
         raise InputError(_no_dataset(path))
+    odd = [os.path.exists(path) and not os.path.isfile(path) for path in found.table.path]
+    found.leave_out(pd.Series(odd, dtype=bool), "no file (a folder, a pipe or a device)")
     classes = set(found.table.label)
     if len(found.table):
         _same_files(found)
@@ -93,10 +95,23 @@ def _of_folder(path):
     parts = [p.relative_to(path).parts for p in inside]
     table = pd.DataFrame({"path": inside, "label": [p[at] for p in parts]}, dtype=object)
     notes = [f"Left out: {line}" for line in foreign_in_words([file for file, _ in left_out])]
+    if bare := sorted(_class_names(path, by_split) - set(table.label)):
+        notes.append(f"No picture that can be read lies in the folder {', '.join(bare)}: no class is made of it.")
     if by_split:
         table["split"] = [_split_name(p[0]) for p in parts]
         notes.append(f"The folders {', '.join(sorted(tops))} are taken as splits, those inside them as classes.")
     return OwnData(table, left_out, notes)
+
+
+def _class_names(path, by_split):
+    """Names of the folders that stand for classes, whatever they hold."""
+    folders = [p.relative_to(path) for p in path.glob("*/*" if by_split else "*") if p.is_dir() and not p.is_symlink()]
+    return {_as_text(p.name) for p in folders if not _is_system(p)}
+
+
+def _is_system(file):
+    """Is a file, relative to the folder of the data, hidden or in a folder of some system's?"""
+    return any(part.lower() in SYSTEM or part.startswith(".") for part in file.parts)
 
 
 def _files(path):
@@ -128,8 +143,10 @@ def _no_picture(file, folder):
     """Why a file, relative to the folder of the data, is no picture of theirs; "" if it is one."""
     if _as_text(file) != str(file):
         return "its name is no text in UTF-8"
-    if any(part.lower() in SYSTEM or part.startswith(".") for part in file.parts):
+    if _is_system(file):
         return "a system's or hidden file"
+    if not os.path.isfile(folder / file):
+        return "a link to nothing" if os.path.islink(folder / file) else "no file (a pipe or a device)"
     if (known := file.suffix.lower() in image_extensions) and file.suffix.lower() not in BY_ENDING:
         return ""
     if kind := foreign_kind(folder / file):

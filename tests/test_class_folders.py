@@ -162,14 +162,15 @@ def test_a_class_of_one_item_is_named(tmp_path):
 
 
 def test_any_text_comes_back_from_the_table_of_a_run(tmp_path):
-    texts = [*ODD, "", '"quoted"', "two\nlines", "  led by blanks"]
+    texts = [*ODD, '"quoted"', "two\nlines", "  led by blanks"]
     table = pd.DataFrame(
-        {"path": texts, "label": texts, "split": "train", "group": texts, "factor": "tag", "value": 0.5}
+        {"path": texts, "label": texts, "group": texts, "factor": "tag", "value": 0.5, "split": "train"}
     )
+    table.loc[2, "group"] = ""
     table.assign(age=[*range(len(texts) - 1), np.nan], sure=True).to_csv(tmp_path / "items.csv", index=False)
     found = run_folder.read_items(tmp_path)
     for name in ("path", "label", "group"):
-        assert list(found[name]) == texts
+        assert list(found[name]) == list(table[name])
     assert found.value.dtype == float and found.sure.dtype == bool and np.isnan(found.age.iloc[-1])
 
 

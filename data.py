@@ -5,6 +5,7 @@ is known of its items. To add one, write a function that returns such a table (`
 `sources/class_folders.py`) and name it in `DATASETS`.
 """
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -33,8 +34,11 @@ DATASETS = {"pets": pets, "synthpets": synthpets, "medmnist": medmnist, "cifar10
 
 
 def default_root():
-    """The folder where fastai keeps data on this machine."""
-    return fastai_cfg().path("data")
+    """The folder where fastai keeps data on this machine; it is not made, and may be one that cannot be written."""
+    try:
+        return fastai_cfg().path("data")
+    except OSError:  # it would keep its settings in a home that cannot be written
+        return Path(os.environ.get("FASTAI_HOME", "~/.fastai")).expanduser() / "data"
 
 
 def choose(dataset, root):

@@ -22,6 +22,7 @@ from torchvision.models import resnet34
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, PICTURE
 from xaae.experiment.tasks import TASKS
+from xaae.experiment.whole_file import whole_file
 
 NONLINEARITIES = {
     "leaky_relu": lambda: nn.LeakyReLU(0.2),
@@ -259,7 +260,11 @@ def save(model, path):
     if not isinstance(model.arguments.get("nonlinearity", ""), str):
         raise InputError("Only a model whose nonlinearity was given by name can be saved: pass one of NONLINEARITIES.")
     weights = {name: w.detach().cpu().contiguous() for name, w in model.state_dict().items()}
-    save_file(weights, path, {"model": name, "arguments": json.dumps(model.arguments)})
+    try:
+        with whole_file(path) as part:
+            save_file(weights, part, {"model": name, "arguments": json.dumps(model.arguments)})
+    except SafetensorError as e:
+        raise InputError(f"{path} cannot be written ({e}): free some room on the disk, or choose another --out.") from e
 
 
 def architecture(name):
@@ -322,7 +327,9 @@ def position(model, vector):
     line = nn.Linear(len(vector), 1, bias=False)
     line.weight = nn.Parameter(torch.as_tensor(vector, dtype=torch.float32)[None].clone())
     steps = _encoding_steps(model) if isinstance(model, AAE) else [Encoding([model])]
-    return nn.Sequential(*steps, line).to(next(model.parameters()).device).eval()
+    network = nn.Sequential(*steps, line).to(next(model.parameters()).device).eval()
+    network.one_score = True  # a place, not a binary head
+    return network
 
 
 class Encoding(nn.ModuleList):

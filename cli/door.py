@@ -10,6 +10,7 @@ import click
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import quieten
+from xaae.experiment.whole_file import disk_refusal
 
 USUAL = "run"  # the command of `python main.py` without a word
 STOPPED = 130  # exit status after Ctrl-C, as in a shell
@@ -42,12 +43,16 @@ class Door(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx):
-        """Run a command; an InputError becomes one sentence on stderr and exit status 2."""
+        """Run a command; an InputError, and a disk that refuses, becomes one sentence on stderr and exit status 2."""
         quieten()
         try:
             return super().invoke(ctx)
         except InputError as e:
             raise Refused(" ".join(str(e).split())) from None
+        except (OSError, RuntimeError) as e:
+            if not (sentence := disk_refusal(e)):
+                raise
+            raise Refused(sentence) from None
 
 
 class Refused(click.ClickException):

@@ -36,6 +36,8 @@ def _read_config(ctx, param, path):
     if path is None:
         return []
     file = SAMPLE if path == "all" else Path(path)
+    if file.exists() and not file.is_file():  # at a pipe reading would wait for ever
+        raise click.BadParameter(f"{file} is no file: give a TOML file.")
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as e:

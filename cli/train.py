@@ -1,5 +1,7 @@
 """`train`: both models of a dataset with its planted bias, into a run folder."""
 
+import os
+
 import click
 
 from xaae.cli.door import announce_loading, stoppable, timed, typed_command
@@ -126,7 +128,9 @@ def train_as_told(given):
 
 def settings_of(given):
     """The RunSettings of the preset and of the options that were typed."""
-    return RunSettings.from_options(**given, command=typed_command())
+    root = given.pop("data_root", None)
+    root = root and os.path.abspath(root)  # it has to be found again from any folder
+    return RunSettings.from_options(**given, data_root=root, command=typed_command())
 
 
 def _print_settings(settings, folder):

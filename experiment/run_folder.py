@@ -10,11 +10,13 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+import pandas as pd
 
 from xaae.experiment import manifest
 from xaae.experiment.errors import InputError
 from xaae.experiment.text_tables import read_texts, typed_column
-from xaae.experiment.vocabulary import COLUMNS
+from xaae.experiment.vocabulary import COLUMNS, SPLITS
+from xaae.experiment.whole_file import whole_file
 
 TEXTS = ("path", "label", "split", "group", "factor")  # columns of items.csv that are texts whatever they look like
 MOST_LETTERS = 40  # of a text in a file's name: a letter takes up to 4 of 255 bytes
@@ -35,7 +37,8 @@ def file_stem(text):
 def is_run(folder):
     """Does `folder` hold a run of this project, finished or not?"""
     try:
-        return {"dataset", "arm", "seed", "class_ranges"} <= set(json.loads((folder / "config.json").read_text()))
+        config = folder / "config.json"
+        return config.is_file() and {"dataset", "arm", "seed", "class_ranges"} <= set(json.loads(config.read_text()))
     except (OSError, ValueError, TypeError):
         return False
 
@@ -122,10 +125,17 @@ def open_run(folder, needs="model.safetensors"):
     return folder, config
 
 
+def _check_file(path):
+    """The path, if a file is there. OSError for none and for a pipe, at which reading would wait for ever."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise OSError("it is no file")
+    return Path(path)
+
+
 def read_json(path):
     """The object in a JSON file. InputError if it is broken."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(_check_file(path).read_text())
     except (OSError, ValueError) as e:
         raise InputError(f"{path} cannot be read ({e}): run the command that made it again.") from e
 
@@ -144,37 +154,70 @@ def plain_values(value):
 
 def write_json(path, value):
     """Write `value` whole or not at all."""
-    part = Path(path).with_suffix(".part")
-    part.write_text(json.dumps(plain_values(value), indent=2) + "\n")
-    os.replace(part, path)
+    with whole_file(path) as part:
+        part.write_text(json.dumps(plain_values(value), indent=2) + "\n")
 
 
 def write_arrays(path, **arrays):
     """Write arrays to a compressed .npz, whole or not at all."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    part = Path(path).with_suffix(".part")
-    with open(part, "wb") as f:
+    with whole_file(path) as part, open(part, "wb") as f:
         np.savez_compressed(f, **arrays)
-    os.replace(part, path)
 
 
 def read_arrays(path):
     """The arrays of an .npz file by name. InputError if it is broken or missing."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(_check_file(path), allow_pickle=False) as arrays:
             return dict(arrays)
     except (OSError, ValueError, EOFError, BadZipFile) as e:
         raise InputError(f"{path} cannot be read ({e}): run the command that made it again.") from e
 
 
 def read_items(folder):
-    """The table of a run's items, texts kept as texts. InputError if it is broken."""
+    """The table of a run's items, texts kept as texts. InputError if it is not the one that training wrote."""
     path = Path(folder) / "items.csv"
     table = read_texts(path)
-    if missing := set(COLUMNS) - set(table.columns):
-        raise InputError(f"{path} has no column {' and '.join(sorted(missing))}: run `python main.py train` again.")
-    numbers = {name: typed_column(table[name]) for name in table if name not in TEXTS}
-    return table.assign(**numbers)
+    table = table.assign(**{name: typed_column(table[name]) for name in table if name not in TEXTS})
+    if fault := _fault_of_items(table, _counted_items(folder), _known_classes(folder)):
+        raise InputError(f"{path} is not what training wrote, for {fault}: put that file back, or train again.")
+    return table
+
+
+def _fault_of_items(table, counted, classes):
+    """What is wrong with the items of a run, in a phrase; "" if nothing is.
+
+    counted: how many training counted, None if unknown. classes: those of the run, () if unknown.
+    """
+    missing = [name for name in COLUMNS if name not in table]
+    if missing or table.empty:
+        return f"it has no column {' and '.join(missing)}" if missing else "it holds no items"
+    if counted not in (None, len(table)):
+        return f"it holds {len(table)} items, and training used {counted}"
+    if len(blank := table.index[table[["path", "label", "split"]].isin(["", None]).any(axis=1)]):
+        return f"its row {blank[0]} lacks a path, a label or a split"
+    if odd := sorted(set(table.split) - set(SPLITS)):
+        return f"it has the split {odd[0]!r}"
+    if classes and (odd := sorted(set(table.label) - set(classes))):
+        return f"it has the class {odd[0]!r}, which the run does not know"
+    if not (pd.api.types.is_numeric_dtype(table.value) and table.value.notna().all()):
+        return "its column value holds something other than numbers"
+    return ""
+
+
+def _counted_items(folder):
+    """How many items training used, as train.json says; None if it does not."""
+    path = Path(folder) / "train.json"
+    items = read_json(path).get("items") if path.is_file() else None
+    counts = [items.get(name) for name in SPLITS] if isinstance(items, dict) else []
+    return sum(counts) if counts and all(isinstance(n, int) for n in counts) else None
+
+
+def _known_classes(folder):
+    """The classes of a run, as config.json says; () if it does not."""
+    path = Path(folder) / "config.json"
+    classes = read_json(path).get("classes") if path.is_file() else None
+    return tuple(map(str, classes)) if isinstance(classes, list) else ()
 
 
 def _as_floats(x):

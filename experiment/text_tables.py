@@ -1,10 +1,12 @@
 """Tables in which any text is a text: a class may be called "NA", "null" or "nan"."""
 
 import csv
+import os
 
 import pandas as pd
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.whole_file import whole_file
 
 
 def read_texts(path, trim=False):
@@ -14,11 +16,17 @@ def read_texts(path, trim=False):
     InputError for a file that is none, or that another character than a comma divides.
     """
     try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError("it is no file")  # at a pipe reading would wait for ever
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=trim)
     except (ValueError, OSError) as e:
         raise InputError(f"{path} cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
     table.columns = [str(column).strip() for column in table.columns]
-    if "path" not in table and len(table.columns) == 1 and (divider := next((d for d in (";", "\t") if d in table.columns[0]), None)):
+    if (
+        "path" not in table
+        and len(table.columns) == 1
+        and (divider := next((d for d in (";", "\t") if d in table.columns[0]), None))
+    ):
         called = {";": "semicolons", "\t": "tabs"}[divider]
         raise InputError(f"{path} has {called} between its columns: save it with commas instead.")
     return table
@@ -31,7 +39,8 @@ def write_texts(table, path, **options):
     """
     texts = table.select_dtypes(["object", "string"])
     odd = any(texts[name].astype(str).str.contains("\r", regex=False).any() for name in texts)
-    table.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL, **options)
+    with whole_file(path) as part:
+        table.to_csv(part, index=False, quoting=csv.QUOTE_NONNUMERIC if odd else csv.QUOTE_MINIMAL, **options)
 
 
 def typed_column(column):

@@ -51,9 +51,16 @@ class Case:
         network = self.network()
         try:
             return Subject(network, x, self.classes)
-        except RuntimeError as e:
+        except InputError:
+            raise
+        except Exception as e:  # the user's own network: anything can be raised
+            if not (self.function or isinstance(e, RuntimeError)):
+                raise
             reason, shape = " ".join(str(e).split())[:150], tuple(x.shape[1:])
-            raise InputError(f"The network does not take items of shape {shape} ({reason}): give one that does.") from e
+            raise InputError(
+                f"The network does not take items of shape {shape} ({type(e).__name__}: {reason}): give one that takes"
+                " one tensor x (B, C, *places) and returns logits."
+            ) from e
 
     def read(self):
         """The arrays by name: numbers as tensors, texts as lists."""

@@ -5,9 +5,12 @@ import pandas as pd
 import pytest
 import torch
 from fastai.callback.core import Callback
-from helpers.loops import quietly, small_learner, small_loaders, weights_of
+from helpers.loops import SIDES, quietly, small_learner, small_loaders, weights_of
 
 from xaae import callbacks
+from xaae.callbacks import BFloat16, KeepAnswers
+from xaae.experiment.class_balance import class_balance
+from xaae.training.fitting import final_metrics
 from xaae.training.learner import Stage, fit_aae
 from xaae.training.thesis import thesis_stages
 
@@ -145,3 +148,24 @@ def test_bfloat16_trains_too_and_keeps_its_weights_in_full(dls, tmp_path):
     quietly(learn, learn.fit, 1, 1e-3)
     assert any(not torch.equal(a, b) for a, b in zip(before, weights_of(learn.model.encoder), strict=True))
     assert learn.model.encoder.code.weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_final_numbers_are_in_full_precision_and_know_one_answer_to_all(dls, tmp_path, precision):
+    learn = small_learner(dls, tmp_path, precision)
+    quietly(learn, learn.fit, 1)
+    torch.nn.init.zeros_(learn.model.head.weight)
+    torch.nn.init.constant_(learn.model.head.bias, 0.0)
+    learn.model.head.bias.data[1] = 1.0
+    answers = KeepAnswers(2)
+    last = final_metrics(learn, answers)
+    with torch.no_grad():
+        pairs = [
+            (x.as_subclass(torch.Tensor), learn.model.eval()(x.as_subclass(torch.Tensor))[1]) for x, _ in dls.valid
+        ]
+    exact = sum(float(((x_hat - x) ** 2).mean()) * len(x) for x, x_hat in pairs) / sum(len(x) for x, _ in pairs)
+    assert last["reconstruction"] == pytest.approx(exact, rel=1e-5)
+    assert any(isinstance(each, BFloat16) for each in learn.cbs) == (precision == "bf16")  # it is as it was
+    found = class_balance(answers.confusion.numpy(), SIDES)
+    assert found["constant_answer"] == "right" and found["balanced_accuracy"] == 0.5
+    assert int(answers.confusion.sum()) == len(dls.valid_ds) and last["accuracy"] == found["majority_share"]

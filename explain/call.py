@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 
+from xaae.explain.completeness import check_sums
 from xaae.explain.method import find_method
 from xaae.explain.network import needs
 from xaae.explain.network.subject import Ask, Subject, asking
@@ -23,9 +24,17 @@ def explain(model, x, method, target=None, *, classes=None, background=None, see
     (N, C, *places) for the methods that compare with typical items. seed: of everything that is drawn. parameters: the
     method's own (see `python main.py explain --describe METHOD`), and for any method batch_size (32: how many inputs go
     through the network at once) and precision ("fp32", or "bf16", which the methods use that allow it).
-    Raises InputError for names and numbers that do not exist, Refusal where the method does not fit the model or the
-    input, FloatingPointError where the method returns values that are not finite.
+    A network with one output is a binary head: class 1 has its output as score, class 0 minus that. Raises InputError
+    for names and numbers that do not exist, Refusal where the method does not fit the model or the input, or where its
+    shares do not add up as it promises (see completeness), FloatingPointError where the method returns values that are
+    not finite.
     """
+    given = {"classes": classes, "background": background, "seed": seed}
+    return explain_with_sums(model, x, method, target, **given, **parameters)[0]
+
+
+def explain_with_sums(model, x, method, target=None, *, classes=None, background=None, seed=0, **parameters):
+    """(what `explain` returns, completeness.Sums: how its shares add up, empty for a method that promises nothing)."""
     chosen, batch_size, precision = (
         find_method(method),
         parameters.pop("batch_size", 32),
@@ -42,7 +51,9 @@ def explain(model, x, method, target=None, *, classes=None, background=None, see
             parts = zip(x.split(batch_size), targets.split(batch_size), strict=True)
             asks = [Ask(subject, *part, background, seed, batch_size) for part in parts]
             maps = [chosen.attribute(ask, **parameters).detach() for ask in asks]
-    return _as_array(chosen.name, torch.cat(maps) if len(maps) > 1 else maps[0], x)
+        maps = torch.cat(maps) if len(maps) > 1 else maps[0]
+        array = _as_array(chosen.name, maps, x)
+        return array, check_sums(chosen, Ask(subject, x, targets, background, seed, batch_size), maps, parameters)
 
 
 def class_maps(model, x, method="shap_deep", classes=None, **options):

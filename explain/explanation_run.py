@@ -18,6 +18,7 @@ from xaae.experiment.tasks import CLASSES
 from xaae.experiment.vocabulary import MODELS, WEIGHTS
 from xaae.explain import listing
 from xaae.explain.method_plan import make_plan
+from xaae.explain.network.subject import Subject
 from xaae.explain.process import runner, status
 from xaae.explain.process.case import Case, plugins
 from xaae.explain.process.runner import Job
@@ -29,7 +30,7 @@ from xaae.training.trained_run import TrainedRun, open_trained_run
 
 SIZE = 224  # pixels a side of a picture for a network of the user's own
 DEFAULTS = ExplanationSettings()
-PROBABILITIES = {CLASSES.name: lambda logits: logits.softmax(1)}  # task -> logits (B, K) as probabilities
+PROBABILITIES = {CLASSES.name: Subject.probabilities}  # task -> (Subject, answers (B, K)) -> probabilities (B, K)
 
 
 def explain_items(what, settings=DEFAULTS):
@@ -232,11 +233,13 @@ def _answer(question, case, target):
     if case.classes and subject.outputs != len(case.classes):
         case = replace(case, classes=())
         subject.classes = []
+    if subject.remark:
+        print(f"Note on the {MODELS.get(case.name, case.name)}: {subject.remark}.")
     with torch.inference_mode():
         output = subject.network(question.x.to(subject.device)).float().cpu()
     targets = subject.targets(question.x, _target_of(question, case, target)).cpu()
     task = question.trained.config.task if question.trained else CLASSES.name
-    return case, targets.numpy(), (output[:, 0] if case.vector else PROBABILITIES[task](output)).numpy()
+    return case, targets.numpy(), (output[:, 0] if case.vector else PROBABILITIES[task](subject, output)).numpy()
 
 
 def _target_of(question, case, target):

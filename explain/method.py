@@ -24,9 +24,10 @@ class Method:
 
     attribute(ask, **parameters) -> signed map (B, C or 1, *places). needs: names in network.needs.NEEDS. paper: where
     the method was published. means: what a value of its map means, in a few words. sums: do the values of a map sum to
-    the score less the baseline's score? shows: "signed" (attributions, centred on 0), "size" (sensitivities, of which
-    only the size counts) or "picture" (an image with values in the range of the items). autocast: may it compute in
-    bf16? flag: a known weakness, "" without one.
+    the score less the baseline's score? keeps: do they sum to the score in a network without biases? Both are checked,
+    see completeness. shows: "signed" (attributions, centred on 0), "size" (sensitivities, of which only the size
+    counts) or "picture" (an image with values in the range of the items). autocast: may it compute in bf16? flag: a
+    known weakness, "" without one.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Method:
     needs: tuple = ()
     shows: str = "signed"
     sums: bool = False
+    keeps: bool = False
     autocast: bool = False
     flag: str = ""
 
@@ -61,7 +63,7 @@ METHODS = {}  # name -> Method, in the order of the table in the README
 def method(kind, title, paper, means, **fields):
     """A decorator that enters a function into METHODS under its own name (without a trailing underscore).
 
-    fields: the other fields of Method: needs, shows, sums, autocast, flag.
+    fields: the other fields of Method: needs, shows, sums, keeps, autocast, flag.
     """
 
     def enter(attribute):

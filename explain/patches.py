@@ -147,7 +147,7 @@ def _explain_part(subject, x, part, chosen, method, options):
     """(maps, targets (N,), logits (N, K)) of the patches of one portion. chosen: a target for each item, or None."""
     patches = torch.stack([x[(item, ..., *cut)] for item, _, cut in part])
     logits = _answer(subject, patches, options.get("seed", 0))
-    targets = logits.argmax(1) if chosen is None else chosen[[item for item, _, _ in part]]
+    targets = subject.probabilities(logits).argmax(1) if chosen is None else chosen[[item for item, _, _ in part]]
     maps = explain(subject, patches, method, targets, **options)
     return maps, targets.cpu().numpy(), logits.float().cpu().numpy()
 

@@ -276,11 +276,14 @@ def marked(mark):
 
 
 def test_the_table_comes_back_as_it_was_written(tmp_path):
-    rows = [status.Row("a", "m", "a", "ok", 1.25, 300.5), status.Row("b", "NA", "b", "error", 2, 0, 'a, "b"\'s; nan')]
+    rows = [
+        status.Row("a", "m", "a", "ok", 1.25, 300.5, "", 1.5, 1.25, 0.2),
+        status.Row("b", "NA", "b", "error", 2, 0, 'a, "b"\'s; nan'),
+    ]
     status.write_status(tmp_path / "status.csv", rows)
     assert status.read_status(tmp_path / "status.csv") == rows
     header = (tmp_path / "status.csv").read_text().splitlines()[0]
-    assert header == "method,model,label,status,seconds,peak_mb,reason"
+    assert header == "method,model,label,status,seconds,peak_mb,reason,shares,difference,gap"
     again = status.replace_rows(rows, [replace(rows[1], status="ok", reason="")])
     assert len(again) == 2 and {r.status for r in again} == {"ok"}
 

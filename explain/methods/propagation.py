@@ -142,7 +142,7 @@ def _inputs_of(network, names, x):
 # ---- layer-wise relevance propagation ---------------------------------------------------------------------------
 
 
-@method("propagation", "LRP-epsilon", BACH, "share in the score; biases keep a part", needs=NEEDS)
+@method("propagation", "LRP-epsilon", BACH, "share in the score; biases keep a part", keeps=True, needs=NEEDS)
 def lrp_epsilon(ask, *, epsilon=1e-6):
     """Relevance by the epsilon rule in all layers; without biases it sums to the score.
 
@@ -153,7 +153,9 @@ def lrp_epsilon(ask, *, epsilon=1e-6):
     return _propagate(ask, composites.LayerMapComposite(layers))
 
 
-@method("propagation", "LRP epsilon-plus", KOHLBRENNER, "share in the score by what speaks for it", needs=NEEDS)
+@method(
+    "propagation", "LRP epsilon-plus", KOHLBRENNER, "share in the score by what speaks for it", keeps=True, needs=NEEDS
+)
 def lrp_epsilon_plus(ask, *, epsilon=1e-6):
     """Relevance by the z-plus rule in convolutions and the epsilon rule in linear layers."""
     _check_positive(epsilon=epsilon)
@@ -165,6 +167,7 @@ def lrp_epsilon_plus(ask, *, epsilon=1e-6):
     "LRP epsilon-plus, flat",
     KOHLBRENNER,
     "as LRP epsilon-plus, but even within each window of the first layer",
+    keeps=True,
     needs=NEEDS,
 )
 def lrp_epsilon_plus_flat(ask, *, epsilon=1e-6):
@@ -207,6 +210,7 @@ def lrp_epsilon_alpha2_beta1_flat(ask, *, epsilon=1e-6):
     "LRP epsilon-gamma-box",
     MONTAVON,
     "share in the score, evidence for it weighted more, for inputs within bounds",
+    keeps=True,
     needs=NEEDS,
 )
 def lrp_epsilon_gamma_box(ask, *, epsilon=1e-6, gamma=0.25, low=0.0, high=1.0):
@@ -230,8 +234,16 @@ def _excitation(ask, network=None):
 
     Biases are no neurons and win nothing.
     """
+    network, composite = (
+        ask.subject.merged if network is None else network,
+        composites.ExcitationBackprop(zero_params="bias"),
+    )
     certain = F.one_hot(ask.target, ask.subject.outputs).float()
-    return _propagate(ask, composites.ExcitationBackprop(zero_params="bias"), start=certain, network=network)
+    maps = _propagate(ask, composite, start=certain, network=network)
+    if not ask.subject.binary or bool(ask.target.all()):
+        return maps
+    negated = _propagate(ask, composite, start=certain, network=_with_negated_head(network))  # what speaks for class 0
+    return torch.where(ask.target.view(-1, *[1] * (maps.ndim - 1)) == 1, maps, negated)
 
 
 def _with_negated_head(network):

@@ -49,6 +49,16 @@ FUNCTIONS = {  # function -> what makes a module that does the same, from the fu
     torch.tanh: lambda: nn.Tanh(),
     torch.sigmoid: lambda: nn.Sigmoid(),
     F.sigmoid: lambda: nn.Sigmoid(),
+    F.relu6: lambda inplace=False: nn.ReLU6(),
+    F.selu: lambda inplace=False: nn.SELU(),
+    F.celu: lambda alpha=1.0, inplace=False: nn.CELU(alpha),
+    F.softmax: lambda dim=None, **_: nn.Softmax(dim),
+    torch.softmax: lambda dim, dtype=None: nn.Softmax(dim),
+    F.log_softmax: lambda dim=None, **_: nn.LogSoftmax(dim),
+    torch.log_softmax: lambda dim, dtype=None: nn.LogSoftmax(dim),
+    F.dropout1d: lambda p=0.5, training=True, inplace=False: nn.Dropout1d(p),
+    F.dropout2d: lambda p=0.5, training=True, inplace=False: nn.Dropout2d(p),
+    F.dropout3d: lambda p=0.5, training=True, inplace=False: nn.Dropout3d(p),
     F.dropout: lambda p=0.5, training=True, inplace=False: nn.Dropout(p),
     F.interpolate: lambda size=None, scale_factor=None, mode="nearest", align_corners=None, **_: nn.Upsample(
         size, scale_factor, mode, align_corners
@@ -61,7 +71,9 @@ for n in (1, 2, 3):
     for kind in ("max", "avg", "adaptive_avg"):
         pool = getattr(nn, f"{kind.title().replace('_', '')}Pool{n}d")
         FUNCTIONS[getattr(F, f"{kind}_pool{n}d")] = pool
-TENSOR_METHODS = {name: getattr(torch, name) for name in ("relu", "tanh", "sigmoid", "mean", "sum", "flatten")}
+TENSOR_METHODS = {
+    name: getattr(torch, name) for name in "relu tanh sigmoid softmax log_softmax mean sum flatten".split()
+}
 
 ADDS = {operator.add, operator.iadd, torch.add}
 DIVISIONS = {operator.truediv, torch.div}

@@ -34,6 +34,17 @@ def merge(unrolled):
     return merged.eval()
 
 
+def without_biases(merged):
+    """A copy of a merged network whose biases are 0; None if there are none."""
+    is_bias = lambda m: isinstance(getattr(m, "bias", None), nn.Parameter)  # noqa: E731
+    if not any(m.bias.any() for m in merged.modules() if is_bias(m)):
+        return None
+    bare = copy.deepcopy(merged)
+    for module in filter(is_bias, bare.modules()):
+        module.bias = nn.Parameter(torch.zeros_like(module.bias))
+    return bare
+
+
 def _add_as_module(merged, node):
     """Let `node` compute a + b by a module, so that a rule can share the relevance between a and b."""
     with merged.graph.inserting_before(node):

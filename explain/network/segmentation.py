@@ -27,6 +27,8 @@ class Segmentation(nn.Module):
     score. Raises InputError for settings that do not exist and for outputs of another form.
     """
 
+    one_score = True  # a sum over places, not a binary head
+
     def __init__(self, network, where="all", how="sum", *, threshold=0.5, exclusive=True, region=None, output="out"):
         super().__init__()
         if how not in ("sum", "mean"):

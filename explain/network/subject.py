@@ -15,7 +15,7 @@ from xaae import model as models
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import kind_of
 from xaae.explain.method import Refusal
-from xaae.explain.network import graph, maxima, merging
+from xaae.explain.network import answer_form, graph, maxima, merging
 
 LEAST_CELLS = 4  # a map with fewer cells a side locates nothing
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -32,8 +32,9 @@ class Subject:
 
     model: any nn.Module; of an AAE, the chain of modules that leads to its logits. It is put in evaluation mode. x:
     some items of the shape that will be explained: the shapes of the layers' outputs follow from it. classes: names in
-    the order of the logits, if there are any. InputError if the network does not return one row of logits for each
-    item.
+    the order of the logits, if there are any. A network with one output is a binary head of two classes, unless it has
+    the attribute `one_score`: answers (-z, z), class 1 where z > 0 (for a sigmoid, above 0.5). InputError if the
+    network does not return one row of logits for each item.
     """
 
     def __init__(self, model, x, classes=None):
@@ -41,6 +42,10 @@ class Subject:
         self.device = next((p.device for p in self.network.parameters()), x.device)
         self.example = x[:2].detach().to(self.device, torch.float32)
         self.outputs, self._maps = self._count_outputs(), {}
+        self.form = answer_form.form_of_answers(self.network, self.example)
+        self.binary = self.outputs == 1 and not getattr(self.network, "one_score", False)
+        if self.binary:
+            self.network, self.outputs = nn.Sequential(self.network, answer_form.BinaryHead()).eval(), 2
 
     def _count_outputs(self):
         """K, the number of logits. InputError if the output is not (B, K)."""
@@ -50,10 +55,38 @@ class Subject:
             raise InputError("The network must return one row of logits (B, K) for each item: wrap it so that it does.")
         return logits.shape[1]
 
+    def probabilities(self, answers):
+        """Answers (B, K) of the network as probabilities (B, K), whatever it returns."""
+        return answer_form.as_probabilities(answers, self.form, self.binary)
+
+    @cached_property
+    def random(self):
+        """Does the network, in evaluation mode, answer one item differently each time?"""
+        with torch.no_grad():
+            one, other = (self.network(self.example.clone()) for _ in range(2))
+        return not _alike(one, other)
+
+    @property
+    def remark(self):
+        """What is unusual about the network's answers, in a phrase or two; "" if nothing is."""
+        said = [answer_form.SAID.get(self.form, ""), "one output, taken as a binary head" if self.binary else ""]
+        said += ["it answers one item differently each time (random numbers in evaluation mode)" if self.random else ""]
+        return "; ".join(filter(None, said))
+
     @cached_property
     def unrolled(self):
-        """The network as a GraphModule, each step a module of its own, same weights. Refusal if it cannot be traced."""
-        return graph.unroll(self.network, self.example)
+        """The network as a GraphModule, each step a module of its own, same weights.
+
+        Refusal if it cannot be traced, or if what was traced answers differently.
+        """
+        unrolled = graph.unroll(self.network, self.example)
+        with torch.no_grad():
+            own, traced = (network(self.example.clone()) for network in (self.network, unrolled))
+        if not _alike(own, traced):
+            off = float((own - traced).norm() / own.norm().clamp_min(1e-12))
+            why = answer_form.RANDOM if self.random else "a step does something else there"
+            raise Refusal(f"the traced copy that it works on answers {off:.0%} off the network itself: {why}")
+        return unrolled
 
     @cached_property
     def rectified(self):
@@ -64,6 +97,11 @@ class Subject:
     def merged(self):
         """`unrolled` with batch norms merged, for relevance propagation. Refusal that names steps without a rule."""
         return merging.merge(self.unrolled)
+
+    @cached_property
+    def unbiased(self):
+        """`merged` with all biases 0, to see whether relevance is kept; None if it has none."""
+        return merging.without_biases(self.merged)
 
     @cached_property
     def differentiable(self):
@@ -113,7 +151,7 @@ class Subject:
         """
         if target is None or (isinstance(target, str) and target == "predicted" and target not in self.classes):
             with torch.no_grad():
-                return self.network(x.to(self.device)).argmax(1)
+                return self.probabilities(self.network(x.to(self.device))).argmax(1)
         given = target.flatten().tolist() if torch.is_tensor(target) else np.atleast_1d(np.asarray(target, object))
         numbers = [each if type(each) is int and 0 <= each < self.outputs else self.number(each) for each in given]
         if len(numbers) not in (1, len(x)):
@@ -131,10 +169,18 @@ class Subject:
         raise InputError(f"There is no class {text!r}: choose from {known}.")
 
 
+def _alike(one, other):
+    """Are two answers (B, K) the same but for rounding?"""
+    scale = float(torch.maximum(one.abs().max(), other.abs().max()))
+    return torch.allclose(one, other, rtol=1e-3, atol=1e-4 * scale + 1e-12)
+
+
 def _named_layer(network, name, maps=None):
     """The module of `network` called `name`. InputError if there is none, or if it is not in `maps`, where given."""
     layers = dict(network.named_modules())
+    name = name if name in layers else f"0.{name}"  # of a network that a binary head was put on
     if name not in layers:
+        name = name.removeprefix("0.")
         first_names = ", ".join(list(layers)[1:6])
         raise InputError(f"The network has no layer {name!r}: its layers are {first_names}, ... (see named_modules()).")
     if maps is not None and not any(layers[name] is m for m in maps):

@@ -7,6 +7,7 @@ import pandas as pd
 
 STATES = ("ok", "refused", "timeout", "error")
 FAILED = ("timeout", "error")
+SUMS = ("shares", "difference", "gap")
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,9 @@ class Row:
     """One line of the table: how a method ended on one model.
 
     status: one of STATES. seconds: of the explanation alone. peak_mb: the largest memory that the process held at once.
-    reason: why the status is not ok, or what is unusual about the map, in one line.
+    reason: why the status is not ok, or what is unusual about the map, in one line. shares, difference, gap: of the
+    item that is off most, for a method whose values add up: their sum, the difference in score that they share, and how
+    far apart the two are, as a part of the difference; None for other methods.
     """
 
     method: str
@@ -24,6 +27,9 @@ class Row:
     seconds: float = 0.0
     peak_mb: float = 0.0
     reason: str = ""
+    shares: float | None = None
+    difference: float | None = None
+    gap: float | None = None
 
     def __str__(self):
         memory = f", {self.peak_mb:.0f} MB" if self.peak_mb else ""
@@ -36,6 +42,9 @@ def read_status(path):
     if not path.is_file():
         return []
     table = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"seconds": float, "peak_mb": float})
+    for name in SUMS:  # an earlier version did not write them
+        values = table[name] if name in table else [""] * len(table)
+        table[name] = pd.Series([float(v) if v else None for v in values], table.index, dtype=object)
     return [Row(**row) for row in table[list(Row.__dataclass_fields__)].to_dict("records")]
 
 
@@ -55,4 +64,4 @@ def write_status(path, rows):
 def status_table(rows):
     """Rows as a DataFrame with rounded numbers."""
     table = pd.DataFrame([asdict(r) for r in rows], columns=list(Row.__dataclass_fields__))
-    return table.round({"seconds": 3, "peak_mb": 1})
+    return table.round({"seconds": 3, "peak_mb": 1, **dict.fromkeys(SUMS, 6)})

@@ -7,7 +7,8 @@ import traceback
 import numpy as np
 import torch
 
-from xaae.explain.call import explain
+from xaae.explain.call import explain_with_sums
+from xaae.explain.completeness import Sums
 from xaae.explain.figures.heatmaps import preset_for
 from xaae.explain.figures.sheets import side_by_side
 from xaae.explain.method import Refusal, find_method
@@ -18,7 +19,8 @@ from xaae.explain.process.limits import end_with_parent, keep_output, limit_memo
 def work(case, entry, stem, pipe, threads=1, memory_limit=None, environment=None):
     """Explain a Case by an Entry: the map in `stem`.npz, a figure in `stem`.png, what is printed in `stem`.log.
 
-    Sends "began" to `pipe`, and at the end the outcome: (status, seconds, peak_mb, reason). threads: of torch.
+    Sends "began" to `pipe`, and at the end the outcome: (status, seconds, peak_mb, reason) and perhaps how the shares
+    add up (shares, difference, gap). threads: of torch.
     memory_limit: GiB that the method may take beyond what the libraries hold already, where the system can limit it.
     environment: environment variables of the command.
     """
@@ -33,7 +35,7 @@ def work(case, entry, stem, pipe, threads=1, memory_limit=None, environment=None
 
 
 def _attempt(case, entry, stem, limit=None):
-    """(status, seconds, peak_mb, reason) of one explanation. Whatever it raises becomes a status."""
+    """The outcome of one explanation, see `work`. Whatever it raises becomes a status."""
     began = time.perf_counter()
     try:
         with cases.plugins(case.plugins):
@@ -41,12 +43,17 @@ def _attempt(case, entry, stem, limit=None):
             subject = case.subject(items["x"])
             began = time.perf_counter()
             options = {"background": items.get("background"), "seed": case.seed, "precision": case.precision}
-            maps = explain(subject, items["x"], entry.method, items["target"], **options, **entry.parameters)
+            asked = subject, items["x"], entry.method, items["target"]
+            maps, sums = explain_with_sums(*asked, **options, **entry.parameters)
             seconds = time.perf_counter() - began
             _save(stem, entry, maps, items)
-        return "ok", seconds, peak_memory(), "" if maps.any() else "the map is 0 everywhere"
+        remarks = ["" if maps.any() else "the map is 0 everywhere", sums.remark, subject.remark]
+        numbers = sums.shares, sums.difference, sums.gap
+        return "ok", seconds, peak_memory(), "; ".join(filter(None, remarks)), *numbers
     except Refusal as e:
-        return "refused", time.perf_counter() - began, peak_memory(), _one_line(e)
+        sums = getattr(e, "sums", Sums())  # of a map that does not add up
+        numbers = sums.shares, sums.difference, sums.gap
+        return "refused", time.perf_counter() - began, peak_memory(), _one_line(e), *numbers
     except BaseException as e:  # a method may raise anything, SystemExit too
         limit_memory(None)
         traceback.print_exc()

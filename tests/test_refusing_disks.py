@@ -70,7 +70,7 @@ def test_each_refusal_of_a_disk_is_a_sentence(number):
 
 
 @pytest.mark.parametrize("text", ["encoder error -2 when writing image file", "10 requested and 0 written",
-                                  "[enforce fail at inline_container.cc:778] . PytorchStreamWriter failed"])  # fmt: skip
+                                  "[enforce fail at inline_container.cc:778] . Writer failed"])  # fmt: skip
 def test_refusals_that_libraries_put_in_words_are_known(text):
     assert "no room" in disk_refusal(RuntimeError(text))
 

@@ -42,6 +42,11 @@ class Contrast:
         """The classes of the last side in words."""
         return " or ".join(self.last)
 
+    @property
+    def one_against_rest(self):
+        """Is the last side one class and the first all others, more than one?"""
+        return len(self.last) == 1 < len(self.first) == len(self.classes) - 1
+
     # ---- its items ------------------------------------------------------------------------------------------------
 
     @property
@@ -116,6 +121,11 @@ def contrast(text, classes):
     return Contrast(_side(first, last, classes), _side(last, first, classes), tuple(classes))
 
 
+def against_rest(name, classes):
+    """The Contrast of all other classes to one, whatever the classes are called."""
+    return Contrast(tuple(c for c in classes if c != name), (name,), tuple(classes))
+
+
 def _sides_in(text, classes):
     """The two names in "FROM:TO"; a class's name may hold colons itself. InputError if there are none such."""
     if ":" not in text:
@@ -123,10 +133,13 @@ def _sides_in(text, classes):
             f"The contrast {text!r} has no colon: write it as FROM:TO, such as {classes[0]}:{classes[-1]}."
         )
     pairs = [(text[:at], text[at + 1 :]) for at, letter in enumerate(text) if letter == ":"]
+    bare_pairs = [(first.strip(), last.strip()) for first, last in pairs]
     known = (*classes, REST)
-    for pair in pairs:
-        if all(side in known for side in pair):
-            return pair
+    bare = {name.strip(): name for name in known}  # a command line strips what is between commas
+    for find in ({name: name for name in known}, bare if len(bare) == len(known) else {}):
+        for first, last in (*pairs, *bare_pairs):
+            if first in find and last in find:
+                return find[first], find[last]
     wrong = next(side for side in pairs[0] if side not in known)
     raise InputError(f"There is no class {wrong!r}: write a contrast as FROM:TO with {', '.join(classes)}, rest.")
 

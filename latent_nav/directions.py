@@ -14,6 +14,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.run_folder import file_stem
+from xaae.latent_nav.contrasts import Contrast
 from xaae.latent_nav.severity import severity_model
 
 
@@ -22,14 +24,14 @@ class Direction:
     """vector (D,) of length 1; scale: standard deviation of the training codes along it. kind: its name in DIRECTIONS.
 
     vector is None for the gradient, which every start has its own of, anew after each step. sides: the contrast it was
-    fitted for, such as "rest:dog", where that is not the one asked for all.
+    fitted for, where that is not the one asked for all.
     """
 
     name: str
     vector: np.ndarray | None
     scale: float
     kind: str = ""
-    sides: str = ""
+    sides: Contrast | None = None
 
 
 # ---- kinds of direction: Evidence -> (D,) or (n, D) -------------------------------------------------------------
@@ -182,7 +184,7 @@ def along_target(name, z, values):
     known = np.isfinite(values)
     if known.sum() < 3 or not np.ptp(values[known]):
         raise InputError(f"The column {name!r} has fewer than two different numbers: choose another target.")
-    return scaled(f"target_{name}", severity_model(z[known], values[known]).coef_, z, "target")
+    return scaled(f"target_{file_stem(name)}", severity_model(z[known], values[known]).coef_, z, "target")
 
 
 def away(direction, others, z):

@@ -1,6 +1,6 @@
 """What the parts of `navigate` share: a run's codes, its directions, its meters."""
 
-import re
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -91,7 +91,7 @@ class EncodedRun:
 
     def sides_of(self, direction):
         """The Contrast that a Direction was fitted for."""
-        return contrasts.contrast(direction.sides, self.trained.classes) if direction.sides else self.sides
+        return direction.sides or self.sides
 
     def evidence(self, sides, split="train"):
         """The Evidence of one split for a Contrast."""
@@ -132,7 +132,7 @@ def _all_meters(trained):
 def _rotation_network(trained):
     """{"rotation_network": Meter} where the network has learned what upright means in these pictures, else {}.
 
-    It is kept in fastai's data folder, whatever --data-root: that one may not be ours to write to.
+    It is kept under the run's data root where that can be written, else in fastai's data folder.
     """
     circle = lambda x, degrees: rotate(x, degrees, "circle")  # noqa: E731
     train, held_out = trained.rows("train"), trained.rows("valid")
@@ -140,9 +140,16 @@ def _rotation_network(trained):
     rng, judge = np.random.default_rng(0), generator(0, "turns read back")
     make = lambda: rotation_network.train_rotation_network(trained.upright, train, circle, rng)  # noqa: E731
     with torch.autocast("cpu", enabled=False):  # the same network whatever the run's precision
-        network = rotation_network.cached(Path(data.default_root()) / "xaae-meters", key, make)
+        network = rotation_network.cached(_meters_folder(trained.config.data_root), key, make)
         error = rotation_network.error(network, trained.upright, held_out, circle, judge)
     return {"rotation_network": rotation_network.meter(network)} if error <= rotation_network.TRUSTED else {}
+
+
+def _meters_folder(data_root):
+    """Where trained meters are kept: in the data root that a run was given, or in fastai's."""
+    given = Path(data_root) if data_root else None
+    usable = given and given.is_absolute() and given.is_dir() and os.access(given, os.W_OK)
+    return (given if usable else Path(data.default_root())) / "xaae-meters"
 
 
 TRAINED_METERS = {"picture": _rotation_network}  # kind -> meters that are trained on a run's own items
@@ -154,7 +161,7 @@ def find_directions(encoded, specs=DEFAULT, away=()):
     The first is the main one. Written to `directions.npz`, and the codes to `latents.npz`. InputError for names that
     are not there, and for a main direction that is not straight.
     """
-    found = {d.name: d for spec in specs for d in fitted(encoded, spec)}
+    found = _by_name([d for spec in specs for d in fitted(encoded, spec)])
     if away:
         others = [d for spec in away for d in fitted(encoded, spec)]
         if any(d.vector is None for d in others):
@@ -171,22 +178,44 @@ def find_directions(encoded, specs=DEFAULT, away=()):
     run_folder.write_arrays(encoded.trained.folder / "directions.npz", **arrays)
 
 
+def _by_name(found):
+    """Directions by name, each of its own even where a disk takes no notice of capital letters."""
+    named, sides = {}, {}
+    for direction in found:
+        name, number = direction.name, 1
+        while sides.setdefault(name.casefold(), direction.sides) != direction.sides:
+            number += 1
+            name = f"{direction.name}-{number}"
+        named[name] = replace(direction, name=name)
+    return named
+
+
 def _train_codes(encoded):
     """Codes of the training items: (M, D)."""
     return encoded.z[encoded.trained.rows("train")]
 
 
 def fitted(encoded, spec):
-    """The directions that one spec names: "lda", "pca:2", "lda@rest:dog" for a contrast of its own, "target:age"."""
+    """The directions that one spec names: "lda", "pca:2", "lda@rest:dog" for a contrast of its own, "target:age".
+
+    (kind, Contrast) in place of the text is for a contrast whose classes may be called by any text.
+    """
+    if isinstance(spec, tuple):
+        return _of_contrast(encoded, *spec)
     if spec.startswith(TARGET):
         return [_towards(encoded, spec.removeprefix(TARGET))]
     kind, _, contrast = spec.partition("@")
-    sides = contrasts.contrast(contrast, encoded.trained.classes) if contrast else encoded.sides
+    if contrast:
+        return _of_contrast(encoded, kind, contrasts.contrast(contrast, encoded.trained.classes))
+    return directions.fit_directions(encoded.evidence(encoded.sides), [kind])
+
+
+def _of_contrast(encoded, kind, sides):
+    """The directions of one kind for a Contrast of their own."""
+    ends = sides.last if len(sides.both) == len(sides.classes) and len(sides.last) == 1 else sides.both
+    ending = run_folder.file_stem("-".join(ends))
     found = directions.fit_directions(encoded.evidence(sides), [kind])
-    if not contrast:
-        return found
-    ending = re.sub(r"[^\w-]+", "-", contrast.removeprefix("rest:"))
-    return [replace(d, name=f"{d.name}.{ending}", sides=contrast) for d in found]
+    return [replace(d, name=f"{d.name}.{ending}", sides=sides) for d in found]
 
 
 def _towards(encoded, column):
@@ -201,7 +230,7 @@ def _towards(encoded, column):
 def default_specs(classes):
     """What is walked unasked: every kind, and one class against the rest where there are more than two."""
     several = 2 < len(classes) <= MOST_CLASSES
-    return (*DEFAULT, *(f"lda@rest:{c}" for c in classes if several))
+    return (*DEFAULT, *(("lda", contrasts.against_rest(c, classes)) for c in classes if several))
 
 
 def describe_directions(encoded):
@@ -226,7 +255,8 @@ def _one_direction(encoded, direction):
 
 def _told(direction, sides):
     """The contrast of a direction in words: "cat to dog", or "rest to dog" for one class against the rest."""
-    return direction.sides.replace(":", " to ", 1) if direction.sides.startswith(contrasts.REST) else str(sides)
+    rest = direction.sides and sides.one_against_rest
+    return f"{contrasts.REST} to {sides.last[0]}" if rest else str(sides)
 
 
 def _title(direction, sides):
@@ -235,6 +265,5 @@ def _title(direction, sides):
     if kind is None:
         return direction.name
     number = f" {direction.name.partition('.')[0].rpartition('_')[2]}" if kind.many else ""
-    one = direction.sides.startswith(contrasts.REST)
-    own = f", {sides.last[0]} against the rest" if one else f", {sides}" if direction.sides else ""
-    return f"{kind.title}{number}{own}"
+    own = f", {sides.last[0]} against the rest" if sides.one_against_rest else f", {sides}"
+    return f"{kind.title}{number}{own if direction.sides else ''}"

@@ -9,7 +9,7 @@ import torch
 
 from xaae.experiment.errors import InputError
 from xaae.latent_nav import encoded_run
-from xaae.latent_nav.contrasts import contrast
+from xaae.latent_nav.contrasts import against_rest, contrast
 
 CLASSES = ["cat", "dog", "fox"]
 
@@ -43,9 +43,10 @@ def walked(encoded, *specs, away=()):
 
 @pytest.mark.parametrize(("classes", "more"), [(2, 0), (3, 3), (10, 10), (11, 0)])
 def test_each_class_is_set_against_the_rest_where_there_are_several(classes, more):
-    specs = encoded_run.default_specs([f"c{i}" for i in range(classes)])
+    names = [f"c{i}" for i in range(classes)]
+    specs = encoded_run.default_specs(names)
     assert specs[: len(encoded_run.DEFAULT)] == encoded_run.DEFAULT and specs[0] == "lda"
-    assert specs[len(encoded_run.DEFAULT) :] == tuple(f"lda@rest:c{i}" for i in range(more))
+    assert specs[len(encoded_run.DEFAULT) :] == tuple(("lda", against_rest(name, names)) for name in names[:more])
 
 
 def test_the_default_directions_are_told_by_name_and_contrast(encoded):
@@ -121,3 +122,29 @@ def test_positions_are_in_deviations_of_the_training_codes(encoded):
 
 def test_classes_as_one_hot_follow_the_order_of_the_logits(encoded):
     np.testing.assert_array_equal(encoded.one_hot([0, 4, 2]), np.eye(3))
+
+
+@pytest.mark.parametrize("names", [("rest", "a/b", "a b"), ("A", "a", "rest:a"), ("x" * 300, "x" * 300 + "y", ":"),
+                                   ("@", "lda@rest:x", ","), (" a ", "a", "\u732b")])  # fmt: skip
+def test_classes_of_any_name_have_directions_of_their_own(encoded, names):
+    """No two share a name, not even where a disk takes no notice of capital letters; each leads to its own class."""
+    renamed = dict(zip(CLASSES, names, strict=True))
+    encoded.trained.table["label"] = encoded.trained.table.label.map(renamed)
+    encoded.trained.classes = list(names)
+    encoded.sides = contrast("", encoded.trained.classes)
+    found = walked(encoded, *encoded_run.default_specs(encoded.trained.classes))
+    own = list(found)[-3:]
+    assert len({name.casefold() for name in found}) == 14 and all(len(name.encode()) < 200 for name in found)
+    assert all(not set(name) & set('/\\:@, "') for name in found)
+    for k, name in enumerate(own):
+        assert encoded.directions[name].sides.last == (names[k],) and encoded.directions[name].vector[k] > 0.8
+        assert found[name]["contrast"] == f"rest to {names[k]}"
+
+
+@pytest.mark.parametrize("names", [("a:b", "b", "c"), ("a", "b:c", ":"), (" x ", "y", "z")])
+def test_a_contrast_of_classes_with_colons_or_blanks_is_understood(names):
+    for first in names:
+        for last in set(names) - {first}:
+            found = contrast(f"{first}:{last}".strip(), names)
+            assert (found.first, found.last) == ((first,), (last,))
+        assert contrast(f"rest:{first}".strip(), names) == against_rest(first, names)

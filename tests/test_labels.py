@@ -1,16 +1,19 @@
 """Laws of labels: a class may be called by any text, from what a user types to the page; no file is named by it."""
 
+import json
 import os
+from html import escape
 
 import click
 import pandas as pd
 import pytest
+from helpers.command_line import BRIEFLY, EXACT, SMALL, succeed
 from helpers.pictures import save_pictures
 
 from xaae import data
 from xaae.cli import option_types, train
 from xaae.experiment.run_folder import MOST_LETTERS, file_stem, read_items
-from xaae.experiment.text_tables import write_texts
+from xaae.experiment.text_tables import read_texts, write_texts
 from xaae.sources.class_folders import own_data
 from xaae.training.preparation import class_order
 
@@ -71,3 +74,40 @@ def test_a_name_that_is_no_text_is_listed(tmp_path):
     assert len(found.table) == 7 and [reason for _, reason in found.left_out] == ["its name is no text in UTF-8"]
     data.load_dataset(str(tmp_path)).left_out.to_csv(tmp_path / "skipped.csv", index=False)
     assert "caf" in (tmp_path / "skipped.csv").read_text(encoding="utf-8")
+
+
+# ---- from a table to the page -----------------------------------------------------------------------------------
+
+FEW = ["rest", "-$x_{", "a:b=c, d", "../</script>", "nan", "\u732b \U0001f408", "long" * 75]
+
+
+def write_hostile(folder):
+    """A CSV of seven classes of small pictures, called by FEW."""
+    pictures = save_pictures(folder, classes=[str(k) for k in range(len(FEW))], n=12, size=20)
+    rows = [(p.relative_to(folder), FEW[int(p.parent.name)]) for p in sorted(pictures.rglob("*.png"))]
+    write_texts(pd.DataFrame(rows, columns=["path", "label"]).astype(str), folder / "items.csv")
+    return folder / "items.csv"
+
+
+def test_classes_of_any_name_go_through_every_command(tmp_path, no_trained_meters):
+    run, items = tmp_path / "run", write_hostile(tmp_path / "data")
+    ranges = [part for k, name in enumerate(FEW) for part in ("--range", f"{name}={20 * k}:{20 * k + 20}")]
+    options = ["--items", "84", "--epochs", "1", "--baseline-epochs", "0", "--starts", "4", "--random-directions", "4"]
+    told = [*SMALL, *options, *EXACT, "--size", "16", "--arm", "biased", *ranges]
+    succeed("train", *told, "--dataset", items, "--out", run)
+    config = json.loads((run / "config.json").read_text())
+    assert set(config["classes"]) == set(FEW) and config["ranges"] == {
+        c: [20 * k, 20 * k + 20] for k, c in enumerate(FEW)
+    }
+    own = '"lda@rest:a:b=c, d"'
+    succeed("navigate", run, "--contrast", "a:b=c, d:-$x_{", "--directions", f"lda,lda@rest:nan,{own}", *BRIEFLY[2:])
+    about = json.loads((run / "navigate.json").read_text())["directions"]
+    assert [d["contrast"] for d in about.values()] == ["a:b=c, d to -$x_{", "rest to nan", "rest to a:b=c, d"]
+    succeed("evaluate", run)
+    succeed("predict", run, items, "--samples", "2")
+    assert set(read_texts(run / "predictions.csv").predicted) <= set(FEW)
+    succeed("explain", run, "--methods", "saliency", "--items", "2", "--target", FEW[3])
+    assert "<script>" not in succeed("report", run)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "../</script>" not in page and all(escape(name) in page for name in FEW)
+    assert {p.resolve().is_relative_to(run) for p in run.rglob("*")} == {True}

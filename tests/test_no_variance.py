@@ -9,12 +9,6 @@ from xaae.latent_nav.code_health import code_spectrum, target
 
 METER = {"meter": "x", "change": 0.0}
 FOUND = {"classes": ["a", "b"], "named": [], "real": {}, "meters": [METER], "contrast": "a to b"}
-    "classes": ["a", "b"],
-    "named": [],
-    "real": {},
-    "meters": [{"meter": "x", "change": 0.0}],
-    "contrast": "a to b",
-}
 
 
 @pytest.mark.parametrize("variance", [0.0, 1e-30, 1e-16, 1e-9])

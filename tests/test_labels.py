@@ -89,7 +89,7 @@ def write_hostile(folder):
     return folder / "items.csv"
 
 
-def test_classes_of_any_name_go_through_every_command(tmp_path, no_trained_meters):
+def test_classes_of_any_name_go_through_every_command(tmp_path):
     run, items = tmp_path / "run", write_hostile(tmp_path / "data")
     ranges = [part for k, name in enumerate(FEW) for part in ("--range", f"{name}={20 * k}:{20 * k + 20}")]
     options = ["--items", "84", "--epochs", "1", "--baseline-epochs", "0", "--starts", "4", "--random-directions", "4"]

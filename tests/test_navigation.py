@@ -292,10 +292,12 @@ def test_nothing_is_written_before_a_refusal(door, toy_run, tmp_path, flags):
 # ---- another factor ---------------------------------------------------------------------------------------------
 
 
-def test_a_run_of_another_factor_goes_through_to_its_page(data_root, tmp_path):
+def test_a_run_of_another_factor_and_with_other_settings_goes_through_to_its_page(data_root, tmp_path):
     run = tmp_path / "bright"
     where = ["--dataset", "synthpets", "--data-root", data_root, "--out", run]
-    succeed("train", *TINY, *where, "--factor", "brightness", "--items", 120)  # enough for the health of codes
+    other = ["--factor", "brightness", "--prior", "class", "--split", "group"]
+    succeed("train", *TINY, *where, *other, "--items", 120)  # enough for the health of codes
+    assert np.isfinite(json.loads((run / "summary.json").read_text())["baseline"]["valid_accuracy"])
     succeed("navigate", run, *BRIEFLY)
     answer_to_factor(run)
     succeed("report", run)

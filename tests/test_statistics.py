@@ -1,4 +1,4 @@
-"""Laws of the shared statistics: areas under the ROC curve, rank correlations, Holm's correction, bootstrap intervals."""
+"""Laws of the shared statistics: areas under the ROC curve, rank correlations, corrected p values, intervals."""
 
 import numpy as np
 import pytest

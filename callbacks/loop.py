@@ -46,6 +46,7 @@ class KeepAnswers(Callback):
         self.classes = classes
 
     def before_validate(self):
+        """Begin to count anew."""
         self.confusion = torch.zeros(self.classes, self.classes, dtype=torch.long)
 
     def after_batch(self):

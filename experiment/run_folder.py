@@ -104,7 +104,7 @@ def new_run(folder, overwrite=False, said=print):
                 said(f"Files in {folder} that xAAE did not write stay: {', '.join(others)}.")
             yield folder
     finally:
-        if os.listdir(folder) == [manifest.FILE]:
+        if not set(os.listdir(folder)) - {manifest.FILE}:
             shutil.rmtree(folder, ignore_errors=True)
 
 

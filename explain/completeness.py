@@ -15,9 +15,11 @@ import torch
 from xaae.explain.method import Refusal
 from xaae.explain.methods.perturbation import covered
 from xaae.explain.network.answer_form import RANDOM
+from xaae.explain.network.segmentation import Mask
 
 EXACT, NUMERICAL = (0.01, 1e-4), (0.1, 0.02)  # how far off: parts of the difference, of the sum of all sizes
 MOVING = "the places that count move with the input, so that shares add up to no difference in score"
+NEGATIVE = "by this rule places whose logits are below 0 may lose their relevance, so that it adds up to no score"
 LARGEST_EPSILON = 1e-3  # a relevance rule with more absorbs shares, as its user wants
 
 
@@ -51,6 +53,8 @@ def check_sums(method, ask, maps, parameters):
     if method.sums:
         return _demand(method, ask, maps, _difference(method, ask, parameters))
     if method.keeps and parameters.get("epsilon", 0) <= LARGEST_EPSILON:
+        if method.keeps == "positive" and any(isinstance(m, Mask) for m in ask.network.modules()):
+            return Sums(remark=NEGATIVE)
         return _demand_relevance(method, ask, maps, parameters)
     return Sums()
 

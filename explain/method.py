@@ -24,10 +24,10 @@ class Method:
 
     attribute(ask, **parameters) -> signed map (B, C or 1, *places). needs: names in network.needs.NEEDS. paper: where
     the method was published. means: what a value of its map means, in a few words. sums: do the values of a map sum to
-    the score less the baseline's score? keeps: do they sum to the score in a network without biases? Both are checked,
-    see completeness. shows: "signed" (attributions, centred on 0), "size" (sensitivities, of which only the size
-    counts) or "picture" (an image with values in the range of the items). autocast: may it compute in bf16? flag: a
-    known weakness, "" without one.
+    the score less the baseline's score? keeps: do they sum to the score in a network without biases ("positive": where
+    convolutions end in no negative logit)? Both are checked, see completeness. shows: "signed" (attributions, centred
+    on 0), "size" (sensitivities, of which only the size counts) or "picture" (an image with values in the range of the
+    items). autocast: may it compute in bf16? flag: a known weakness, "" without one.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Method:
     needs: tuple = ()
     shows: str = "signed"
     sums: bool = False
-    keeps: bool = False
+    keeps: bool | str = False
     autocast: bool = False
     flag: str = ""
 

@@ -234,7 +234,7 @@ def default_specs(classes):
 
 
 def describe_directions(encoded):
-    """What is known of every direction: title, note, contrast, stability, AUC, Cohen's d, cosine with the main one."""
+    """What is known of every direction: title, note, contrast, where it leads, stability, AUC, Cohen's d, cosine."""
     return {name: _one_direction(encoded, d) for name, d in encoded.directions.items()}
 
 
@@ -242,6 +242,7 @@ def _one_direction(encoded, direction):
     """What `about` tells of one direction, judged by its own contrast."""
     sides, kind = encoded.sides_of(direction), directions.DIRECTIONS.get(direction.kind)
     found = {"title": _title(direction, sides), "contrast": _told(direction, sides), "kind": direction.kind}
+    found["leads_to"] = list(sides.last)
     found["note"] = kind.note if kind else "The direction along which this column of the table grows."
     steady = kind and direction.kind not in ("head", "gradient", "dims")
     found["stability"] = stability(encoded.evidence(sides), direction.kind, encoded.rng) if steady else None

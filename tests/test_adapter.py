@@ -19,7 +19,8 @@ from xaae.factors.picture_plants import brighten
 from xaae.latent_nav import code_health, codes, exemplars, films, gradient, interpolate, latent_maps, naming, walks
 from xaae.latent_nav import counterfactual as nearest
 from xaae.latent_nav.adapter import Adapter
-from xaae.latent_nav.directions import Direction, class_separation, contrast, fit_directions, random_directions
+from xaae.latent_nav.contrasts import contrast
+from xaae.latent_nav.directions import Direction, class_separation, fit_directions, random_directions
 from xaae.latent_nav.stability import stability
 
 SIZE, DIMS, N, CLASSES = 24, 6, 400, ["dim", "lit"]
@@ -76,7 +77,7 @@ class World:
 
     @property
     def evidence(self):
-        return contrast("", CLASSES).evidence(self.z, self.labels, CLASSES)
+        return contrast("", CLASSES).evidence(self.z, self.labels)
 
     def start(self, label=None, n=16):
         """Codes (n, D) of the first items of a class, or of all."""

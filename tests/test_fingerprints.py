@@ -141,6 +141,7 @@ def test_the_rotation_network_is_kept_for_pictures_not_for_names(pictures, tmp_p
         table, items, _ = open_pictures(table, SIZE, 3, quiet=True)
         rows = lambda split: np.flatnonzero(table.split == split)  # noqa: E731
         trained = SimpleNamespace(items=items, table=table, rows=rows, upright=lambda rows: items[rows])
+        trained.config = SimpleNamespace(data_root=None)
         assert encoded_run._rotation_network(trained) == {}
         return keys[-1]
 

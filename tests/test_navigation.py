@@ -297,10 +297,10 @@ def test_a_run_of_another_factor_and_with_other_settings_goes_through_to_its_pag
     where = ["--dataset", "synthpets", "--data-root", data_root, "--out", run]
     other = ["--factor", "brightness", "--prior", "class", "--split", "group"]
     succeed("train", *TINY, *where, *other, "--items", 120)  # enough for the health of codes
-    assert np.isfinite(json.loads((run / "summary.json").read_text())["baseline"]["valid_accuracy"])
     succeed("navigate", run, *BRIEFLY)
     answer_to_factor(run)
     succeed("report", run)
+    assert np.isfinite(json.loads((run / "summary.json").read_text())["baseline"]["valid_accuracy"])
     config, found, table = json.loads((run / "config.json").read_text()), told(run), run_folder.read_items(run)
     assert config["factor"] == "brightness" and config["factor_about"]["meter"] == "luminance"
     assert config["factor_about"]["whole"] == list(FACTORS["brightness"].whole) and set(table.factor) == {"brightness"}

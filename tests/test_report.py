@@ -123,11 +123,11 @@ def test_classes_called_none_or_na_are_classes(tmp_path):
     assert run.labels(range(4)).tolist() == [*names, *names] and run.class_numbers(range(4)).tolist() == [0, 1, 0, 1]
 
 
-def test_nothing_is_left_beside_the_two_files(tmp_path):
+def test_nothing_is_left_beside_the_two_files_and_the_list_of_them(tmp_path):
     folder = fake_run(tmp_path / "run")
     before = {path.name for path in folder.iterdir()}
     assert write_report(folder) == folder / "report.html"
-    assert {path.name for path in folder.iterdir()} - before == {"report.html", "summary.json"}
+    assert {path.name for path in folder.iterdir()} - before == {"report.html", "summary.json", "manifest.jsonl"}
 
 
 def test_same_folder_gives_the_same_page(tmp_path):

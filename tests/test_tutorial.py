@@ -186,7 +186,7 @@ def test_everything_is_written_and_said(done):
     made = {p.name for p in folder.iterdir()}
     assert made == set(
         "config.json items.csv history.csv curves.png convnet.safetensors shap.npz shap_items.png shap_picture.png"
-        " tutorial.json".split()
+        " tutorial.json manifest.jsonl".split()
     )
     assert all(words in said for words in ("CIFAR-10, found in", "epoch 2/2", "DeepExplainer", "mine.png: said"))
     assert min(Image.open(folder / name).size[0] for name in made if name.endswith("png")) > 300

@@ -87,6 +87,7 @@ def test_so_it_has_from_either_start(trained, start):
 def test_a_picture_goes_further_along_a_latent_direction_than_every_item(trained):
     network, x, _ = trained["AAE head"]
     line = nn.Sequential(*list(network)[:-1], nn.Linear(8, 1, bias=False)).eval()
+    line.one_score = True  # a place, not a binary head
     assert logits(line, explain(line, x[:1], "class_model", 0)).item() > logits(line, x).max() + 1
 
 

@@ -154,7 +154,12 @@ def lrp_epsilon(ask, *, epsilon=1e-6):
 
 
 @method(
-    "propagation", "LRP epsilon-plus", KOHLBRENNER, "share in the score by what speaks for it", keeps=True, needs=NEEDS
+    "propagation",
+    "LRP epsilon-plus",
+    KOHLBRENNER,
+    "share in the score by what speaks for it",
+    keeps="positive",
+    needs=NEEDS,
 )
 def lrp_epsilon_plus(ask, *, epsilon=1e-6):
     """Relevance by the z-plus rule in convolutions and the epsilon rule in linear layers."""
@@ -167,7 +172,7 @@ def lrp_epsilon_plus(ask, *, epsilon=1e-6):
     "LRP epsilon-plus, flat",
     KOHLBRENNER,
     "as LRP epsilon-plus, but even within each window of the first layer",
-    keeps=True,
+    keeps="positive",
     needs=NEEDS,
 )
 def lrp_epsilon_plus_flat(ask, *, epsilon=1e-6):

@@ -34,6 +34,7 @@ def _panel(run: RunFiles, summary: dict, number: int, name: str, walk: dict) -> 
     """Everything one direction shows: its sprites, charts, tables, scores and the numbers that the slider needs."""
     main = name == summary["walk"]["direction"]
     scores = summary["walk"]["by_direction"].get(name) or (summary["walk"] if main else {})
+    goal = (summary["directions"].get(name) or {}).get("leads_to") or run.classes[-1:]
     rows = evenly(len(walk["frames"]), OTHER_STARTS if number else STARTS)
     frames = run.painter.items(walk["frames"][rows])
     sprites = {f"walk-{number}": make_sprite(frames, OTHER_LARGEST if number else LARGEST)}
@@ -50,7 +51,8 @@ def _panel(run: RunFiles, summary: dict, number: int, name: str, walk: dict) -> 
         "naming": _naming(summary, name, walk),
         "sprites": sprites | ({} if heat is None else {f"walk-heat-{number}": heat}),
         "heat": heat is not None,
-        **_charts(run, summary, walk, rows, scores.get("change")),
+        "goal": " or ".join(goal),
+        **_charts(run, summary, walk, rows, scores.get("change"), goal),
     }
 
 
@@ -66,8 +68,12 @@ def _direction(summary: dict, name: str) -> dict:
     }
 
 
-def _charts(run: RunFiles, summary: dict, walk: dict, rows: list[int], own: float | None) -> dict:
-    """The two charts of the planted factor's reading, and the numbers behind the slider."""
+def _charts(run: RunFiles, summary: dict, walk: dict, rows: list[int], own: float | None, goal: list[str]) -> dict:
+    """The two charts of the planted factor's reading, and the numbers behind the slider.
+
+    own: by how much the reading changes on this walk. goal: the classes that the walk leads to.
+    """
+    columns = [run.class_index[label] for label in goal if label in run.class_index] or [-1]
     measured, changes = run.measured, run.random_changes()
     clear = (summary["planted"]["limits"] or {}).get("clear")
     change = walk_charts.since_first(_planted_reading(run, walk))
@@ -81,7 +87,7 @@ def _charts(run: RunFiles, summary: dict, walk: dict, rows: list[int], own: floa
             "reading": rounded(change[rows], measured.digits + 1),
             "cursor": plain_values(cursor),
             "median": rounded(walk_charts.median(change), measured.digits + 1),
-            "probability": rounded(walk["probability"][rows, :, -1], 3),
+            "probability": rounded(walk["probability"][rows][..., columns].sum(-1), 3),
         },
     }
 

@@ -86,7 +86,8 @@ def _fake_gate(rng):
     low = {"biased": 0.93, "irrelevant": 0.01, "normal": 0.4}
     high = {"biased": 1.0, "irrelevant": 0.05, "normal": 0.6}
     gate = {"spurious": {arm: rng.uniform(low[arm], high[arm], 3).tolist() for arm in ARMS}, "flips": 0.97}
-    return gate | {"accuracy": {arm: rng.uniform(0.9, 1, 3).tolist() for arm in ARMS}, "clause": None}
+    gate |= {name: {arm: rng.uniform(0.9, 1, 3).tolist() for arm in ARMS} for name in ("accuracy", "balanced_accuracy")}
+    return gate | {"majority_share": {arm: [0.5] * 3 for arm in ARMS}, "clause": None}
 
 
 def _fake_gate_1(factor):

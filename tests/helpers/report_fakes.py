@@ -10,6 +10,7 @@ from PIL import Image
 from xaae.experiment.run_folder import write_arrays, write_json
 from xaae.experiment.settings import RunConfig
 from xaae.experiment.vocabulary import COLUMNS, MODELS
+from xaae.explain.process.status import Row, write_status
 from xaae.factors.registry import FACTORS
 from xaae.report import write_report
 
@@ -155,7 +156,8 @@ def write_numbers(folder, walk, classes, factor, named):
 
 def _train():
     """What train.json holds."""
-    scores = {"valid_precision": 0.97, "valid_recall": 0.96}
+    scores = {"valid_precision": 0.97, "valid_recall": 0.96, "valid_balanced_accuracy": 0.97}
+    scores |= {"valid_majority_class": "cat", "valid_majority_share": 0.6, "valid_constant_answer": None}
     aae = {"valid_accuracy": 0.98, **scores, "recon_mse": 0.011, "parameters": 12345, "epochs": 4}
     aae |= {"seconds": 20.0, "images_per_second": 90.0}
     baseline = {"valid_accuracy": 0.99, **scores, "parameters": 21000000, "pretrained": True, "note": "ImageNet"}
@@ -188,6 +190,7 @@ def _navigate(walk, classes, factor, named):
 def _direction(name, kind, classes):
     """What is known of one direction."""
     about = {"title": f"title of {name}", "note": "A note from the run", "contrast": " to ".join(classes), "kind": kind}
+    about |= {"leads_to": [classes[-1]]}
     return about | {"stability": 0.93, "auc": 0.991, "cohens_d": 3.4, "cosine": 1.0}
 
 
@@ -302,8 +305,7 @@ def write_tiles(folder, rng, classes, model, names=METHODS):
     arrays |= {"flag": ["", "fails & falls"][: len(names)], "asked": [f"why {classes[-1]}? 91 %"] * 6}
     arrays |= {"label": np.array(classes)[np.arange(6) % 2]}
     write_arrays(folder / "explanations" / f"tiles_{model}.npz", **{k: np.array(v) for k, v in arrays.items()})
-    rows = [("saliency", "aae", "saliency", "ok", 1.0, 1.0, "")]
-    rows += [("guided_backprop", "aae", "guided_backprop", "refused", 0.0, 0.0, "made for <ReLU>")]
-    rows += [("rise", "baseline", "rise", "timeout", 9.0, 1.0, "slow")]
-    table = pd.DataFrame(rows, columns="method model label status seconds peak_mb reason".split())
-    table.to_csv(folder / "explanations" / "status.csv", index=False)
+    rows = [Row("saliency", "aae", "saliency", "ok", 1.0, 1.0, "", 2.5, 2.4, 0.04)]
+    rows += [Row("guided_backprop", "aae", "guided_backprop", "refused", reason="made for <ReLU>")]
+    rows += [Row("rise", "baseline", "rise", "timeout", 9.0, 1.0, "slow")]
+    write_status(folder / "explanations" / "status.csv", rows)

@@ -33,7 +33,7 @@ def same_draws():
 
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  (fastai draws from it)
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # that of the CPU; torch.manual_seed looks for every device
 
 
 @pytest.fixture(scope="session", autouse=True)

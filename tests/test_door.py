@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from helpers.command_line import TINY, refused
 from helpers.pictures import save_pictures
 from helpers.places import HOME
+from helpers.sharing import copy_of
 
 from xaae.cli.door import stoppable, timed
 from xaae.main import COMMANDS
@@ -202,7 +203,7 @@ def test_output_that_cannot_be_written(door, pictures_folder, tmp_path):
 
 def test_runs_and_other_folders_are_safe(door, pictures_folder, tmp_path, toy_run):
     mine, other, odd = tmp_path / "mine", tmp_path / "other", tmp_path / "odd"
-    shutil.copytree(toy_run, mine)
+    copy_of(toy_run, mine)
     for folder, name in ((other, "diary.txt"), (odd, "config.json")):
         folder.mkdir()
         (folder / name).write_text('{"somebody": "else"}')
@@ -223,7 +224,7 @@ def test_commands_refuse_what_is_no_run(door, tmp_path, toy_run):
         assert refused(door(command, tmp_path), "not a run folder")
         assert refused(door(command, tmp_path / "nowhere"), "not a run folder")
     half = tmp_path / "half"
-    shutil.copytree(toy_run, half)
+    copy_of(toy_run, half)
     (half / "model.safetensors").unlink()
     for command in ("navigate", "explain"):
         assert refused(door(command, half), "model.safetensors")
@@ -273,7 +274,7 @@ def test_the_whole_job_leaves_everything(toy_run):
 
 
 def test_each_command_can_run_again_alone(door, toy_run, tmp_path):
-    run = shutil.copytree(toy_run, tmp_path / "run")
+    run = copy_of(toy_run, tmp_path / "run")
     before = np.load(run / "latents.npz")["z"]
     again = {
         "navigate": ("navigate.json", "--directions", "lda", "--maps", "pca", "--counterfactuals", 1),

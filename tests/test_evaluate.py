@@ -1,14 +1,13 @@
 """Evaluation: numbers that can be worked out by hand, laws of calibration, and the command from the door."""
 
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from helpers.command_line import refused
-from helpers.sharing import in_bf16
+from helpers.sharing import copy_of, in_bf16
 from sklearn.metrics import balanced_accuracy_score
 
 from xaae.evaluation.class_scores import classifier_scores, wilson_interval
@@ -159,7 +158,7 @@ def test_the_figure_of_few_and_many_classes(k, tmp_path):
 @pytest.fixture
 def run(toy_run, tmp_path):
     """A copy of the toy run to write to."""
-    return shutil.copytree(toy_run, tmp_path / "run")
+    return copy_of(toy_run, tmp_path / "run")
 
 
 def evaluation(door, run, *options):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers.command_line import refused
 from helpers.maps import close
-from helpers.sharing import in_bf16
+from helpers.sharing import copy_of, in_bf16
 from PIL import Image
 
 from xaae import model as models
@@ -185,7 +185,7 @@ def test_chosen_rows_and_targets(door, toy_run, tmp_path, target):
 @pytest.mark.parametrize("by", ["run", "option"])
 def test_maps_are_those_of_the_one_call_in_the_runs_or_the_typed_precision(door, toy_run, tmp_path, precision, by):
     """On any machine: whether it computes bf16 in hardware or not."""
-    run = shutil.copytree(toy_run, tmp_path / "run")
+    run = copy_of(toy_run, tmp_path / "run")
     if by == "run" and precision == "bf16":
         in_bf16(run)
     typed = ["--precision", precision] if by == "option" else []

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from helpers.command_line import refused, succeed
 from helpers.pictures import save_pictures
+from helpers.sharing import copy_of
 
 from xaae import data
 from xaae.experiment.errors import InputError
@@ -39,7 +40,7 @@ def move_items(run, to):
 def moved(toy_run, tmp_path_factory):
     """(a copy of the toy run whose pictures are not where they were, the folder in which they are now)."""
     place = tmp_path_factory.mktemp("moved")
-    run = shutil.copytree(toy_run, place / "run")
+    run = copy_of(toy_run, place / "run")
     return run, move_items(run, place / "new" / "home")
 
 

@@ -3,11 +3,11 @@
 import json
 import multiprocessing
 import shlex
-import shutil
 import sys
 
 import pytest
 from helpers.command_line import TINY, call, refused, succeed
+from helpers.sharing import copy_of
 
 from xaae.experiment import manifest, run_folder
 from xaae.experiment.errors import InputError
@@ -35,7 +35,7 @@ def put(folder, names, text="mine"):
 @pytest.fixture
 def whole(toy_run, tmp_path):
     """A copy of a run that was trained, navigated, explained and reported."""
-    return shutil.copytree(toy_run, tmp_path / "whole")
+    return copy_of(toy_run, tmp_path / "whole")
 
 
 @pytest.mark.parametrize("version", ["this one", "an earlier one"])

@@ -1,7 +1,6 @@
 """Laws of `navigate`: what it promises is there, its flags do what they say, and what makes no sense is refused."""
 
 import json
-import shutil
 
 import cv2
 import numpy as np
@@ -283,7 +282,7 @@ def test_a_run_that_was_not_navigated_cannot_be_compared_with(door, toy_run, tmp
 @pytest.mark.parametrize("flags", ["--contrast cat:cow", "--directions ldaa"])
 def test_nothing_is_written_before_a_refusal(door, toy_run, tmp_path, flags):
     run = tmp_path / "run"
-    shutil.copytree(toy_run, run)
+    copy_of(toy_run, run)
     (run / "latents.npz").unlink()
     before = {p for p in run.rglob("*")}
     assert door("navigate", run, *flags.split()).exit_code == 2 and {p for p in run.rglob("*")} == before

@@ -1,7 +1,6 @@
 """Prediction: what a CSV says is what the network says, uncertainty obeys its laws, no bad file ends the run."""
 
 import json
-import shutil
 from functools import partial
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import torch
 from helpers.command_line import refused
 from helpers.pictures import save_pictures
-from helpers.sharing import in_bf16
+from helpers.sharing import copy_of, in_bf16
 from PIL import Image
 
 from xaae import model as models
@@ -33,7 +32,7 @@ P = COLUMNS[2:4]
 @pytest.fixture
 def run(toy_run, tmp_path):
     """A copy of the toy run to write to."""
-    return shutil.copytree(toy_run, tmp_path / "run")
+    return copy_of(toy_run, tmp_path / "run")
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """`rate`: a table of quality for explanations of a run."""
 
-import shutil
-
 import pandas as pd
 import pytest
 from helpers.command_line import TINY
+from helpers.sharing import copy_of
 
 from xaae.explain.rating.metrics import METRICS
 
@@ -14,7 +13,7 @@ pytest.importorskip("quantus", reason="quantus is not installed (the extra `qual
 @pytest.fixture
 def run(toy_models, tmp_path):
     """A run with trained models that may be written to."""
-    return shutil.copytree(toy_models, tmp_path / "run")
+    return copy_of(toy_models, tmp_path / "run")
 
 
 def test_each_method_has_a_row_beside_a_random_map(door, run):

@@ -4,13 +4,13 @@ import errno
 import json
 import os
 import resource
-import shutil
 from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.command_line import TINY, call, refused, succeed
+from helpers.sharing import copy_of
 
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
@@ -53,7 +53,7 @@ def is_whole(path):
 @pytest.mark.parametrize("after", [0, 6000])
 @pytest.mark.parametrize("name", ["train", "navigate", "response", "evaluate", "predict", "report"])
 def test_a_full_disk_is_told_in_one_sentence_by_every_command(toy_run, pictures_folder, tmp_path, name, after):
-    run = shutil.copytree(toy_run, tmp_path / "run")
+    run = copy_of(toy_run, tmp_path / "run")
     words = {"RUN": run, "PICTURES": pictures_folder, "NEW": tmp_path / "new"}
     with no_room(after):
         result = call(*[words.get(word, word) for word in COMMANDS[name]])
@@ -95,7 +95,7 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
 @pytest.mark.parametrize("name", ["navigate", "evaluate", "report", "train"])
 def test_a_folder_that_may_not_be_written_is_told(toy_run, pictures_folder, tmp_path, monkeypatch, name):
     """Tests may run as root, to whom no folder is closed: opening for writing is refused in its place."""
-    run = shutil.copytree(toy_run, tmp_path / "run")
+    run = copy_of(toy_run, tmp_path / "run")
     before = {p: p.stat().st_mtime_ns for p in run.rglob("*")}
 
     def closed(file, mode="r", *args, **kwargs):
@@ -145,7 +145,7 @@ def spoil(path, content):
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_a_table_of_items_that_is_not_the_runs_is_refused(toy_models, tmp_path, junk):
-    run = shutil.copytree(toy_models, tmp_path / "run")
+    run = copy_of(toy_models, tmp_path / "run")
     make, words = JUNK[junk]
     spoil(run / "items.csv", make(pd.read_csv(run / "items.csv", keep_default_na=False)))
     with pytest.raises(InputError, match=words):
@@ -155,14 +155,14 @@ def test_a_table_of_items_that_is_not_the_runs_is_refused(toy_models, tmp_path, 
 
 
 def test_a_table_of_an_earlier_version_is_read_without_counts(toy_models, tmp_path):
-    run = shutil.copytree(toy_models, tmp_path / "run")
+    run = copy_of(toy_models, tmp_path / "run")
     (run / "train.json").write_text("{}")
     assert len(run_folder.read_items(run)) == len(run_folder.read_items(toy_models))
 
 
 @pytest.mark.parametrize("name", ["items.csv", "train.json", "config.json", "latents.npz"])
 def test_a_pipe_in_the_place_of_a_file_stops_no_command(toy_run, tmp_path, name):
-    run = shutil.copytree(toy_run, tmp_path / "run")
+    run = copy_of(toy_run, tmp_path / "run")
     (run / name).unlink()
     os.mkfifo(run / name)
     result = call("app" if name == "latents.npz" else "report", run)

@@ -2,12 +2,12 @@
 
 import json
 import re
-import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from helpers.sharing import copy_of
 
 from xaae.audit import class_differences, unknown_factor
 from xaae.audit.class_differences import judge_difference, reading_separation
@@ -26,7 +26,7 @@ def files(folder):
 def asked(toy_run, tmp_path_factory):
     """A run that has been asked, what was found, and its other files before that."""
     folder = tmp_path_factory.mktemp("unknown") / "run"
-    shutil.copytree(toy_run, folder)
+    copy_of(toy_run, folder)
     before = files(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unknown_factor, "STARTS", 8)

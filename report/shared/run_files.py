@@ -8,12 +8,11 @@ import pandas as pd
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, PICTURE, Kind
 from xaae.experiment.run_folder import open_run, plain_values, read_arrays, read_items, read_json
-from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.report.shared.quantity import Quantity, meter_quantity, planted_quantity
 from xaae.report.shared.sprites import PAINTERS, Painter
 from xaae.report.shared.words import numbered
 
-NOT_NUMBERS = ["nan", "NaN", "inf", "-inf"]  # cells of a column of numbers that hold none
+NOT_NUMBERS = ["", "nan", "NaN", "inf", "-inf"]  # cells of a column of numbers that hold none
 NAMES = ("label", "model", "stage")  # columns of texts: a class may be called "nan" or "01"
 
 
@@ -38,12 +37,12 @@ class RunFiles:
         file = self.path / name
         if not file.is_file() or not file.stat().st_size:
             return None
+        as_they_stand = dict.fromkeys(NAMES, str)
         try:
-            rows = read_texts(file)
-        except InputError as error:
-            raise InputError(f"{file} cannot be read as a table: run the command that made it again.") from error
-        numbers = {name: typed_column(rows[name].replace(NOT_NUMBERS, "")) for name in rows if name not in NAMES}
-        return rows.assign(**numbers) if len(rows) else None
+            rows = pd.read_csv(file, keep_default_na=False, na_values=NOT_NUMBERS, converters=as_they_stand)
+        except ValueError as error:
+            raise InputError(f"{file} cannot be read ({error}): run the command that made it again.") from error
+        return rows if len(rows) else None
 
     def arrays(self, name: str, *needed: str) -> dict | None:
         """The arrays of an NPZ file; None if it, or one of the `needed` arrays, is missing. InputError if broken."""

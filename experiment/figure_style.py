@@ -9,6 +9,8 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from xaae.experiment.whole_file import whole_file
+
 PLAIN = {"text.parse_math": False}  # a class may be called "$0-$50": that is no formula
 NO_FONT = "Last Resort"  # its glyphs are boxes
 MISSING = "Glyph .* missing from"  # how matplotlib's warning of a letter begins that a font lacks
@@ -37,6 +39,12 @@ def _within(draw, settings):
         return give_fonts(figure) if isinstance(figure, Figure) else figure
 
     return drawn
+
+
+def save_figure(figure, path, **options):
+    """Save a figure as a PNG, whole or not at all. options: those of `Figure.savefig`."""
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", **options)
 
 
 def short_name(text, most=MOST_LETTERS):

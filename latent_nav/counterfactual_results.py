@@ -5,7 +5,7 @@ import torch
 
 from xaae.experiment import run_folder
 from xaae.experiment.device import exact
-from xaae.experiment.figure_style import short_name
+from xaae.experiment.figure_style import save_figure, short_name
 from xaae.factors.measuring import measure_all
 from xaae.latent_nav import counterfactual as nearest
 from xaae.latent_nav import naming, plots, walks
@@ -99,4 +99,4 @@ def _draw(encoded, found, nearest_other):
     far = [[f"{d:.2f} away" for d in each] for each in (found["distance"], nearest_other)]
     titles = ["input", "decoded", "otherwise", "change", "nearest real"]
     figure = plots.rows_of_pictures(columns, titles, [None, *said, *far], "Nearest code that is decided otherwise")
-    figure.savefig(encoded.trained.folder / "counterfactuals.png", dpi=110)
+    save_figure(figure, encoded.trained.folder / "counterfactuals.png", dpi=110)

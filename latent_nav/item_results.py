@@ -6,6 +6,7 @@ from scipy.special import softmax
 
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
+from xaae.experiment.figure_style import save_figure
 from xaae.experiment.seeds import generator
 from xaae.experiment.text_tables import write_texts
 from xaae.latent_nav import code_health, codes, directions, exemplars, impact, latent_maps, plots, severity
@@ -48,7 +49,7 @@ def _draw_exemplars(encoded, found, tenths):
     sheet = np.stack([found["along_image"][:n], tenths["tenth_image"][:n]])
     title = f"Real items along {encoded.main} (standard deviations); mean of the items in each tenth"
     draw = plots.STRIPS[encoded.trained.kind.name]
-    draw(sheet, [above[:n], below[:n]], title).savefig(encoded.trained.folder / "exemplars.png", dpi=110)
+    save_figure(draw(sheet, [above[:n], below[:n]], title), encoded.trained.folder / "exemplars.png", dpi=110)
 
 
 def write_correlations(encoded):
@@ -103,7 +104,7 @@ def impact_all(encoded):
     flat = {f"{name}.{key}": array for name, c in curves.items() for key, array in c.items()}
     run_folder.write_arrays(trained.folder / "impact.npz", value=value, label=label, **flat)
     figure = plots.impact_figure(curves, numbers, trained.factor.about())
-    figure.savefig(trained.folder / "impact.png", dpi=150)
+    save_figure(figure, trained.folder / "impact.png", dpi=150)
     return numbers["aae"] | {f"baseline_{k}": v for k, v in numbers.get("baseline", {}).items()}
 
 
@@ -140,7 +141,7 @@ def maps_all(encoded, rows, names, futures):
     at = exemplars.nearest_along(z, encoded.way.vector, points, z.mean(0))
     thumbs = encoded.planted_images(rows[at])
     run_folder.write_arrays(trained.folder / "maps.npz", row=rows, thumb_row=rows[at], thumb_image=thumbs, **found)
-    plots.maps_figure(found, labels, thumbs, at).savefig(trained.folder / "maps.png", dpi=130)
+    save_figure(plots.maps_figure(found, labels, thumbs, at), trained.folder / "maps.png", dpi=130)
 
 
 def health_of(encoded):

@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from helpers import source
 from matplotlib.text import Text
 
 from xaae.evaluation.class_scores import classifier_scores
@@ -84,3 +85,23 @@ def test_a_long_name_keeps_both_its_ends_on_one_line():
     assert figure_style.short_name("cat") == "cat" and figure_style.short_name("a\nb") == "a b"
     short = figure_style.short_name("begin" + "x" * 300 + "end", 21)
     assert len(short) == 21 and short.startswith("begin") and short.endswith("end")
+
+
+def test_a_figure_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path, figure = tmp_path / "figure.png", strip("a")
+    figure_style.save_figure(figure, path, dpi=30)
+    before = path.read_bytes()
+
+    def interrupted(file, **options):
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(figure, "savefig", interrupted)
+    with pytest.raises(OSError, match="No space"):
+        figure_style.save_figure(figure, path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_every_figure_on_disk_is_written_so():
+    saving = [p.name for p in source.product_files() if ".savefig(" in p.read_text()]
+    assert sorted(saving) == ["figure_style.py", "page.py"]  # that of the app writes into memory

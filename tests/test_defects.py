@@ -112,6 +112,6 @@ def test_what_was_found_is_printed_and_on_the_page(spoilt):
     succeed("report", run)
     page = re.sub(r"\s+", " ", (run / "report.html").read_text(encoding="utf-8"))
     used = len(every_file(root)) - sum(reasons.values())
-    for words in (f"{used} pictures are used", f"{sum(reasons.values())} pictures or other files are left out",
+    for words in (f"{used} pictures are used", f"{sum(reasons.values())} files or rows are left out",
                   "4 files hold several frames", "DICOM files (2)", "NumPy arrays (1)", "nothing in it"):  # fmt: skip
         assert words in printed and words in page, words

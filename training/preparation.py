@@ -132,7 +132,8 @@ def _counted(table, skipped, kind):
     parts = ", ".join(f"{name} {split[name]}" for name in SPLITS if name in split)
     yield f"{len(table)} {kind.plural} are used ({parts})."
     if len(skipped):
-        yield f"{len(skipped)} {kind.plural} or other files are left out; skipped.csv in the run folder says why."
+        what = "file or row is" if len(skipped) == 1 else "files or rows are"
+        yield f"{len(skipped)} {what} left out; skipped.csv in the run folder says which and why."
 
 
 def _bias_of(settings, classes, channels):

@@ -53,7 +53,8 @@ def choose(dataset, root):
     if name not in DATASETS and Path(dataset).exists():
         name, argument = "folder", dataset
     if name not in DATASETS:
-        known = f"{', '.join(DATASETS)}, auto, medmnist:NAME, or the path of a folder or CSV"
+        bare = [name for name in DATASETS if name not in ("folder", "medmnist")]  # these need something after them
+        known = f"{', '.join(bare)}, auto, medmnist:NAME, or the path of a folder or CSV"
         raise InputError(f"There is no dataset {dataset!r}: use {known}.")
     return name, argument, f"{name}, from {argument or root}." if name != "synthpets" else "synthpets, drawn here."
 

@@ -85,12 +85,20 @@ def announce_loading():
     click.echo("xAAE: loading PyTorch and fastai ...")
 
 
-def typed_command(*more):
-    """The command as it was typed, for the records of a run; with these further words, to be typed next.
+def typed_command(**instead):
+    """The command as it was typed, for the records of a run.
 
-    An option that is typed twice has its last value.
+    instead {option: value, True for a flag}: what takes the place of options that were typed, for the next command.
     """
-    return " ".join(["python main.py", *(shlex.quote(str(word)) for word in (*sys.argv[1:], *more))])
+    typed, words = [], iter(sys.argv[1:])
+    for word in words:
+        name, _, value = word.removeprefix("--").partition("=")
+        if not (word.startswith("--") and name in instead):
+            typed.append(word)
+        elif instead[name] is not True and not value:
+            next(words, None)  # its value
+    more = [w for name, value in instead.items() for w in (f"--{name}", value) if w is not True]
+    return " ".join(["python main.py", *(shlex.quote(str(word)) for word in (*typed, *more))])
 
 
 def refuse_other_options(name, *allowed):

@@ -116,9 +116,9 @@ def train_as_told(given):
     if dry_run:
         return None
     seed_all(settings.seed)
-    again = typed_command("--out", folder, "--overwrite")
+    again = typed_command(out=folder, overwrite=True)
     with (
-        stoppable(f"{folder} is unfinished; the same command starts it again", again),
+        stoppable(f"{folder} is unfinished, what was learned is lost; this starts it anew", again),
         timed(f"Training into {folder}"),
     ):
         with run_folder.new_run(folder, overwrite, click.echo):

@@ -193,7 +193,8 @@ def predictions_in_words(predictions, most=5):
     if len(bad):
         lines.append(f"{len(bad)} cannot be read (column error), as {bad.path.iloc[0]} ({bad.error.iloc[0]}).")
     if len(good) > 1 and counts.max() == len(good):
-        lines.append(f"All get the same answer, {counts.idxmax()}: this model does not tell these pictures apart.")
+        same = f"All get the same answer, {counts.idxmax()}"
+        lines.append(f"{same}: if they are of several classes, this model does not tell them apart.")
     entropy, information, deviation = good[UNCERTAINTY[:3]].mean()
     lines.append(
         f"Mean entropy {entropy:.3f} nats of at most {np.log(len(classes)):.3f}, mutual information"

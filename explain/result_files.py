@@ -102,7 +102,7 @@ def run_and_report(jobs, folder, place, at_once, question):
             bar.update()
 
         rows = runner.run_jobs(jobs, folder, place, at_once, report)
-    table = status.status_table(rows).assign(reason=[row.reason[:70] for row in rows])
+    table = status.status_table(rows).assign(reason=[row.reason[:70] for row in rows]).drop(columns=list(status.SUMS))
     print(table.to_string(index=False))
     return rows
 

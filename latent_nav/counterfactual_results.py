@@ -96,7 +96,8 @@ def _draw(encoded, found, nearest_other):
     sides = encoded.contrast
     last, there = short_name(sides.goal, 14), found["probability"][..., sides.columns[1]].sum(-1)
     said = [[f"{last} {p:.2f}" for p in there[:, i]] for i in (0, 1)]
-    far = [[f"{d:.2f} away" for d in each] for each in (found["distance"], nearest_other)]
+    away = lambda d: f"{d:.2f} away" if np.isfinite(d) else "none found"  # noqa: E731
+    far = [[away(d) for d in each] for each in (found["distance"], nearest_other)]
     titles = ["input", "decoded", "otherwise", "change", "nearest real"]
     figure = plots.rows_of_pictures(columns, titles, [None, *said, *far], "Nearest code that is decided otherwise")
     save_figure(figure, encoded.trained.folder / "counterfactuals.png", dpi=110)

@@ -227,10 +227,11 @@ def _towards(encoded, column):
     return directions.along_target(column, encoded.z[rows], numbers[column].to_numpy(float)[rows])
 
 
-def default_specs(classes):
-    """What is walked unasked: every kind, and one class against the rest where there are more than two."""
-    several = 2 < len(classes) <= MOST_CLASSES
-    return (*DEFAULT, *(("lda", contrasts.against_rest(c, classes)) for c in classes if several))
+def default_specs(sides):
+    """What is walked unasked for a Contrast: every kind, and each other class against the rest of more than two."""
+    several = 2 < len(sides.classes) <= MOST_CLASSES
+    others = [contrasts.against_rest(name, sides.classes) for name in sides.classes if several]
+    return (*DEFAULT, *(("lda", other) for other in others if other != sides))
 
 
 def describe_directions(encoded):

@@ -103,8 +103,9 @@ def impact_all(encoded):
     numbers, curves = ({name: pair[i] for name, pair in found.items()} for i in (0, 1))
     flat = {f"{name}.{key}": array for name, c in curves.items() for key, array in c.items()}
     run_folder.write_arrays(trained.folder / "impact.npz", value=value, label=label, **flat)
-    figure = plots.impact_figure(curves, numbers, trained.factor.about())
-    save_figure(figure, trained.folder / "impact.png", dpi=150)
+    if np.ptp(value):  # where nothing was planted there is no curve
+        figure = plots.impact_figure(curves, numbers, trained.factor.about())
+        save_figure(figure, trained.folder / "impact.png", dpi=150)
     return numbers["aae"] | {f"baseline_{k}": v for k, v in numbers.get("baseline", {}).items()}
 
 

@@ -45,7 +45,7 @@ def _navigate(trained, asked, done):
     """The sections of `navigate.json`; done() is called after each step."""
     encoded = encode_run(trained, asked.contrast)
     encoded.films, encoded.counterfactuals = asked.films, asked.counterfactuals
-    find_directions(encoded, asked.specs or default_specs(trained.classes), asked.away)
+    find_directions(encoded, asked.specs or default_specs(encoded.sides), asked.away)
     on_map, maps, futures = item_results.start_maps(encoded, asked.maps or trained.config.maps or tuple(MAPS))
     found = {"directions": describe_directions(encoded)}
     found["dimensions"] = ranked_dimensions(encoded.evidence(encoded.contrast))

@@ -174,9 +174,10 @@ BAD_OPTIONS = {
     "no medmnist": (["--dataset", "medmnist:nonsense"], "MedMNIST has no dataset"),
     "small": (["--size", "8"], "16 to 512"),
     "large": (["--size", "5000"], "16 to 512"),
-    "range backwards": (["--range", "left=90:0"], "LOW <= HIGH"),
+    "range backwards": (["--arm", "biased", "--range", "left=90:0"], "LOW <= HIGH"),
     "range text": (["--range", "left=abc"], "CLASS=LOW:HIGH"),
-    "range class": (["--range", "fish=0:90"], "'fish'"),
+    "range class": (["--arm", "biased", "--range", "fish=0:90"], "'fish'"),
+    "range of nothing": (["--range", "left=0:90"], "--arm biased"),
     "negative epochs": (["--epochs", "0"], "--epochs"),
     "negative weight": (["--adversarial-weight", "-1"], "--adversarial-weight"),
     "thesis size": (["--preset", "thesis", "--size", "64"], "32, 128 or 512"),
@@ -256,7 +257,7 @@ def test_a_few_unreadable_pictures_are_skipped_counted_and_listed(door, tmp_path
     assert json.loads((out / "train.json").read_text())["items"]["skipped"] == 2
     skipped = pd.read_csv(out / "skipped.csv")
     assert sorted(p[-7:] for p in skipped.path) == ["000.png", "001.png"] and skipped.reason.str.len().min() > 5
-    assert "2 pictures" in result.output
+    assert "2 files or rows are left out" in result.output
 
 
 def test_the_whole_job_leaves_everything(toy_run):

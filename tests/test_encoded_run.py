@@ -44,13 +44,15 @@ def walked(encoded, *specs, away=()):
 @pytest.mark.parametrize(("classes", "more"), [(2, 0), (3, 3), (10, 10), (11, 0)])
 def test_each_class_is_set_against_the_rest_where_there_are_several(classes, more):
     names = [f"c{i}" for i in range(classes)]
-    specs = encoded_run.default_specs(names)
+    specs = encoded_run.default_specs(contrast("", names))
     assert specs[: len(encoded_run.DEFAULT)] == encoded_run.DEFAULT and specs[0] == "lda"
     assert specs[len(encoded_run.DEFAULT) :] == tuple(("lda", against_rest(name, names)) for name in names[:more])
+    if more:  # one of them may be the main direction's own
+        assert ("lda", against_rest("c1", names)) not in encoded_run.default_specs(contrast("rest:c1", names))
 
 
 def test_the_default_directions_are_told_by_name_and_contrast(encoded):
-    found = walked(encoded, *encoded_run.default_specs(CLASSES))
+    found = walked(encoded, *encoded_run.default_specs(encoded.sides))
     assert list(found)[:8] == ["lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"]
     assert list(found)[-3:] == ["lda.cat", "lda.dog", "lda.fox"] and encoded.main == "lda"
     assert all(found[name]["contrast"] == "cat to fox" for name in list(found)[:11])
@@ -132,7 +134,7 @@ def test_classes_of_any_name_have_directions_of_their_own(encoded, names):
     encoded.trained.table["label"] = encoded.trained.table.label.map(renamed)
     encoded.trained.classes = list(names)
     encoded.sides = contrast("", encoded.trained.classes)
-    found = walked(encoded, *encoded_run.default_specs(encoded.trained.classes))
+    found = walked(encoded, *encoded_run.default_specs(encoded.sides))
     own = list(found)[-3:]
     assert len({name.casefold() for name in found}) == 14 and all(len(name.encode()) < 200 for name in found)
     assert all(not set(name) & set('/\\:@, "') for name in found)

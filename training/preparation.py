@@ -36,10 +36,15 @@ class Prepared:
 
 
 def resolve(settings: RunSettings):
-    """(settings with `auto` replaced by the dataset it stands for and the arm chosen, one line on which data it is)."""
+    """(settings with `auto` replaced by the dataset it stands for and the arm chosen, one line on which data it is).
+
+    InputError for ranges where nothing is planted.
+    """
     name, _, note = data.choose(settings.dataset, settings.data_root or data.default_root())
     dataset = name if settings.dataset == "auto" else settings.dataset
     arm = settings.arm or ("normal" if _is_own(dataset) else "biased")
+    if settings.ranges and arm == "normal" and not settings.arm:
+        raise InputError("In your own data nothing is planted unless you ask: with --range give --arm biased too.")
     return replace(settings, dataset=dataset, arm=arm), note
 
 

@@ -39,9 +39,9 @@ COUNTERFACTUAL_SENTENCES = (  # the numbers that each needs, and the sentence
     (("flipped_when_seen",), "{flipped_when_seen} also change class when that code is decoded and the {item} encoded "
      "again"),
     (("already",), "{already} change class in the plain reconstruction already"),
-    (("accepted",), "the discriminator accepts {accepted} of these codes"),
-    (("distance", "nearest_other"), "their median distance is {distance}; the nearest real item of another class is "
-     "{nearest_other} away"),
+    (("accepted",), "of the codes that do, the discriminator accepts {accepted}"),
+    (("distance", "nearest_other"), "their median distance is {distance}, and the nearest real item of another class "
+     "is {nearest_other} away"),
     (("shorter",), "the counterfactual is nearer than that item for {shorter}"),
 )  # fmt: skip
 

@@ -30,9 +30,13 @@ def counterfactual_section(run: RunFiles, summary: dict) -> dict | None:
 
 
 def _counterfactual_row(run: RunFiles, arrays: dict, row: int, at: int, rows: int, columns: int) -> dict:
-    """One item: where its pictures lie in the sprite, and the probability of the class that gains most."""
+    """One item: where its pictures lie in the sprite, and the probability of the class that gains most.
+
+    Where no counterfactual was found, that of the class that the reconstruction is given.
+    """
     before, after = arrays["probability"][row]
-    target = int(np.argmax(np.nan_to_num(after - before)))
+    none_found = "distance" in arrays and not np.isfinite(arrays["distance"][row])
+    target = int(np.argmax(np.nan_to_num(before if none_found else after - before)))
     numbers = {
         key: plain_values(arrays[key][row]) if key in arrays else None
         for key in ("distance", "nearest_other", "accepted")
@@ -40,6 +44,7 @@ def _counterfactual_row(run: RunFiles, arrays: dict, row: int, at: int, rows: in
     return numbers | {
         "name": run.item_name(int(arrays["row"][row])) or f"item {row + 1}",
         "k": int(run.class_numbers(arrays["row"][row : row + 1])[0]),
+        "found": not none_found,
         "target": run.classes[target] if target < len(run.classes) else "?",
         "before": plain_values(before[target]),
         "after": plain_values(after[target]),

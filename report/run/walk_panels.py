@@ -59,9 +59,12 @@ def _panel(run: RunFiles, summary: dict, number: int, name: str, walk: dict) -> 
 def _direction(summary: dict, name: str) -> dict:
     """What a direction is called, what it is, and its own numbers."""
     about = summary["directions"].get(name) or {}
+    kind, own, _ = name.partition(".")
+    told = (about.get("contrast") or "").removeprefix("rest to ")
+    shown = f"{direction_name(kind)}, {told}" if own and told else direction_name(name)
     return {
-        "name": direction_name(name),
-        "title": about.get("title") or direction_name(name),
+        "name": shown,
+        "title": about.get("title") or shown,
         "note": as_sentence(about.get("note")),
         "contrast": about.get("contrast") or "",
         "about": about,

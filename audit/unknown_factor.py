@@ -12,7 +12,7 @@ from xaae.audit.class_differences import class_differences
 from xaae.audit.unknown_sentences import caution_sentences, limit_sentences, next_steps
 from xaae.experiment import run_folder
 from xaae.experiment.device import autocast_in
-from xaae.experiment.figure_style import save_figure
+from xaae.experiment.figure_style import save_png
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
 from xaae.factors.measuring import measure_all
@@ -59,7 +59,7 @@ def ask_unknown(run, fits=SHUFFLES, data_root=None):
     found |= _about_nulls(yardstick["chance"], shuffled)
     found |= {"cautions": caution_sentences(found), "cannot": limit_sentences(found), "next": next_steps(found)}
     with recording(trained.folder):
-        save_figure(_draw_strip(encoded, walk), trained.folder / "unknown.png", dpi=110)
+        save_png(_draw_strip(encoded, walk), trained.folder / "unknown.png", dpi=110)
         run_folder.write_json(trained.folder / "unknown.json", found)
     return found
 

@@ -15,7 +15,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.class_balance import majority_in_words, weakness_in_words
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
-from xaae.experiment.figure_style import save_figure
+from xaae.experiment.figure_style import save_png
 from xaae.experiment.manifest import recording
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.vocabulary import MODELS
@@ -125,7 +125,7 @@ def _draw(trained, results):
         if name in results:
             title = f"{MODELS[name]} on {results['items']} items of the {results['split']} split, {results['values']}"
             figure = FIGURES[trained.config.task](results[name], trained.classes, title)
-            save_figure(figure, path, dpi=130, bbox_inches="tight")
+            save_png(figure, path, dpi=130, bbox_inches="tight")
 
 
 # ---- in words ---------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def _within(draw, settings):
     return drawn
 
 
-def save_figure(figure, path, **options):
+def save_png(figure, path, **options):
     """Save a figure as a PNG, whole or not at all. options: those of `Figure.savefig`."""
     with whole_file(path) as part:
         figure.savefig(part, format="png", **options)

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
-from xaae.experiment.figure_style import save_figure
+from xaae.experiment.figure_style import save_png
 from xaae.experiment.kinds import PICTURE, kind_of
 from xaae.experiment.vocabulary import MODELS
 from xaae.explain.figures.heatmaps import heatmap, item_images, preset_for
@@ -144,7 +144,7 @@ def _draw_sheet(path, x, maps, titles, captions, title):
     """Save the figure of items x and their maps {label: (method, maps)}, whole or not at all."""
     presets = {label: preset_for(method) for label, (method, _) in maps.items()}
     arrays = {label: array for label, (_, array) in maps.items()}
-    save_figure(side_by_side(x, arrays, labels=captions, titles=titles, presets=presets, title=title), path)
+    save_png(side_by_side(x, arrays, labels=captions, titles=titles, presets=presets, title=title), path)
 
 
 def _write_picture_tiles(path, items, captions, maps, titles):

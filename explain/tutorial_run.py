@@ -14,7 +14,7 @@ from xaae import model as models
 from xaae.experiment import run_folder
 from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
-from xaae.experiment.figure_style import save_figure
+from xaae.experiment.figure_style import save_png
 from xaae.experiment.seeds import generator, seed_all
 from xaae.experiment.settings import epochs_for
 from xaae.experiment.text_tables import write_texts
@@ -186,7 +186,7 @@ def _train(trained, quiet=False):
     with silence(learn, quiet):
         history = convnet.fit_convnet(learn, config.epochs)
     models.save(network, trained.folder / WEIGHTS)
-    save_figure(_history_figure(history), trained.folder / "curves.png", dpi=130, bbox_inches="tight")
+    save_png(_history_figure(history), trained.folder / "curves.png", dpi=130, bbox_inches="tight")
     return facts | history.iloc[-1].drop("epoch").to_dict() | {"seconds": {"training": time.perf_counter() - began}}
 
 

@@ -7,7 +7,7 @@ import torch
 from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
-from xaae.experiment.figure_style import save_figure
+from xaae.experiment.figure_style import save_png
 from xaae.explain.call import class_maps
 from xaae.explain.method import Refusal
 from xaae.explain.methods import shapley
@@ -94,4 +94,4 @@ def _draw(maps, question, classes, answers, folder):
         if chosen.any():
             chosen_labels = [text for text, c in zip(labels, chosen, strict=True) if c]
             figure = shapley.shap_figure(list(maps[:, chosen]), question.x[chosen], classes, chosen_labels)
-            save_figure(figure, folder / PLOTS[plot], dpi=130, bbox_inches="tight")
+            save_png(figure, folder / PLOTS[plot], dpi=130, bbox_inches="tight")

@@ -5,7 +5,7 @@ import torch
 
 from xaae.experiment import run_folder
 from xaae.experiment.device import exact
-from xaae.experiment.figure_style import save_figure, short_name
+from xaae.experiment.figure_style import save_png, short_name
 from xaae.factors.measuring import measure_all
 from xaae.latent_nav import counterfactual as nearest
 from xaae.latent_nav import naming, plots, walks
@@ -100,4 +100,4 @@ def _draw(encoded, found, nearest_other):
     far = [[away(d) for d in each] for each in (found["distance"], nearest_other)]
     titles = ["input", "decoded", "otherwise", "change", "nearest real"]
     figure = plots.rows_of_pictures(columns, titles, [None, *said, *far], "Nearest code that is decided otherwise")
-    save_figure(figure, encoded.trained.folder / "counterfactuals.png", dpi=110)
+    save_png(figure, encoded.trained.folder / "counterfactuals.png", dpi=110)

@@ -6,7 +6,7 @@ from scipy.special import softmax
 
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
-from xaae.experiment.figure_style import save_figure
+from xaae.experiment.figure_style import save_png
 from xaae.experiment.seeds import generator
 from xaae.experiment.text_tables import write_texts
 from xaae.latent_nav import code_health, codes, directions, exemplars, impact, latent_maps, plots, severity
@@ -49,7 +49,7 @@ def _draw_exemplars(encoded, found, tenths):
     sheet = np.stack([found["along_image"][:n], tenths["tenth_image"][:n]])
     title = f"Real items along {encoded.main} (standard deviations); mean of the items in each tenth"
     draw = plots.STRIPS[encoded.trained.kind.name]
-    save_figure(draw(sheet, [above[:n], below[:n]], title), encoded.trained.folder / "exemplars.png", dpi=110)
+    save_png(draw(sheet, [above[:n], below[:n]], title), encoded.trained.folder / "exemplars.png", dpi=110)
 
 
 def write_correlations(encoded):
@@ -105,7 +105,7 @@ def impact_all(encoded):
     run_folder.write_arrays(trained.folder / "impact.npz", value=value, label=label, **flat)
     if np.ptp(value):  # where nothing was planted there is no curve
         figure = plots.impact_figure(curves, numbers, trained.factor.about())
-        save_figure(figure, trained.folder / "impact.png", dpi=150)
+        save_png(figure, trained.folder / "impact.png", dpi=150)
     return numbers["aae"] | {f"baseline_{k}": v for k, v in numbers.get("baseline", {}).items()}
 
 
@@ -142,7 +142,7 @@ def maps_all(encoded, rows, names, futures):
     at = exemplars.nearest_along(z, encoded.way.vector, points, z.mean(0))
     thumbs = encoded.planted_images(rows[at])
     run_folder.write_arrays(trained.folder / "maps.npz", row=rows, thumb_row=rows[at], thumb_image=thumbs, **found)
-    save_figure(plots.maps_figure(found, labels, thumbs, at), trained.folder / "maps.png", dpi=130)
+    save_png(plots.maps_figure(found, labels, thumbs, at), trained.folder / "maps.png", dpi=130)
 
 
 def health_of(encoded):

@@ -4,7 +4,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
-from xaae.experiment.figure_style import save_figure
+from xaae.experiment.figure_style import save_png
 from xaae.experiment.manifest import written_files
 from xaae.latent_nav import directions, films, naming, plots, walks
 from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat
@@ -166,7 +166,7 @@ def _draw_walk(encoded, path, name, frames, walk, heat):
     ]
     title = f"Walk along {name}: change of {encoded.meter.name} ({encoded.meter.unit}), probability of {sides.goal}"
     strip = plots.STRIPS[encoded.trained.kind.name]
-    save_figure(strip(frames[some], captions, title, heat[:STRIP_STARTS]), path.with_name(f"{name}.png"), dpi=110)
+    save_png(strip(frames[some], captions, title, heat[:STRIP_STARTS]), path.with_name(f"{name}.png"), dpi=110)
     if name == encoded.main or encoded.films:
         films.FILMS[encoded.trained.kind.name](path, frames)
 
@@ -188,5 +188,5 @@ def between(encoded, pairs, curved=False, frames=21):
         captions = [[f"{p:.2f}" for p in there]]
         title = f"From item {a} to item {b}: probability of {encoded.contrast.goal}"
         strip = plots.STRIPS[kind.name](shown[:, ::STRIP_EVERY], captions, title)
-        save_figure(strip, folder / f"{name}.png", dpi=110)
+        save_png(strip, folder / f"{name}.png", dpi=110)
         films.FILMS[kind.name](folder / name, shown)

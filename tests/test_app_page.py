@@ -143,21 +143,27 @@ def test_the_same_moves_give_the_same_frame(page):
     assert found[0] == found[2] != found[1]
 
 
-def test_random_list_and_gallery_start_anew(page):
-    page.locator("#gallery button").nth(1).click()
-    page.wait_for_function("document.querySelector('#stage .now figcaption').innerText.includes('row')")
-    before, frame_before = name(page), frame(page)
-    page.locator("#gallery button").nth(2).click()
-    wait_for_another(page, frame_before)
-    assert name(page) != before and page.locator("#chosen input").input_value() in name(page)
-    frame_before = frame(page)
-    page.locator("#gallery button").nth(3).click()
-    wait_for_another(page, frame_before)
-    page.locator("#random").click()
+def settled(page, before):
+    """Wait until the page shows another start than the one called `before`, and its list says the same."""
     page.wait_for_function(
-        "() => document.querySelector('#stage .now figcaption').innerText.endsWith("
-        "document.querySelector('#chosen input').value)"
+        "before => { const now = document.querySelector('#stage .now figcaption').innerText;"
+        " return now !== before && now.endsWith(document.querySelector('#chosen input').value) }",
+        arg=before,
+        timeout=20_000,
     )
+
+
+def test_random_list_and_gallery_start_anew(page):
+    shown = [name(page)]
+    for number in (1, 2, 3):
+        before = frame(page)
+        page.locator("#gallery button").nth(number).click()
+        settled(page, shown[-1])
+        shown.append(name(page))
+        assert frame(page) != before
+    page.locator("#random").click()
+    settled(page, shown[-1])
+    assert len(set(shown)) == 4 and page.locator("#chosen input").input_value() in name(page)
 
 
 def refused(page, path, words):

@@ -164,5 +164,5 @@ def test_a_tint_of_grey_pictures_is_refused_at_the_door(door, tmp_path):
 @pytest.mark.parametrize(("factor", "text"), [("brightness", "left=0:1.5"), ("blur", "left=-1:3")])
 def test_a_range_beyond_the_factor_is_refused_at_the_door(door, tmp_path, pictures_folder, factor, text):
     given = ["--dataset", pictures_folder, "--factor", factor, "--range", text, "--out", tmp_path / "run"]
-    found = door("train", "--preset", "smoke", *given)
+    found = door("train", "--preset", "smoke", "--arm", "biased", *given)
     assert found.exit_code == 2 and f"no range of {factor}" in found.stderr.strip().splitlines()[-1]

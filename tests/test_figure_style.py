@@ -89,7 +89,7 @@ def test_a_long_name_keeps_both_its_ends_on_one_line():
 
 def test_a_figure_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path, figure = tmp_path / "figure.png", strip("a")
-    figure_style.save_figure(figure, path, dpi=30)
+    figure_style.save_png(figure, path, dpi=30)
     before = path.read_bytes()
 
     def interrupted(file, **options):
@@ -98,7 +98,7 @@ def test_a_figure_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(figure, "savefig", interrupted)
     with pytest.raises(OSError, match="No space"):
-        figure_style.save_figure(figure, path)
+        figure_style.save_png(figure, path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 

@@ -7,7 +7,7 @@ import traceback
 import numpy as np
 import torch
 
-from xaae.experiment.figure_style import save_figure
+from xaae.experiment.figure_style import save_png
 from xaae.explain.call import explain_with_sums
 from xaae.explain.completeness import Sums
 from xaae.explain.figures.heatmaps import preset_for
@@ -65,7 +65,7 @@ def _save(stem, entry, maps, items):
     """Write `stem`.npz with attribution (B, C or 1, *places), target (B,), row (B,), and a figure in `stem`.png."""
     np.savez_compressed(f"{stem}.npz", attribution=maps, target=items["target"].numpy(), row=items["row"].numpy())
     options = {"titles": {entry.label: entry_title(entry)}, "presets": {entry.label: preset_for(entry.method)}}
-    save_figure(side_by_side(items["x"], {entry.label: maps}, labels=items["text"], **options), f"{stem}.png")
+    save_png(side_by_side(items["x"], {entry.label: maps}, labels=items["text"], **options), f"{stem}.png")
 
 
 def entry_title(entry):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import torch
+from sklearn.metrics import confusion_matrix
 
 from xaae.audit.opened_arm import ANSWERED, open_arm
 from xaae.audit.probe_items import VALUES, decided_by_factor
-from xaae.experiment.class_balance import class_balance, count_answers
+from xaae.experiment.class_balance import class_balance
 from xaae.experiment.device import exact
 from xaae.explain.factor_response import probabilities, spurious_score
 
@@ -38,7 +39,7 @@ def _accuracies(classifier, x, labels, arm):
     own = torch.tensor([middles[label] for label in labels], dtype=torch.float32)
     predicted = classifier(arm.bias.plant(x, own)).argmax(-1).numpy()
     answers, classes = np.array(arm.trained.classes)[predicted], arm.trained.classes
-    balance = class_balance(count_answers(labels, answers, classes), classes)
+    balance = class_balance(confusion_matrix(labels, answers, labels=classes), classes)
     beside = {name: balance[name] for name in ("balanced_accuracy", "majority_share")}
     return {"accuracy": float(np.mean(answers == labels))} | beside
 

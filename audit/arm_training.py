@@ -45,12 +45,9 @@ def is_trained(folder):
 
 def point_to_items(folder, paths):
     """Enter the paths (N,) of the items, as they are now, into a trained arm whose data were moved since."""
-    table, path = run_folder.read_items(folder), Path(folder) / "items.csv"
-    if list(table.path) == list(paths):
-        return
-    part = path.with_name(f"items.csv.part{os.getpid()}")
-    write_texts(table.assign(path=list(paths)), part)
-    os.replace(part, path)
+    table = run_folder.read_items(folder)
+    if list(table.path) != list(paths):
+        write_texts(table.assign(path=list(paths)), Path(folder) / "items.csv")
 
 
 def forget_dead(kept):

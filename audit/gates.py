@@ -15,7 +15,7 @@ def _gate_0(judged, model):
     """Do the biased models use the factor, and the irrelevant ones not?"""
     answers = {arm: judged.answers(model, arm) for arm in ARMS}
     numbers = {
-        name: {arm: [float(answer[name]) for answer in answers[arm] if name in answer] for arm in ARMS}
+        name: {arm: [float(answer[name]) for answer in answers[arm]] for arm in ARMS}
         for name in ("spurious", "accuracy", "balanced_accuracy", "majority_share")
     }
     spurious = {arm: float(np.mean(scores)) for arm, scores in numbers["spurious"].items()}

@@ -30,14 +30,6 @@ def majority_in_words(numbers):
     return f"always {name}, the most frequent class, would be right in {100 * share:.1f} %"
 
 
-def count_answers(truth, answers, classes):
-    """Items (K, K) by true class (rows) and answer (columns), from two arrays (N,) of class names."""
-    numbers = {name: k for k, name in enumerate(classes)}
-    confusion = np.zeros((len(classes), len(classes)), dtype=int)
-    np.add.at(confusion, ([numbers[c] for c in truth], [numbers[c] for c in answers]), 1)
-    return confusion
-
-
 def weakness_in_words(model, accuracy, numbers):
     """A sentence on a model that answers all items alike, or is no better than one that does; "" for any other."""
     if numbers.get("constant_answer") is not None:

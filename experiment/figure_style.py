@@ -1,4 +1,7 @@
-"""How figures look and how their texts are read, for the function that draws one; nothing is changed outside of it."""
+"""How figures look and how their texts are read, for the function that draws one.
+
+Nothing is changed outside of it, but that matplotlib no longer warns of each letter that a font lacks.
+"""
 
 import warnings
 from functools import cache, wraps

@@ -18,9 +18,12 @@ IN_WORDS = (  # how libraries tell of a disk that takes no more, without its num
 
 @contextmanager
 def whole_file(path):
-    """A path beside `path` to write to; it gets the name `path` when all is written, and is removed if that fails."""
+    """A path beside `path` to write to; it gets the name `path` when all is written, and is removed if that fails.
+
+    Each process writes to its own.
+    """
     path = Path(path)
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part
         os.replace(part, path)

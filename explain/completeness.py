@@ -1,8 +1,8 @@
 """Do the shares of a map add up to what its method promises: a difference in score, or the score itself?
 
 A method with `sums` promises the score less that of the baseline, or less the background's mean score; one with `keeps`
-the score, where the network has no biases. A map that is further off than TOLERANCE is refused, with the figure: a step
-of the network had no rule, or a function was taken for another one.
+the score, where the network has no biases. A map that is further off than EXACT or NUMERICAL
+allows is refused, with the figure: a step of the network had no rule, or a function was taken for another one.
 """
 
 import copy

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xaae.experiment.device import batches
+from xaae.experiment.whole_file import whole_file
 from xaae.factors.geometry import COARSE, disc_weight, plane, smooth
 from xaae.factors.measuring import Meter, wrap
 from xaae.factors.photometry import Sight
@@ -114,9 +115,8 @@ def cached(folder, key, make):
         network = make()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        save_file(network.state_dict(), part)
-        part.replace(path)
+        with whole_file(path) as part:
+            save_file(network.state_dict(), part)
     except OSError:
         pass
     return network

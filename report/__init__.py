@@ -1,11 +1,11 @@
 """Run folder or audit folder in, self-contained pages out. Reads files only and imports no torch."""
 
-import os
 import re
 from pathlib import Path
 
 from xaae.experiment.manifest import recording
 from xaae.experiment.run_folder import write_json
+from xaae.experiment.whole_file import whole_file
 from xaae.report.audit.audit_page import render_audit, render_unknown
 from xaae.report.quiz.quiz_page import render_quiz
 from xaae.report.run.conclusions import paragraphs
@@ -79,11 +79,7 @@ def write_unknown_page(folder) -> Path:
 
 
 def _write_whole(path: Path, text: str) -> Path:
-    """Write beside `path`, then rename: a reader sees the old file or the new one, never half of one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    """Write a page: a reader sees the old file or the new one, never half of one."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
     return path

@@ -120,7 +120,7 @@ def _as_bytes(values, name):
         return np.round(values * 255.0 if share else values).astype(np.uint8)
     if values.ndim == 3:
         return values.astype(np.float32)
-    return np.round(255 * (values.astype(np.float32) - low) / (high - low)).astype(np.uint8)
+    return np.round(255 * (values.astype(np.float32) - low) / ((high - low) or 1)).astype(np.uint8)
 
 
 # ---- labels and splits ------------------------------------------------------------------------------------------

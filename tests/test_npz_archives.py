@@ -59,6 +59,11 @@ def test_truth_values_are_black_and_white_and_other_numbers_are_scaled_like_thos
     np.testing.assert_allclose(colours[0], 255 * (GREY[3, 1:8] / 255), atol=1.5)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_one_value_throughout_beyond_the_usual_range_is_no_division_by_nought(tmp_path):
+    assert np.all(pixels(save(tmp_path / "one.npz", np.full((*GREY.shape, 3), 300, np.int16))) == 0)
+
+
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("colours", [1, 3])
 def test_a_picture_with_values_that_are_no_numbers_is_left_out_alone(tmp_path, odd, colours):

@@ -48,7 +48,7 @@ def _moved(paths, root, run):
     if not root.is_dir():
         raise InputError(f"There is no folder {root}: give --data-root the one that the items of {run} are in now.")
     parts = paths.map(lambda path: Path(path).parts)
-    shared = _length_of_shared(parts)
+    shared = _length_of_shared(paths)
     under = lambda path, first: str(root.joinpath(*path[first:]))  # noqa: E731
     firsts = range(int(os.path.isabs(paths.iloc[0])), shared + 1)
     looked_at = parts.iloc[np.unique(np.linspace(0, len(parts) - 1, LOOKS).astype(int))]
@@ -63,8 +63,6 @@ def _moved(paths, root, run):
     return found
 
 
-def _length_of_shared(parts):
-    """How many folders at their beginning all these paths (tuples of parts) have in common."""
-    lowest, highest = min(parts), max(parts)
-    longest = min(len(path) for path in parts) - 1
-    return next((i for i in range(longest) if lowest[i] != highest[i]), longest)
+def _length_of_shared(paths):
+    """How many parts of the path of a folder all these files have in common."""
+    return len(Path(os.path.commonpath([os.path.dirname(path) for path in paths])).parts)

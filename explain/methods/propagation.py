@@ -239,10 +239,8 @@ def _excitation(ask, network=None):
 
     Biases are no neurons and win nothing.
     """
-    network, composite = (
-        ask.subject.merged if network is None else network,
-        composites.ExcitationBackprop(zero_params="bias"),
-    )
+    network = ask.subject.merged if network is None else network
+    composite = composites.ExcitationBackprop(zero_params="bias")
     certain = F.one_hot(ask.target, ask.subject.outputs).float()
     maps = _propagate(ask, composite, start=certain, network=network)
     if not ask.subject.binary or bool(ask.target.all()):

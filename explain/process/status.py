@@ -1,9 +1,10 @@
 """`status.csv`: how each method ended."""
 
-import os
 from dataclasses import asdict, dataclass
 
 import pandas as pd
+
+from xaae.experiment.whole_file import whole_file
 
 STATES = ("ok", "refused", "timeout", "error")
 FAILED = ("timeout", "error")
@@ -56,9 +57,8 @@ def replace_rows(rows, new):
 
 def write_status(path, rows):
     """Write the table whole or not at all."""
-    part = path.with_suffix(".part")
-    status_table(rows).to_csv(part, index=False)
-    os.replace(part, path)
+    with whole_file(path) as part:
+        status_table(rows).to_csv(part, index=False)
 
 
 def status_table(rows):

@@ -6,6 +6,8 @@ import click
 
 from xaae.cli.door import timed
 from xaae.cli.option_types import MOVED, PATH, POSITIVE, RUN, option, parse_names, with_options
+from xaae.experiment.amounts import counted
+from xaae.experiment.walk_words import arrival, groups_in_words
 
 
 def _parse_pairs(ctx, param, texts):
@@ -43,7 +45,17 @@ def navigate_command(run, **given):
 
     with timed("Walking the latent space"):
         results = navigate(run, NavigationSettings(**given))
-    lines = {name: naming["sentence"] for name, naming in results["naming"].items()}
+    lines = {name: _walk_line(results, name) for name in results["naming"]}
     lines |= {f"order of items as in {other}": f"|Spearman| {r:.2f}" for other, r in results["agreement"].items()}
     click.echo("\n".join(f"  {name}: {text}" for name, text in lines.items()))
     click.echo(f"Written: {Path(run) / 'walks'}. Next: python main.py report {run}")
+
+
+def _walk_line(results, name):
+    """What one walk changes, whether its starts agree, and whether it brings the decision over: a line."""
+    walk, sentence = results["walk"]["by_direction"][name], results["naming"][name]["sentence"]
+    parts = [sentence, arrival(walk, " or ".join(results["directions"][name]["leads_to"])).rstrip(".")]
+    if groups := walk["start_groups"]:
+        signed = lambda change: counted(f"{change:+.3g}", walk["unit"])  # noqa: E731
+        parts.insert(1, f"The starts disagree in its {walk['meter']}: {groups_in_words(groups, signed)}")
+    return ". ".join(filter(None, parts))

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from xaae.experiment.amounts import in_agreement
+from xaae.experiment.walk_words import told_names
 from xaae.factors.measuring import measure_all
 from xaae.latent_nav.interpolate import linear
 from xaae.latent_nav.walks import decode_codes, median_interval, move, p_value, rank_correlation
@@ -78,7 +80,7 @@ def _row(meter, change, reading, alpha, spread, chance, best, rng):
         "times_chance": float(ratio(middle, _rms(chance))),
     }
     found |= {"spearman": rank_correlation(alpha, reading), "p": p_value(abs(middle), np.abs(chance))}
-    return found | {"p_any": p_value(found["times_chance"], best), "words": meter.say(middle)}
+    return found | {"p_any": p_value(found["times_chance"], best), "words": in_agreement(meter.say(middle))}
 
 
 def naming_table(readings, alpha, spread, chance, meters, rng, rule=RULE):
@@ -106,10 +108,24 @@ def is_named(found, rule=RULE):
     return bool(far and beyond and low * high > 0 and abs(found["spearman"]) >= rule.spearman)
 
 
-def naming_sentence(rows, meters):
-    """What a walk changes, in words: "turns left by 88 degrees [81, 95], p = 0.01; no other factor beyond chance"."""
-    named = [r for r in rows if r["named"]]
-    if not named:
+def naming_sentence(rows, meters, walked=1, invisible=False):
+    """What a walk changes, in words: "turns left by 88 degrees [81, 95], p = 0.01; no other factor beyond chance".
+
+    walked: how many walks were looked at together, 1 for the main one. invisible: do its ends look the same? What
+    chance alone may have named is told as such, see `walk_words.told_names`.
+    """
+    if invisible:
+        return "changes nothing that can be seen: its ends differ by less than two grey levels"
+    sure, doubtful = told_names(rows, walked)
+    if not sure and not doubtful:
         return "changes no factor that the meters know beyond chance"
-    told = [f"{r['words']} {meters[r['meter']].interval(r['change_ci'])}, p = {r['p_any']:.2f}" for r in named]
-    return "; ".join([*told, "no other factor beyond chance"])
+    last = ["no other factor beyond chance" if sure else "changes no factor beyond chance"]
+    if doubtful:
+        changes = ", ".join(_change_in_words(r, meters) for r in doubtful)
+        last = [f"{last[0]} (it {changes}, but chance alone names as much in one or another of {walked} walks)"]
+    return "; ".join([_change_in_words(r, meters) for r in sure] + last)
+
+
+def _change_in_words(row, meters):
+    """One named row: "turns left by 88 degrees [81, 95], p = 0.01"."""
+    return f"{row['words']} {meters[row['meter']].interval(row['change_ci'])}, p = {row['p_any']:.2f}"

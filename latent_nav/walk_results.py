@@ -6,6 +6,7 @@ from tqdm.auto import tqdm
 from xaae.experiment import run_folder
 from xaae.experiment.figure_style import save_png
 from xaae.experiment.manifest import written_files
+from xaae.experiment.walk_words import is_invisible, start_groups
 from xaae.latent_nav import directions, films, naming, plots, walks
 from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat
 
@@ -19,11 +20,12 @@ def walk_directions(encoded, starts):
     chance = _null(encoded, starts[:NULL_STARTS])
     held_out = encoded.evidence(encoded.contrast, "valid").z
     spread = naming.spreads(encoded.model, held_out, encoded.meters, encoded.rng)
-    numbers, tables = {}, {}
+    numbers, tables, ends = {}, {}, {}
     for name in tqdm(encoded.directions, "walks", leave=False, disable=None):
         rows = starts if name == encoded.main else _other_starts(encoded, name, starts)
         walk = one_walk(encoded, name, rows, alpha)
         tables[name] = naming.naming_table(walk.readings, alpha, spread, chance, encoded.meters, encoded.rng)
+        ends[name] = naming.meter_changes(walk.readings, encoded.meters)[encoded.meter.name]
         numbers[name] = _walk_numbers(encoded, walk, tables[name], encoded.sides_of(encoded.directions[name]))
         _keep_walk(encoded, name, walk, rows)
     _forget_others(encoded)
@@ -32,12 +34,19 @@ def walk_directions(encoded, starts):
     frames |= {"random_change": median_size(chance[encoded.meter.name])}
     frames |= {"random_span_deg": median_size(chance["rotation"])} if "rotation" in chance else {}
     told = {
-        n: {"sentence": naming.naming_sentence(t, encoded.meters), "named": named(t), "meters": t}
+        n: {"sentence": _named_in_words(encoded, n, t, numbers[n], len(tables)), "named": named(t), "meters": t}
         for n, t in tables.items()
     }
-    return {"walk": numbers[encoded.main] | frames | {"by_direction": numbers}, "naming": told} | _planted(
-        encoded, starts
-    )
+    planted = _planted(encoded, starts)
+    for name, walk in numbers.items():
+        walk["start_groups"] = start_groups(ends[name], planted["planted"]["limits"]["none"])
+    return {"walk": numbers[encoded.main] | frames | {"by_direction": numbers}, "naming": told} | planted
+
+
+def _named_in_words(encoded, name, table, walk, walked):
+    """The naming sentence of one walk; the main one was chosen before it was looked at, the others were not."""
+    looked_at = 1 if name == encoded.main else walked
+    return naming.naming_sentence(table, encoded.meters, looked_at, is_invisible(walk))
 
 
 def _other_starts(encoded, name, starts):
@@ -99,7 +108,13 @@ def _walk_numbers(encoded, walk, table, sides):
         "probability_last": float(there[:, -1].mean()),
         "accepted": None if walk.discriminator is None else float((walk.discriminator > encoded.floor).mean()),
         "flips": float((on_last[:, 0] != on_last[:, -1]).mean()),
+        "frame_change": _frame_change(walk.frames),
     } | _turn_numbers(encoded, walk, by_meter)
+
+
+def _frame_change(frames):
+    """By how much the most changed place of the last frame differs from the first one's: the median over starts."""
+    return float(np.median(np.abs(frames[:, -1] - frames[:, 0]).reshape(len(frames), -1).max(1)))
 
 
 def _turn_numbers(encoded, walk, by_meter):

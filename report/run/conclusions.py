@@ -1,8 +1,10 @@
 """What the numbers of one run allow to be said, in plain sentences."""
 
+from xaae.experiment.amounts import in_agreement
 from xaae.experiment.class_balance import majority_in_words, weakness_in_words
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.vocabulary import ARMS, MODELS
+from xaae.experiment.walk_words import MOST, arrival, groups_in_words, is_invisible, told_names
 from xaae.report.run.walk_reading import is_blind, is_small, missing_clauses, quantities, understood_reading
 from xaae.report.shared.words import MISSING, and_list, as_sentence, direction_name, fixed, percent
 
@@ -47,15 +49,20 @@ COUNTERFACTUAL_SENTENCES = (  # the numbers that each needs, and the sentence
 
 
 def paragraphs(summary: dict) -> dict[str, str]:
-    """Lead, body and caveat of the page's opening; checked: what is said further down of a factor nobody asked for."""
+    """Title, lead, body and caveat of the page's opening.
+
+    checked: what is said further down of a factor that nobody asked for, where the walk gives an answer.
+    """
     of_factor, others = (_checked_factor, _judgement, _meaning), (_other_changes, _spurious_scores, _accuracies)
     said = lambda parts: " ".join(filter(None, (part(summary) for part in parts)))  # noqa: E731
     asked = _is_asked(summary)
+    answered = summary["walk"]["reading"] in ("changes", "does not change")
     return {
-        "lead": _headline(summary),
+        "title": _title(summary),
+        "lead": said((_headline, _disagreement, _arrival)) if asked else said((_headline, _arrival)),
         "body": said((*of_factor, *others) if asked else others),
         "caveat": _caveat(summary),
-        "checked": "" if asked else said(of_factor),
+        "checked": "" if asked or not answered else said(of_factor),
     }
 
 
@@ -71,7 +78,55 @@ def counterfactual_sentences(summary: dict) -> str:
     texts["item"] = _item(summary)
     texts["items"] = "the" if numbers["items"] is None else str(numbers["items"])
     known = (text for keys, text in COUNTERFACTUAL_SENTENCES if all(texts.get(k, MISSING) != MISSING for k in keys))
-    return " ".join(as_sentence(text.format(**texts)) for text in known)
+    sentences = [as_sentence(in_agreement(text.format(**texts))) for text in known]
+    return " ".join(filter(None, [*sentences, _beside_the_walk(summary)]))
+
+
+def _beside_the_walk(summary: dict) -> str:
+    """Why the walk changes decisions and the counterfactuals do not, or the other way round; "" where they agree."""
+    walked, seen = summary["walk"].get("flips"), summary["counterfactual"].get("flipped_when_seen")
+    if walked is None or seen is None or (walked >= MOST) == (seen >= MOST):
+        return ""
+    if walked >= MOST:
+        return (
+            f"The walk above changes the decision for {percent(walked)} of its starts all the same: it goes from one "
+            "end of its direction to the other, however far that is. A counterfactual begins at the code of the "
+            f"{_item(summary)} itself, and the search for it ends at eight times the distance at which the head alone "
+            "would decide otherwise."
+        )
+    return (
+        f"The walk above changes the decision for {percent(walked)} of its starts only: it keeps to one direction, "
+        f"whereas each counterfactual leaves its {_item(summary)} in whatever direction is the nearest."
+    )
+
+
+def _title(summary: dict) -> str:
+    """The heading of the page: from where to where the walk leads, "towards" where it does not arrive."""
+    goal, name = _goal(summary), summary["walk"]["direction"]
+    contrast = (summary["directions"].get(name) or {}).get("contrast") or ""
+    start = contrast.removesuffix(f" to {goal}") if contrast.endswith(f" to {goal}") else ""
+    start = start or next(iter(summary.get("classes") or []), "the first class")
+    share = summary["walk"].get("flips")
+    return f"Walking from {start} {'to' if share is None or share >= MOST else 'towards'} {goal}"
+
+
+def _goal(summary: dict) -> str:
+    """The classes that the main walk leads to, in words."""
+    about = (summary.get("directions") or {}).get(summary["walk"]["direction"]) or {}
+    return " or ".join(map(str, about.get("leads_to") or (summary.get("classes") or [])[-1:])) or "the last class"
+
+
+def _arrival(summary: dict) -> str:
+    """Whether the walk brings the decision over, where it does not do so for all starts."""
+    return "" if summary["walk"]["change"] is None else arrival(summary["walk"], _goal(summary))
+
+
+def _disagreement(summary: dict) -> str:
+    """That the starts fall into two groups, of which the median is not typical; "" where they do not."""
+    groups, measured = summary["walk"].get("start_groups"), quantities(summary)[1]
+    if not groups:
+        return ""
+    return f"The starts disagree, so that no single number is typical: {groups_in_words(groups, measured.signed)}."
 
 
 def _headline(summary: dict) -> str:
@@ -83,8 +138,12 @@ def _headline(summary: dict) -> str:
     if walk["change"] is None:
         return "In this run no walk has been measured yet."
     change = _measured_change(summary)
-    if summary["arm"] == "normal" and walk["direction"] in (summary["naming"] or {}):
-        change = and_list(row["words"] for row in _named_meters(summary)) or "changes no factor beyond chance"
+    if is_invisible(walk):
+        change = "does not change visibly: its ends differ by less than two grey levels"
+    elif summary["arm"] == "normal" and walk["direction"] in (summary["naming"] or {}):
+        change = (
+            and_list(in_agreement(row["words"]) for row in _named_meters(summary)) or "changes no factor beyond chance"
+        )
     elif not _is_asked(summary):
         change = "has changed, but in what has not been named yet"
     return (
@@ -97,7 +156,7 @@ def _measured_change(summary: dict) -> str:
     """How far the decoded picture changes, with its interval and beside random directions: a clause."""
     walk, measured = summary["walk"], quantities(summary)[1]
     change, random = walk["change"], walk["random_change"]
-    words = walk["change_words"] or f"has a {measured.change} of {measured.long(abs(change))}"
+    words = in_agreement(walk["change_words"] or "") or f"has a {measured.change} of {measured.long(abs(change))}"
     ends = sorted(end if change >= 0 else -end for end in walk["change_ci"] or [] if end is not None)
     low_high = [fixed(end, measured.digits) for end in ends]
     interval = f" (95\u202f% interval {' to '.join(low_high)})" if len(ends) == 2 else ""
@@ -107,16 +166,18 @@ def _measured_change(summary: dict) -> str:
 
 
 def _named_meters(summary: dict) -> list[dict]:
-    """The rows of the meters that the naming table of the main direction names, strongest first."""
+    """The rows of the meters that name what changes along the main direction, strongest first."""
     naming = (summary["naming"] or {}).get(summary["walk"]["direction"]) or {}
-    return [row for row in naming.get("meters") or [] if row.get("named") and row.get("words")]
+    rows = [] if is_invisible(summary["walk"]) else naming.get("meters") or []
+    return [row for row in told_names(rows)[0] if row.get("words")]
 
 
 def _checked_factor(summary: dict) -> str:
     """In arm normal: the factor that the run is checked for, after what changes in general."""
     if summary["arm"] != "normal" or summary["walk"]["change"] is None:
         return ""
-    return f"Checked for {_factor(summary)}: the {_item(summary)} {_measured_change(summary)}."
+    changed = f"Checked for {_factor(summary)}: the {_item(summary)} {_measured_change(summary)}."
+    return " ".join(filter(None, [changed, "" if _is_asked(summary) else _disagreement(summary)]))
 
 
 def _judgement(summary: dict) -> str:
@@ -178,7 +239,7 @@ def _other_changes(summary: dict) -> str:
     if summary["arm"] == "normal":
         return ""
     own = summary["planted"]["meter"] or summary["walk"]["meter"] or "rotation"
-    others = [row["words"] for row in _named_meters(summary) if not str(row.get("meter")).startswith(own)]
+    others = [in_agreement(row["words"]) for row in _named_meters(summary) if not str(row.get("meter")).startswith(own)]
     return f"Beyond chance it also {and_list(others)}." if others else ""
 
 

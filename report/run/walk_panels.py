@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from xaae.experiment.amounts import in_agreement
 from xaae.experiment.run_folder import plain_values
+from xaae.experiment.walk_words import arrival, groups_in_words, is_invisible, told_names
 from xaae.report.run import walk_charts
 from xaae.report.shared.quantity import meter_quantity
 from xaae.report.shared.run_files import RunFiles
@@ -52,8 +54,30 @@ def _panel(run: RunFiles, summary: dict, number: int, name: str, walk: dict) -> 
         "sprites": sprites | ({} if heat is None else {f"walk-heat-{number}": heat}),
         "heat": heat is not None,
         "goal": " or ".join(goal),
+        "caution": _caution(run, scores, " or ".join(goal)),
+        "match_says": _match_says(run, summary, scores),
         **_charts(run, summary, walk, rows, scores.get("change"), goal),
     }
+
+
+def _caution(run: RunFiles, scores: dict, goal: str) -> str:
+    """That the starts of a walk disagree, and that it does not bring the decision over; "" where neither is so."""
+    groups = scores.get("start_groups")
+    apart = f"The starts disagree: {groups_in_words(groups, run.measured.signed)}." if groups else ""
+    return " ".join(filter(None, [apart, arrival(scores, goal)]))
+
+
+def _match_says(run: RunFiles, summary: dict, scores: dict) -> str:
+    """What the match of the frames with the first one says; "" where there is none."""
+    if scores.get("match") is None:
+        return ""
+    if run.planted.unit != "degrees":
+        return "correlation between a frame and the first one. A change of light or contrast alone leaves it near 1"
+    least, turn = (summary["planted"]["limits"] or {}).get("none"), scores.get("change")
+    what = "correlation between a frame, turned back, and the first frame"
+    if least is not None and turn is not None and abs(turn) <= least:
+        return f"{what}. There is no turn to take back here ({run.measured.signed(turn)}): it says how alike they are"
+    return f"{what}. Near 1: nothing but the turn has changed"
 
 
 def _direction(summary: dict, name: str) -> dict:
@@ -141,12 +165,15 @@ def _naming(summary: dict, name: str, walk: dict) -> dict | None:
     naming = (summary["naming"] or {}).get(name)
     if not naming:
         return None
-    text = naming.get("sentence")
-    rows = [_meter_row(row, walk) for row in naming.get("meters") or []]
-    return {"sentence": as_sentence(f"the decoded picture {text}") if text else "", "rows": rows}
+    text, meters = naming.get("sentence"), naming.get("meters") or []
+    main = name == summary["walk"]["direction"]
+    scores = summary["walk"]["by_direction"].get(name) or (summary["walk"] if main else {})
+    sure = [] if is_invisible(scores) else told_names(meters, 1 if main else len(summary["naming"]))[0]
+    rows = [_meter_row(row, walk, row in sure) for row in meters]
+    return {"sentence": as_sentence(f"the decoded picture {in_agreement(text)}") if text else "", "rows": rows}
 
 
-def _meter_row(row: dict, walk: dict) -> dict:
+def _meter_row(row: dict, walk: dict, named: bool) -> dict:
     """One meter's row: its name, its change in its unit, its scores and its sparkline."""
     meter = row["meter"]
     quantity, readings = meter_quantity(meter, row.get("unit")), walk.get(f"meter.{meter}")
@@ -155,7 +182,8 @@ def _meter_row(row: dict, walk: dict) -> dict:
         alt = f"Median change of {meter.replace('_', ' ')} along the walk, with the band between its quartiles"
         spark = walk_charts.sparkline(walk["alpha"], walk_charts.since_first(readings), alt)
     return {
-        **{key: row.get(key) for key in ("spreads", "spearman", "p", "p_any", "named")},
+        **{key: row.get(key) for key in ("spreads", "spearman", "p", "p_any")},
+        "named": named,
         "name": meter.replace("_", " "),
         "unit": quantity.scale,
         "change": quantity.signed(row.get("change")),

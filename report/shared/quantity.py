@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xaae.experiment.amounts import counted
 from xaae.report.shared.words import MISSING, fixed
 
 SIGNS = {"degrees": ("°", 0), "%": ("\u202f%", 0), "% of the side": ("\u202f%", 0)}  # after a value, and its decimals
@@ -47,7 +48,7 @@ class Quantity:
         text = fixed(value, self.digits)
         if text == MISSING:
             return MISSING
-        return f"{text} {self.unit.removesuffix('s') if text == '1' else self.unit}".strip()
+        return counted(text, self.unit).strip()
 
     def between(self, low, high) -> str:
         """A range in a sentence: "0 to 90 degrees"."""

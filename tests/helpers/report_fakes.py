@@ -110,6 +110,7 @@ def walk_numbers(factor):
     walk = {"meter": meter, "unit": UNITS[meter], "change": change, "change_ci": sorted([change * 0.9, change * 1.1])}
     walk |= {"change_words": WORDS[factor], "spearman": 0.98, "p_value": 0.0099, "match": 0.93}
     walk |= {"probability_first": 0.02, "probability_last": 0.99, "accepted": 0.8, "flips": 1.0}
+    walk |= {"frame_change": 0.6, "start_groups": None}
     walk |= {"rotation_span_deg": 92.0, "rotation_span_deg_ci": [85.0, 97.0], "rotation_spearman": 0.98}
     walk |= {"direction": "lda", "starts": S, "frames": T, "random_directions": R}
     return walk | {"random_change": abs(change) / 15, "random_span_deg": 6.0}

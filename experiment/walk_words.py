@@ -1,0 +1,64 @@
+"""What the numbers of a walk allow to be said of it, in the terminal and on the page alike. Needs no torch."""
+
+import numpy as np
+
+MOST_BY_CHANCE = 0.5  # names that chance alone may give to all walks together before it is said
+ALL, MOST = 0.9, 0.5  # shares of the starts whose decision changes: the walk arrives, arrives for most of them
+SEEN = 2 / 255  # least change of a place that is seen: two grey levels of the frames as they are kept
+KEEPS = "keeps "  # how a meter begins to tell a change that rounds to nothing
+
+
+def arrival(walk, goal):
+    """A sentence where a walk does not bring the decision over to `goal` for all starts; "" where it does.
+
+    walk: its numbers flips, probability_first, probability_last; "" where they are not known.
+    """
+    share, *ends = (walk.get(key) for key in ("flips", "probability_first", "probability_last"))
+    if share is None or share >= ALL:
+        return ""
+    if share >= MOST:
+        return f"It brings the decision over for {100 * share:.0f} % of the starts."
+    how_far = "" if None in ends else f": the probability of {goal} goes from {ends[0]:.2f} to {ends[1]:.2f}"
+    whom = f"for {100 * share:.0f} % of the starts only" if share else ""
+    return f"It {'brings' if share else 'does not bring'} the decision over{' ' + whom if whom else ''}{how_far}."
+
+
+def is_invisible(walk):
+    """Do a walk's first and last frame look the same, as far as that was measured (its number frame_change)?"""
+    change = walk.get("frame_change")
+    return change is not None and change < SEEN
+
+
+def told_names(rows, walked=1):
+    """(rows of a naming table that name a change, rows that are named but that chance may have named).
+
+    walked: how many walks were looked at together; 1 for the main one, which was chosen beforehand. A change that
+    rounds to nothing names nothing. Chance alone gives `walked` times p names as good as this one.
+    """
+    named = [r for r in rows if r.get("named") and not (r.get("words") or "").startswith(KEEPS)]
+    sure = [r for r in named if walked * (r.get("p_any") or 0) < MOST_BY_CHANCE]
+    return sure, [r for r in named if r not in sure]
+
+
+def start_groups(changes, least):
+    """[(number of starts, their median change), ...] of two groups of starts far apart; None where there are not two.
+
+    changes (S,): from end to end, of each start. least: a smaller gap does not count. The largest gap has to be half of
+    the whole range, and each group a quarter of the starts, and two of them at least.
+    """
+    values = np.sort(np.asarray(changes, float)[np.isfinite(changes)])
+    fewest = max(2, len(values) / 4)
+    if len(values) < 2 * fewest:
+        return None
+    gaps = np.diff(values)
+    at = int(gaps.argmax()) + 1
+    apart = gaps[at - 1] >= max(least, np.ptp(values) / 2) and gaps[at - 1] > 0
+    if not apart or min(at, len(values) - at) < fewest:
+        return None
+    return [(len(group), float(np.median(group))) for group in (values[:at], values[at:])]
+
+
+def groups_in_words(groups, text):
+    """ "4 starts change by about +2 degrees and 4 by about +88 degrees". text(change): how a change is written."""
+    (first, low), (last, high) = groups
+    return f"{first} starts change by about {text(low)} and {last} by about {text(high)}"

@@ -3,6 +3,7 @@
 import click
 
 from xaae.cli.door import announce_loading, refuse_other_options, stoppable, timed, typed_command
+from xaae.cli.early_checks import check_dataset, check_run
 from xaae.cli.option_types import (
     DATA_ROOT,
     NOISE_SHARE,
@@ -57,8 +58,8 @@ def _parse_shares(ctx, param, text):
            "[by preset]"),
     option("--workers", type=POSITIVE, help="Processes at once.  [one for each core; one on an accelerator]"),
     option("--arms", type=PATH, help="Where trained arms are kept, for every audit.  [runs/arms]"),
-    option("--unknown", metavar="RUN", type=PATH, help="Ask about a trained RUN in which no factor is known; "
-           "with it --data-root or --dataset say where its items are now, if they were moved."),
+    option("--unknown", metavar="RUN", type=PATH, callback=check_run, help="Ask about a trained RUN in which no "
+           "factor is known; with it --data-root or --dataset say where its items are now, if they were moved."),
     option("--out", type=PATH, help="The audit's folder.  [runs/NNNN-audit-dataset]"),
 )  # fmt: skip
 def audit_command(unknown, out, **given):
@@ -74,6 +75,7 @@ def audit_command(unknown, out, **given):
     if unknown:
         refuse_other_options("unknown", "data_root", "dataset")
         return _ask_unknown(unknown, given["data_root"] or given["dataset"])
+    check_dataset(None, None, given["dataset"])
     announce_loading()
     from xaae.audit.audit_run import run_audit
     from xaae.audit.audit_sentences import audit_in_words

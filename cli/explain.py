@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from xaae.cli.door import stoppable, timed
+from xaae.cli.early_checks import check_run
 from xaae.cli.option_types import (
     ABOVE_ZERO,
     BACKGROUND,
@@ -73,7 +74,8 @@ def _as_typed(ctx, file, content):
     option("--describe", metavar="NAME", help="Describe one method and its parameters."),
     option("--items", type=POSITIVE, default=6, help="Explain so many held-out items of RUN."),
     option("--rows", callback=_parse_rows, help="Explain these rows of items.csv instead, with commas."),
-    option("--run", type=PATH, help="Whose models explain IMAGE.  [the newest finished run in runs/]"),
+    option("--run", type=PATH, callback=check_run, help="Whose models explain IMAGE.  [the newest "
+           "finished run in runs/]"),
     MOVED,
     option("--model", type=MODEL_OR_BOTH, help="Which model is explained.  [both, where a run has both]"),
     option("--network", metavar="FILE.py:FUNCTION", help="Your own nn.Module, x -> logits, made by a function."),
@@ -97,6 +99,8 @@ def explain_command(what, listing, describe, **given):
     Without --methods and --config a RUN's models are also asked at every value of the planted factor. Exit status 1
     if a method failed.
     """
+    if what and not (listing or describe or Path(what).exists()):
+        check_run(None, None, what)
     from xaae.explain import explanation_run
 
     if listing or describe:

@@ -5,6 +5,7 @@ import io
 
 import click
 
+from xaae.cli.early_checks import check_run
 from xaae.experiment.vocabulary import MODELS
 
 POSITIVE = click.IntRange(min=1)
@@ -15,7 +16,7 @@ NOISE_SHARE = click.FloatRange(0, 0.5)
 PATH = click.Path()
 MODEL = click.Choice(list(MODELS))
 MODEL_OR_BOTH = click.Choice([*MODELS, "both"])
-RUN = click.argument("run", type=PATH)
+RUN = click.argument("run", type=PATH, callback=check_run)
 
 
 def option(*names, **attributes):

@@ -5,6 +5,7 @@ import os
 import click
 
 from xaae.cli.door import announce_loading, stoppable, timed, typed_command
+from xaae.cli.early_checks import check_dataset
 from xaae.cli.option_types import (
     ABOVE_ZERO,
     DATA_ROOT,
@@ -17,12 +18,13 @@ from xaae.cli.option_types import (
     option,
     with_options,
 )
-from xaae.experiment.settings import PRESETS, RunSettings
+from xaae.experiment.settings import PRESETS, USUAL_FACTOR, RunSettings
 from xaae.experiment.vocabulary import ARMS, FILLS
 from xaae.factors.registry import FACTORS
 
 WEIGHT = click.FloatRange(min=0)
-HIDDEN = ("versions", "command", "dataset_note", "class_ranges", "factor_about")  # settings that are not printed
+# settings that are not printed
+HIDDEN = "versions command dataset_note class_ranges factor_about factor_asked".split()
 
 
 def _parse_ranges(ctx, param, texts):
@@ -40,14 +42,14 @@ def _parse_ranges(ctx, param, texts):
 
 training_options = with_options(
     option("--preset", type=click.Choice(list(PRESETS)), default="default", help="Sizes and lengths that go together."),
-    option("--dataset", default="auto", help="pets, synthpets, cifar10, medmnist:NAME, a folder or CSV, or auto."),
+    option("--dataset", default="auto", callback=check_dataset, help="pets, synthpets, cifar10, "
+           "medmnist:NAME, a folder or CSV, or auto."),
     DATA_ROOT,
     option("--split", type=click.Choice(["random", "group"]), default="random", help="Hold out items or whole groups."),
     option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
     option("--arm", type=click.Choice(ARMS), help="biased: the class decides the value; irrelevant: any class has any "
            "value; normal: nothing planted.  [biased; normal for your own data]"),
-    option("--factor", type=click.Choice(list(FACTORS)), default="rotation",
-           help="What the bias plants."),
+    option("--factor", type=click.Choice(list(FACTORS)), help=f"What the bias plants.  [{USUAL_FACTOR}]"),
     option("--range", "ranges", multiple=True, callback=_parse_ranges, help="CLASS=LOW:HIGH in the factor's unit, "
            "degrees for rotation; repeatable. [equal slices of its whole range: cat=0:90 dog=90:180]"),
     option("--strength", type=click.FloatRange(0, 1, min_open=True), default=1.0,

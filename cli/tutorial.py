@@ -3,13 +3,14 @@
 import click
 
 from xaae.cli.door import announce_loading, timed, typed_command
+from xaae.cli.early_checks import check_dataset
 from xaae.cli.option_types import BACKGROUND, DATA_ROOT, PATH, POSITIVE, SEED, TWO_OR_MORE, option, with_options
 
 
 @click.command("tutorial")
 @with_options(
-    option("--dataset", default="auto", help="cifar10, synthpets, any other that `run` takes, or auto: CIFAR-10 if "
-           "there is a copy, else synthpets."),
+    option("--dataset", default="auto", callback=check_dataset, help="cifar10, synthpets, any other that "
+           "`run` takes, or auto: CIFAR-10 if there is a copy, else synthpets."),
     DATA_ROOT,
     option("--picture", type=PATH, help="A picture file of your own to explain too."),
     option("--explainer", type=click.Choice(["deep", "gradient"]), default="deep", help="SHAP's DeepExplainer, or its "

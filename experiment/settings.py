@@ -29,6 +29,7 @@ PRESETS = {
         "baseline_epochs": 10,
     },
 }
+USUAL_FACTOR = "rotation"  # what is planted where no factor is named
 SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training shows the AAE and the baseline
 
 
@@ -37,8 +38,9 @@ class RunSettings:
     """What can be asked of a training. The defaults are those of preset `default`; None stands for "as the data need".
 
     arm, factor, ranges {class: (low, high)}, strength, contamination, label_noise, fill: the planted bias, see
-    `factors.bias`. size: of an item along each axis. epochs: of the AAE, of each of its stages. starts,
-    random_directions, maps: what `navigate` walks and draws. data_seed: of the data, where it is not that of training.
+    `factors.bias`. factor_asked: was the factor named, or is it only the usual one? None before `resolve`. size: of an
+    item along each axis. epochs: of the AAE, of each of its stages. starts, random_directions, maps: what `navigate`
+    walks and draws. data_seed: of the data, where it is not that of training.
     """
 
     preset: str = "default"
@@ -48,7 +50,8 @@ class RunSettings:
     split: str = "random"
     items: int | None = None
     arm: str | None = None
-    factor: str = "rotation"
+    factor: str | None = None
+    factor_asked: bool | None = None
     ranges: dict | None = None
     strength: float = 1.0
     contamination: float = 1.0
@@ -115,6 +118,7 @@ class RunConfig(RunSettings):
     input_size: int
     input_channels: int
     class_ranges: dict
+    factor: str = USUAL_FACTOR
     kind: str = "picture"
     task: str = "classes"
     factor_about: dict = field(default_factory=dict)

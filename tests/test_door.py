@@ -19,7 +19,9 @@ from helpers.pictures import save_pictures
 from helpers.places import HOME
 from helpers.sharing import copy_of
 
+from xaae import data
 from xaae.cli.door import stoppable, timed
+from xaae.cli.early_checks import _dataset_names, check_dataset
 from xaae.main import COMMANDS
 
 COMMAND_FILES = sorted((HOME / "cli").glob("*.py"))
@@ -65,6 +67,30 @@ def test_help_loads_nothing_heavy():
     lines += [f"print('loaded:', sorted({HEAVY} & set(sys.modules)))"]
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, cwd=HOME)
     assert done.stdout.strip().splitlines()[-1:] == ["loaded: []"], done.stdout[-500:] + done.stderr
+
+
+REFUSED_AT_ONCE = [  # what the typed words alone show to be wrong
+    *(f"{name} nowhere" for name in ("navigate", "evaluate", "rate", "report", "app", "explain")),
+    *("predict nowhere a.png", "audit --unknown nowhere", "explain a.png --run nowhere"),
+    *(f"{name} --dataset dragons".strip() for name in ("", "run", "train", "audit", "tutorial")),
+]
+
+
+def test_what_typed_words_show_to_be_wrong_is_refused_before_torch_is_loaded():
+    lines = ["import runpy, sys"]
+    for words in REFUSED_AT_ONCE:
+        lines += [f"sys.argv = ['main.py', *{words.split()}]", "try: runpy.run_path('main.py', run_name='__main__')"]
+        lines += ["except SystemExit as e: assert e.code == 2, sys.argv"]
+    lines += ["print('loaded:', sorted({'torch', 'fastai'} & set(sys.modules)))"]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, cwd=HOME)
+    assert done.stdout.strip().splitlines()[-1:] == ["loaded: []"], done.stdout[-500:] + done.stderr
+    said = done.stderr.strip().splitlines()
+    assert len(said) == len(REFUSED_AT_ONCE) and all("not a run folder" in s or "no dataset" in s for s in said)
+
+
+def test_the_names_of_datasets_are_read_as_data_has_them():
+    assert _dataset_names() == list(data.DATASETS)
+    assert all(check_dataset(None, None, name) == name for name in ("auto", "medmnist:x", str(HOME), None))
 
 
 def imported_names(path):

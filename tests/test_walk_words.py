@@ -141,7 +141,7 @@ def test_walk_and_counterfactuals_are_reconciled_where_they_differ(tmp_path, fli
 
 
 def test_a_factor_that_nobody_asked_for_and_that_has_no_answer_is_not_shown(tmp_path):
-    nobody = {"arm": "normal", "command": "main.py"}
+    nobody = {"arm": "normal", "factor_asked": False}
     text = page(fake_run(tmp_path / "run", walk={"change": 30.0}, config=nobody))
     assert summarise(tmp_path / "run")["walk"]["reading"] == "undecided"
     assert "Checked for" not in text and "undecided" not in text

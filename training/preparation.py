@@ -7,11 +7,12 @@ import pandas as pd
 
 from xaae import data
 from xaae import model as models
+from xaae.experiment.amounts import noun_for
 from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.run_folder import file_stem
-from xaae.experiment.settings import BASELINE_SEEN, SEEN, RunConfig, RunSettings, epochs_for, native_size
+from xaae.experiment.settings import BASELINE_SEEN, SEEN, USUAL_FACTOR, RunConfig, RunSettings, epochs_for, native_size
 from xaae.experiment.vocabulary import SPLITS
 from xaae.factors.bias import Bias, make_bias, mislabel
 from xaae.factors.registry import FACTORS
@@ -36,7 +37,7 @@ class Prepared:
 
 
 def resolve(settings: RunSettings):
-    """(settings with `auto` replaced by the dataset it stands for and the arm chosen, one line on which data it is).
+    """(settings with `auto` replaced by its dataset, arm and factor chosen; one line on which data it is).
 
     InputError for ranges where nothing is planted.
     """
@@ -45,7 +46,8 @@ def resolve(settings: RunSettings):
     arm = settings.arm or ("normal" if _is_own(dataset) else "biased")
     if settings.ranges and arm == "normal" and not settings.arm:
         raise InputError("In your own data nothing is planted unless you ask: with --range give --arm biased too.")
-    return replace(settings, dataset=dataset, arm=arm), note
+    factor, asked = settings.factor or USUAL_FACTOR, settings.factor is not None
+    return replace(settings, dataset=dataset, arm=arm, factor=factor, factor_asked=asked), note
 
 
 def _is_own(dataset):
@@ -58,7 +60,7 @@ def run_name(settings: RunSettings):
     """What a numbered run folder is called after its number: dataset, factor where it is not rotation, arm and seed."""
     dataset = Path(settings.dataset).stem if _is_own(settings.dataset) else settings.dataset
     name = file_stem(dataset)
-    factor = "" if settings.factor == "rotation" else f"-{settings.factor}"
+    factor = "" if settings.factor == USUAL_FACTOR else f"-{settings.factor}"
     return f"{name}{factor}-{settings.arm}-s{settings.seed}"
 
 
@@ -174,4 +176,5 @@ def _complete(settings, table, items, classes, planted, size):
 def _warn_of_few_steps(config, table):
     steps = config.epochs * int((table.split == "train").sum()) // config.batch_size
     if steps < FEWEST_STEPS:
-        print(f"Only about {steps} training steps: little will be learned; give more items or more --epochs.")
+        few = f"Only about {steps} training {noun_for(steps, 'steps')}"
+        print(f"{few}: little will be learned; give more items or more --epochs.")

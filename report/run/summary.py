@@ -59,10 +59,8 @@ def gather_summary(run: RunFiles) -> dict:
 
 
 def _factor_asked(config: dict) -> bool:
-    """Was a factor planted, or named on the command line? Else it is only the one that settings begin with."""
-    command = config.get("command") or ""
-    words = command.split() if isinstance(command, str) else map(str, command)
-    return config.get("arm") != "normal" or any(word.split("=")[0] == "--factor" for word in words)
+    """Was a factor planted, or asked for? Else it is only the usual one, and so it is taken where no file knows."""
+    return config.get("arm") != "normal" or bool(config.get("factor_asked"))
 
 
 def _with_keys(values: dict | None, names) -> dict:

@@ -20,6 +20,7 @@ from fastai.data.transforms import IndexSplitter, RandomSplitter
 from fastai.torch_core import TensorBase, TensorImage
 from fasttransform import Transform
 
+from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.experiment.seeds import generator
 from xaae.experiment.vocabulary import COLUMNS
@@ -107,7 +108,7 @@ def _nothing_found(dataset, own):
         return f"No pictures were found for {dataset}, but {others[0]}"
     if own and own.left_out:
         path, reason = own.left_out[0]
-        others = f"{len(own.left_out)} others, as {path} ({reason})"
+        others = f"{counted(len(own.left_out), 'others')}, as {path} ({reason})"
         return f"No pictures were found for {dataset}, but {others}: give one folder of pictures per class, or a CSV."
     return f"No pictures were found for {dataset}: give one folder of pictures per class, or a CSV."
 

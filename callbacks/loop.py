@@ -1,5 +1,6 @@
 """Callbacks that prepare the batch, choose the precision and show what is being learned."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -88,11 +89,15 @@ def _picture_grid(items, path):
     save_image(items[:, :3], path, nrow=len(items) // 2)
 
 
+MOST_SHOWN = 40  # columns of a grid
 GRIDS = {"picture": _picture_grid}  # kind -> what draws items and their reconstructions; other kinds have no grid
 
 
 class SampleGrid(Callback):
-    """After each `every` epochs, a figure of validation items above their reconstructions, in `folder`."""
+    """After each `every` epochs, a figure of validation items above their reconstructions, in `folder`.
+
+    n: how many items, or one of each class where there are more classes (up to MOST_SHOWN); the classes in turn.
+    """
 
     run_valid, remove_on_fetch = False, True
 
@@ -103,8 +108,27 @@ class SampleGrid(Callback):
         self.grid = GRIDS.get(self.model.kind.name)
         if self.grid is not None:
             self.sample_folder.mkdir(parents=True, exist_ok=True)
-        self.sample_input = self.dls.valid.one_batch()[0][: self.n].as_subclass(torch.Tensor)
+        self.sample_input = self._items_of_each_class()
         self.trained = False
+
+    def _items_of_each_class(self):
+        """The first items (n, C, *places) of each class, the classes in turn; batches are read until there are enough.
+
+        Items may be sorted by class, so that the first batch holds one class only.
+        """
+        classes = self.model.classes
+        n = min(max(self.n, classes), MOST_SHOWN)
+        kept, loader = [[] for _ in range(classes)], self.dls.valid
+        with loader.fake_l.no_multiproc():  # as fastai's one_batch
+            for x, y, *_ in loader:
+                for item, number in zip(
+                    x.as_subclass(torch.Tensor), one_hot(y, classes).argmax(1).tolist(), strict=True
+                ):
+                    kept[number].append(item)
+                if all(len(items) >= -(-n // classes) for items in kept):
+                    break
+        turns = zip_longest(*(items[:n] for items in kept))
+        return torch.stack([item for turn in turns for item in turn if item is not None][:n])
 
     def after_train(self):
         self.trained = True  # a mere validation gives no picture

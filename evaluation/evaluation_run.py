@@ -12,6 +12,7 @@ from xaae import model as models
 from xaae.evaluation.class_scores import SCORES, check_finite
 from xaae.evaluation.evaluation_figure import evaluation_figure
 from xaae.experiment import run_folder
+from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import majority_in_words, weakness_in_words
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
@@ -67,7 +68,8 @@ def evaluate_run(run, model="both", split="valid", planted=True, value=None, dat
 def _presentation(trained, planted, value):
     """(function rows -> items as they are shown to the models, what that is called)."""
     if value is None:
-        return (trained.planted, "planted as in the table") if planted else (trained.upright, "nothing planted")
+        as_in_table = "nothing planted" if trained.config.arm == "normal" else "planted as in the table"
+        return (trained.planted, as_in_table) if planted else (trained.upright, "nothing planted")
     low, high = trained.factor.allowed
     if not planted:
         raise InputError("--upright plants nothing and --value plants one value: give one of the two.")
@@ -123,9 +125,14 @@ def _draw(trained, results):
         path = trained.folder / f"evaluation_{name}.png"
         path.unlink(missing_ok=True)
         if name in results:
-            title = f"{MODELS[name]} on {results['items']} items of the {results['split']} split, {results['values']}"
+            title = f"{MODELS[name]} on {_what_was_shown(results)}"
             figure = FIGURES[trained.config.task](results[name], trained.classes, title)
             save_png(figure, path, dpi=130, bbox_inches="tight")
+
+
+def _what_was_shown(results):
+    """ "16 items of the valid split, planted as in the table"."""
+    return f"{counted(results['items'], 'items')} of the {results['split']} split, {results['values']}"
 
 
 # ---- in words ---------------------------------------------------------------------------------------------------
@@ -136,7 +143,7 @@ def evaluation_in_words(results):
     lines = {MODELS[name]: _cells(results[name]) for name in MODELS if name in results}
     widths = [max(map(len, column)) for column in zip(COLUMNS, *lines.values(), strict=True)]
     line = lambda name, cells: "  ".join([f"{name:10}", *(c.rjust(w) for c, w in zip(cells, widths, strict=True))])  # noqa: E731
-    heading = f"{results['items']} items of the {results['split']} split, {results['values']}, in full precision:"
+    heading = f"{_what_was_shown(results)}, in full precision:"
     table = [heading, line("", COLUMNS), *(line(name, cells) for name, cells in lines.items())]
     return "\n".join([*table, *_majority_lines(results)])
 

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from xaae import model as models
 from xaae.evaluation.class_scores import check_finite
 from xaae.experiment import run_folder
+from xaae.experiment.amounts import counted
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
 from xaae.experiment.manifest import recording
@@ -189,7 +190,8 @@ def predictions_in_words(predictions, most=5):
     table, classes = predictions.table, predictions.classes
     good, bad = table[table.error == ""], table[table.error != ""]
     counts = good.predicted.value_counts().reindex(classes, fill_value=0)
-    lines = [f"{len(good)} of {len(table)} pictures classified: {', '.join(f'{c} {n}' for c, n in counts.items())}."]
+    of_each = ", ".join(f"{c} {n}" for c, n in counts.items())
+    lines = [f"{len(good)} of {counted(len(table), 'pictures')} classified: {of_each}."]
     if len(bad):
         lines.append(f"{len(bad)} cannot be read (column error), as {bad.path.iloc[0]} ({bad.error.iloc[0]}).")
     if len(good) > 1 and counts.max() == len(good):

@@ -12,6 +12,7 @@ from threading import Lock
 import numpy as np
 import pandas as pd
 
+from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 
 SPLITS_OF_KEYS = {"train": "train", "val": "valid", "test": "test"}  # beginnings of MedMNIST's keys -> ours
@@ -155,7 +156,8 @@ def _part_table(path, part, names):
     _channels_last(pixels, f"{path}: {images}")
     if len(pixels) != len(values):
         raise InputError(
-            f"{path}: {images} has {len(pixels)} pictures and {labels} {len(values)} labels: save one label for each."
+            f"{path}: {images} has {counted(len(pixels), 'pictures')} and {labels}"
+            f" {counted(len(values), 'labels')}: save one label for each."
         )
     texts = _label_texts(values, f"{path}: {labels}")
     paths = [f"{path}#{images}/{i}" for i in range(len(texts))]

@@ -112,3 +112,19 @@ def test_moments_tell_how_far_codes_are_from_the_prior(loaders, tmp_path, spread
         metric.reset()
         metric.accumulate(learn)
         assert metric.value == pytest.approx(expected, abs=0.1 * spread)
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_the_grid_of_samples_shows_every_class_where_items_are_sorted_by_class(loaders, tmp_path, one_hot):
+    learn = small_learner(loaders(one_hot), tmp_path)
+    x, y = (torch.cat(parts) for parts in zip(*learn.dls.valid, strict=True))
+    number = y.argmax(1) if one_hot else y
+    order = number.sort(stable=True).indices
+    learn.dls.valid.get_idxs = lambda: order.tolist()  # the items of one class, then those of the other
+    grid = callbacks.SampleGrid(tmp_path / "samples", n=4)
+    grid.learn = learn
+    grid.before_fit()
+    del learn.dls.valid.get_idxs
+    first = x[order][number[order] == 0]
+    shown = [any(torch.equal(item, each) for each in first) for item in grid.sample_input]
+    assert shown == [True, False, True, False]

@@ -1,6 +1,7 @@
 """Evaluation: numbers that can be worked out by hand, laws of calibration, and the command from the door."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from xaae.evaluation.class_scores import classifier_scores, wilson_interval
 from xaae.evaluation.evaluation_figure import evaluation_figure
-from xaae.evaluation.evaluation_run import evaluation_in_words
+from xaae.evaluation.evaluation_run import _presentation, _what_was_shown, evaluation_in_words
 from xaae.experiment.class_balance import weakness_in_words
 
 CLASSES = ["cat", "dog", "owl"]
@@ -202,6 +203,14 @@ def test_what_is_shown_can_be_chosen(door, run):
     assert len({f["aae"]["loss"] for f in (planted, upright, turned)}) == 3
     assert zero["aae"]["loss"] == pytest.approx(upright["aae"]["loss"], rel=1e-3)  # turned by 0 degrees
     assert "90" in turned["values"] and upright["values"] == "nothing planted"
+
+
+@pytest.mark.parametrize("arm, shown", [("normal", "nothing planted"), ("biased", "planted as in the table")])
+def test_in_arm_normal_nothing_is_said_to_be_planted(arm, shown):
+    trained = SimpleNamespace(planted=len, upright=sum, config=SimpleNamespace(arm=arm))
+    assert _presentation(trained, True, None) == (len, shown)
+    scores = {"items": 1, "split": "test", "values": shown}
+    assert _what_was_shown(scores) == f"1 item of the test split, {shown}"
 
 
 def test_one_model_leaves_no_figure_of_an_earlier_call(door, run):

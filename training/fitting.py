@@ -9,6 +9,7 @@ from xaae import data
 from xaae import model as models
 from xaae.callbacks import BFloat16, KeepAnswers, huber
 from xaae.experiment import run_folder
+from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
 from xaae.experiment.settings import RunConfig
 from xaae.experiment.text_tables import write_texts
@@ -69,7 +70,7 @@ def _train_aae(dls, folder, config, quiet):
     """Train and save the AAE; its numbers for `train.json`."""
     aae, stages, game, distance = make_aae(config)
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
-    print(f"AAE: {weights:,} weights, {epochs} epochs at most, {config.precision}")
+    print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most, {config.precision}")
     learn = learner.aae_learner(dls, aae, folder, game, distance, config.precision)
     began = time.perf_counter()
     with silence(learn, quiet):
@@ -92,7 +93,7 @@ def _train_baseline(dls, folder, config, quiet):
     learn, pretrained, note = make(
         dls, len(config.classes), config.input_channels, folder, config.precision, config.pretrained
     )
-    print(f"ResNet34: {note}, {config.baseline_epochs} epochs")
+    print(f"ResNet34: {note}, {counted(config.baseline_epochs, 'epochs')}")
     began = time.perf_counter()
     with silence(learn, quiet):
         learner.fit_baseline(learn, config.baseline_epochs, pretrained)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from xaae.experiment.amounts import noun_for
 from xaae.report.shared.charts import Axes, axis_limits, colour_class, svg_element
 from xaae.report.shared.run_files import RunFiles
 from xaae.report.shared.sprites import evenly, shrink, webp_uri
@@ -60,7 +61,9 @@ def _map_chart(arrays: dict, name: str, points: list, thumbs: list) -> Markup:
     parts = [axes.dots(*xy[chosen].T, "point", style=f"--class:{_colour(number)}") for number, chosen in points]
     parts += _placed_thumbs(axes, xy, points, thumbs)
     parts += [] if arrow is None else _draw_arrow(axes, arrow)
-    return axes.svg(*parts, alt=f"{MAPS[name]} map of the codes of {len(xy)} held-out items", class_="map")
+    return axes.svg(
+        *parts, alt=f"{MAPS[name]} map of the codes of {len(xy)} held-out {noun_for(len(xy), 'items')}", class_="map"
+    )
 
 
 def _colour(number: int) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 from markupsafe import Markup
 
+from xaae.experiment.amounts import counted, noun_for
 from xaae.report.shared.charts import Axes, axis_limits, svg_element
 from xaae.report.shared.quantity import Quantity
 
@@ -43,7 +44,8 @@ def walk_chart(alpha, change, shown: list[int], measured: Quantity, clear: float
     bar = svg_element("line", x1=0, x2=0, y1=axes.top - 6, y2=axes.height - axes.bottom)
     cursor = svg_element("g", bar, class_="cursor")
     knob = svg_element("circle", class_="knob", r=4.5, cx=0, cy=0)
-    alt = f"Measured {measured.change} against the step along the direction: {len(change)} starts and their median"
+    starts = counted(len(change), "starts")
+    alt = f"Measured {measured.change} against the step along the direction: {starts} and their median"
     frame = axes.frame("alpha (standard deviations of the codes)", y_ticks=measured.ticks(axes.y))
     return axes.svg(frame, *thin, cursor, axes.line(alpha, middle, "accent thick"), knob, alt=alt), path
 
@@ -55,7 +57,8 @@ def null_chart(changes: np.ndarray, change: float | None, measured: Quantity, cl
     counts, edges = np.histogram(changes, bins=28, range=(0, top))
     axes = Axes((0, top), (0, max(1, counts.max()) * 1.12), width=380, height=170, top=20)
     here = [axes.mark(size, f"this walk: {measured.short(size)}") for size in own]
-    alt = f"Histogram of the {measured.change} along {len(changes)} random directions, with this walk marked"
+    along = f"{len(changes)} random {noun_for(len(changes), 'directions')}"
+    alt = f"Histogram of the {measured.change} along {along}, with this walk marked"
     frame = axes.frame(f"median {measured.change} ({measured.scale})", measured.ticks((0, top)))
     return axes.svg(frame, axes.bars(edges, counts, "count"), *here, alt=alt)
 

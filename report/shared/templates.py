@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from xaae.experiment.amounts import counted, noun_for
 from xaae.experiment.vocabulary import PAGE_COLOURS, PALETTE, PALETTE_DARK
 from xaae.report.shared import words
 from xaae.report.shared.charts import colour_class
@@ -45,6 +46,8 @@ def _environment() -> Environment:
         fixed=words.fixed,
         percent=words.percent,
         count=words.count,
+        counted=lambda number, plural: counted(words.count(number), plural),
+        noun_for=lambda number, plural: noun_for(words.count(number), plural),
         duration=words.duration,
         setting=words.setting_text,
         sentence=words.as_sentence,

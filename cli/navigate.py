@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from xaae.cli.door import timed
+from xaae.cli.door import timed, typed_command
 from xaae.cli.option_types import MOVED, PATH, POSITIVE, RUN, option, parse_names, with_options
 from xaae.experiment.amounts import counted
 from xaae.experiment.walk_words import arrival, groups_in_words
@@ -44,7 +44,7 @@ def navigate_command(run, **given):
     from xaae.latent_nav.navigation import navigate
 
     with timed("Walking the latent space"):
-        results = navigate(run, NavigationSettings(**given))
+        results = navigate(run, NavigationSettings(**given), typed_command())
     lines = {name: _walk_line(results, name) for name in results["naming"]}
     lines |= {f"order of items as in {other}": f"|Spearman| {r:.2f}" for other, r in results["agreement"].items()}
     click.echo("\n".join(f"  {name}: {text}" for name, text in lines.items()))

@@ -21,11 +21,11 @@ from xaae.training.trained_run import open_trained_run
 STEPS = ("walks", "counterfactuals", "impact", "items", "health", "maps")  # after the directions, for the bar
 
 
-def navigate(run, asked=NavigationSettings()):  # noqa: B008  (frozen)
+def navigate(run, asked=NavigationSettings(), command=""):  # noqa: B008  (frozen)
     """Fill the run folder with everything that walking its latent space shows; returns what `navigate.json` holds.
 
-    asked: see NavigationSettings. `navigate.json` is written last. InputError before anything is written if what is
-    asked makes no sense.
+    asked: see NavigationSettings. command: as it was typed, for the records. `navigate.json` is written last.
+    InputError before anything is written if what is asked makes no sense.
     """
     began = time.perf_counter()
     trained = open_trained_run(run, data_root=asked.data_root)
@@ -36,6 +36,7 @@ def navigate(run, asked=NavigationSettings()):  # noqa: B008  (frozen)
         with recording(trained.folder):
             found = _navigate(trained, asked, done)
             found["options"] = {"directions": list(asked.specs), "contrast": asked.contrast, "away": list(asked.away)}
+            found["options"]["command"] = command
             found["seconds"] = time.perf_counter() - began
             run_folder.write_json(trained.folder / "navigate.json", found)
     return found

@@ -105,7 +105,8 @@ def test_slider_has_a_number_for_every_frame_and_null_where_nothing_was_measured
 
 def test_names_from_the_run_change_no_tag_of_the_page(tmp_path):
     tame = check_page(page(fake_run(tmp_path / "tame" / "run")), outside=[SOURCE])
-    texts = {"dataset": HOSTILE, "dataset_note": HOSTILE, "preset": HOSTILE, "device": HOSTILE, "command": HOSTILE}
+    texts = {"dataset": HOSTILE, "dataset_note": HOSTILE, "preset": HOSTILE, "device": HOSTILE}
+    texts["command"] = f"python main.py train {HOSTILE}"
     folder = fake_run(tmp_path / "run", classes=(HOSTILE, "dog"), config=texts)
     navigate = json.loads((folder / "navigate.json").read_text())
     for about in navigate["directions"].values():

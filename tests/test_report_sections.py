@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.html_laws import Page, check_page, sections
 from helpers.report_fakes import DIRECTIONS, S, V, fake_run, page
@@ -147,3 +148,58 @@ def test_without_a_planted_value_there_is_no_curve(tmp_path):
     change_arrays(folder / "impact.npz", value=np.zeros(V))
     impact = section(page(folder), "impact")
     assert "<svg" not in impact and "has the same angle" in impact
+
+
+def test_correlations_that_say_nothing_are_left_out_and_counted(tmp_path):
+    folder = fake_run(tmp_path / "run")
+    names = "factor items within_class_spearman p p_holm".split()
+    rows = [("item", 12, 0.2, 0.4, 1.0), ("tail", 12, -0.1, 0.8, 1.0), ("head_tilt_deg", 12, -0.6, 0.03, 0.3)]
+    pd.DataFrame([*rows, ("value", 12, 0.05, 0.9, 1.0)], columns=names).to_csv(folder / "correlations.csv", index=False)
+    text = section(page(folder), "correlations")
+    assert re.findall(r'<th scope="row">([^<]*)', text) == ["head tilt (degrees)", "planted angle"]
+    assert "No column goes with the position beyond chance" in text and "2 columns with p above 0.05 are left" in text
+    pd.DataFrame(rows[:2], columns=names).to_csv(folder / "correlations.csv", index=False)
+    text = section(page(folder), "correlations")
+    assert "<tr" not in text and "the strongest is number in the order of drawing, with 0.20 (p = 0.40" in text
+
+
+def test_without_heat_nothing_is_said_of_its_turning(tmp_path):
+    folder = fake_run(tmp_path / "run")
+    heat = read_arrays(folder / "explanations" / "gradcam.npz")["heat"]
+    assert "mostly turned with the picture (2 of" in section(page(folder), "gradcam")  # one item has none
+    heat[:, 1:] *= 1e-3
+    change_arrays(folder / "explanations" / "gradcam.npz", heat=heat)
+    text = section(page(folder), "gradcam")
+    assert (
+        "there is no heat to compare" in text and "turned with the picture:" not in text and "Turned back" not in text
+    )
+
+
+@pytest.mark.parametrize("part, words", [("impact", "Nothing was planted, so every held-out picture"),
+                                         ("response", "Nothing was planted in this run."),
+                                         ("gradcam", "This run has no ResNet34")])  # fmt: skip
+def test_where_nothing_was_planted_a_sentence_says_why_a_section_is_empty(tmp_path, part, words):
+    still = {"arm": "normal", "ranges": {"cat": [0, 0], "dog": [0, 0]}, "baseline_epochs": 0}
+    folder = fake_run(tmp_path / "run", config=still)
+    change_arrays(folder / "impact.npz", value=np.zeros(V))
+    (folder / "explanations" / "gradcam.npz").unlink()
+    text = page(folder)
+    assert words in section(text, part) and "What was planted" not in section(text, "planted")
+
+
+@pytest.mark.parametrize(
+    "made, options, after",
+    [
+        ("python main.py --seed 3", {}, []),
+        ("python main.py --seed 3", {"command": "python main.py navigate r --films"}, ["navigate r --films", "report"]),
+        ("python main.py train", {}, ["navigate", "explain", "report"]),
+        ("python main.py train", {"command": "", "directions": ["lda", "pca:2"], "contrast": "rest:dog"},
+         ["--directions lda,pca:2 --contrast rest:dog", "explain", "report"]),
+    ],
+)  # fmt: skip
+def test_the_commands_that_repeat_a_run_hold_the_options_of_its_navigation(tmp_path, made, options, after):
+    folder = fake_run(tmp_path / "run", config={"command": made})
+    change_json(folder / "navigate.json", lambda navigate: navigate["options"].update(options))
+    shown = re.findall(r"<pre[^>]*>([^<]*)</pre>", section(page(folder), "settings"))
+    assert shown[0] == made and len(shown) == 1 + len(after)
+    assert all(words in command for words, command in zip(after, shown[1:], strict=True))

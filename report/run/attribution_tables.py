@@ -17,19 +17,28 @@ from xaae.report.shared.sprites import (
 from xaae.report.shared.words import rounded
 
 GRADCAM_ROWS, GRADCAM_COLUMNS = 6, 7
+FAINT, TINY = 0.05, 1e-12  # a map has no heat where its largest is a smaller share of its row's largest
 ITEMS = 4  # rows of the table of methods; the run folder has more
 TILE_ARRAYS = ("images", "tiles", "name", "title", "means", "flag", "label", "asked")
 
 
 def gradcam_section(run: RunFiles) -> dict | None:
-    """Grad-CAM of the baseline: rows of items, columns of planted values, picture and heat as two sprites."""
+    """Grad-CAM of the baseline: rows of items, columns of planted values, picture and heat as two sprites.
+
+    compared: maps that are set beside their item's first one; without_heat: those where one of the two has no heat.
+    """
     probe = run.arrays("explanations/gradcam.npz", "images", "heat", "value", "probability", "target")
     if probe is None:
         return None
     rows, columns = balanced(probe["target"], GRADCAM_ROWS), evenly(len(probe["value"]), GRADCAM_COLUMNS)
     chosen = np.ix_(rows, columns)
+    has_heat = probe["heat"].reshape(*probe["heat"].shape[:2], -1).max(-1)
+    has_heat = has_heat > FAINT * np.maximum(has_heat.max(1, keepdims=True), TINY)
+    comparable = has_heat[:, 1:] & has_heat[:, :1]
     heat = run.painter.heat(heat_levels(probe["heat"][chosen]))
     return {
+        "compared": int(comparable.size),
+        "without_heat": int((~comparable).sum()),
         "values": rounded(probe["value"][columns], 4),
         "sprites": {
             "probe": make_sprite(run.painter.items(probe["images"][chosen])),

@@ -140,15 +140,23 @@ def _shortened(name: str, most: int = 22) -> str:
     return name if len(name) <= most else name[: most - 1] + "\u2026"
 
 
-def correlation_section(summary: dict) -> list[dict]:
-    """The strongest rows of the correlations, those beyond chance marked."""
+def correlation_section(summary: dict) -> dict | None:
+    """The columns that go with the position, strongest first, and how many were looked at; None if there is none.
+
+    rows: the planted value, and what p speaks for even before it is corrected. left_out: the number of the others, the
+    strongest of which is told where no column goes with the position. Columns that never vary do not count.
+    """
     noun, blank = quantities(summary)[0].noun, dict.fromkeys(("items", "p", "p_holm"))
-    rows = [{**blank, **row} for row in summary["correlations"] if row.get("within_class_spearman") is not None]
-    return [
+    known = [{**blank, **row} for row in summary["correlations"] if row.get("within_class_spearman") is not None]
+    rows = [
         {
             **row,
             "name": column_name(row.get("factor"), noun),
             "beyond_chance": row["p_holm"] is not None and row["p_holm"] <= SIGNIFICANT,
         }
-        for row in rows[:MOST_ROWS]
+        for row in sorted(known, key=lambda row: -abs(row["within_class_spearman"]))
     ]
+    telling = [row for row in rows if row["factor"] == "value" or row["p"] is None or row["p"] <= SIGNIFICANT]
+    shown = telling[:MOST_ROWS]
+    found = any(row["beyond_chance"] for row in rows)
+    return {"rows": shown, "left_out": len(rows) - len(shown), "strongest": rows[0], "found": found} if rows else None

@@ -3,6 +3,8 @@
 The names are an interface: other programs read summary.json.
 """
 
+import shlex
+
 import numpy as np
 
 from xaae.experiment.run_folder import plain_values
@@ -10,6 +12,7 @@ from xaae.experiment.vocabulary import MODELS
 from xaae.report.run.walk_reading import reading
 from xaae.report.shared.run_files import RunFiles
 
+COMMANDS = ("command", "command_line", "argv")  # keys of config.json, the later ones of earlier versions
 SETTINGS = "dataset dataset_note kind arm factor factor_about seed preset device precision classes ranges".split()
 BALANCE = "valid_balanced_accuracy valid_majority_share valid_majority_class valid_constant_answer".split()
 AAE = "valid_accuracy valid_precision valid_recall recon_mse parameters epochs seconds images_per_second".split()
@@ -53,6 +56,7 @@ def gather_summary(run: RunFiles) -> dict:
         "response": explain.get("response") or {},
         "spurious_score": _with_keys(explain.get("spurious_score"), MODELS),
         "gradcam": _with_keys(explain.get("gradcam"), ["unrotated_ncc"]),
+        "repeat": _commands(run, navigate, explain),
         "versions": run.config.get("versions") or {},
     }
     return plain_values(summary | _in_degrees(summary))
@@ -61,6 +65,27 @@ def gather_summary(run: RunFiles) -> dict:
 def _factor_asked(config: dict) -> bool:
     """Was a factor planted, or asked for? Else it is only the usual one, and so it is taken where no file knows."""
     return config.get("arm") != "normal" or bool(config.get("factor_asked"))
+
+
+def _commands(run: RunFiles, navigate: dict, explain: dict) -> list[str]:
+    """The commands that make this run again, with the options that were used; [] if the settings hold none."""
+    made = next((run.config[key] for key in COMMANDS if run.config.get(key)), "")
+    made, where = " ".join(map(str, made)) if isinstance(made, list) else str(made), shlex.quote(str(run.path))
+    apart = made.split()[2:3] == ["train"]  # what follows was typed too
+    walked = _navigate_command(navigate, where, apart)
+    explained = f"python main.py explain {where}" if apart and explain else ""
+    page = f"python main.py report {where}" if walked or explained else ""
+    return [command for command in (made, walked, explained, page) if command] if made else []
+
+
+def _navigate_command(navigate: dict, where: str, apart: bool) -> str:
+    """How the run was navigated: as typed, else (an earlier version) by the options it kept; "" if by no command."""
+    options = navigate.get("options") or {}
+    if options.get("command"):
+        return options["command"]
+    words = [f"--{name} {shlex.quote(','.join(options[name]))}" for name in ("directions", "away") if options.get(name)]
+    words += [f"--contrast {shlex.quote(options['contrast'])}"] if options.get("contrast") else []
+    return " ".join(["python main.py navigate", where, *words]) if words or (apart and navigate) else ""
 
 
 def _with_keys(values: dict | None, names) -> dict:

@@ -16,6 +16,12 @@ DIRECTION_NAMES = {  # short, as on a tab; the run itself holds the full titles
     "dim": "dimension",
     "gradient": "own gradient",
 }
+COLUMN_NAMES = {  # of drawn pictures
+    "item": "number in the order of drawing",
+    "seed": "seed of the drawing",
+    "x": "place, left to right",
+    "y": "place, bottom to top",
+}
 MISSING = "\u2013"
 OPTION = re.compile(rf"--[a-z-]*[a-z](?: (?:{'|'.join(ARMS)}))?")
 ANSWERS = {None: "none", True: "yes", False: "no"}
@@ -72,7 +78,10 @@ def numbered(name: str) -> tuple[str, str]:
 
 def column_name(name, noun: str) -> str:
     """A column of items.csv as the page prints it; `noun` is the planted quantity."""
-    return f"planted {noun}" if name == "value" else str(name).replace("_", " ")
+    if name == "value":
+        return f"planted {noun}"
+    words = COLUMN_NAMES.get(name) or str(name).replace("_", " ")
+    return f"{words.removesuffix(' deg')} (degrees)" if words.endswith(" deg") else words
 
 
 def capital(text: str) -> str:

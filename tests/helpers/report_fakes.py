@@ -183,7 +183,7 @@ def _navigate(walk, classes, factor, named):
         "impact": impact,
         "agreement": {},
         "health": _health(),
-        "options": {"directions": [], "contrast": "", "away": []},
+        "options": {"directions": [], "contrast": "", "away": [], "command": ""},
         "seconds": 4.0,
     }
 

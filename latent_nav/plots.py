@@ -3,6 +3,7 @@
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
 
 from xaae.experiment.figure_style import MOST_LETTERS, short_name, styled
 from xaae.experiment.vocabulary import MODELS, PALETTE
@@ -104,14 +105,18 @@ def _one_map(ax, xy, labels, thumbs, at, arrow):
     for text, name in zip(ax.get_legend().get_texts(), order, strict=True):
         text.set_text(short_name(name))
     ax.set(xticks=[], yticks=[])
+    if arrow is not None:
+        ax.update_datalim(arrow)  # an end of the arrow may lie beyond all points
+        ax.autoscale_view()
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     for picture, (x, y) in zip(thumbs, xy[at], strict=True):
         _show(ax.inset_axes([(x - x0) / (x1 - x0) - 0.04, (y - y0) / (y1 - y0) - 0.04, 0.08, 0.08]), picture)
     if arrow is not None:
-        above = ax.inset_axes([0, 0, 1, 1], zorder=10, xlim=(x0, x1), ylim=(y0, y1))
+        above = ax.inset_axes([0, 0, 1, 1], zorder=10, xlim=(x0, x1), ylim=(y0, y1))  # above points and pictures
         above.set_axis_off()
-        style = {"arrowstyle": "-|>", "lw": 1.6, "color": "black", "shrinkA": 0, "shrinkB": 0}
-        above.annotate("", xy=arrow[1], xytext=arrow[0], arrowprops=style)
+        style = {"arrowstyle": "-|>", "lw": 1.8, "color": "black", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 14}
+        style["path_effects"] = [Stroke(linewidth=3.4, foreground="white"), Normal()]
+        above.annotate("", xy=arrow[1], xytext=arrow[0], arrowprops=style, annotation_clip=False)
 
 
 def rows_of_pictures(columns, titles, captions, title):

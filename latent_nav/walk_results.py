@@ -4,12 +4,14 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
-from xaae.experiment.figure_style import save_png
+from xaae.experiment.amounts import counted
+from xaae.experiment.figure_style import save_png, short_name
 from xaae.experiment.manifest import written_files
 from xaae.experiment.walk_words import is_invisible, start_groups
 from xaae.latent_nav import directions, films, naming, plots, walks
 from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat
 
+NAME = 14  # letters of a class's name above a frame
 NULL_STARTS, NULL_FRAMES, OTHER_STARTS, STRIP_STARTS, STRIP_EVERY = 8, 5, 8, 6, 2
 SHARES = {"clear": 1 / 2, "none": 1 / 9, "meter_error": 1 / 6}  # of the planted shift: 45, 10 and 15 of 90 degrees
 
@@ -166,24 +168,34 @@ def _keep_walk(encoded, name, walk, rows):
     run_folder.write_arrays(
         folder / f"{name}.npz", frames=kept, start_image=encoded.planted_images(rows), **arrays, **heats
     )
-    _draw_walk(encoded, folder / name, name, kept, walk, heats["heat.integral"])
+    _draw_walk(encoded, folder / name, name, kept, walk, heats["heat.integral"], rows)
 
 
-def _draw_walk(encoded, path, name, frames, walk, heat):
-    """The strip and the films of one walk."""
+def _draw_walk(encoded, path, name, frames, walk, heat, rows):
+    """The strip and the films of one walk from table rows."""
     some = np.s_[:STRIP_STARTS, ::STRIP_EVERY]
-    reading, digits = walk.readings[encoded.meter.name], encoded.meter.digits
+    reading, rows = walk.readings[encoded.meter.name], rows[:STRIP_STARTS]
     sides = encoded.sides_of(encoded.directions[name])
     probability = walk.probability[..., sides.columns[1]].sum(-1)
-    captions = [
-        [f"{r:.{digits}f}  {p:.2f}" for r, p in zip(*pair, strict=True)]
-        for pair in zip((reading - reading[:, :1])[some], probability[some], strict=True)
-    ]
-    title = f"Walk along {name}: change of {encoded.meter.name} ({encoded.meter.unit}), probability of {sides.goal}"
+    captions = _captions(encoded.meter, (reading - reading[:, :1])[some], probability[some], sides.goal)
+    own = [f"start:\n{short_name(label, NAME)}" for label in encoded.labels[rows]]
+    captions = [[first, *texts] for first, texts in zip(own, captions, strict=True)]
+    shown = np.concatenate([encoded.planted_images(rows)[:, None], frames[some]], 1)
+    ends = f"{walk.alpha[0]:+.0f} to {walk.alpha[-1]:+.0f} standard deviations"
+    title = f"Walk along {name}, {sides}, {ends}: change of {encoded.meter.name}, probability of {sides.goal}"
     strip = plots.STRIPS[encoded.trained.kind.name]
-    save_png(strip(frames[some], captions, title, heat[:STRIP_STARTS]), path.with_name(f"{name}.png"), dpi=110)
+    save_png(strip(shown, captions, title, heat[:STRIP_STARTS]), path.with_name(f"{name}.png"), dpi=110)
     if name == encoded.main or encoded.films:
         films.FILMS[encoded.trained.kind.name](path, frames)
+
+
+def _captions(meter, change, probability, goal):
+    """The text above each frame, S lists of T: "+30 degrees" and below it "dog 0.24". change, probability (S, T)."""
+    told = lambda c: counted(f"{round(float(c), meter.digits) + 0.0:+.{meter.digits}f}", meter.unit)  # noqa: E731
+    return [
+        [f"{told(c)}\n{short_name(goal, NAME)} {p:.2f}" for c, p in zip(*pair, strict=True)]
+        for pair in zip(change, probability, strict=True)
+    ]
 
 
 def between(encoded, pairs, curved=False, frames=21):

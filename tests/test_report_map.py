@@ -78,6 +78,16 @@ def test_items_on_the_map_do_not_cover_each_other(folder):
         assert all(np.abs(a - b).max() > 39 for i, a in enumerate(places) for b in places[:i])
 
 
+def test_the_arrows_halo_lies_below_every_point_and_the_whole_arrow_on_the_map(folder):
+    arrays = read_arrays(folder / "maps.npz")
+    write_arrays(folder / "maps.npz", **arrays | {"side.arrow": np.array([[-50.0, 0], [50, 0]])})
+    svg = re.search(r'class="chart map".*?</svg>', map_section(folder), re.DOTALL).group(0)
+    halo, point, line = (svg.index(f'class="{name}') for name in ("arrow-halo", "dots point", 'arrow"'))
+    assert halo < point < line and svg.rindex("arrow-halo") < point
+    ends = re.search(r'class="arrow" x1="([\d.]+)" y1="[\d.]+" x2="([\d.]+)"', svg)
+    assert 0 < float(ends[1]) < float(ends[2]) < 480
+
+
 def test_numbers_become_steps_and_names_letters(folder):
     items = RunFiles(folder).items
     steps = letter_column(items["ear_size"], three_digits)["points"]

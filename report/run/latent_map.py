@@ -57,10 +57,12 @@ def _map_chart(arrays: dict, name: str, points: list, thumbs: list) -> Markup:
     """One map as SVG: its points `name`.xy (M, 2), some items at their places, its arrow if it has one."""
     xy, arrow = arrays[f"{name}.xy"], arrays.get(f"{name}.arrow")
     size = {"width": 480, "height": 400, "left": 24, "right": 24, "top": 24, "bottom": 24}
-    axes = Axes(axis_limits(xy[:, 0]), axis_limits(xy[:, 1]), **size)
-    parts = [axes.dots(*xy[chosen].T, "point", style=f"--class:{_colour(number)}") for number, chosen in points]
+    ends = ((), ()) if arrow is None else arrow.T
+    axes = Axes(axis_limits(xy[:, 0], include=ends[0]), axis_limits(xy[:, 1], include=ends[1]), **size)
+    halo, line = ([], []) if arrow is None else _draw_arrow(axes, arrow)
+    parts = halo + [axes.dots(*xy[chosen].T, "point", style=f"--class:{_colour(number)}") for number, chosen in points]
     parts += _placed_thumbs(axes, xy, points, thumbs)
-    parts += [] if arrow is None else _draw_arrow(axes, arrow)
+    parts += line
     return axes.svg(
         *parts, alt=f"{MAPS[name]} map of the codes of {len(xy)} held-out {noun_for(len(xy), 'items')}", class_="map"
     )
@@ -71,8 +73,8 @@ def _colour(number: int) -> str:
     return f"var(--{colour_class(number)})"
 
 
-def _draw_arrow(axes: Axes, arrow: np.ndarray) -> list[Markup]:
-    """An arrow between two points (2, 2), with a halo that keeps it readable on the map's points."""
+def _draw_arrow(axes: Axes, arrow: np.ndarray) -> list[list[Markup]]:
+    """An arrow between two points (2, 2): its halo, which lies below the map's points and hides none, and itself."""
     (x0, x1), (y0, y1) = axes.px(arrow[:, 0]), axes.py(arrow[:, 1])
     along = np.array([x1 - x0, y1 - y0]) / (np.hypot(x1 - x0, y1 - y0) or 1)
     across, tip = np.array([-along[1], along[0]]), np.array([x1, y1])
@@ -81,9 +83,8 @@ def _draw_arrow(axes: Axes, arrow: np.ndarray) -> list[Markup]:
     end = tip - 10 * along
     shaft = {"x1": float(x0), "y1": float(y0), "x2": float(end[0]), "y2": float(end[1])}
     return [
-        part
+        [svg_element("line", class_=css, **shaft), svg_element("polygon", class_=css, points=head)]
         for css in ("arrow-halo", "arrow")
-        for part in (svg_element("line", class_=css, **shaft), svg_element("polygon", class_=css, points=head))
     ]
 
 

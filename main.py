@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent
-COMMANDS = "run train navigate explain predict evaluate rate tutorial audit report app".split()
+COMMANDS = "run train scan navigate explain predict evaluate rate tutorial audit report app".split()
 
 
 def _refuse(sentence):

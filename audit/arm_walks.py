@@ -8,7 +8,6 @@ from xaae.audit.probe_items import snapshots
 from xaae.audit.questions import WalksAnswer
 from xaae.experiment.device import exact
 from xaae.experiment.seeds import generator
-from xaae.factors.meters import meters_for
 from xaae.latent_nav import codes, directions, naming, walks
 from xaae.latent_nav.encoded_run import encode_run
 
@@ -23,7 +22,7 @@ def give_walks(question):
     probe, rng = arm.probe_items(question.probe), generator(arm.trained.config.seed, "audit walks")
     oracle = open_arm(question.oracle, question.condition).two_sided(question.model) if question.oracle else None
     with exact():
-        encoded = encode_run(arm.trained, meters=meters_for(arm.trained.config.input_channels, arm.trained.kind))
+        encoded = encode_run(arm.trained, meters=arm.meters)
         arrays, tables = walk_from_probe(encoded, arm, probe, question, rng, oracle)
     meter, plant = encoded.meters[arm.factor.meter], arm.bias.plant
     shift = walks.planted_shift(probe.x_0, plant, *arm.ends, meter)

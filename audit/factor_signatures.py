@@ -7,6 +7,7 @@ other. A walk is named after the factor whose signature is most like its own cha
 import numpy as np
 import torch
 
+from xaae.experiment.audit_settings import AUDITS
 from xaae.experiment.kinds import kind_of
 from xaae.factors.bias import even_ranges, make_bias
 from xaae.factors.measuring import measure_all
@@ -16,13 +17,16 @@ ALIKE = 0.5  # cosine from which changes count as those of a factor
 ENDS = ("first", "last")  # two classes between which a factor is planted to get its signature
 
 
-def factor_signatures(x_0, meters, fill="zeros"):
-    """{factor: {meter: float}} for every factor that items x_0 (P, C, *places) can be given.
+def factor_signatures(x_0, meters, fill="zeros", planted=""):
+    """{factor: {meter: float}} for the factors that an audit plants by default and that items x_0 (P, C, *places) can
+    be given, and for the one called `planted`; not for others with its meter, from which no walk could tell it.
 
     The number is the meter's median change from the middle of the factor's first class's range to that of its last
     class, in the meter's unit.
     """
-    factors = factors_for(kind_of(x_0.shape), x_0.shape[1])
+    possible, own = factors_for(kind_of(x_0.shape), x_0.shape[1]), FACTORS[planted].meter if planted else ""
+    usual = [name for name in AUDITS["default"].factors if FACTORS[name].meter != own]
+    factors = [name for name in possible if name in usual or name == planted]
     return {name: _signature(name, x_0, meters, fill) for name in factors}
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from xaae.audit.arm_answers import SORTED
 from xaae.audit.opened_arm import OpenedArm, open_arm
 from xaae.audit.verdict import Thresholds
-from xaae.factors.meters import meters_for
 
 FEWEST = 8  # items of the flip set; with fewer, all probe items are judged
 
@@ -55,15 +54,10 @@ class JudgedCondition:
         """The ProbeItems that are sorted by a model's logit."""
         return self.arm.probe_items(SORTED)
 
-    @cached_property
-    def meters(self):
-        """The meters that read the items: {name: Meter}."""
-        return meters_for(self.arm.trained.config.input_channels, self.arm.trained.kind)
-
     @property
     def meter(self):
         """The Meter that reads the planted factor."""
-        return self.meters[self.factor.meter]
+        return self.arm.meters[self.factor.meter]
 
     @cached_property
     def place(self):

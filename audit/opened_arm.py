@@ -11,6 +11,7 @@ from xaae.audit.probe_items import make_probe_items
 from xaae.data import render_items
 from xaae.experiment.device import device_of
 from xaae.factors.bias import make_bias
+from xaae.factors.meters import meters_for
 from xaae.factors.registry import FACTORS
 from xaae.latent_nav.contrasts import contrast
 from xaae.training.trained_run import TrainedRun, open_trained_run
@@ -45,6 +46,11 @@ class OpenedArm:
     def factor(self):
         """The Factor of the condition."""
         return FACTORS[self.condition.factor]
+
+    @property
+    def meters(self):
+        """The meters that read its items and frames, that of the factor among them: {name: Meter}."""
+        return meters_for(self.trained.config.input_channels, self.trained.kind, self.factor.meter)
 
     @property
     def bias(self):

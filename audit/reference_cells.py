@@ -30,7 +30,9 @@ def sorted_features(judged, answers):
 def name_by_order(judged, answers):
     """named, naming and scores of the sorted items: which reading does the order follow within a class?"""
     items, meter, factor = judged.sorted_items, judged.factor.meter, judged.factor.name
-    readings = {n: r[:, 0] for n, r in measure_all(items.x.numpy()[:, None], ordering_meters(judged.meters)).items()}
+    readings = {
+        n: r[:, 0] for n, r in measure_all(items.x.numpy()[:, None], ordering_meters(judged.arm.meters)).items()
+    }
     readings[meter] = items.values  # known: these items were made with it
     mean = {
         name: float(np.mean([correlation_within_classes(a["logit"], reading, items.labels) for a in answers]))

@@ -17,7 +17,7 @@ def walk_cells(judged):
 
 def condition_signatures(judged):
     """The `factor_signatures` of a condition's probe items."""
-    return factor_signatures(judged.probe.x_0, judged.meters, judged.bias.fill)
+    return factor_signatures(judged.probe.x_0, judged.arm.meters, judged.bias.fill, judged.factor.name)
 
 
 def score_walk_of(judged, arm, number, direction, signatures):

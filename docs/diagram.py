@@ -19,6 +19,7 @@ LAYERS = (  # from top to bottom; a room imports only rooms of layers below its 
     ("commands", {"cli": (1, "one file a command")}),
     ("answers", {"app": (0, "a page that explores a run"), "evaluation": (1, "how good a model is"),
                  "audit": (2, "which explanation reveals a bias")}),
+    ("scan", {"scan": (1, "which factors a classifier goes by")}),
     ("libraries", {"latent_nav": (0.5, "directions, walks, their names"),
                    "explain": (1.5, "attributions of any network"), "report": (3, "a run's files to pages, no torch")}),
     ("training", {"training": (1, "settings to a trained run")}),

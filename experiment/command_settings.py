@@ -81,3 +81,26 @@ class TutorialSettings:
     seed: int = 0
     out: str | None = None
     overwrite: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanSettings:
+    """What `scan` is asked.
+
+    of: aae, baseline or both; network: FILE.py:FUNCTION of the user's own in their place. factors: names; () for all
+    that the items can be given. ranges {factor: (low, high)}: asked about in place of what the data hold. items: how
+    many held-out items. size: pixels a side of pictures for a network without a run. seed: None for that of the run.
+    precision: None for that of the run. out: the folder for a scan without a run, None for a numbered one in runs/.
+    data_root: where the run's items are now, if they were moved.
+    """
+
+    of: str | None = None
+    network: str | None = None
+    factors: tuple = ()
+    ranges: dict | None = None
+    items: int = 200
+    size: int | None = None
+    seed: int | None = None
+    precision: str | None = None
+    out: str | None = None
+    data_root: str | None = None

@@ -21,13 +21,14 @@ except ImportError:  # no such locks on this system: commands side by side do no
 
 FILE = "manifest.jsonl"
 NAMES = (  # regular expressions of every file that some version of this project writes, relative to the run folder
-    r"(config|train|navigate|explain|evaluate|unknown|summary|tutorial)\.json",
+    r"(config|train|navigate|explain|evaluate|unknown|summary|tutorial|scan)\.json",
     r"(items|skipped|history|history_\w+|baseline_history|correlations|positions|predictions)\.csv",
     r"(model|baseline|convnet)\.safetensors",
     r"(latents|directions|counterfactuals|exemplars|impact|maps|shap)\.npz",
-    r"(counterfactuals|exemplars|impact|maps|unknown|curves|evaluation_(aae|baseline)|shap_(items|picture))\.png",
-    r"(report|unknown)\.html",
+    r"(counterfactuals|exemplars|impact|maps|unknown|scan|curves|evaluation_(aae|baseline)|shap_(items|picture))\.png",
+    r"(report|unknown|scan)\.html",
     r"train\.log",
+    r"scan/(\w+\.png|strips\.npz)",
     r"samples/epoch_\d+\.png",
     r"checkpoints/[\w-]+\.pth",
     r"walks/(part-)?(random|lda|logistic|head|means|severity|gradient|(pca|dim)_\d+|target_.+)(\..+)?\.(npz|png|gif|mp4)",
@@ -36,7 +37,7 @@ NAMES = (  # regular expressions of every file that some version of this project
     r"explanations/(.+/)?(side_by_side_[^/]+\.png|\.work-.+)",
     r"explanations/(.+/)?maps/[^/]+-[^/]+\.(npz|png|nii|nii\.gz)",
     r"(.+/)?[\w.-]+\.part",
-    r"\.(report|unknown)\.html\.\d+\.tmp",
+    r"\.(report|unknown|scan)\.html\.\d+\.tmp",
 )
 _NAME = re.compile("|".join(f"(?:{name})" for name in NAMES))
 

@@ -1,6 +1,7 @@
 """How factors are planted in pictures x (B, C, H, W) in [0, 1]: one function a factor, differentiable in both.
 
-Each takes the pictures, a value (B,) for each of them, and what fills corners that are left empty (rotation only).
+Each takes the pictures, a value (B,) for each of them, and what fills places that a move leaves empty (rotation, zoom,
+shifts). What a camera or a file leaves in a picture (noise, JPEG, sharpening, a border) is in `acquisition`.
 """
 
 import torch
@@ -25,10 +26,45 @@ def rotate(x, degrees, fill="zeros"):
     a = torch.deg2rad(torch.as_tensor(degrees, dtype=x.dtype, device=x.device))
     zero = torch.zeros_like(a)
     matrix = torch.stack([torch.stack([a.cos(), -a.sin(), zero], -1), torch.stack([a.sin(), a.cos(), zero], -1)], 1)
+    return _moved(x, matrix, fill)
+
+
+def _moved(x, matrix, fill):
+    """Pictures x (B, C, H, W) whose point p shows what was at `matrix` (B, 2, 3) times (p, 1); empty places by `fill`.
+
+    Points are in half sides from the middle, y down.
+    """
     grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
     padding = "reflection" if fill == "reflect" else "zeros"
-    turned = F.grid_sample(x, grid, mode="bilinear", padding_mode=padding, align_corners=False)
-    return turned * disc_mask(x.shape[-1], x.device) if fill == "circle" else turned
+    moved = F.grid_sample(x, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    return moved * disc_mask(x.shape[-1], x.device) if fill == "circle" else moved
+
+
+def zoom(x, percent, fill="zeros"):
+    """Pictures x (B, C, H, W) grown by `percent` (B,) of their size about the middle, shrunk where it is negative."""
+    scale = 1 / (1 + torch.as_tensor(percent, dtype=x.dtype, device=x.device) / 100)
+    zero = torch.zeros_like(scale)
+    matrix = torch.stack([torch.stack([scale, zero, zero], -1), torch.stack([zero, scale, zero], -1)], 1)
+    return _moved(x, matrix, fill)
+
+
+def _shift(x, right, down, fill):
+    """Pictures x (B, C, H, W) moved to the right and down by so many % of the side, (B,) each."""
+    right, down = (torch.as_tensor(v, dtype=x.dtype, device=x.device) / 50 for v in (right, down))
+    zero, one = torch.zeros_like(right), torch.ones_like(right)
+    matrix = torch.stack([torch.stack([one, zero, -right], -1), torch.stack([zero, one, -down], -1)], 1)
+    return _moved(x, matrix, fill)
+
+
+def shift_right(x, percent, fill="zeros"):
+    """Pictures x (B, C, H, W) moved to the right by `percent` (B,) of the side, to the left where it is negative."""
+    return _shift(x, percent, torch.zeros_like(torch.as_tensor(percent)), fill)
+
+
+def shift_up(x, percent, fill="zeros"):
+    """Pictures x (B, C, H, W) moved up by `percent` (B,) of the side, down where it is negative."""
+    percent = torch.as_tensor(percent)
+    return _shift(x, torch.zeros_like(percent), -percent, fill)
 
 
 def _column(values, x):
@@ -40,6 +76,21 @@ def brighten(x, amount, fill=None):
     """Pictures x (B, C, H, W) moved by `amount` (B,) of the way to white, or to black where it is negative."""
     amount = _column(amount, x)
     return torch.cat([x[:, :3] * (1 - amount.abs()) + amount.clamp_min(0), x[:, 3:]], 1)
+
+
+def stretch_contrast(x, amount, fill=None):
+    """Pictures x (B, C, H, W) whose distances from their own mean luma grow by `amount` (B,), 1 for twice as far.
+
+    They shrink where it is negative. The mean stays, but where light is cut off at black and white.
+    """
+    amount, colours = _column(amount, x), x[:, :3]
+    middle = luma(x).mean((1, 2)).view(-1, 1, 1, 1)
+    return torch.cat([(middle + (colours - middle) * (1 + amount)).clamp(0, 1), x[:, 3:]], 1)
+
+
+def luma(x):
+    """Rec. 601 luma of pictures x (B, C, H, W) in colour, or their first channel: (B, H, W)."""
+    return torch.einsum("bchw,c->bhw", x[:, :3], x.new_tensor(LUMA_WEIGHTS)) if x.shape[1] >= 3 else x[:, 0]
 
 
 def tint(x, amount, fill=None):

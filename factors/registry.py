@@ -1,11 +1,11 @@
 """The registry of factors: what can be planted in an item, and which meter reads it back. Needs no torch.
 
-To add a factor: write the function that plants it (see `picture_plants`), the meter that reads it (see `photometry`),
-and enter it in FACTORS.
+To add a factor: write the function that plants it (see `picture_plants`, `acquisition`), the meter that reads it (see
+`photometry`, `acquisition`), and enter it in FACTORS.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 
 
@@ -24,8 +24,9 @@ class Factor:
     planter: "module:name" of this room, or a function, x (B, C, *places), values (B,), fill -> x. unit: of the values.
     whole: the range that the classes share out between them, of which `gap`, a share, stays empty between them.
     allowed: what --range accepts. neutral: the value that leaves an item as it is. meter: name of the meter that reads
-    it. noun, sign and digits: how values are told. location: for a local factor, "module:name" of size -> (size, size)
-    bool, where it is. kind: name of the kind of its items.
+    it. usual: the range that the scan asks about where nothing is planted and the meter only compares items with each
+    other, so that the data cannot tell their own range. noun, sign and digits: how values are told. location: for a
+    local factor, "module:name" of size -> (size, size) bool, where it is. kind: name of the kind of its items.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Factor:
     neutral: float = 0.0
     needs_colour: bool = False
     gap: float = 0.0
+    usual: tuple | None = None
     location: str | Callable | None = None
     kind: str = "picture"
 
@@ -61,8 +63,18 @@ class Factor:
         return {key: value for key, value in asdict(self).items() if key not in ("planter", "location")}
 
 
+OF_SIDE = "% of the side"
 ROTATION = Factor(
-    "rotation", "picture_plants:rotate", "degrees", (0, 180), (-360, 360), "rotation", "angle", "\u00b0", 0
+    "rotation",
+    "picture_plants:rotate",
+    "degrees",
+    (0, 180),
+    (-360, 360),
+    "rotation",
+    "angle",
+    "\u00b0",
+    0,
+    usual=(-10, 10),
 )
 BRIGHTNESS = Factor(
     "brightness",
@@ -85,9 +97,17 @@ TINT = Factor(
     needs_colour=True,
     gap=0.36,
 )
-BLUR = Factor(
-    "blur", "picture_plants:blur", "% of the side", (0, 10), (0, 20), "sharpness", "blur", "\u202f%", 1, gap=0.6
+CONTRAST = Factor(
+    "contrast",
+    "picture_plants:stretch_contrast",
+    "of its contrast",
+    (-0.7, 0.7),
+    (-0.95, 3),
+    "contrast",
+    "change of contrast",
+    gap=0.36,
 )
+BLUR = Factor("blur", "picture_plants:blur", OF_SIDE, (0, 10), (0, 20), "sharpness", "blur", "\u202f%", 1, gap=0.6)
 TAG = Factor(
     "tag",
     "picture_plants:plant_tag",
@@ -99,7 +119,56 @@ TAG = Factor(
     gap=0.6,
     location="picture_plants:corner",
 )
-FACTORS = {factor.name: factor for factor in (ROTATION, BRIGHTNESS, TINT, BLUR, TAG)}
+SHARPENING = Factor(
+    "sharpening", "acquisition:sharpen", "of unsharp masking", (0, 3), (0, 6), "sharpness", "sharpening", gap=0.6
+)
+NOISE = Factor(
+    "noise", "acquisition:add_noise", "% of full scale", (0, 12), (0, 50), "noise", "noise", "\u202f%", 1, gap=0.6
+)
+JPEG = Factor(
+    "jpeg",
+    "acquisition:compress",
+    "of JPEG quality",
+    (5, 95),
+    (1, 100),
+    "blockiness",
+    "JPEG quality",
+    digits=0,
+    neutral=100.0,
+    gap=0.6,
+)
+ZOOM = Factor(
+    "zoom",
+    "picture_plants:zoom",
+    "% of the size",
+    (-20, 25),
+    (-60, 150),
+    "scale",
+    "zoom",
+    "\u202f%",
+    0,
+    gap=0.36,
+    usual=(-10, 10),
+)
+SHIFT_X = Factor(
+    "shift_x",
+    "picture_plants:shift_right",
+    OF_SIDE,
+    (-10, 10),
+    (-45, 45),
+    "x",
+    "shift to the right",
+    "\u202f%",
+    0,
+    gap=0.36,
+    usual=(-5, 5),
+)
+SHIFT_Y = replace(SHIFT_X, name="shift_y", planter="picture_plants:shift_up", meter="y", noun="shift up")
+BORDER = Factor(
+    "border", "acquisition:frame_black", OF_SIDE, (0, 12), (0, 45), "border", "black border", "\u202f%", 0, gap=0.6
+)
+LIGHT, FILE, FRAME = (BRIGHTNESS, CONTRAST, TINT), (BLUR, SHARPENING, NOISE, JPEG), (ZOOM, SHIFT_X, SHIFT_Y)
+FACTORS = {factor.name: factor for factor in (ROTATION, *LIGHT, *FILE, *FRAME, BORDER, TAG)}
 
 
 def factors_for(kind, channels):

@@ -126,7 +126,7 @@ def encode_run(trained, contrast="", meters=None):
 def _all_meters(trained):
     """The meters for this run's items, with those that are trained on them."""
     trained_ones = TRAINED_METERS.get(trained.kind.name, lambda _: {})
-    return meters_for(trained.config.input_channels, trained.kind) | trained_ones(trained)
+    return meters_for(trained.config.input_channels, trained.kind, trained.factor.meter) | trained_ones(trained)
 
 
 def _rotation_network(trained):

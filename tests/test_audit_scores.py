@@ -10,6 +10,7 @@ from xaae.audit.probe_items import VALUES, decided_by_factor, make_probe_items
 from xaae.audit.sorted_items import SUBSET, correlation_within_classes, draw_subsets, end_differences
 from xaae.audit.verdict import Thresholds
 from xaae.audit.walk_scores import score_walk, shows_factor, sum_up_walks, what_is_named
+from xaae.experiment.audit_settings import AuditSettings
 from xaae.factors.bias import make_bias
 from xaae.factors.meters import METERS, meters_for
 from xaae.factors.registry import FACTORS
@@ -86,18 +87,25 @@ def signatures(x_0):
     return factor_signatures(x_0, METERS)
 
 
-def walk_table(changes, named):
+def walk_table(changes, named, meters=METERS):
     """A table of meters as naming gives it, with these changes."""
-    return [{"meter": m, "change": changes.get(m, 0.0), "spread": 1e-3, "named": m in named} for m in METERS]
+    return [{"meter": m, "change": changes.get(m, 0.0), "spread": 1e-3, "named": m in named} for m in meters]
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_each_factor_is_named_after_itself(signatures, factor):
+def test_each_factor_is_named_after_itself(x_0, factor):
+    known = meters_for(3, planted=FACTORS[factor].meter)
+    signatures = factor_signatures(x_0, known, planted=factor)
     change = signatures[factor]
-    meters = [m for m in METERS if abs(change[m]) > 0.02]
-    assert name_factor(walk_table(change, meters), signatures)[0] == factor
+    meters = [m for m in known if abs(change[m]) > 0.02]
+    assert name_factor(walk_table(change, meters, known), signatures)[0] == factor
     backwards = {m: -v for m, v in change.items()}
-    assert name_factor(walk_table(backwards, meters), signatures)[0] == factor
+    assert name_factor(walk_table(backwards, meters, known), signatures)[0] == factor
+
+
+def test_an_audit_tells_apart_what_it_plants_and_no_factor_with_the_same_meter(x_0):
+    assert set(factor_signatures(x_0, METERS)) == set(AuditSettings().factors)
+    assert "blur" not in factor_signatures(x_0, METERS, planted="sharpening")
 
 
 def test_what_is_not_beyond_chance_or_no_factor_has_no_name(signatures):

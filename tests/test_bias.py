@@ -33,7 +33,7 @@ def test_every_arm_draws_from_its_own_ranges(name, arm):
     edges = {
         "biased": {c: (a, a + part) for c, a in zip(CLASSES, starts, strict=True)},
         "irrelevant": dict.fromkeys(CLASSES, (low, high)),
-        "normal": dict.fromkeys(CLASSES, (0, 0)),
+        "normal": dict.fromkeys(CLASSES, (FACTORS[name].neutral,) * 2),
     }[arm]
     for label in CLASSES:
         mine, (a, b) = values[labels == label], edges[label]

@@ -22,6 +22,7 @@ LAYERS = (  # each room imports rooms of the layers before its own, and neighbou
     ("data",),
     ("training",),
     ("latent_nav", "explain", "evaluation"),
+    ("scan",),
     ("audit", "app", "report"),
     ("cli",),
     ("main",),
@@ -177,20 +178,20 @@ print(json.dumps({"changed": changed, "first": first, "methods": list(sys.module
 """
 
 
-def told_by(code, *args):
-    """The last line that a new interpreter prints for this code, read as JSON."""
+def told_by(code, *args, how=subprocess):
+    """The last line that a new interpreter prints for this code, read as JSON. how: what has `run`."""
     command = [sys.executable, "-W", "ignore", "-c", code, *(json.dumps(a) for a in args)]
-    found = subprocess.run(command, capture_output=True, text=True, cwd=HOME.parent)
+    found = how.run(command, capture_output=True, text=True, cwd=HOME.parent)
     assert found.returncode == 0, found.stderr
     return json.loads(found.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
-def imported():
-    """What a new interpreter tells of importing every module, the registry of methods first."""
+def imported(warm):
+    """What an interpreter that has loaded libraries alone tells of importing every module, that of methods first."""
     names = {n for path in FILES for node in source.tree(path).body for n in source.imported_names(node)}
     third = sorted(n for n in names if n.split(".")[0] not in {"xaae", *sys.stdlib_module_names})
-    return told_by(STATE, [third, ["xaae.explain.method", *sorted(GRAPH, reverse=True)]])
+    return told_by(STATE, [third, ["xaae.explain.method", *sorted(GRAPH, reverse=True)]], how=warm)
 
 
 def test_no_import_has_a_side_effect(imported):

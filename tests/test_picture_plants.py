@@ -9,11 +9,14 @@ from scipy.ndimage import gaussian_filter
 
 from xaae.experiment.vocabulary import FILLS
 from xaae.factors import picture_plants
-from xaae.factors.meters import METERS
+from xaae.factors.meters import METERS, meter_named
 from xaae.factors.picture_plants import rotate
 from xaae.factors.registry import FACTORS
 
-WHOLE = {"rotation": 179, "brightness": 0.38, "tint": 0.2, "blur": -0.7, "tag": 0.8}  # its meter's change, at least
+WHOLE = {  # factor -> change of its meter over the whole range, at least, with its sign
+    "rotation": 179, "brightness": 0.38, "contrast": 0.05, "tint": 0.2, "blur": -0.7, "sharpening": 0.2, "noise": 5,
+    "jpeg": -1, "zoom": 40, "shift_x": 15, "shift_y": 15, "border": 9, "tag": 0.8,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def plant(factor, x, value, fill="zeros"):
 
 def read(meter, x, factor, values):
     """What a meter reads of x given each value: (S, T)."""
-    return METERS[meter].measure(torch.stack([plant(factor, x, v) for v in values], 1))
+    return meter_named(meter).measure(torch.stack([plant(factor, x, v) for v in values], 1))
 
 
 @pytest.mark.parametrize("name", FACTORS)
@@ -149,7 +152,11 @@ def test_grey_pictures_can_be_given_it_too(pets, name):
 @pytest.mark.parametrize("name", FACTORS)
 def test_a_factor_tells_of_itself_in_plain_numbers_and_words(name):
     about = FACTORS[name].about()
-    assert about["name"] == name and not {"plant", "place"} & set(about) and about["meter"] in METERS
+    assert (
+        about["name"] == name
+        and not {"plant", "place"} & set(about)
+        and meter_named(about["meter"]).name == about["meter"]
+    )
     low, high = about["allowed"]
     assert low <= about["whole"][0] < about["whole"][1] <= high and low <= about["neutral"] <= high
 

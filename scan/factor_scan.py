@@ -1,0 +1,212 @@
+"""The scan of one classifier: every factor at a grid of values, and changes of the same size that no factor names."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from xaae.experiment.kinds import kind_of
+from xaae.factors.registry import FACTORS
+from xaae.scan.null_changes import NULL_CHANGES, pixel_distance
+from xaae.scan.verdicts import flip_p, flip_places, flipping, judge_factors, mean_swing, swing_interval
+
+LEVELS, REPEATS = 6, 1  # sizes of null changes; draws of each kind at each size
+BEYOND, BEYOND_ITEMS = 3, 30  # steps to either end of a factor's whole range; items that are asked there
+HOLDS = 0.1  # share of decisions that may flip where an answer is still said to hold
+TOGETHER = 256  # items that are answered at once
+UNSEEN = 1e-4  # root mean square change of pixels below which an item is as it was
+
+
+@dataclass(frozen=True)
+class ScanItems:
+    """The items that a scan changes.
+
+    x (N, C, *places), upright. labels (N,): their classes, "" where they are not known. values (N,): of the factor that
+    the run plants, drawn without regard to the class; None where nothing is planted. bias: how it is planted.
+    """
+
+    x: torch.Tensor
+    labels: np.ndarray
+    values: np.ndarray | None = None
+    bias: object = None
+
+    def finish(self, x, among=slice(None)):
+        """Items x, of those `among` all, with the planted factor at their own values; as they are without one."""
+        return x if self.values is None else self.bias.plant(x, torch.tensor(self.values[among], dtype=torch.float32))
+
+    @cached_property
+    def base(self):
+        """The items as they are before anything is changed: (N, C, *places)."""
+        return self.finish(self.x)
+
+    def first(self, n):
+        """The first n of the items."""
+        return ScanItems(self.x[:n], self.labels[:n], None if self.values is None else self.values[:n], self.bias)
+
+    def changed(self, factor, values, fill="reflect"):
+        """The items with a factor at `values` (N,): the planted one in its own way, others before it is planted."""
+        values = torch.tensor(values, dtype=torch.float32)
+        if self.bias is not None and factor == self.bias.factor:
+            return self.bias.plant(self.x, values)
+        with torch.autocast(self.x.device.type, enabled=False):
+            return self.finish(FACTORS[factor].plant(self.x, values, fill))
+
+
+@dataclass(frozen=True)
+class NullAnswers:
+    """What a classifier decides when items are changed in ways that no factor names.
+
+    levels (L,): sizes of change. flips (N, L, R): is the decision another one, by R draws at each size.
+    """
+
+    levels: np.ndarray
+    flips: np.ndarray
+
+    def matched(self, distance):
+        """Does any of as many changes as a factor made, each at least of the same size, flip the item?
+
+        distance (N, V) of the factor's changes -> (N,) bool.
+        """
+        level = np.minimum(np.searchsorted(self.levels, distance - 1e-6), len(self.levels) - 1)
+        draw = np.arange(distance.shape[1]) % self.flips.shape[-1]
+        flips = self.flips[np.arange(len(distance))[:, None], level, draw]
+        return (flips & (distance > 0)).any(1)
+
+
+def scan_factors(answer, items, grids, rng, step=lambda: None):
+    """(rows, one dict a factor, judged; {factor: probability (N, V, K)}; probability (N, K) of unchanged items).
+
+    answer(x (B, C, *places)) -> probabilities (B, K). items: ScanItems. grids: a ValueGrid for each factor. rng: of
+    the null and of the intervals. step(): called after each factor. Keys of a row: factor, unit, axis, source, reached, n, swing
+    with swing_low and swing_high, flips and null_flips (shares of items), p, p_holm, used, flips_at (median place of
+    the flips), by_class, and beyond (see `ask_beyond`).
+    """
+    base = ask(answer, items.base)
+    decided = base.argmax(1)
+    probability, distance = {}, {}
+    for grid in grids:
+        probability[grid.factor], distance[grid.factor] = _ask_grid(answer, items, grid, base)
+        step()
+    null = _ask_null(answer, items, decided, np.stack([d for d in distance.values()]), rng)
+    step()
+    rows = []
+    for grid in grids:
+        p = probability[grid.factor]
+        flips, null_flips = flipping(p.argmax(-1), decided), null.matched(distance[grid.factor])
+        rows.append(_row(grid, items, p, flips, null_flips, rng) | {"beyond": ask_beyond(answer, items, grid, base)})
+        step()
+    return judge_factors(rows), probability, base
+
+
+def ask(answer, x):
+    """Probabilities (N, K), NumPy, of items x (N, C, *places)."""
+    return torch.cat([answer(part).float().cpu() for part in x.split(TOGETHER)]).numpy()
+
+
+def _ask_grid(answer, items, grid, base):
+    """(probability (N, V, K), distance (N, V) in pixels) of the items at every place of a grid.
+
+    An item that a value leaves as it is, or as the value before did, is not asked again.
+    """
+    found, far = np.repeat(base[:, None], len(grid.axis), 1), np.zeros(grid.values.shape, np.float32)
+    for v, values in enumerate(grid.values.T):
+        same = np.isclose(values, grid.values[:, v - 1], atol=1e-9) if v else np.zeros(len(values), bool)
+        found[same, v], far[same, v] = found[same, v - 1], far[same, v - 1]
+        if not same.all():
+            x = items.changed(grid.factor, values, grid.fill)
+            distance = pixel_distance(x, items.base).numpy()
+            moved = ~same & (distance > UNSEEN)
+            far[moved, v] = distance[moved]
+            if moved.any():
+                found[moved, v] = ask(answer, x[torch.from_numpy(moved)])
+    return found, far
+
+
+def _ask_null(answer, items, decided, distance, rng):
+    """The NullAnswers for items at sizes that cover the distances (F, N, V) of all factors."""
+    sizes = distance[distance > 1e-4]
+    top = float(sizes.max()) if len(sizes) else 0.01
+    levels = np.geomspace(max(top / 40, 1e-3), max(top, 2e-3), LEVELS)
+    kinds, flips = NULL_CHANGES[kind_of(items.x.shape).name], []
+    for level in levels:
+        size = torch.full((len(items.x),), float(level))
+        x = [change(items.base, size, rng) for _ in range(REPEATS) for change in kinds]
+        flips.append(np.stack([ask(answer, each).argmax(1) != decided for each in x], 1))
+    return NullAnswers(levels, np.stack(flips, 1))
+
+
+def _row(grid, items, probability, flips, null_flips, rng):
+    """What the answers to a grid say, before it is judged beside the other factors."""
+    low, high = swing_interval(probability, rng)
+    decisions = probability.argmax(-1)
+    places = flip_places(decisions, grid.axis)
+    return {
+        "factor": grid.factor,
+        "unit": grid.unit,
+        "axis": grid.axis.tolist(),
+        "source": grid.source,
+        "reached": grid.reached,
+        "n": len(probability),
+        "swing": mean_swing(probability),
+        "swing_low": low,
+        "swing_high": high,
+        "flips": float(flips.mean()),
+        "null_flips": float(null_flips.mean()),
+        "p": flip_p(flips, null_flips),
+        "flips_at": _median(places),
+        "mean": probability.mean(0).T.tolist(),
+        "by_class": {
+            str(label): _of_class(probability[own], flips[own], places[own], rng)
+            for label in sorted(set(items.labels) - {""})
+            if (own := items.labels == label).any()
+        },
+    }
+
+
+def _of_class(probability, flips, places, rng):
+    """The same for the items of one class."""
+    low, high = swing_interval(probability, rng)
+    found = {"n": len(probability), "swing": mean_swing(probability), "swing_low": low, "swing_high": high}
+    return found | {"flips": float(flips.mean()), "flips_at": _median(places), "mean": probability.mean(0).T.tolist()}
+
+
+def _median(places):
+    """Median of the places (N,) that are numbers; None if none is."""
+    known = places[np.isfinite(places)]
+    return float(np.median(known)) if len(known) else None
+
+
+def ask_beyond(answer, items, grid, base):
+    """How far a model is robust: {"values", "flips", "holds_from", "holds_to"}, over the factor's whole range.
+
+    Another question than whether the model goes by the factor: most of these values no training item has. base (N, K):
+    answers to unchanged items. flips: share of items that are decided otherwise than unchanged. holds_from, holds_to:
+    the values between which at most a tenth are. {} for the planted factor: the scan itself asks about its whole range.
+    """
+    if items.bias is not None and grid.factor == items.bias.factor:
+        return {}
+    some, factor = items.first(BEYOND_ITEMS), FACTORS[grid.factor]
+    decided = base[: len(some.x)].argmax(1)
+    sides = [np.linspace(factor.neutral, end, BEYOND + 1)[1:] for end in _far_ends(factor)]
+    flips = [[_share_flipped(answer, some, decided, grid.factor, value) for value in side] for side in sides]
+    holds = [side[held.sum() - 1] if (held := np.cumprod(np.array(f) <= HOLDS)).any() else factor.neutral
+             for side, f in zip(sides, flips, strict=True)]  # fmt: skip
+    pairs = sorted(zip(np.concatenate(sides).tolist(), np.concatenate(flips).tolist(), strict=True))
+    values, shares = zip(*pairs, strict=True)
+    ends = [factor.neutral, *map(float, holds)]
+    return {"values": values, "flips": shares, "holds_from": min(ends), "holds_to": max(ends)}
+
+
+def _far_ends(factor):
+    """The ends of a factor's whole range that lie away from its neutral value; the farther one if that is outside."""
+    low, high = factor.whole
+    if low <= factor.neutral <= high:
+        return [end for end in (low, high) if end != factor.neutral]
+    return [max(low, high, key=lambda end: abs(end - factor.neutral))]
+
+
+def _share_flipped(answer, items, decided, factor, value):
+    """Share of items that are decided otherwise with the factor at one value."""
+    x = items.changed(factor, np.full(len(items.x), value))
+    return float((ask(answer, x).argmax(1) != decided).mean())

@@ -1,0 +1,79 @@
+"""Changes that no factor names: smooth random warps, and smooth random changes of light and colour, of any size.
+
+A warp has no part that turns, shifts, scales or shears the whole picture; a change of light has mean zero and is at
+right angles to the picture, so that neither brightness nor contrast nor tint of the whole is changed by it. They say
+how often a decision flips at a change of so many pixels, whatever it is.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+WAVES = 4  # random bumps along a side
+FARTHEST = (0.02, 0.04, 0.08, 0.16)  # displacements that are tried, root mean square in sides
+STEPS = 4  # corrections of a change of light that is cut off at black and white
+
+
+def pixel_distance(a, b):
+    """Root mean square difference of items a and b (B, C, *places) over their pixels: (B,)."""
+    return (a - b).float().square().flatten(1).mean(1).sqrt()
+
+
+def _smooth_fields(n, channels, side, rng):
+    """Smooth random fields (n, channels, side, side) of about unit variance."""
+    coarse = torch.from_numpy(rng.standard_normal((n, channels, WAVES + 3, WAVES + 3))).float()
+    return F.interpolate(coarse, (side, side), mode="bicubic", align_corners=True)
+
+
+def _without(fields, basis):
+    """Fields (n, c, P) with their part along the rows of basis (n or 1, k, P) taken away."""
+    q = torch.linalg.qr(basis.mT.double())[0].to(fields)  # (n or 1, P, k)
+    return fields - (fields @ q) @ q.mT
+
+
+def warp(x, distance, rng):
+    """Pictures x (B, C, H, W) bent smoothly, at most so that they differ from x by distance (B,)."""
+    side = x.shape[-1]
+    at = (2 * torch.arange(side) + 1) / side - 1
+    down, right = torch.meshgrid(at, at, indexing="ij")
+    affine = torch.stack([torch.ones(side * side), down.flatten(), right.flatten()])[None]
+    field = _without(_smooth_fields(len(x), 2, side, rng).flatten(2), affine).view(-1, 2, side, side)
+    field = field / field.square().sum(1, keepdim=True).mean((2, 3), keepdim=True).sqrt()
+    bent = [_displaced(x, 2 * far * field, right, down) for far in FARTHEST]
+    reached = torch.stack([torch.zeros(len(x)), *(pixel_distance(x, b) for b in bent)], 1).numpy()
+    reached = np.maximum.accumulate(reached + 1e-7 * np.arange(reached.shape[1]), 1)
+    far = [np.interp(d, row, (0, *FARTHEST)) for d, row in zip(distance.numpy(), reached, strict=True)]
+    return _displaced(x, 2 * torch.tensor(far, dtype=x.dtype).view(-1, 1, 1, 1) * field, right, down)
+
+
+def _displaced(x, field, right, down):
+    """Pictures x with every pixel from where field (B, 2, H, W), in half sides, points to."""
+    grid = torch.stack([right + field[:, 0], down + field[:, 1]], -1)
+    return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+
+
+def relight(x, distance, rng):
+    """Pictures x (B, C, H, W) whose light and colour change from place to place, differing by distance (B,)."""
+    colours = min(3, x.shape[1])
+    seen = x[:, :colours].flatten(2)
+    fields = _smooth_fields(len(x), colours, x.shape[-1], rng).flatten(2)
+    fields = _without(fields, torch.cat([torch.ones_like(seen[:, :1]), seen], 1))
+    amount = distance.view(-1, 1, 1) / fields.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-6)
+    share = (x.shape[1] / colours) ** 0.5  # alpha is not changed, but counts among the pixels
+    amount = amount * share
+    for _ in range(STEPS):
+        lit = (seen + amount * fields).clamp(0, 1)
+        reached = (lit - seen).square().mean((1, 2), keepdim=True).sqrt()
+        amount = amount * (distance.view(-1, 1, 1) * share / reached.clamp_min(1e-6)).clamp(0.5, 2)
+    lit = (seen + amount * fields).clamp(0, 1).view(-1, colours, *x.shape[2:])
+    return torch.cat([lit, x[:, colours:]], 1)
+
+
+def bend_and_relight(x, distance, rng):
+    """Pictures x (B, C, H, W) bent as far as a warp can, the rest of distance (B,) by a change of light."""
+    bent = warp(x, distance, rng)
+    rest = (distance.square() - pixel_distance(x, bent).square()).clamp_min(0).sqrt()
+    return torch.where((rest > 0.05 * distance).view(-1, 1, 1, 1), relight(bent, rest, rng), bent)
+
+
+NULL_CHANGES = {"picture": (bend_and_relight, relight)}  # kind -> changes (x, distance, rng) -> x

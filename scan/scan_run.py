@@ -1,0 +1,283 @@
+"""`scan`: what a run's models, or any network, answer when one thing at a time is changed in real items."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from fastai.torch_core import default_device
+from torch.fx.experimental.optimization import fuse
+from tqdm.auto import tqdm
+
+from xaae.experiment import run_folder
+from xaae.experiment.command_settings import ScanSettings
+from xaae.experiment.device import autocast_in, fast_precision
+from xaae.experiment.errors import InputError
+from xaae.experiment.figure_style import save_png
+from xaae.experiment.kinds import PICTURE, Kind
+from xaae.experiment.manifest import recording
+from xaae.experiment.seeds import generator
+from xaae.experiment.vocabulary import MODELS, WEIGHTS
+from xaae.explain.network.answer_form import as_probabilities
+from xaae.explain.process.case import Case
+from xaae.factors.registry import FACTORS, factors_for
+from xaae.scan import scan_figures
+from xaae.scan.factor_scan import ScanItems, scan_factors
+from xaae.scan.value_ranges import grid_of, random_values, train_readings
+from xaae.scan.verdicts import RULE
+from xaae.sources.class_folders import own_data
+from xaae.sources.items import guess_channels, open_items
+from xaae.sources.path_lists import list_items
+from xaae.training.trained_run import open_trained_run
+
+DEFAULTS = ScanSettings()
+SIZE = 224  # pixels a side of pictures for a network of the user's own
+READ = 400  # training items whose readings say what range the data hold
+SHOWN = 2  # items of each class on a strip
+ALIKE = 1e-3  # difference of answers up to which a faster copy of a network stands for it
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is scanned: where it comes from and is written to, its items, and the networks that answer.
+
+    items: ScanItems. train (M, C, *places): training items as they were trained on. cases {name: Case}. classes: names
+    in the order of the logits, () where they are not known. planted: name of the planted factor, "" if there is none.
+    skipped: files that could not be read, and why.
+    """
+
+    what: str
+    folder: Path
+    kind: Kind
+    items: ScanItems
+    train: torch.Tensor
+    cases: dict
+    classes: tuple
+    planted: str
+    arm: str
+    seed: int
+    skipped: tuple = ()
+
+
+def scan(what, settings=DEFAULTS):
+    """Write `scan.json`, `scan.png` and the folder `scan/` of strips; what scan.json holds, and the folder.
+
+    what: a run folder, or a folder or CSV of items for settings.network. InputError for settings that do not fit it.
+    """
+    began = time.perf_counter()
+    rng_of = lambda seed: generator(seed, "scan")  # noqa: E731
+    run = run_folder.is_run(Path(what))
+    scene = _scene_of_run(what, settings, rng_of) if run else _scene_of_files(what, settings, rng_of)
+    names = _factor_names(settings, scene)
+    rng = rng_of(scene.seed)
+    grids = [_grid(name, scene, settings) for name in names]
+    scene.folder.mkdir(parents=True, exist_ok=True)
+    with recording(scene.folder), tqdm(total=len(scene.cases) * (2 * len(grids) + 1), desc="scan", leave=False,
+                                       disable=None) as bar:  # fmt: skip
+        found, strips = {}, {}
+        for name, case in scene.cases.items():
+            bar.set_description(f"scan, {MODELS.get(name, name)}")
+            found[name], strips[name] = _scan_network(case, scene, grids, rng, bar.update)
+        results = _about(scene, found) | {"seconds": time.perf_counter() - began}
+        _keep(scene, grids, results, strips)
+    return results, scene.folder
+
+
+# ---- what is scanned --------------------------------------------------------------------------------------------
+
+
+def _scene_of_run(run, settings, rng_of):
+    """The Scene of a trained run. InputError if it is none, or has not the model that is asked about."""
+    trained = open_trained_run(run, data_root=settings.data_root)
+    run_folder.check_writable(trained.folder, "folder")
+    if settings.size not in (None, trained.config.input_size):
+        raise InputError(f"--size {settings.size} does not fit: this run's items have {trained.config.input_size}.")
+    seed = trained.config.seed if settings.seed is None else settings.seed
+    rng = rng_of(seed)
+    rows = trained.starts(settings.items, rng)
+    planted = trained.bias if trained.config.arm != "normal" else None
+    values = random_values(planted, len(rows), rng) if planted else None
+    labels = trained.table.label.to_numpy()[rows].astype(str)
+    items = ScanItems(trained.upright(rows), labels, values, planted)
+    train = trained.planted(np.sort(rng.permutation(trained.rows("train"))[:READ]))
+    cases = _cases(trained, settings, settings.precision or trained.config.precision)
+    about = (tuple(trained.classes), planted.factor if planted else "", trained.config.arm, seed)
+    return Scene(str(run), trained.folder, trained.kind, items, train, cases, *about)
+
+
+def _cases(trained, settings, precision):
+    """{name: Case} of the networks that answer for a run."""
+    classes = tuple(trained.classes)
+    if settings.network and settings.of:
+        raise InputError("--network brings its own model: leave out --of.")
+    if settings.network:
+        return {"network": Case("network", function=settings.network, classes=classes, precision=precision)}
+    names = [settings.of] if settings.of in MODELS else trained.model_names()
+    if settings.of in ("baseline", "both"):
+        trained.model("baseline")  # InputError if there is none
+    weights = {name: str(trained.folder.absolute() / WEIGHTS[name]) for name in names}
+    return {name: Case(name, weights=weights[name], classes=classes, precision=precision) for name in names}
+
+
+def _scene_of_files(path, settings, rng_of):
+    """The Scene of a folder or CSV of items for a network of the user's own."""
+    if not Path(path).exists():
+        raise InputError(f"There is no file or folder {path}: give a run, or pictures with --network.")
+    if settings.of or not settings.network:
+        raise InputError(f"{path} is not a run folder: say by --network FILE.py:FUNCTION which network to ask.")
+    kind, seed, size = PICTURE, settings.seed or 0, settings.size or SIZE
+    rng = rng_of(seed)
+    table = _some_of_each(_table_of(path, kind), settings.items + READ, rng)
+    channels = guess_channels(kind, list(table.path), list(table.label))
+    table, opened, skipped = open_items(kind, table, size, channels, quiet=True)
+    chosen = np.arange(min(settings.items, len(table)))
+    items = ScanItems(opened[chosen], table.label.to_numpy()[chosen].astype(str))
+    train = opened[np.arange(len(table))[-READ:]]
+    precision = settings.precision or fast_precision(default_device())
+    labels = tuple(sorted(set(table.label) - {""}))
+    cases = {"network": Case("network", function=settings.network, classes=labels, precision=precision)}
+    folder = _folder_for(path, settings.out)
+    told = tuple(zip(skipped.path.astype(str), skipped.reason.astype(str), strict=True))
+    return Scene(str(path), folder, kind, items, train, cases, labels, "", "", seed, told)
+
+
+def _folder_for(path, out):
+    """Where a scan without a run is written: a numbered folder in runs/, or the one that is named.
+
+    InputError if that holds something other than a scan.
+    """
+    if out and (Path(out) / "scan.json").is_file() and not run_folder.is_run(Path(out)):
+        run_folder.check_writable(Path(out))
+        return Path(out)
+    return run_folder.plan_folder(out, f"scan-{run_folder.file_stem(Path(path).absolute().name)}")
+
+
+def _table_of(path, kind):
+    """A table path, label of all items below a path: the folders are the classes where there are two or more."""
+    own = own_data(Path(path).absolute()).table if Path(path).is_dir() else None
+    if own is not None and len(own) and own.label.nunique() > 1:
+        return own.assign(path=own.path.astype(str))[["path", "label"]]
+    table = list_items(path, kind)
+    return table.assign(label=table.label if "label" in table else "")[["path", "label"]]
+
+
+def _some_of_each(table, n, rng):
+    """At most n rows, the classes in turn, in random order."""
+    order = table.iloc[rng.permutation(len(table))]
+    turn = order.groupby("label").cumcount()
+    return (
+        order.assign(turn=turn).sort_values("turn", kind="stable").drop(columns="turn").head(n).reset_index(drop=True)
+    )
+
+
+def _factor_names(settings, scene):
+    """Names of the factors that are asked about, in the registry's order. InputError for such as do not exist."""
+    possible = factors_for(scene.kind, scene.items.x.shape[1])
+    if unknown := [name for name in settings.factors or () if name not in FACTORS]:
+        raise InputError(f"There is no factor {unknown[0]!r}: choose from {', '.join(possible)}.")
+    if grey := [name for name in settings.factors or () if name not in possible]:
+        raise InputError(f"The factor {grey[0]} needs colour, and these items have none: leave it out.")
+    return [name for name in possible if name in settings.factors] if settings.factors else possible
+
+
+def _grid(name, scene, settings):
+    """The Grid of one factor."""
+    items, given = scene.items, (settings.ranges or {}).get(name)
+    planted = items.bias if name == scene.planted else None
+    return grid_of(name, items.x, items.finish, train_readings(FACTORS[name], scene.train), planted, given)
+
+
+# ---- one network ------------------------------------------------------------------------------------------------
+
+
+def _scan_network(case, scene, grids, rng, step):
+    """(what scan.json says of one network, probabilities of the items on the strips {factor: (S, V, K)})."""
+    began = time.perf_counter()
+    subject = case.subject(scene.items.x)
+    known = subject.outputs == len(scene.classes)
+    classes = list(scene.classes) if known else [f"class {k}" for k in range(subject.outputs)]
+    network = _faster(subject, scene.items.x[:8])
+
+    @torch.inference_mode()
+    def answer(x):
+        with autocast_in(case.precision):
+            answers = network(x.to(subject.device, memory_format=_layout(x)))
+        return as_probabilities(answers.float(), subject.form, subject.binary)
+
+    rows, probability, base = scan_factors(answer, scene.items, grids, rng, step)
+    shown = _shown(scene.items.labels)
+    about = {"title": MODELS.get(case.name, case.name), "classes": classes, "remark": subject.remark, "factors": rows}
+    about |= {"agreement": _agreement(base, scene, known), "seconds": time.perf_counter() - began}
+    return about, {name: p[shown] for name, p in probability.items()} | {"": base[shown]}
+
+
+def _layout(x):
+    """The memory format in which convolutions of such items are fastest."""
+    return torch.channels_last if x.ndim == 4 else torch.contiguous_format
+
+
+def _faster(subject, x):
+    """A subject's network with batch norms merged into convolutions, if such a copy can be made and answers alike."""
+    x = x.to(subject.device, memory_format=_layout(x))
+    try:
+        merged = fuse(subject.network).to(memory_format=_layout(x)) if x.ndim == 4 else subject.network
+        with torch.inference_mode():
+            off = float((merged(x) - subject.network(x)).abs().max())
+        return merged if off <= ALIKE else subject.network
+    except Exception:  # a network of the user's own that torch.fx cannot trace, in whatever way, stays as it is
+        return subject.network
+
+
+def _agreement(base, scene, known):
+    """Share of the unchanged items, planted values drawn anew, that are decided as labelled; None without labels."""
+    labels = scene.items.labels
+    if not known or (labels == "").any():
+        return None
+    return float((np.array(scene.classes)[base.argmax(1)] == labels).mean())
+
+
+def _shown(labels):
+    """Rows of the items on the strips: SHOWN of every class, of four classes at most."""
+    names = sorted(set(labels))[:4]
+    return np.concatenate([np.flatnonzero(labels == name)[:SHOWN] for name in names])
+
+
+# ---- what is kept -----------------------------------------------------------------------------------------------
+
+
+def _about(scene, found):
+    """What scan.json holds."""
+    counts = pd.Series(scene.items.labels).value_counts().sort_index()
+    return {
+        "what": scene.what,
+        "kind": scene.kind.name,
+        "arm": scene.arm,
+        "planted": scene.planted,
+        "items": len(scene.items.x),
+        "items_by_class": {name: int(n) for name, n in counts.items() if name},
+        "seed": scene.seed,
+        "rule": vars(RULE),
+        "models": found,
+        "skipped": [{"path": path, "reason": reason} for path, reason in scene.skipped],
+    }
+
+
+def _keep(scene, grids, results, probability):
+    """Write scan.json, scan.png, the strips as arrays, and a picture of each."""
+    shown = _shown(scene.items.labels)
+    some = replace(scene.items, x=scene.items.x[shown], labels=scene.items.labels[shown],
+                   values=None if scene.items.values is None else scene.items.values[shown])  # fmt: skip
+    arrays = {"label": some.labels.astype(str), "row": shown}
+    for grid in grids:
+        frames = torch.stack([some.changed(grid.factor, v, grid.fill) for v in grid.values[shown].T], 1)
+        arrays[f"{grid.factor}.frames"] = run_folder.as_stored(frames.numpy(), scene.kind)
+        for name, found in probability.items():
+            arrays[f"{grid.factor}.{name}"] = found[grid.factor].astype(np.float32)
+    run_folder.write_json(scene.folder / "scan.json", results)
+    run_folder.write_arrays(scene.folder / "scan" / "strips.npz", **arrays)
+    save_png(scan_figures.swing_chart(results), scene.folder / "scan.png", dpi=110)
+    for grid in grids:
+        save_png(scan_figures.factor_strip(results, arrays, grid.factor), scene.folder / "scan" / f"{grid.factor}.png",
+                 dpi=90)  # fmt: skip

@@ -1,0 +1,103 @@
+"""Which values of a factor the scan asks about: only such as the data hold, since beyond them every network is lost."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from xaae.factors.bias import Bias
+from xaae.factors.measuring import TURN, measure_all
+from xaae.factors.meters import meter_named
+from xaae.factors.registry import FACTORS
+
+VALUES = 9  # of a grid
+SHARE = (5, 95)  # percentiles of the training items' readings between which a scan asks
+TRIED = 13  # values that are planted to learn which of them gives an item which reading
+MOVES_NOTHING = 1e-6  # readings that differ by less are one reading
+
+
+@dataclass(frozen=True)
+class ValueGrid:
+    """What a factor is set to in a scan.
+
+    factor: its name. values (N, V): for each item. axis (V,): what the V places are called: values of the factor, or
+    readings of its meter that the values give each item. unit: of the axis. source: planted, data, usual or given, see
+    `grid_of`. reached: share of items and places at which the reading could be given; 1 if axis holds values. fill:
+    of places that the factor leaves empty.
+    """
+
+    factor: str
+    values: np.ndarray
+    axis: np.ndarray
+    unit: str
+    source: str
+    reached: float = 1.0
+    fill: str = "reflect"
+
+    @property
+    def asks_something(self):
+        """Do the places differ at all?"""
+        return bool(np.ptp(self.axis) > MOVES_NOTHING and np.ptp(self.values) > MOVES_NOTHING)
+
+
+def grid_of(name, x, finish, train_readings, planted=None, given=None):
+    """The ValueGrid of one factor for items x (N, C, *places), upright.
+
+    given (low, high): values that the user asked for. planted: the run's Bias if this factor is the planted one: its
+    whole range. Else the range is that of the data: readings of the factor's meter, from the 5th to the 95th percentile
+    of train_readings (M,); every item is given the value that makes it read so, once `finish` (x -> x) has planted what
+    the run plants. train_readings None: the meter only compares items, so that the data cannot tell their range, and
+    the factor's usual one is asked about.
+    """
+    factor, n = FACTORS[name], len(x)
+    if given is not None or planted is not None or train_readings is None:
+        bounds = given or (planted.whole() if planted is not None else factor.usual)
+        axis = np.linspace(*bounds, VALUES)
+        source = "given" if given else "planted" if planted is not None else "usual"
+        fill = planted.fill if planted is not None else "reflect"
+        return ValueGrid(name, np.tile(axis, (n, 1)), axis, factor.unit, source, fill=fill)
+    axis = np.linspace(*np.percentile(train_readings, SHARE), VALUES)
+    values, reached = _values_that_read(factor, x, finish, axis)
+    return ValueGrid(name, values, axis, meter_named(factor.meter).unit, "data", reached)
+
+
+def train_readings(factor, x):
+    """What the factor's meter reads of training items x (M, C, *places): (M,); None if it only compares items."""
+    meter = meter_named(factor.meter)
+    if meter.relative or meter.unit == TURN:
+        return None
+    return measure_all(x[:, None].numpy(), {meter.name: meter})[meter.name][:, 0]
+
+
+def _values_that_read(factor, x, finish, axis):
+    """(values (N, V) at which the items read as axis (V,) says, the share of places at which they can).
+
+    Found between values that are tried. An item that the factor cannot take so far gets the value that comes nearest:
+    a blur takes sharpness away and adds none.
+    """
+    meter = meter_named(factor.meter)
+    tried = np.unique(np.append(np.linspace(*factor.allowed, TRIED), factor.neutral))
+    frames = [finish(factor.plant(x, torch.full((len(x),), float(v)), "reflect")) for v in tried]
+    readings = np.stack([measure_all(f[:, None].numpy(), {meter.name: meter})[meter.name][:, 0] for f in frames], 1)
+    values = np.stack([_inverse(tried, row, axis, factor.neutral) for row in readings])
+    low, high = readings.min(1, keepdims=True), readings.max(1, keepdims=True)
+    slack = 0.02 * max(float(np.ptp(axis)), MOVES_NOTHING)
+    return values, float(((axis >= low - slack) & (axis <= high + slack)).mean())
+
+
+def _inverse(tried, readings, axis, neutral):
+    """The values (V,) between those tried (M,), with readings (M,), at which the reading is nearest to axis (V,).
+
+    Of values that read alike the one nearest to neutral.
+    """
+    fine = np.linspace(tried[0], tried[-1], 40 * len(tried))
+    fine = np.append(fine, neutral)
+    off = np.abs(np.interp(fine, tried, readings)[None] - axis[:, None])
+    best = off.min(1, keepdims=True)
+    near = np.where(off <= best + 1e-3 * max(float(np.ptp(readings)), MOVES_NOTHING), np.abs(fine - neutral), np.inf)
+    return fine[near.argmin(1)]
+
+
+def random_values(planted: Bias, n, rng):
+    """Values (n,) of the planted factor from its whole range, whatever the class: its tie to the class is broken."""
+    return rng.uniform(*planted.whole(), n)

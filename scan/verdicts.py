@@ -1,0 +1,82 @@
+"""What the answers to a grid of values say: how far they swing, how many decisions flip, whether the model uses it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+
+from xaae.experiment.statistics import bootstrap_interval, holm
+
+USED, NOT_USED, CANNOT_TELL = "used", "not used", "cannot tell"
+DRAWS = 1000  # of the bootstrap over items
+
+
+@dataclass(frozen=True)
+class ScanRule:
+    """When a model is said to use a factor: fixed before any scan, and printed with it.
+
+    used: the swing is at least `swing`, and more decisions flip than by changes of the same size that no factor names,
+    with p after Holm's correction of at most p_holm. not used: the interval of the swing ends below no_swing. Else it
+    cannot be told, and so if there are fewer items than `items`.
+    """
+
+    swing: float = 0.5
+    no_swing: float = 0.2
+    p_holm: float = 0.05
+    items: int = 20
+
+
+RULE = ScanRule()
+
+
+def mean_swing(probability):
+    """Largest less smallest mean probability over the places of a grid, of the class where it is largest.
+
+    probability (N, V, K) of items -> a number from 0 to 1.
+    """
+    return float(np.ptp(probability.mean(0), axis=0).max())
+
+
+def swing_interval(probability, rng):
+    """95 % bootstrap interval (low, high) over items of `mean_swing` of probability (N, V, K)."""
+    n = len(probability)
+    weight = rng.multinomial(n, np.full(n, 1 / n), DRAWS) / n
+    means = np.tensordot(weight, probability, 1)  # (draws, V, K)
+    return bootstrap_interval(np.ptp(means, axis=1).max(-1))
+
+
+def flipping(decisions, base):
+    """Which items are decided otherwise somewhere: decisions (N, V), base (N,) of the unchanged item -> (N,) bool."""
+    return (decisions != base[:, None]).any(1)
+
+
+def flip_p(flips, null_flips):
+    """One-sided p of the sign test that more items flip by the factor than by the null: both (N,) bool, by item."""
+    only, never = int((flips & ~null_flips).sum()), int((~flips & null_flips).sum())
+    return float(binomtest(only, only + never, alternative="greater").pvalue) if only + never else 1.0
+
+
+def flip_places(decisions, axis):
+    """Where on the axis (V,) each item's decision (N, V) first differs from that at its beginning: (N,), NaN: nowhere.
+
+    Half way between the last place that is decided as at the beginning and the next one.
+    """
+    other = decisions != decisions[:, :1]
+    at = other.argmax(1)
+    middles = (axis[1:] + axis[:-1]) / 2
+    return np.where(other.any(1), middles[np.maximum(at, 1) - 1], np.nan)
+
+
+def judge_factors(rows, rule=RULE):
+    """The rows of a scan, one a factor, with p_holm and `used`: one of USED, NOT_USED, CANNOT_TELL."""
+    corrected = holm([row["p"] for row in rows])
+    return [row | {"p_holm": float(p), "used": _judge(row, p, rule)} for row, p in zip(rows, corrected, strict=True)]
+
+
+def _judge(row, p, rule):
+    """The verdict of one row."""
+    if row["n"] < rule.items or not np.isfinite(row["swing"]):
+        return CANNOT_TELL
+    if row["swing"] >= rule.swing and p <= rule.p_holm:
+        return USED
+    return NOT_USED if row["swing_high"] < rule.no_swing else CANNOT_TELL

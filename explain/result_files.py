@@ -6,6 +6,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
+from xaae.experiment.amounts import counted
 from xaae.experiment.figure_style import save_png
 from xaae.experiment.kinds import PICTURE, kind_of
 from xaae.experiment.vocabulary import MODELS
@@ -94,7 +95,7 @@ def _class_questions(classes, target, probability):
 def run_and_report(jobs, folder, place, at_once, question):
     """Run the jobs with a progress bar and a line for each, print a table of how they ended, return its rows."""
     which = "the picture" if question.row[0] < 0 else f"rows {', '.join(map(str, question.row))}"
-    print(f"{len(jobs)} maps of {which}: {at_once} at once, {jobs[0].threads} threads each")
+    print(f"{counted(len(jobs), 'maps')} of {which}: {at_once} at once, {counted(jobs[0].threads, 'threads')} each")
     with tqdm(total=len(jobs), desc="explaining", disable=None) as bar:
 
         def report(row):

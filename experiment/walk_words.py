@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from xaae.experiment.amounts import counted
+
 MOST_BY_CHANCE = 0.5  # names that chance alone may give to all walks together before it is said
 ALL, MOST = 0.9, 0.5  # shares of the starts whose decision changes: the walk arrives, arrives for most of them
 SEEN = 2 / 255  # least change of a place that is seen: two grey levels of the frames as they are kept
+FEWEST_STARTS = 4  # of fewer it cannot be told whether they fall into groups
 KEEPS = "keeps "  # how a meter begins to tell a change that rounds to nothing
 
 
@@ -44,11 +47,11 @@ def start_groups(changes, least):
     """[(number of starts, their median change), ...] of two groups of starts far apart; None where there are not two.
 
     changes (S,): from end to end, of each start. least: a smaller gap does not count. The largest gap has to be half of
-    the whole range, and each group a quarter of the starts, and two of them at least.
+    the whole range, and each group a quarter of the starts.
     """
     values = np.sort(np.asarray(changes, float)[np.isfinite(changes)])
-    fewest = max(2, len(values) / 4)
-    if len(values) < 2 * fewest:
+    fewest = len(values) / 4
+    if len(values) < FEWEST_STARTS:
         return None
     gaps = np.diff(values)
     at = int(gaps.argmax()) + 1
@@ -61,4 +64,5 @@ def start_groups(changes, least):
 def groups_in_words(groups, text):
     """ "4 starts change by about +2 degrees and 4 by about +88 degrees". text(change): how a change is written."""
     (first, low), (last, high) = groups
-    return f"{first} starts change by about {text(low)} and {last} by about {text(high)}"
+    they_change = f"{counted(first, 'starts')} {'changes' if first == 1 else 'change'}"
+    return f"{they_change} by about {text(low)} and {last} by about {text(high)}"

@@ -7,6 +7,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.amounts import in_agreement
 from xaae.experiment.device import exact
 from xaae.experiment.figure_style import save_png, short_name
+from xaae.experiment.walk_words import KEEPS
 from xaae.factors.measuring import measure_all
 from xaae.latent_nav import counterfactual as nearest
 from xaae.latent_nav import naming, plots, walks
@@ -66,6 +67,7 @@ def _in_words(encoded, home, found, spread):
     sizes = {n: float(np.median(c)) for n, c in changes.items() if not encoded.meters[n].confirms}
     ends = {n: np.percentile(changes[n], [25, 75]) for n in sizes}
     large = [n for n, c in sizes.items() if naming.ratio(c, spread[n]) >= naming.RULE.spreads and np.prod(ends[n]) > 0]
+    large = [n for n in large if not encoded.meters[n].say(sizes[n]).startswith(KEEPS)]
     told = [f"{in_agreement(encoded.meters[n].say(sizes[n]))} {encoded.meters[n].interval(ends[n])}" for n in large]
     return "; ".join(told) or "no meter changes by as much as the naming rule asks for"
 

@@ -122,7 +122,7 @@ def naming_sentence(rows, meters, walked=1, invisible=False):
     last = ["no other factor beyond chance" if sure else "changes no factor beyond chance"]
     if doubtful:
         changes = ", ".join(_change_in_words(r, meters) for r in doubtful)
-        last = [f"{last[0]} (it {changes}, but chance alone names as much in one or another of {walked} walks)"]
+        last = [f"{last[0]} (it {changes}; among {walked} walks chance alone makes such a p likely)"]
     return "; ".join([_change_in_words(r, meters) for r in sure] + last)
 
 

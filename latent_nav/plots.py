@@ -10,7 +10,7 @@ from xaae.experiment.vocabulary import MODELS, PALETTE
 
 MAPS = {"side": "Direction and PCA", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 LETTERS_PER_INCH = 13  # of a title
-GAP, CAPTION = 0.06, 0.24  # of a frame's side: between frames, and for the text above one
+GAP, CAPTION = 0.06, 0.3  # of a frame's side: between frames, and for the text above one
 
 
 def three_channels(pictures):

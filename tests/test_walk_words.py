@@ -52,6 +52,7 @@ def test_a_walk_that_arrives_has_nothing_added(tmp_path):
     [
         ([1, 2, 3, 88, 90, 91], [(3, 2.0), (3, 90.0)]),
         ([0, 1, np.nan, 89, 90], [(2, 0.5), (2, 89.5)]),
+        ([-9, 78, 88, 89], [(1, -9.0), (3, 88.0)]),
         ([-90, -88, 2, 3], [(2, -89.0), (2, 2.5)]),
         ([0, 30, 60, 90], None),  # spread evenly
         ([0, 89, 90, 91, 92, 93, 94, 95], None),  # one straggler
@@ -76,6 +77,7 @@ def test_starts_that_disagree_are_told_in_the_opening_and_the_terminal(tmp_path)
         "lda",
     )
     assert groups_in_words([(3, 1), (2, 9)], str) == "3 starts change by about 1 and 2 by about 9"
+    assert groups_in_words([(1, 1), (3, 9)], str) == "1 start changes by about 1 and 3 by about 9"
 
 
 # ---- names ------------------------------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ def test_the_sentence_names_nothing_that_chance_may_have_named_and_nothing_unsee
     rows = [row("gets brighter by 0.20", 0.05)]
     assert naming.naming_sentence(rows, METERS).startswith("gets brighter by 0.20 [")
     said = naming.naming_sentence(rows, METERS, walked=12)
-    assert said.startswith("changes no factor beyond chance (it gets brighter by 0.20") and "of 12 walks" in said
+    assert said.startswith("changes no factor beyond chance (it gets brighter by 0.20") and "among 12 walks" in said
     sure = [row("gets darker by 0.30", 0.01), *rows]
     assert naming.naming_sentence(sure, METERS, walked=12).startswith("gets darker by 0.30 [")
     assert "nothing that can be seen" in naming.naming_sentence(sure, METERS, invisible=True)

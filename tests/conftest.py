@@ -1,13 +1,16 @@
 """Fixtures that several test files share, and the environment that tests run in. What is imported is in `helpers`."""
 
+import gc
 import os
 import random
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: tests share their machine
 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core for each worker of the tests
+gc.disable()  # until everything is imported: see pytest_collection_finish
 HOME_OF_FASTAI = TemporaryDirectory(prefix="xaae-tests-")  # gone when this process ends: nothing is kept
 os.environ["FASTAI_HOME"] = HOME_OF_FASTAI.name
 
@@ -15,15 +18,36 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from helpers.command_line import EXACT, TINY, call, succeed  # noqa: E402  (nothing here loads torch: the process
 from helpers.places import REAL  # noqa: E402  that hands out the tests needs none)
-from helpers.sharing import copy_of, made_once  # noqa: E402
+from helpers.sharing import common_folder, copy_of, made_once  # noqa: E402
+from helpers.warm_process import processes  # noqa: E402
 
-LONGEST = "train navigation explain_command house audit_command door notebooks runner matrix real".split()
+FORKING = "explain_command door runner refusing_disks labels item_paths".split()  # they explain in other processes
+LONGEST = ["train", *FORKING, *"matrix navigation audit_command app_page notebooks real evaluate report".split()]
 
 
 def pytest_collection_modifyitems(items):
     """The files that take longest come first, the others as they were: so two processes end at about the same time."""
     rank = {f"test_{name}": i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Each process gets whole files, and one gets all of FORKING: so only one loads a fork server for explanations."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "forking" if Path(file).stem.removeprefix("test_") in FORKING else file
+
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_finish():
+    """What libraries and tests are made of stays to the end: no collection of garbage looks through it again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +71,25 @@ def quickly_trained_meter():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def small_films():
+    """Walks are filmed as they are decoded, not enlarged; `test_films` looks at films of the usual size."""
+    from xaae.latent_nav import films
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(films, "SIDE", 32)
+        yield
+
+
+@pytest.fixture
+def small_baseline(monkeypatch):
+    """A ResNet18 in the ResNet34's place, for tests of what is around it. In this process only, for its own runs."""
+    from torchvision.models import resnet18
+
+    monkeypatch.setattr("xaae.training.learner.resnet34", resnet18)
+    monkeypatch.setattr("xaae.model.resnet34", resnet18)
+
+
 @pytest.fixture
 def real(request):
     """The folder of real data, or a skip that says what is not there: pets, or what the marker `real` names."""
@@ -61,6 +104,13 @@ def real(request):
 def door():
     """`door("train", ...)` runs the command line."""
     return call
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory):
+    """What starts `python ...` as another process without the seconds that libraries take to load."""
+    with processes(common_folder(tmp_path_factory)) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -373,7 +372,7 @@ def test_a_taken_port_is_named_with_its_cure():
         check_port(70000)
 
 
-def test_the_explorer_knows_no_page():
+def test_the_explorer_knows_no_page(warm):
     rooms = "explorer, fragments, uploads, explored_run, serving".replace(" ", " xaae.app.")
     code = f"import sys, xaae.app.{rooms}; assert 'gradio' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    warm.run([sys.executable, "-c", code], check=True)

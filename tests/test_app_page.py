@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xaae.benchmarks.app import BROWSERS, browser, moves, ready, served
+from xaae.benchmarks import app
+from xaae.benchmarks.app import BROWSERS, browser, moves, ready
 
 MISSING = [name for name in ("gradio", "playwright") if find_spec(name) is None]
 MISSING += [] if any(map(shutil.which, BROWSERS)) else ["a Chromium"]
@@ -16,10 +17,12 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"the page cannot be drive
 
 
 @pytest.fixture(scope="module")
-def server(toy_run):
+def server(toy_run, warm):
     """(address, process) of the page of the toy run, one for all tests."""
-    with served(toy_run) as found:
-        yield found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "subprocess", warm)
+        with app.served(toy_run) as found:
+            yield found
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,8 @@ def test_a_second_audit_does_nothing_again_and_says_the_same(ended, result, data
     assert before == {path: path.stat().st_mtime_ns for path in (ended / "arms").rglob("*") if path.is_file()}
 
 
-def test_killed_twice_it_ends_with_the_same_table(ended, tmp_path, data_root):
+def test_killed_twice_it_ends_with_the_same_table(ended, tmp_path, data_root, warm, monkeypatch):
+    monkeypatch.setattr(resume, "subprocess", warm)
     arms, results = 6, resume.kept_results(ended)
     kills = resume.kill_audit(tmp_path, data_root, [1, (arms + results) // 2], TINY)  # while it trains, while it asks
     assert kills == 2 and resume.kept_results(tmp_path) < results

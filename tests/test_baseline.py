@@ -27,6 +27,9 @@ FAILURES = [
 ]
 
 
+pytestmark = pytest.mark.usefixtures("small_baseline")  # these laws are of how it is trained, whatever its depth
+
+
 @pytest.fixture(scope="module")
 def dls(tmp_path_factory):
     return small_loaders(tmp_path_factory.mktemp("baseline"))

@@ -8,6 +8,12 @@ from PIL import Image
 from xaae.latent_nav import films
 
 
+@pytest.fixture(autouse=True)
+def usual_size(monkeypatch):
+    """Films as large as they are outside of tests."""
+    monkeypatch.setattr(films, "SIDE", 128)
+
+
 def walk(starts, frames=5, size=32, channels=3):
     """Frames (S, T, H, W, C) of flat pictures, each start of its own grey, which rises along the walk."""
     level = 20 * np.arange(starts)[:, None] + 15 * np.arange(frames)

@@ -31,7 +31,6 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 LIBRARIES = LAYERS[4]  # they take models and arrays
 PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())
 FILES = source.product_files()
-GRAPH = source.import_graph()
 TESTS = sorted((HOME / "tests").rglob("*.py"))
 BENCHMARKS = sorted((HOME / "benchmarks").glob("*.py"))
 NOTEBOOKS = sorted((HOME / "notebooks").glob("*.ipynb"))
@@ -66,14 +65,15 @@ def test_every_room_has_its_layer():
 def test_the_law_sees_an_import_wherever_it_is():
     text = "import a.b\ndef f():\n    from c.d import e\n    from . import g"
     assert {"a.b", "c.d.e", "c.d", "..g"} <= set(source.imported_names(ast.parse(text)))
-    assert "xaae.cli.door" in GRAPH["xaae.main"] and GRAPH["xaae.experiment.errors"] == set()
+    graph = source.import_graph()
+    assert "xaae.cli.door" in graph["xaae.main"] and graph["xaae.experiment.errors"] == set()
     assert source.circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"] and not source.circle({"a": {"b"}})
 
 
 def forbidden(path):
     """Rooms that a file imports though the law forbids it."""
     room = room_of(path)
-    others = {source.room_of(name) for name in GRAPH[source.module_name(path)]} - {room, ""}
+    others = {source.room_of(name) for name in source.import_graph()[source.module_name(path)]} - {room, ""}
     allowed = {"experiment"} if room == "report" else {r for r in LEVEL if LEVEL[r] <= LEVEL.get(room, -1)}
     return sorted(others - allowed)
 
@@ -83,12 +83,12 @@ def test_law_of_imports():
 
 
 def test_no_module_imports_itself_by_way_of_others():
-    assert source.circle(GRAPH) == []
+    assert source.circle(source.import_graph()) == []
 
 
 def test_no_room_imports_itself_by_way_of_others():
     rooms = defaultdict(set)
-    for name, others in GRAPH.items():
+    for name, others in source.import_graph().items():
         rooms[source.room_of(name)] |= {source.room_of(other) for other in others} - {source.room_of(name)}
     assert source.circle(rooms) == []
 
@@ -191,7 +191,8 @@ def imported(warm):
     """What an interpreter that has loaded libraries alone tells of importing every module, that of methods first."""
     names = {n for path in FILES for node in source.tree(path).body for n in source.imported_names(node)}
     third = sorted(n for n in names if n.split(".")[0] not in {"xaae", *sys.stdlib_module_names})
-    return told_by(STATE, [third, ["xaae.explain.method", *sorted(GRAPH, reverse=True)]], how=warm)
+    own = ["xaae.explain.method", *sorted(source.import_graph(), reverse=True)]
+    return told_by(STATE, [third, own], how=warm)
 
 
 def test_no_import_has_a_side_effect(imported):

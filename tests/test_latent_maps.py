@@ -106,7 +106,8 @@ def test_the_arrow_points_to_where_the_codes_of_the_second_side_are(cloud):
 # ---- in another process -----------------------------------------------------------------------------------------
 
 
-def test_another_process_makes_the_same_map(cloud):
+def test_another_process_makes_the_same_map(cloud, warm, monkeypatch):
+    monkeypatch.setattr(latent_maps, "subprocess", warm)
     z, _ = cloud
     np.testing.assert_allclose(latent_maps.elsewhere("pca", z).result(GENEROUS), latent_maps.pca(z), atol=1e-5)
 
@@ -120,6 +121,7 @@ def test_umap_comes_from_another_process(cloud, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "z"), [("atlas", np.zeros((9, 3))), ("pca", np.full((9, 3), np.nan))])
-def test_a_map_that_fails_says_why(name, z):
+def test_a_map_that_fails_says_why(name, z, warm, monkeypatch):
+    monkeypatch.setattr(latent_maps, "subprocess", warm)
     with pytest.raises(RuntimeError, match="atlas|NaN"):
         latent_maps.elsewhere(name, z).result(GENEROUS)

@@ -21,7 +21,7 @@ from xaae.factors.registry import FACTORS
 
 NAMES = {"lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"}  # and three dimensions
 WALK_KEYS = """meter unit change change_ci change_words spearman p_value match probability_first probability_last
-accepted flips rotation_span_deg rotation_span_deg_ci rotation_spearman""".split()
+accepted flips frame_change start_groups rotation_span_deg rotation_span_deg_ci rotation_spearman""".split()
 ROW_KEYS = "meter unit change change_ci spread spreads spearman p p_any words named".split()
 
 
@@ -311,4 +311,5 @@ def test_a_run_of_another_factor_and_with_other_settings_goes_through_to_its_pag
     assert "unrotated_ncc" not in json.dumps(json.loads((run / "explain.json").read_text())["gradcam"])
     assert set(pd.read_csv(run / "explanations" / "response.csv").columns) >= {"model", "label", "value", "mean"}
     page = (run / "report.html").read_text()
-    assert any(word in page for word in ("brighter", "darker", "keeps its luminance")) and "luminance" in page
+    told_of = "brighter", "darker", "keeps its luminance", "does not change visibly"
+    assert any(words in page for words in told_of) and "luminance" in page

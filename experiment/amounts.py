@@ -3,6 +3,7 @@
 import re
 
 IRREGULAR = {"classes": "class", "copies": "copy"}  # plural -> singular; any other loses its s
+# nouns that sentences with a place for a number end in; what is written for one count alone calls `counted`
 COUNTED = "degrees octaves epochs items pictures signals volumes starts directions steps maps methods threads".split()
 SIGNS = "-+\u2212"
 ONE = re.compile(rf"(?<![\w.,])([{SIGNS}]?1) ({'|'.join(COUNTED)})\b")

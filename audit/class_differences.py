@@ -1,13 +1,12 @@
 """What the real pictures of two classes differ in anyway, by every meter that reads a single picture."""
 
 import numpy as np
-from scipy.stats import mannwhitneyu
 
-from xaae.experiment.statistics import auroc, aurocs, bootstrap_interval, holm
+from xaae.experiment.statistics import holm
+from xaae.factors.class_separation import judge_difference, reading_separation
 from xaae.factors.measuring import TURN, measure_all
 
-MEASURED, FEWEST_ITEMS, DRAWS = 1000, 5, 1000  # items read; of a class at least; bootstrap draws
-MOST_P, LEAST_AUROC = 0.05, 0.6  # of a difference that counts: after Holm's correction; whichever class reads higher
+MEASURED, FEWEST_ITEMS = 1000, 5  # items read; of a class at least
 
 
 def ordering_meters(meters):
@@ -31,20 +30,3 @@ def class_differences(encoded, rng):
     rows = {n: reading_separation(r[: len(first), 0], r[len(first) :, 0], rng) for n, r in readings.items()}
     corrected = holm([row["p"] for row in rows.values()])
     return {n: row | judge_difference(row, p) for (n, row), p in zip(rows.items(), corrected, strict=True)}, variance
-
-
-def reading_separation(first, last, rng):
-    """AUROC of readings last (M,) over readings first (N,): above 0.5 the last class reads higher. A dict.
-
-    With a bootstrap interval over items (low, high), and p by Mann-Whitney: 1 where all readings are the same.
-    """
-    draws = aurocs(*(each[rng.integers(0, len(each), (DRAWS, len(each)))] for each in (last, first)))
-    low, high = bootstrap_interval(draws)
-    p = float(mannwhitneyu(last, first).pvalue) if np.ptp(np.concatenate([first, last])) else 1.0
-    return {"auroc": auroc(last, first), "low": low, "high": high, "p": p}
-
-
-def judge_difference(row, p):
-    """{"p_holm", "differs"}: p after Holm's correction; do the classes differ beyond chance and by enough to matter?"""
-    far = max(row["auroc"], 1 - row["auroc"]) >= LEAST_AUROC
-    return {"p_holm": float(p), "differs": bool(far and p <= MOST_P)}

@@ -11,7 +11,9 @@ from tqdm.auto import tqdm
 from xaae.audit.class_differences import class_differences
 from xaae.audit.unknown_sentences import caution_sentences, limit_sentences, next_steps
 from xaae.experiment import run_folder
+from xaae.experiment.command_settings import ScanSettings
 from xaae.experiment.device import autocast_in
+from xaae.experiment.factor_questions import question_rows
 from xaae.experiment.figure_style import save_png
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
@@ -27,6 +29,7 @@ from xaae.latent_nav.walk_results import (
     named,
     one_walk,
 )
+from xaae.scan.scan_run import scan
 from xaae.training.trained_run import open_trained_run
 
 KIND, STARTS, SHUFFLES = "lda", 32, 20
@@ -56,12 +59,21 @@ def ask_unknown(run, fits=SHUFFLES, data_root=None):
         real, variance = class_differences(encoded, generator(trained.config.seed, "class differences"))
     table = [beside_shuffled(row, shuffled) for row in _table_of(encoded, walk.readings, yardstick)]
     found = _about_run(encoded, variance) | _about_walk(encoded, walk, table) | {"real": real}
-    found |= _about_nulls(yardstick["chance"], shuffled)
+    found |= _about_nulls(yardstick["chance"], shuffled) | {
+        "questions": _three_questions(trained.folder, data_root, table)
+    }
     found |= {"cautions": caution_sentences(found), "cannot": limit_sentences(found), "next": next_steps(found)}
     with recording(trained.folder):
         save_png(_draw_strip(encoded, walk), trained.folder / "unknown.png", dpi=110)
         run_folder.write_json(trained.folder / "unknown.json", found)
     return found
+
+
+def _three_questions(folder, data_root, naming):
+    """The rows of `question_rows` of a run, which is scanned now if it was not."""
+    kept = folder / "scan.json"
+    scanned = run_folder.read_json(kept) if kept.is_file() else scan(folder, ScanSettings(data_root=data_root))[0]
+    return question_rows(scanned, naming)
 
 
 # ---- the two nulls ----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import shlex
 
+from xaae.experiment.factor_questions import questions_in_words
 from xaae.factors.registry import FACTORS
 from xaae.latent_nav.naming import RULE
 
@@ -162,6 +163,7 @@ def unknown_in_words(found):
     """The finding, its nulls, the real pictures, what cannot be known and what to do next, for the terminal."""
     null = found["shuffled"]
     lines = [
+        *questions_in_words(found["questions"]),
         f"From {found['contrast']}, the decoded picture {found['sentence']}.",
         f"Of {null['directions']} directions fitted to shuffled labels, {null['that_name_something']} name "
         f"something; {found['random_directions']} random directions gave the p values.",

@@ -1,4 +1,4 @@
-"""`run`, which `python main.py` stands for: train, navigate, explain, report, one after the other."""
+"""`run`, which `python main.py` stands for: train, scan, navigate, explain, report, one after the other."""
 
 import shlex
 
@@ -7,13 +7,14 @@ import click
 from xaae.cli.door import stoppable, timed
 from xaae.cli.explain import ask_both_models, explain_by_methods
 from xaae.cli.report import write_run_page
+from xaae.cli.scan import scan_as_told
 from xaae.cli.train import train_as_told, training_options
 
 
 @click.command("run")
 @training_options
 def run_command(**given):
-    """Everything: train, navigate, explain, report. This is what `python main.py` does."""
+    """Everything: train, scan, navigate, explain, report. This is what `python main.py` does."""
     folder = train_as_told(given)
     if folder:
         _work_on(folder)
@@ -24,6 +25,7 @@ def _work_on(folder):
     from xaae.latent_nav.navigation import navigate
 
     name = shlex.quote(str(folder))
+    scan_as_told(folder)
     with stoppable(f"{folder} is trained", f"python main.py navigate {name}"), timed("Walking the latent space"):
         navigate(folder)
     ask_both_models(folder)

@@ -1,5 +1,6 @@
 """`scan`: which factors a classifier goes by, asked on real items without any decoder."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -45,7 +46,7 @@ def _parse_ranges(ctx, param, texts):
     option("--factors", callback=parse_names, help=f"Which factors, with commas: {', '.join(FACTORS)}.  [all]"),
     option("--range", "ranges", multiple=True, callback=_parse_ranges, metavar="FACTOR=LOW:HIGH", help="Values to ask "
            "about in place of what the data hold; repeatable."),
-    option("--items", type=click.IntRange(min=2), default=200, help="Ask about so many held-out items."),
+    option("--items", type=click.IntRange(min=2), help="Ask about so many held-out items.  [200; 60 in a smoke run]"),
     option("--size", type=click.IntRange(min=8), help="Pixels a side of pictures for --network without a run.  [224]"),
     option("--precision", type=click.Choice(["bf16", "fp32"]), help="Arithmetic of the networks.  [the run's]"),
     option("--seed", type=ZERO_OR_MORE, help="Seed of everything that is drawn.  [the run's]"),
@@ -73,6 +74,9 @@ def scan_as_told(what, **given):
     from xaae.scan.scan_run import scan
     from xaae.scan.scan_sentences import scan_in_words
 
-    with stoppable("nothing was written"), timed("Scanning the factors"):
+    with (
+        stoppable("nothing of the scan was written", f"python main.py scan {shlex.quote(str(what))}"),
+        timed("Scanning the factors"),
+    ):
         results, folder = scan(what, ScanSettings(**given))
     click.echo(f"{scan_in_words(results)}\nWritten: {report.write_scan_page(folder)}")

@@ -89,16 +89,16 @@ class ScanSettings:
 
     of: aae, baseline or both; network: FILE.py:FUNCTION of the user's own in their place. factors: names; () for all
     that the items can be given. ranges {factor: (low, high)}: asked about in place of what the data hold. items: how
-    many held-out items. size: pixels a side of pictures for a network without a run. seed: None for that of the run.
-    precision: None for that of the run. out: the folder for a scan without a run, None for a numbered one in runs/.
-    data_root: where the run's items are now, if they were moved.
+    many held-out items, None for 200, or 60 in a smoke run. size: pixels a side of pictures for a network without a
+    run. seed, precision: None for those of the run. out: the folder for a scan without a run, None for a numbered one
+    in runs/. data_root: where the run's items are now, if they were moved.
     """
 
     of: str | None = None
     network: str | None = None
     factors: tuple = ()
     ranges: dict | None = None
-    items: int = 200
+    items: int | None = None
     size: int | None = None
     seed: int | None = None
     precision: str | None = None

@@ -9,7 +9,7 @@ from xaae.experiment.whole_file import whole_file
 from xaae.report.audit.audit_page import render_audit, render_unknown
 from xaae.report.quiz.quiz_page import render_quiz
 from xaae.report.run.conclusions import paragraphs
-from xaae.report.run.run_page import render_run
+from xaae.report.run.run_page import render_run, render_scan
 from xaae.report.run.summary import gather_summary
 from xaae.report.shared.run_files import RunFiles
 
@@ -19,6 +19,7 @@ __all__ = [
     "write_audit_page",
     "write_quiz_page",
     "write_report",
+    "write_scan_page",
     "write_unknown_page",
 ]
 
@@ -66,6 +67,16 @@ def write_quiz_page(folder) -> tuple[Path, Path]:
     page, key = render_quiz(folder)
     write_json(Path(folder) / "quiz-key.json", key)
     return _write_whole(Path(folder) / "quiz.html", page), Path(folder) / "quiz-key.json"
+
+
+def write_scan_page(folder) -> Path:
+    """Write `scan.html` of the scan in `folder`, of a run or not, whole or not at all; return its path.
+
+    InputError when `folder` holds no scan.json or a broken one.
+    """
+    page = render_scan(folder)
+    with recording(folder):
+        return _write_whole(Path(folder) / "scan.html", page)
 
 
 def write_unknown_page(folder) -> Path:

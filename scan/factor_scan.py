@@ -78,9 +78,9 @@ def scan_factors(answer, items, grids, rng, step=lambda: None):
     """(rows, one dict a factor, judged; {factor: probability (N, V, K)}; probability (N, K) of unchanged items).
 
     answer(x (B, C, *places)) -> probabilities (B, K). items: ScanItems. grids: a ValueGrid for each factor. rng: of
-    the null and of the intervals. step(): called after each factor. Keys of a row: factor, unit, axis, source, reached, n, swing
-    with swing_low and swing_high, flips and null_flips (shares of items), p, p_holm, used, flips_at (median place of
-    the flips), by_class, and beyond (see `ask_beyond`).
+    the null and of the intervals. step(): called after each factor. Keys of a row: factor, unit, axis, source, reached,
+    n, swing with swing_low and swing_high, flips and null_flips (shares of items), p, p_holm, used, flips_at (median
+    place of the flips), mean (K lists of V probabilities), by_class, and beyond (see `ask_beyond`).
     """
     base = ask(answer, items.base)
     decided = base.argmax(1)

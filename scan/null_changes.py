@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 WAVES = 4  # random bumps along a side
 FARTHEST = (0.02, 0.04, 0.08, 0.16)  # displacements that are tried, root mean square in sides
-STEPS = 4  # corrections of a change of light that is cut off at black and white
+STEPS, CORRECTIONS = 4, 2  # of the size of a change of light that is cut off at black and white; of a warp
 
 
 def pixel_distance(a, b):
@@ -42,8 +42,12 @@ def warp(x, distance, rng):
     bent = [_displaced(x, 2 * far * field, right, down) for far in FARTHEST]
     reached = torch.stack([torch.zeros(len(x)), *(pixel_distance(x, b) for b in bent)], 1).numpy()
     reached = np.maximum.accumulate(reached + 1e-7 * np.arange(reached.shape[1]), 1)
-    far = [np.interp(d, row, (0, *FARTHEST)) for d, row in zip(distance.numpy(), reached, strict=True)]
-    return _displaced(x, 2 * torch.tensor(far, dtype=x.dtype).view(-1, 1, 1, 1) * field, right, down)
+    far = torch.tensor([np.interp(d, row, (0, *FARTHEST)) for d, row in zip(distance.numpy(), reached, strict=True)])
+    for _ in range(CORRECTIONS):
+        bent = _displaced(x, 2 * far.to(x).view(-1, 1, 1, 1) * field, right, down)
+        ratio = (distance / pixel_distance(x, bent).clamp_min(1e-6)).clamp(0.3, 1.5)
+        far = (far * ratio).clamp_max(FARTHEST[-1])
+    return _displaced(x, 2 * far.to(x).view(-1, 1, 1, 1) * field, right, down)
 
 
 def _displaced(x, field, right, down):

@@ -4,12 +4,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from xaae.experiment.figure_style import short_name, styled
-from xaae.factors.registry import FACTORS
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
 
 COLOURS = {USED: "#b8560f", CANNOT_TELL: "#8a8f96", NOT_USED: "#1f5fa8"}
 MARKS = {USED: "o", CANNOT_TELL: "D", NOT_USED: "s"}  # told apart without colour too
 FRAME, LINE, GAP = 0.85, 0.13, 0.06  # inches: a side of a frame, a line of text, between frames
+LEFT, TOP = 0.95, 0.55  # inches beside and above the frames
 
 
 @styled
@@ -28,7 +28,7 @@ def swing_chart(results):
 
 def _one_chart(ax, model, rule):
     """The panel of one model."""
-    names = [FACTORS[row["factor"]].noun for row in model["factors"]]
+    names = [row["noun"] for row in model["factors"]]
     ax.axvspan(0, rule["no_swing"], color="#1f5fa8", alpha=0.07, lw=0)
     ax.axvspan(rule["swing"], 1, color="#b8560f", alpha=0.07, lw=0)
     for verdict in (USED, CANNOT_TELL, NOT_USED):
@@ -43,14 +43,6 @@ def _one_chart(ax, model, rule):
     ax.tick_params(labelsize=8)
 
 
-def places_in_words(row):
-    """The places of a row's axis as short texts, with the sign of their unit."""
-    factor = FACTORS[row["factor"]]
-    if row["source"] == "data":  # readings of the meter, in its own unit
-        return [f"{value:.3g}" for value in row["axis"]]
-    return [f"{value:.{factor.digits}f}{factor.sign}" for value in row["axis"]]
-
-
 @styled
 def factor_strip(results, arrays, name):
     """Real items with one factor at each value, under each frame what every model answers: a Figure.
@@ -58,35 +50,45 @@ def factor_strip(results, arrays, name):
     results: what scan.json holds. arrays: those of scan/strips.npz.
     """
     frames, models = arrays[f"{name}.frames"], results["models"]
-    some = next(iter(models.values()))
-    row = next(r for r in some["factors"] if r["factor"] == name)
-    n, v = frames.shape[:2]
-    left, under = 0.95, LINE * len(models) + 0.06
-    wide, tall = left + v * (FRAME + GAP), 0.62 + n * (FRAME + under)
+    row = next(r for r in next(iter(models.values()))["factors"] if r["factor"] == name)
+    (n, v), under = frames.shape[:2], LINE * len(models) + 0.06
+    wide, tall = LEFT + v * (FRAME + GAP), TOP + n * (FRAME + under)
     figure = Figure(figsize=(wide, tall))
-    ax = figure.add_axes([0, 0, 1, 1], xlim=(0, wide), ylim=(tall, 0))
+    ax = figure.add_axes([0, 0, 1, 1])
+    ax.imshow(_sheet(frames, under), extent=(LEFT, wide, tall, TOP), aspect="auto")
+    ax.set(xlim=(0, wide), ylim=(tall, 0))
     ax.set_axis_off()
-    factor, unit = FACTORS[name], row["unit"]
-    ax.text(left, 0.17, f"{factor.noun.capitalize()} ({unit}); under each: {_asked(models)}", fontsize=8, va="center")
-    for j, text in enumerate(places_in_words(row)):
-        ax.text(left + j * (FRAME + GAP) + FRAME / 2, 0.42, text, fontsize=7, ha="center", va="center")
+    ax.text(
+        LEFT, 0.17, f"{capital(row['noun'])}: {row['scale']}; under each: {_asked(models)}", fontsize=8, va="center"
+    )
+    middles = LEFT + np.arange(v) * (FRAME + GAP) + FRAME / 2
+    for x, text in zip(middles, row["places"], strict=True):
+        ax.text(x, 0.42, text, fontsize=7, ha="center", va="center")
     for i in range(n):
-        top = 0.55 + i * (FRAME + under)
+        top = TOP + i * (FRAME + under)
         ax.text(0.06, top + FRAME / 2, short_name(str(arrays["label"][i]), 14), fontsize=7, va="center")
-        for k, model in enumerate(models.values()):
+        for k, (key, model) in enumerate(models.items()):
             y = top + FRAME + 0.07 + k * LINE
             ax.text(0.06, y, short_name(model["title"], 14), fontsize=6.5, color="#5f6368", va="center")
-        for j in range(v):
-            x = left + j * (FRAME + GAP)
-            picture = frames[i, j]
-            ax.imshow(np.repeat(picture, 3, -1) if picture.shape[-1] == 1 else picture,
-                      extent=(x, x + FRAME, top + FRAME, top), aspect="auto")  # fmt: skip
-            for k, (key, model) in enumerate(models.items()):
-                text, bold = _answer(arrays[f"{name}.{key}"][i, j], model["classes"])
-                ax.text(x + FRAME / 2, top + FRAME + 0.07 + k * LINE, text, fontsize=6.5, ha="center", va="center",
-                        weight="bold" if bold else "normal")  # fmt: skip
-    ax.set(xlim=(0, wide), ylim=(tall, 0))
+            for x, probability in zip(middles, arrays[f"{name}.{key}"][i], strict=True):
+                text, weight = _answer(probability, model["classes"])
+                ax.text(x, y, text, fontsize=6.5, ha="center", va="center", weight=weight)
     return figure
+
+
+def _sheet(frames, under):
+    """Frames (S, V, H, W, C) uint8 as one white sheet, with room beside each for GAP inches, below for `under`."""
+    frames = np.repeat(frames, 3, -1) if frames.shape[-1] == 1 else frames[..., :3]
+    side = frames.shape[2]
+    room = ((0, 0), (0, 0), (0, round(side * under / FRAME)), (0, max(1, round(side * GAP / FRAME))), (0, 0))
+    padded = np.pad(frames, room, constant_values=255)
+    s, v, h, w, c = padded.shape
+    return padded.transpose(0, 2, 1, 3, 4).reshape(s * h, v * w, c)
+
+
+def capital(text):
+    """A text with its first letter as a capital, the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def _asked(models):
@@ -98,11 +100,11 @@ def _asked(models):
 
 
 def _answer(probability, classes):
-    """(text, is it bold) for probabilities (K,)."""
+    """(text, its weight) for probabilities (K,)."""
     if len(classes) == 2:
-        return f"{probability[-1]:.2f}", probability[-1] >= 0.5
+        return f"{probability[-1]:.2f}", "bold" if probability[-1] >= 0.5 else "normal"
     best = int(probability.argmax())
-    return f"{short_name(classes[best], 10)} {probability[best]:.2f}", False
+    return f"{short_name(classes[best], 10)} {probability[best]:.2f}", "normal"
 
 
 STRIP_DRAWING = {"picture": factor_strip}  # kind -> what draws items of a strip

@@ -15,6 +15,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.command_settings import ScanSettings
 from xaae.experiment.device import autocast_in, fast_precision
 from xaae.experiment.errors import InputError
+from xaae.experiment.factor_questions import question_rows
 from xaae.experiment.figure_style import save_png
 from xaae.experiment.kinds import PICTURE, Kind
 from xaae.experiment.manifest import recording
@@ -22,19 +23,22 @@ from xaae.experiment.seeds import generator
 from xaae.experiment.vocabulary import MODELS, WEIGHTS
 from xaae.explain.network.answer_form import as_probabilities
 from xaae.explain.process.case import Case
+from xaae.factors.class_separation import separations
 from xaae.factors.registry import FACTORS, factors_for
 from xaae.scan import scan_figures
 from xaae.scan.factor_scan import ScanItems, scan_factors
-from xaae.scan.value_ranges import grid_of, random_values, train_readings
-from xaae.scan.verdicts import RULE
+from xaae.scan.scan_sentences import LIMIT, headline, tell_row
+from xaae.scan.value_ranges import grid_of, random_values, readings_of
+from xaae.scan.verdicts import NOT_USED, RULE
 from xaae.sources.class_folders import own_data
 from xaae.sources.items import guess_channels, open_items
 from xaae.sources.path_lists import list_items
 from xaae.training.trained_run import open_trained_run
 
 DEFAULTS = ScanSettings()
+ITEMS, ITEMS_OF_SMOKE = 200, 60  # held-out items that are asked about
 SIZE = 224  # pixels a side of pictures for a network of the user's own
-READ = 400  # training items whose readings say what range the data hold
+READ = 600  # training items whose readings say what range the data hold
 SHOWN = 2  # items of each class on a strip
 ALIKE = 1e-3  # difference of answers up to which a faster copy of a network stands for it
 
@@ -43,7 +47,8 @@ ALIKE = 1e-3  # difference of answers up to which a faster copy of a network sta
 class Scene:
     """What is scanned: where it comes from and is written to, its items, and the networks that answer.
 
-    items: ScanItems. train (M, C, *places): training items as they were trained on. cases {name: Case}. classes: names
+    items: ScanItems. train (M, C, *places): training items as they were trained on, train_labels
+    (M,), train_values (M,) of the planted factor, None without one. cases {name: Case}. classes: names
     in the order of the logits, () where they are not known. planted: name of the planted factor, "" if there is none.
     skipped: files that could not be read, and why.
     """
@@ -53,6 +58,8 @@ class Scene:
     kind: Kind
     items: ScanItems
     train: torch.Tensor
+    train_labels: np.ndarray
+    train_values: np.ndarray | None
     cases: dict
     classes: tuple
     planted: str
@@ -70,19 +77,32 @@ def scan(what, settings=DEFAULTS):
     rng_of = lambda seed: generator(seed, "scan")  # noqa: E731
     run = run_folder.is_run(Path(what))
     scene = _scene_of_run(what, settings, rng_of) if run else _scene_of_files(what, settings, rng_of)
-    names = _factor_names(settings, scene)
-    rng = rng_of(scene.seed)
-    grids = [_grid(name, scene, settings) for name in names]
+    names, rng = _factor_names(settings, scene), rng_of(scene.seed)
+    subjects = {name: case.subject(scene.items.x[:2]) for name, case in scene.cases.items()}  # InputError before work
     scene.folder.mkdir(parents=True, exist_ok=True)
-    with recording(scene.folder), tqdm(total=len(scene.cases) * (2 * len(grids) + 1), desc="scan", leave=False,
-                                       disable=None) as bar:  # fmt: skip
+    steps = len(names) + len(subjects) * (2 * len(names) + 1)
+    with recording(scene.folder), tqdm(total=steps, desc="ranges", leave=False, disable=None) as bar:
+        grids, data = _ranges(scene, settings, names, rng, bar.update)
         found, strips = {}, {}
-        for name, case in scene.cases.items():
+        for name, subject in subjects.items():
             bar.set_description(f"scan, {MODELS.get(name, name)}")
-            found[name], strips[name] = _scan_network(case, scene, grids, rng, bar.update)
-        results = _about(scene, found) | {"seconds": time.perf_counter() - began}
+            found[name], strips[name] = _scan_network(scene.cases[name], subject, scene, grids, rng, bar.update)
+        results = _about(scene, found) | {"data": data, "seconds": time.perf_counter() - began}
+        results["questions"] = question_rows(results)
         _keep(scene, grids, results, strips)
     return results, scene.folder
+
+
+def _ranges(scene, settings, names, rng, step):
+    """(a ValueGrid for each factor, how far the classes differ in it {name: separation or None})."""
+    grids, readings = [], {}
+    for name in names:
+        readings[name] = readings_of(FACTORS[name], scene.train)
+        grids.append(_grid(name, scene, settings, readings[name]))
+        step()
+    if scene.train_values is not None and scene.planted in readings:
+        readings[scene.planted] = scene.train_values
+    return grids, separations(readings, scene.train_labels, rng)
 
 
 # ---- what is scanned --------------------------------------------------------------------------------------------
@@ -96,15 +116,17 @@ def _scene_of_run(run, settings, rng_of):
         raise InputError(f"--size {settings.size} does not fit: this run's items have {trained.config.input_size}.")
     seed = trained.config.seed if settings.seed is None else settings.seed
     rng = rng_of(seed)
-    rows = trained.starts(settings.items, rng)
+    rows = trained.starts(settings.items or (ITEMS_OF_SMOKE if trained.config.preset == "smoke" else ITEMS), rng)
     planted = trained.bias if trained.config.arm != "normal" else None
     values = random_values(planted, len(rows), rng) if planted else None
     labels = trained.table.label.to_numpy()[rows].astype(str)
     items = ScanItems(trained.upright(rows), labels, values, planted)
-    train = trained.planted(np.sort(rng.permutation(trained.rows("train"))[:READ]))
+    seen = np.sort(rng.permutation(trained.rows("train"))[:READ])
+    table = trained.table.iloc[seen]
+    train = (trained.planted(seen), table.label.to_numpy().astype(str), table.value.to_numpy() if planted else None)
     cases = _cases(trained, settings, settings.precision or trained.config.precision)
     about = (tuple(trained.classes), planted.factor if planted else "", trained.config.arm, seed)
-    return Scene(str(run), trained.folder, trained.kind, items, train, cases, *about)
+    return Scene(str(run), trained.folder, trained.kind, items, *train, cases, *about)
 
 
 def _cases(trained, settings, precision):
@@ -127,20 +149,21 @@ def _scene_of_files(path, settings, rng_of):
         raise InputError(f"There is no file or folder {path}: give a run, or pictures with --network.")
     if settings.of or not settings.network:
         raise InputError(f"{path} is not a run folder: say by --network FILE.py:FUNCTION which network to ask.")
-    kind, seed, size = PICTURE, settings.seed or 0, settings.size or SIZE
+    kind, seed, size, asked = PICTURE, settings.seed or 0, settings.size or SIZE, settings.items or ITEMS
     rng = rng_of(seed)
-    table = _some_of_each(_table_of(path, kind), settings.items + READ, rng)
+    table = _some_of_each(_table_of(path, kind), asked + READ, rng)
     channels = guess_channels(kind, list(table.path), list(table.label))
     table, opened, skipped = open_items(kind, table, size, channels, quiet=True)
-    chosen = np.arange(min(settings.items, len(table)))
+    chosen = np.arange(min(asked, len(table)))
     items = ScanItems(opened[chosen], table.label.to_numpy()[chosen].astype(str))
-    train = opened[np.arange(len(table))[-READ:]]
+    seen = np.arange(len(table))[-READ:]
+    train = (opened[seen], table.label.to_numpy()[seen].astype(str), None)
     precision = settings.precision or fast_precision(default_device())
     labels = tuple(sorted(set(table.label) - {""}))
     cases = {"network": Case("network", function=settings.network, classes=labels, precision=precision)}
     folder = _folder_for(path, settings.out)
     told = tuple(zip(skipped.path.astype(str), skipped.reason.astype(str), strict=True))
-    return Scene(str(path), folder, kind, items, train, cases, labels, "", "", seed, told)
+    return Scene(str(path), folder, kind, items, *train, cases, labels, "", "", seed, told)
 
 
 def _folder_for(path, out):
@@ -182,20 +205,19 @@ def _factor_names(settings, scene):
     return [name for name in possible if name in settings.factors] if settings.factors else possible
 
 
-def _grid(name, scene, settings):
+def _grid(name, scene, settings, readings):
     """The Grid of one factor."""
     items, given = scene.items, (settings.ranges or {}).get(name)
     planted = items.bias if name == scene.planted else None
-    return grid_of(name, items.x, items.finish, train_readings(FACTORS[name], scene.train), planted, given)
+    return grid_of(name, items.x, items.finish, readings, planted, given)
 
 
 # ---- one network ------------------------------------------------------------------------------------------------
 
 
-def _scan_network(case, scene, grids, rng, step):
+def _scan_network(case, subject, scene, grids, rng, step):
     """(what scan.json says of one network, probabilities of the items on the strips {factor: (S, V, K)})."""
     began = time.perf_counter()
-    subject = case.subject(scene.items.x)
     known = subject.outputs == len(scene.classes)
     classes = list(scene.classes) if known else [f"class {k}" for k in range(subject.outputs)]
     network = _faster(subject, scene.items.x[:8])
@@ -208,8 +230,13 @@ def _scan_network(case, scene, grids, rng, step):
 
     rows, probability, base = scan_factors(answer, scene.items, grids, rng, step)
     shown = _shown(scene.items.labels)
-    about = {"title": MODELS.get(case.name, case.name), "classes": classes, "remark": subject.remark, "factors": rows}
-    about |= {"agreement": _agreement(base, scene, known), "seconds": time.perf_counter() - began}
+    about = {"title": MODELS.get(case.name, case.name), "classes": classes, "remark": subject.remark}
+    about["factors"] = [tell_row(row) for row in rows]
+    about |= {
+        "headline": headline(about),
+        "agreement": _agreement(base, scene, known),
+        "seconds": time.perf_counter() - began,
+    }
     return about, {name: p[shown] for name, p in probability.items()} | {"": base[shown]}
 
 
@@ -259,6 +286,7 @@ def _about(scene, found):
         "items_by_class": {name: int(n) for name, n in counts.items() if name},
         "seed": scene.seed,
         "rule": vars(RULE),
+        "limit": LIMIT,
         "models": found,
         "skipped": [{"path": path, "reason": reason} for path, reason in scene.skipped],
     }
@@ -278,6 +306,12 @@ def _keep(scene, grids, results, probability):
     run_folder.write_json(scene.folder / "scan.json", results)
     run_folder.write_arrays(scene.folder / "scan" / "strips.npz", **arrays)
     save_png(scan_figures.swing_chart(results), scene.folder / "scan.png", dpi=110)
-    for grid in grids:
-        save_png(scan_figures.factor_strip(results, arrays, grid.factor), scene.folder / "scan" / f"{grid.factor}.png",
-                 dpi=90)  # fmt: skip
+    draw = scan_figures.STRIP_DRAWING[scene.kind.name]
+    for grid in filter(lambda grid: _worth_drawing(results, grid), grids):
+        save_png(draw(results, arrays, grid.factor), scene.folder / "scan" / f"{grid.factor}.png", dpi=90)
+
+
+def _worth_drawing(results, grid):
+    """Is a factor planted, asked for, or not plainly unused by some model? The page shows the strips of all."""
+    verdicts = {row["used"] for m in results["models"].values() for row in m["factors"] if row["factor"] == grid.factor}
+    return grid.source in ("planted", "given") or verdicts != {NOT_USED}

@@ -1,5 +1,6 @@
-"""A scan in words, for the terminal and the page. Needs no torch."""
+"""A scan in words, for the terminal, the figures and the page. Needs no torch."""
 
+from xaae.factors.meters import meter_named
 from xaae.factors.registry import FACTORS
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
 
@@ -9,7 +10,51 @@ SOURCES = {
     "usual": "a usual range, for the data cannot tell theirs",
     "given": "the range that was asked for",
 }
-LIMIT = "A scan knows the factors of its list only: a shortcut that is not on it does not show here."
+LIMIT = (
+    "A scan knows the factors of its list only: a shortcut that is not on it does not show here. It says what moves "
+    "the answer of this classifier on these items, not why it learned that."
+)
+
+
+def tell_row(row):
+    """A row of a scan with its words: noun, scale (what its axis is), places (V texts), range, words (a sentence)."""
+    factor = FACTORS[row["factor"]]
+    by_meter = row["source"] == "data"
+    scale = f"what its meter reads, {meter_named(factor.meter).name} ({row['unit']})" if by_meter else row["unit"]
+    told = (lambda v: f"{v:.3g}") if by_meter else (lambda v: f"{v:.{factor.digits}f}{factor.sign}")
+    places = [told(value) for value in row["axis"]]
+    about = {
+        "noun": factor.noun,
+        "meter": factor.meter,
+        "scale": scale,
+        "places": places,
+        "range": SOURCES[row["source"]],
+    }
+    return row | about | {"words": row_in_words(row | about)}
+
+
+def row_in_words(row):
+    """A row of a scan as a sentence: swing with its interval, flips beside the null, where they flip."""
+    swing = f"swing {row['swing']:.2f} [{row['swing_low']:.2f}, {row['swing_high']:.2f}]"
+    if row["places"][0] == row["places"][-1]:
+        return f"{row['used']}: {row['noun']}: the data hold one value of it, so there is nothing to go by"
+    p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
+    null = f"changes of the same size that no factor names: {row['null_flips']:.0%}, {p}"
+    text = f"{row['used']}: {row['noun']}, {swing}, flips {row['flips']:.0%} of the decisions ({null})"
+    at = row["flips_at"]
+    return text if at is None else f"{text}; where one flips it is at {at:.3g} {row['unit']} in the median"
+
+
+def headline(model):
+    """One phrase on a model: "goes by the angle", "goes by no factor of the list"."""
+    used, unclear = (nouns(model, verdict) for verdict in (USED, CANNOT_TELL))
+    said = f"goes by the {' and the '.join(used)}" if used else "goes by no factor of the list, as far as can be told"
+    return said + (f"; of the {' and the '.join(unclear)} it cannot be told" if unclear else "")
+
+
+def nouns(model, verdict):
+    """The nouns of a model's factors with a verdict."""
+    return [row["noun"] for row in model["factors"] if row["used"] == verdict]
 
 
 def scan_in_words(results):
@@ -19,34 +64,11 @@ def scan_in_words(results):
 
 def _model_in_words(model):
     """The lines of one model."""
-    yield f"  {model['title']}: {headline(model)}"
+    yield f"  {model['title']}: {model['headline']}"
     for row in model["factors"]:
         if row["used"] != NOT_USED:
-            yield f"    {row_in_words(row)}"
-    quiet = [FACTORS[row["factor"]].noun for row in model["factors"] if row["used"] == NOT_USED]
-    if quiet:
+            yield f"    {row['words']}"
+    if quiet := nouns(model, NOT_USED):
         yield f"    not used: {', '.join(quiet)}"
     if model["remark"]:
         yield f"    note: {model['remark']}"
-
-
-def headline(model):
-    """One phrase on a model: "goes by the angle", "goes by no factor of the list"."""
-    used, unclear = (nouns(model, verdict) for verdict in (USED, CANNOT_TELL))
-    said = f"goes by the {' and the '.join(used)}" if used else "goes by no factor of the list"
-    return said + (f"; whether by the {' or the '.join(unclear)} cannot be told" if unclear and not used else "")
-
-
-def nouns(model, verdict):
-    """The nouns of a model's factors with a verdict."""
-    return [FACTORS[row["factor"]].noun for row in model["factors"] if row["used"] == verdict]
-
-
-def row_in_words(row):
-    """A row of a scan as a sentence: swing with its interval, flips beside the null, where they flip."""
-    text = (
-        f"{row['used']}: {FACTORS[row['factor']].noun}, swing {row['swing']:.2f} [{row['swing_low']:.2f}, "
-        f"{row['swing_high']:.2f}], flips {row['flips']:.0%} of the decisions (changes of the same size that no factor "
-        f"names: {row['null_flips']:.0%}, p = {row['p_holm']:.3f})"
-    )
-    return text + (f", half of them at {row['flips_at']:.3g} {row['unit']}" if row["flips_at"] is not None else "")

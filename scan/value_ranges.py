@@ -12,7 +12,8 @@ from xaae.factors.registry import FACTORS
 
 VALUES = 9  # of a grid
 SHARE = (5, 95)  # percentiles of the training items' readings between which a scan asks
-TRIED = 13  # values that are planted to learn which of them gives an item which reading
+DENSE = np.linspace(0, 1, 8) ** 2  # shares of the way from neutral that are planted, to learn what then is read
+CLOSER, FINE = 9, 30  # values that are tried in the second round; values between two tried ones
 MOVES_NOTHING = 1e-6  # readings that differ by less are one reading
 
 
@@ -61,7 +62,7 @@ def grid_of(name, x, finish, train_readings, planted=None, given=None):
     return ValueGrid(name, values, axis, meter_named(factor.meter).unit, "data", reached)
 
 
-def train_readings(factor, x):
+def readings_of(factor, x):
     """What the factor's meter reads of training items x (M, C, *places): (M,); None if it only compares items."""
     meter = meter_named(factor.meter)
     if meter.relative or meter.unit == TURN:
@@ -72,17 +73,31 @@ def train_readings(factor, x):
 def _values_that_read(factor, x, finish, axis):
     """(values (N, V) at which the items read as axis (V,) says, the share of places at which they can).
 
-    Found between values that are tried. An item that the factor cannot take so far gets the value that comes nearest:
-    a blur takes sharpness away and adds none.
+    Found between values that are tried: first over all that is allowed, then again, closer together, where the first
+    answers lie. An item that the factor cannot take so far gets the value that comes nearest: a blur takes sharpness
+    away and adds none.
     """
-    meter = meter_named(factor.meter)
-    tried = np.unique(np.append(np.linspace(*factor.allowed, TRIED), factor.neutral))
-    frames = [finish(factor.plant(x, torch.full((len(x),), float(v)), "reflect")) for v in tried]
-    readings = np.stack([measure_all(f[:, None].numpy(), {meter.name: meter})[meter.name][:, 0] for f in frames], 1)
-    values = np.stack([_inverse(tried, row, axis, factor.neutral) for row in readings])
+    tried = np.unique(np.concatenate([factor.neutral + (end - factor.neutral) * DENSE for end in factor.allowed]))
+    values = _inverses(tried, _read(factor, x, finish, tried), axis, factor.neutral)
+    ends = np.append(np.percentile(values, (2, 98)), factor.neutral)
+    tried = np.unique(np.append(np.linspace(ends.min(), ends.max(), CLOSER), tried[[0, -1]]))
+    readings = _read(factor, x, finish, tried)
     low, high = readings.min(1, keepdims=True), readings.max(1, keepdims=True)
     slack = 0.02 * max(float(np.ptp(axis)), MOVES_NOTHING)
-    return values, float(((axis >= low - slack) & (axis <= high + slack)).mean())
+    reached = ((axis >= low - slack) & (axis <= high + slack)).mean()
+    return _inverses(tried, readings, axis, factor.neutral), float(reached)
+
+
+def _read(factor, x, finish, tried):
+    """What the factor's meter reads of every item with each of the values tried (M,): (N, M)."""
+    meter = meter_named(factor.meter)
+    frames = [finish(factor.plant(x, torch.full((len(x),), float(v)), "reflect")) for v in tried]
+    return np.stack([measure_all(f[:, None].numpy(), {meter.name: meter})[meter.name][:, 0] for f in frames], 1)
+
+
+def _inverses(tried, readings, axis, neutral):
+    """`_inverse` for every item: readings (N, M) -> values (N, V)."""
+    return np.stack([_inverse(tried, row, axis, neutral) for row in readings])
 
 
 def _inverse(tried, readings, axis, neutral):
@@ -90,12 +105,12 @@ def _inverse(tried, readings, axis, neutral):
 
     Of values that read alike the one nearest to neutral.
     """
-    fine = np.linspace(tried[0], tried[-1], 40 * len(tried))
-    fine = np.append(fine, neutral)
+    fine = np.append(
+        np.interp(np.linspace(0, len(tried) - 1, FINE * len(tried)), np.arange(len(tried)), tried), neutral
+    )
     off = np.abs(np.interp(fine, tried, readings)[None] - axis[:, None])
-    best = off.min(1, keepdims=True)
-    near = np.where(off <= best + 1e-3 * max(float(np.ptp(readings)), MOVES_NOTHING), np.abs(fine - neutral), np.inf)
-    return fine[near.argmin(1)]
+    slack = off.min(1, keepdims=True) + 0.01 * max(float(np.ptp(axis)), MOVES_NOTHING)
+    return fine[np.where(off <= slack, np.abs(fine - neutral), np.inf).argmin(1)]
 
 
 def random_values(planted: Bias, n, rng):

@@ -16,7 +16,7 @@ from xaae.report import summarise, write_report
 from xaae.report.shared.run_files import RunFiles
 
 SOURCE = "https://example.org"  # in the dataset's note
-IDS = """summary planted curves walks exemplars counterfactuals gradcam attributions response impact correlations map
+IDS = """summary scan planted curves walks exemplars counterfactuals gradcam attributions response impact correlations map
     health settings""".split()
 
 
@@ -89,7 +89,7 @@ def test_page_is_whole_and_needs_nothing_from_outside(tmp_path):
     found = check_page(text, outside=[SOURCE])
     assert list(sections(text)) == IDS and 'class="missing"' not in text
     sprites = set(re.findall(r'class="(?:tile|heat) ([\w-]+)"', text)) - {"empty"}
-    assert len(sprites) == 2 * len(DIRECTIONS) + 8 and sprites <= set(found.classes)
+    assert len(sprites) == 2 * len(DIRECTIONS) + 10 and sprites <= set(found.classes)
     assert all(f".{name}{{background-image:url(data:image/webp;base64," in text for name in sprites)
 
 
@@ -176,7 +176,9 @@ SHOWN_IN = {  # file: the sections that show something of it
     "history.csv": "curves",
     "baseline_history.csv": "curves",
     "train.json": "summary planted settings",
-    "navigate.json": "summary walks counterfactuals health impact settings",
+    "scan.json": "scan",
+    "scan/strips.npz": "scan",
+    "navigate.json": "summary scan walks counterfactuals health impact settings",
     "impact.npz": "impact",
     "maps.npz": "map",
     "exemplars.npz": "exemplars",
@@ -216,8 +218,8 @@ PARTS_SHOWN_IN = {  # entry of navigate.json: the sections that show something o
     "dimensions": "health",
     "health": "health",
     "counterfactual": "counterfactuals",
-    "naming": "walks",
-    "walk": "summary walks",
+    "naming": "scan walks",
+    "walk": "summary scan walks",
     "impact": "summary impact",
     "planted": "summary",
     "meter": "walks",

@@ -10,8 +10,8 @@ import torch
 from helpers.sharing import copy_of
 
 from xaae.audit import class_differences, unknown_factor
-from xaae.audit.class_differences import judge_difference, reading_separation
 from xaae.audit.unknown_sentences import caution_sentences, limit_sentences, next_steps, unknown_in_words
+from xaae.factors.class_separation import judge_difference, reading_separation
 from xaae.factors.meters import meters_for
 from xaae.latent_nav.contrasts import contrast
 from xaae.report import write_unknown_page

@@ -1,16 +1,21 @@
 """The page of a run: every section and the summary into the template."""
 
+from pathlib import Path
+
+from xaae.experiment.kinds import KINDS
+from xaae.experiment.run_folder import read_arrays, read_json
 from xaae.experiment.vocabulary import MODELS
 from xaae.report.run import attribution_tables, factor_curves, item_tables, latent_health
 from xaae.report.run.conclusions import paragraphs
 from xaae.report.run.latent_map import map_section
 from xaae.report.run.learning_curves import learning_curves
 from xaae.report.run.planted_ranges import planted_section
+from xaae.report.run.scan_section import scan_section
 from xaae.report.run.walk_panels import walk_panels
 from xaae.report.shared.run_files import RunFiles
 from xaae.report.shared.templates import render_template
 
-SPRITE_SECTIONS = ("exemplars", "counterfactuals", "gradcam")
+SPRITE_SECTIONS = ("exemplars", "counterfactuals", "gradcam", "scanned")
 
 
 def render_run(run: RunFiles, summary: dict) -> str:
@@ -33,10 +38,23 @@ def render_run(run: RunFiles, summary: dict) -> str:
     )
 
 
+def render_scan(folder) -> str:
+    """The page of a scan alone, of a run or of a folder of pictures. InputError if there is no scan or a broken one."""
+    scan = read_json(Path(folder) / "scan.json")
+    strips = Path(folder) / "scan" / "strips.npz"
+    scanned = scan_section(scan, read_arrays(strips) if strips.is_file() else None)
+    parts = {"questions": scan.get("questions") or [], "walked": False, "s_arm": ""}
+    return render_template("scan.html.j2", scanned=scanned, kind=KINDS[scan["kind"]], where=str(folder), **parts)
+
+
 def _sections(run: RunFiles, summary: dict) -> dict:
     """What every section of the page shows, by the name that the template uses."""
     return {
         "planted": planted_section(run, summary["walk"]["direction"] or "lda"),
+        "questions": summary["questions"],
+        "walked": True,
+        "s_arm": run.config.get("arm"),
+        "scanned": scan_section(run.json("scan.json"), run.arrays("scan/strips.npz", "label")),
         "curves": learning_curves(run),
         "panels": walk_panels(run, summary),
         "exemplars": item_tables.exemplar_section(run),

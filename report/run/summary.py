@@ -7,6 +7,7 @@ import shlex
 
 import numpy as np
 
+from xaae.experiment.factor_questions import question_rows
 from xaae.experiment.run_folder import plain_values
 from xaae.experiment.vocabulary import MODELS
 from xaae.report.run.walk_reading import reading
@@ -31,7 +32,8 @@ TABLES = "naming thresholds directions".split()  # of navigate.json
 
 def gather_summary(run: RunFiles) -> dict:
     """The summary of a run: nested, JSON-ready, with None for what no file holds."""
-    train, navigate, explain = (run.json(f"{command}.json") for command in ("train", "navigate", "explain"))
+    files = (run.json(f"{command}.json") for command in ("train", "navigate", "explain", "scan"))
+    train, navigate, explain, scan = files
     planted = _with_keys(navigate.get("planted"), PLANTED)
     meter = _with_keys(navigate.get("meter"), ["reconstruction_error"])
     summary = {
@@ -56,6 +58,8 @@ def gather_summary(run: RunFiles) -> dict:
         "response": explain.get("response") or {},
         "spurious_score": _with_keys(explain.get("spurious_score"), MODELS),
         "gradcam": _with_keys(explain.get("gradcam"), ["unrotated_ncc"]),
+        "scan": _scan(scan),
+        "questions": question_rows(scan, _main_naming(navigate)),
         "repeat": _commands(run, navigate, explain),
         "versions": run.config.get("versions") or {},
     }
@@ -86,6 +90,24 @@ def _navigate_command(navigate: dict, where: str, apart: bool) -> str:
     words = [f"--{name} {shlex.quote(','.join(options[name]))}" for name in ("directions", "away") if options.get(name)]
     words += [f"--contrast {shlex.quote(options['contrast'])}"] if options.get("contrast") else []
     return " ".join(["python main.py navigate", where, *words]) if words or (apart and navigate) else ""
+
+
+def _scan(scan: dict) -> dict:
+    """What each model goes by: {model: {"headline", "factors": {factor: its figures}}}."""
+    keys = ("swing", "swing_low", "swing_high", "flips", "null_flips", "p_holm", "used", "unit", "flips_at")
+    return {
+        name: {
+            "headline": model["headline"],
+            "factors": {row["factor"]: {key: row[key] for key in keys} for row in model["factors"]},
+        }
+        for name, model in (scan.get("models") or {}).items()
+    }
+
+
+def _main_naming(navigate: dict) -> list[dict]:
+    """The naming table of the main walk; [] if there is none."""
+    direction = (navigate.get("walk") or {}).get("direction")
+    return ((navigate.get("naming") or {}).get(direction) or {}).get("meters") or []
 
 
 def _with_keys(values: dict | None, names) -> dict:

@@ -3,10 +3,16 @@
 test_report_fakes.py holds them against a run folder that the commands did write.
 """
 
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from helpers.scan_fakes import write_scan
 from xaae.experiment.run_folder import write_arrays, write_json
 from xaae.experiment.settings import RunConfig
 from xaae.experiment.vocabulary import COLUMNS, MODELS
@@ -24,22 +30,31 @@ WORDS = {
     "blur": "gets blurrier by 0.92 octaves",
 }
 DIRECTIONS = {"lda": "lda", "head": "head", "gradient": "gradient", "pca_1": "pca", "dim_7": "dims", "dim_11": "dims"}
+KEPT = tempfile.TemporaryDirectory(prefix="xaae-fakes-")  # gone when this process ends
 METHODS = ("saliency", "<b>lime</b>")  # names are to be escaped
 
 
 def fake_run(folder, classes=("cat", "dog"), channels=3, config=None, walk=None, factor="rotation", named=()):
     """A whole run folder. config, walk: entries instead of the usual ones; named: more rows of the naming table."""
-    rng = np.random.default_rng(0)
-    (folder / "samples").mkdir(parents=True)
+    shutil.copytree(usual_files(tuple(classes), channels, factor), folder, dirs_exist_ok=True)
     low, high = FACTORS[factor].whole
     middle = (low + high) / 2
     ranges = dict(zip(classes, ((low, middle), (middle, high)), strict=True))
     write_json(folder / "config.json", fake_config(factor, classes, ranges, channels) | (config or {}))
-    write_tables(folder, classes, factor, rng)
     write_numbers(folder, {**walk_numbers(factor), **(walk or {})}, classes, factor, named)
+    return folder
+
+
+@cache
+def usual_files(classes, channels, factor):
+    """A folder with the tables, arrays and pictures of a run, written once; `fake_run` copies it."""
+    rng, folder = np.random.default_rng(0), Path(tempfile.mkdtemp(dir=KEPT.name))
+    (folder / "samples").mkdir()
+    write_tables(folder, classes, factor, rng)
     write_walks(folder, rng, channels, FACTORS[factor].meter)
     write_codes(folder, rng, channels)
     write_answers(folder, rng, classes, channels)
+    write_scan(folder, np.random.default_rng(1), classes, channels, factor)
     for model in MODELS:
         write_tiles(folder, rng, classes, model)
     Image.fromarray(pictures(rng, channels=3, size=48)).save(folder / "samples" / "epoch_0004.png")

@@ -1,0 +1,377 @@
+"""Laws of the factor scan: networks whose answer is known go by what they go by, and by nothing else."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from helpers.pictures import draw_pets
+from PIL import Image
+
+from xaae import report
+from xaae.experiment import factor_questions
+from xaae.experiment.command_settings import ScanSettings
+from xaae.experiment.errors import InputError
+from xaae.factors.class_separation import separations
+from xaae.factors.measuring import measure_all
+from xaae.factors.meters import meter_named
+from xaae.factors.registry import FACTORS
+from xaae.scan import null_changes, scan_sentences, value_ranges, verdicts
+from xaae.scan.factor_scan import ScanItems, scan_factors
+from xaae.scan.scan_run import scan
+
+N, SIZE = 60, 32
+NETWORKS = """
+import torch
+from torch import nn
+
+class Reader(nn.Module):
+    def __init__(self, read, at, steep=40.0, outputs=2, form="logits"):
+        super().__init__()
+        self.read, self.at, self.steep, self.outputs, self.form = read, at, steep, outputs, form
+        self.weight = nn.Parameter(torch.ones(1))
+    def forward(self, x):
+        z = self.steep * (self.read(x) - self.at)[:, None] * self.weight
+        if self.outputs == 1:
+            return z
+        logits = torch.cat([-z, z, *[z * 0 - 30] * (self.outputs - 2)], 1)
+        return logits.softmax(1) if self.form == "softmax" else logits
+
+def light(x): return x.mean((1, 2, 3))
+def corner(x): return x[:, :, :6, :6].mean((1, 2, 3)) - x[:, :, -6:, -6:].mean((1, 2, 3))
+def by_light(): return Reader(light, 0.5)
+def by_light_binary(): return Reader(light, 0.5, 80.0, 1)
+def by_light_softmax(): return Reader(light, 0.5, form="softmax")
+def by_light_of_three(): return Reader(light, 0.5, outputs=3)
+def constant(): return Reader(light, 0.5, 0.0)
+def by_corner(): return Reader(corner, 0.0)
+def no_network(): return 3
+"""
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """A file of networks whose answer is known; returns "FILE.py:" for a name to follow."""
+    path = tmp_path_factory.mktemp("networks") / "nets.py"
+    path.write_text(NETWORKS)
+    return f"{path}:"
+
+
+def save_lit(folder, means, n=N, size=SIZE, mode="RGB"):
+    """Class folders of n noisy pictures whose mean light is drawn from means {class: (low, high)}."""
+    rng = np.random.default_rng(0)
+    for name, (low, high) in means.items():
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            pixels = rng.uniform(low, high) + rng.normal(0, 0.05, (size, size, 1)) + np.zeros(3)
+            pixels[size // 3 : size // 2, size // 4 : size // 2] += 0.15
+            image = Image.fromarray((255 * pixels.clip(0, 1)).astype(np.uint8))
+            image.convert(mode).save(folder / name / f"{i:03d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def by_class(tmp_path_factory):
+    """Pictures whose light tells the class."""
+    return save_lit(tmp_path_factory.mktemp("by_class"), {"dark": (0.2, 0.45), "light": (0.55, 0.8)})
+
+
+@pytest.fixture(scope="module")
+def balanced(tmp_path_factory):
+    """Pictures whose light tells nothing."""
+    return save_lit(tmp_path_factory.mktemp("balanced"), {"one": (0.2, 0.8), "two": (0.2, 0.8)})
+
+
+def scanned(folder, network, tmp_path, **given):
+    """What a scan of a folder of pictures by a network says: (results, {factor: row})."""
+    given = {"items": 40, "size": SIZE, "precision": "fp32"} | given
+    results, _ = scan(folder, ScanSettings(network=network, out=str(tmp_path / "scan"), **given))
+    return results, {row["factor"]: row for row in results["models"]["network"]["factors"]}
+
+
+# ---- what the scan says of networks that are known -----------------------------------------------------------------
+
+
+SOME = ("brightness", "contrast", "blur", "zoom", "tag")
+CASES = {  # network, folder -> (what the brightness is called, is it used)
+    ("by_light", "by_class"): ("likely shortcut", "used"),
+    ("constant", "by_class"): ("there but not used", "not used"),
+    ("by_light", "balanced"): ("used but balanced", "used"),
+    ("constant", "balanced"): ("nothing", "not used"),
+}
+
+
+@pytest.mark.parametrize(("network", "data"), CASES)
+def test_the_four_planted_cases(request, networks, tmp_path, network, data):
+    results, rows = scanned(request.getfixturevalue(data), networks + network, tmp_path, factors=SOME)
+    answer, used = CASES[network, data]
+    (question,) = [row for row in results["questions"] if row["factor"] == "brightness"]
+    assert rows["brightness"]["used"] == used and question["answer"] == answer
+    assert {name for name, row in rows.items() if row["used"] == "used"} <= {"brightness"}
+    assert set(rows) == set(SOME)
+
+
+@pytest.mark.parametrize("network", ["by_light", "by_light_binary", "by_light_softmax"])
+def test_the_place_where_decisions_flip_is_that_of_the_network(balanced, networks, tmp_path, network):
+    _, rows = scanned(balanced, networks + network, tmp_path, factors=("brightness",))
+    row = rows["brightness"]
+    assert row["used"] == "used" and row["swing"] > 0.9 and row["flips"] > 0.9 and row["unit"] == "of full scale"
+    assert row["flips_at"] == pytest.approx(0.5, abs=0.05)
+    for each in row["by_class"].values():
+        assert each["n"] == 20 and each["swing"] > 0.9 and each["flips_at"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_more_classes_than_two(tmp_path, networks):
+    means = {"dark": (0.2, 0.45), "light": (0.55, 0.8), "never": (0.2, 0.8)}
+    results, rows = scanned(
+        save_lit(tmp_path / "three", means), networks + "by_light_of_three", tmp_path, items=60, factors=SOME
+    )
+    assert results["models"]["network"]["classes"] == ["dark", "light", "never"]
+    row = rows["brightness"]
+    assert row["used"] == "used" and np.shape(row["mean"]) == (3, 9) and np.max(row["mean"][2]) < 0.01
+    assert {row["used"] for name, row in rows.items() if name != "brightness"} == {"not used"}
+
+
+def test_grey_pictures_have_no_tint_and_a_flat_folder_no_labels(tmp_path, networks):
+    folder = save_lit(tmp_path / "grey", {"all": (0.2, 0.8)}, mode="L")
+    results, rows = scanned(folder, networks + "by_light", tmp_path)
+    assert "tint" not in rows and rows["brightness"]["used"] == "used" and not rows["brightness"]["by_class"]
+    assert results["models"]["network"]["agreement"] is None and not results["items_by_class"]
+    assert {row["data"] and row["data"]["differs"] for row in results["questions"]} == {None}
+    with pytest.raises(InputError, match="needs colour"):
+        scanned(folder, networks + "by_light", tmp_path, factors=("tint",))
+
+
+def test_the_same_seed_says_the_same(balanced, networks, tmp_path):
+    first, second, other = (
+        scanned(balanced, networks + "by_corner", tmp_path / str(i), seed=seed, factors=("zoom", "noise"))[0]
+        for i, seed in enumerate((1, 1, 2))
+    )
+    for results in (first, second, other):
+        del results["seconds"], results["models"]["network"]["seconds"]
+    assert first == second != other
+
+
+def test_a_factor_beyond_the_data_is_told_apart(tmp_path, networks):
+    """All pictures are lighter than the network's threshold: within the data nothing flips, far outside all do."""
+    folder = save_lit(tmp_path / "light", {"one": (0.6, 0.75), "two": (0.6, 0.75)})
+    _, rows = scanned(folder, networks + "by_light", tmp_path, factors=("brightness",))
+    row = rows["brightness"]
+    assert row["used"] == "not used" and row["flips"] == 0
+    beyond = dict(zip(row["beyond"]["values"], row["beyond"]["flips"], strict=True))
+    assert (
+        beyond[-0.7] == 1 and beyond[0.7] == 0 and -0.7 < row["beyond"]["holds_from"] < row["beyond"]["holds_to"] == 0.7
+    )
+
+
+def test_values_of_ones_own_are_asked_about_instead(tmp_path, networks):
+    folder = save_lit(tmp_path / "light", {"one": (0.6, 0.75), "two": (0.6, 0.75)})
+    _, rows = scanned(
+        folder, networks + "by_light", tmp_path, ranges={"brightness": (-0.7, 0)}, factors=("brightness",)
+    )
+    row = rows["brightness"]
+    assert row["used"] == "used" and row["source"] == "given" and row["axis"][0] == -0.7 and row["axis"][-1] == 0
+
+
+# ---- a run ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_scanned_by_its_models_and_read_by_its_report(toy_run, tmp_path):
+    from helpers.sharing import copy_of
+
+    run = copy_of(toy_run, tmp_path / "run")
+    results, folder = scan(run, ScanSettings(items=12))
+    kept = json.loads((run / "scan.json").read_text())
+    assert folder == run and kept["models"].keys() == results["models"].keys() and kept["planted"] == "rotation"
+    (row,) = [r for r in kept["models"]["aae"]["factors"] if r["factor"] == "rotation"]
+    keys = {"factor", "unit", "swing", "swing_low", "swing_high", "flips", "p_holm", "used"}
+    assert keys <= set(row) and row["source"] == "planted" and row["axis"] == list(np.linspace(0, 180, 9))
+    assert row["used"] == "cannot tell", "twelve items are too few to tell"
+    assert (run / "scan.png").is_file() and (run / "scan" / "rotation.png").is_file()
+    summary = report.summarise(run)
+    assert summary["scan"]["aae"]["factors"]["rotation"]["swing"] == row["swing"]
+    assert {q["factor"] for q in summary["questions"]} == {r["factor"] for r in kept["models"]["aae"]["factors"]}
+    page = report.write_report(run).read_text()
+    assert "What each model goes by" in page and page.index('id="scan"') < page.index('id="walks"')
+
+
+def test_the_planted_factor_of_other_items_is_drawn_without_regard_to_the_class():
+    from xaae.factors.bias import make_bias
+
+    bias, labels = make_bias(["cat", "dog"]), np.repeat(["cat", "dog"], 200)
+    values = value_ranges.random_values(bias, 400, np.random.default_rng(0))
+    cats, dogs = values[labels == "cat"], values[labels == "dog"]
+    assert abs(cats.mean() - dogs.mean()) < 20 and np.ptp(cats) > 170 and np.ptp(dogs) > 170
+
+
+def test_hostile_class_names_are_escaped(tmp_path, networks):
+    folder = save_lit(tmp_path / "odd", {"<b>a": (0.2, 0.8), "$x$ & y": (0.2, 0.8)}, n=24)
+    scanned(folder, networks + "by_light", tmp_path, items=24, factors=("brightness",))
+    page = report.write_scan_page(tmp_path / "scan").read_text()
+    assert "<b>a" not in page and "&lt;b&gt;a" in page and "$x$ &amp; y" in page
+
+
+REFUSED = {
+    "nowhere": (["nowhere"], "There is no file or folder"),
+    "no network": (["{folder}"], "--network FILE.py:FUNCTION"),
+    "both": (["{run}", "--of", "aae", "--network", "{nets}by_light"], "leave out --of"),
+    "factor": (["{run}", "--factors", "colour"], "There is no factor 'colour'"),
+    "range": (["{run}", "--range", "rotation=9"], "FACTOR=LOW:HIGH"),
+    "range beyond": (["{run}", "--range", "blur=-5:9"], "LOW < HIGH"),
+    "range of nothing": (["{run}", "--range", "hue=1:2"], "no factor 'hue'"),
+    "not a network": (["{folder}", "--network", "{nets}no_network"], "has to return an nn.Module"),
+    "size": (["{run}", "--size", "48"], "does not fit"),
+    "taken": (["{folder}", "--network", "{nets}by_light", "--out", "{folder}"], "holds something other"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_makes_no_sense_is_refused_in_one_sentence(door, toy_run, balanced, networks, case):
+    words, sentence = REFUSED[case]
+    places = {"run": toy_run, "folder": balanced, "nets": networks}
+    result = door("scan", *(word.format(**places) for word in words))
+    assert result.exit_code == 2 and sentence in result.output and "Traceback" not in result.output
+
+
+# ---- which values are asked about ----------------------------------------------------------------------------------
+
+
+PETS = draw_pets(12, 64)
+AS_THEY_ARE = ScanItems(PETS, np.array(["cat", "dog"] * 6))
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "tint", "noise", "blur", "sharpening"])
+def test_items_read_as_the_grid_says(name):
+    factor = FACTORS[name]
+    readings = value_ranges.readings_of(factor, PETS)
+    grid = value_ranges.grid_of(name, PETS, AS_THEY_ARE.finish, readings)
+    meter = meter_named(factor.meter)
+    frames = torch.stack([AS_THEY_ARE.changed(name, values) for values in grid.values.T], 1)
+    found = measure_all(frames.numpy(), {"m": meter})["m"]
+    off = np.abs(found - grid.axis) / np.ptp(grid.axis)
+    reachable = off < 0.05
+    one_sided = name in ("noise", "blur", "sharpening")
+    assert reachable.mean() >= (0.3 if one_sided else 0.97) and reachable.mean() == pytest.approx(
+        grid.reached, abs=0.08
+    )
+    assert grid.source == "data" and grid.unit == meter.unit
+    if one_sided:  # what cannot be reached stays as it is
+        assert (grid.values[~reachable] == 0).mean() > 0.8
+
+
+def test_a_meter_that_only_compares_has_a_usual_range():
+    for name in ("rotation", "zoom", "shift_x", "shift_y"):
+        assert value_ranges.readings_of(FACTORS[name], PETS) is None
+        grid = value_ranges.grid_of(name, PETS, AS_THEY_ARE.finish, None)
+        assert grid.source == "usual" and (grid.axis[0], grid.axis[-1]) == FACTORS[name].usual
+
+
+# ---- the null ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [0.01, 0.05, 0.15])
+@pytest.mark.parametrize("change", null_changes.NULL_CHANGES["picture"])
+def test_null_changes_are_of_the_size_that_is_asked_for(channels, size, change):
+    x = 0.2 + 0.6 * PETS[:, :channels]
+    changed = change(x, torch.full((len(x),), size), np.random.default_rng(0))
+    np.testing.assert_allclose(null_changes.pixel_distance(x, changed), size, rtol=0.2)
+    assert changed.shape == x.shape and changed.min() >= 0 and changed.max() <= 1
+
+
+def test_null_changes_name_no_factor():
+    """Beside a factor's change of the same size they hardly move its meter."""
+    x, size = 0.2 + 0.6 * PETS, torch.full((len(PETS),), 0.08)
+    changes = [c(x, size, np.random.default_rng(0)) for c in (null_changes.relight, null_changes.bend_and_relight)]
+    brighter = FACTORS["brightness"].plant(x, torch.full((len(x),), 0.16))
+    read = lambda m, y: measure_all(torch.stack([x, y], 1).numpy(), {m: meter_named(m)})[m] @ [-1, 1]  # noqa: E731
+    for changed in changes:
+        assert np.abs(read("luminance", changed)).mean() < 0.25 * np.abs(read("luminance", brighter)).mean()
+        assert np.abs(read("rotation", changed)).mean() < 5
+
+
+# ---- the verdict ---------------------------------------------------------------------------------------------------
+
+
+def row(swing, high, p, n=200):
+    return {"swing": swing, "swing_low": swing - 0.02, "swing_high": high, "p": p, "n": n}
+
+
+def test_the_rule_has_three_values():
+    rows = [row(0.9, 0.95, 1e-6), row(0.9, 0.95, 0.5), row(0.3, 0.35, 1e-6), row(0.05, 0.1, 1e-6), row(0.9, 0.95, 0, 9)]
+    judged = verdicts.judge_factors(rows)
+    assert [r["used"] for r in judged] == ["used", "cannot tell", "cannot tell", "not used", "cannot tell"]
+    assert [r["p_holm"] for r in verdicts.judge_factors([row(0.9, 0.95, 0.02)] * 4)] == [0.08] * 4, (
+        "p counts all factors"
+    )
+
+
+def test_flips_are_tested_item_by_item():
+    some = np.arange(40) < 20
+    assert verdicts.flip_p(some, some) == 1 and verdicts.flip_p(some, ~some) > 0.4
+    assert verdicts.flip_p(np.ones(40, bool), some) == pytest.approx(0.5**20)
+
+
+def test_flips_are_placed_between_the_values_where_they_happen():
+    decisions = np.array([[0, 0, 1, 1], [0, 0, 0, 0], [1, 0, 0, 0]])
+    np.testing.assert_allclose(verdicts.flip_places(decisions, np.array([0.0, 10, 20, 30])), [15, np.nan, 5])
+
+
+def test_chance_alone_is_rarely_called_used():
+    """Twenty networks that answer by a random pattern: no factor is called used of more than one of them."""
+    rng, found = np.random.default_rng(0), 0
+    names = ("brightness", "contrast", "zoom", "shift_x")
+    grids = [
+        value_ranges.grid_of(n, PETS, AS_THEY_ARE.finish, value_ranges.readings_of(FACTORS[n], PETS)) for n in names
+    ]
+    rule = verdicts.ScanRule(items=1)
+    for _ in range(20):
+        pattern = torch.from_numpy(rng.standard_normal((3, 64, 64))).float()
+        pattern -= pattern.mean((1, 2), keepdim=True)
+        middle = float((PETS * pattern).sum((1, 2, 3)).median())
+        rows, _, _ = scan_factors(_by_pattern(pattern, middle), AS_THEY_ARE, grids, rng)
+        found += sum(row["used"] == "used" for row in verdicts.judge_factors(rows, rule))
+    assert found <= 1
+
+
+def _by_pattern(pattern, middle):
+    """An answer by the sum of what a pattern of weights sees."""
+    z = lambda x: ((x * pattern).sum((1, 2, 3)) - middle)[:, None]  # noqa: E731
+    return lambda x: torch.cat([-z(x), z(x)], 1).softmax(1)
+
+
+# ---- the three questions -------------------------------------------------------------------------------------------
+
+
+def test_separations_are_corrected_and_name_the_class():
+    rng, labels = np.random.default_rng(0), np.repeat(["a", "b", "c"], 40)
+    readings = {"apart": (labels == "b") + rng.normal(0, 0.1, 120), "alike": rng.normal(0, 1, 120), "unread": None}
+    found = separations(readings, labels, rng)
+    assert found["apart"]["of"] == "b" and found["apart"]["auroc"] == 1 and found["apart"]["differs"]
+    assert not found["alike"]["differs"] and found["unread"] is None
+    assert separations(readings, np.array(["a"] * 120), rng) == {}
+
+
+def test_every_answer_has_words_and_the_walk_is_told():
+    naming = [{"meter": "luminance", "named": True, "words": "gets darker by 0.20", "p_any": 0.01}]
+    rows = {"aae": "used", "baseline": "not used"}
+    models = {
+        key: {"title": key, "factors": [{"factor": "brightness", "noun": "light", "meter": "luminance", "used": used}]}
+        for key, used in rows.items()
+    }
+    for differs, answer in ((True, "likely shortcut"), (False, "used but balanced")):
+        data = {"brightness": {"differs": differs, "auroc": 0.9, "low": 0.8, "high": 0.95}}
+        (found,) = factor_questions.question_rows({"models": models, "data": data}, naming)
+        assert found["answer"] == answer and found["walk"] == {"shown": True, "words": "gets darker by 0.20", "p": 0.01}
+        assert "the walk gets darker by 0.20" in factor_questions.questions_in_words([found])[0]
+    (found,) = factor_questions.question_rows({"models": models})
+    assert found["walk"] is None and found["answer"].startswith("used; whether")
+
+
+def test_a_scan_in_words_says_what_is_used_first():
+    model = {"title": "net", "remark": "", "factors": []}
+    used = {"used": "used", "noun": "light", "words": "used: light, swing 0.90"}
+    quiet = {"used": "not used", "noun": "blur", "words": "not used: blur"}
+    model["factors"] = [quiet, used]
+    text = scan_sentences.scan_in_words({"models": {"network": model | {"headline": scan_sentences.headline(model)}}})
+    assert text.splitlines() == ["  net: goes by the light", "    used: light, swing 0.90", "    not used: blur"]

@@ -59,7 +59,7 @@ def factor_strip(results, arrays, name):
     ax.set(xlim=(0, wide), ylim=(tall, 0))
     ax.set_axis_off()
     ax.text(
-        LEFT, 0.17, f"{capital(row['noun'])}: {row['scale']}; under each: {_asked(models)}", fontsize=8, va="center"
+        LEFT, 0.17, f"{with_capital(row['noun'])}: {row['scale']}; under each: {_asked(models)}", fontsize=8, va="center"
     )
     middles = LEFT + np.arange(v) * (FRAME + GAP) + FRAME / 2
     for x, text in zip(middles, row["places"], strict=True):
@@ -86,7 +86,7 @@ def _sheet(frames, under):
     return padded.transpose(0, 2, 1, 3, 4).reshape(s * h, v * w, c)
 
 
-def capital(text):
+def with_capital(text):
     """A text with its first letter as a capital, the others as they are."""
     return text[:1].upper() + text[1:]
 

@@ -39,7 +39,7 @@ def answer_to_factor(run, data_root=None):
         run_folder.write_json(trained.folder / "explain.json", numbers | {"seconds": time.perf_counter() - began})
 
 
-def _score_of(network):
+def score_of(network):
     """score(x) -> logits (B, K) of a model, on its device."""
     return lambda x: models.classify(network, x.to(default_device()))
 
@@ -50,7 +50,7 @@ def _respond(trained, networks, rows, rng):
     grid, middles = trained.bias.grid(), trained.bias.middles()
     tables, scores = {}, {}
     for name, network in networks.items():
-        score = _score_of(network)
+        score = score_of(network)
         probability = factor_response.probabilities(score, x, grid, trained.plant)
         tables[name] = factor_response.response_table(probability, labels, grid, rng)
         scores[name] = factor_response.spurious_score(score, x, labels, trained.classes, middles, trained.plant)

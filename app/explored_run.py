@@ -1,12 +1,18 @@
-"""A navigated run, opened for the page: its Explorer, the starts of the gallery, and the words at the top."""
+"""A navigated run, opened for the page: its Explorer, its ChangedItems, what its scan says, the words at the top."""
 
+import torch
+
+from xaae import model as models
+from xaae.app.changed_items import ChangedItems
 from xaae.app.explorer import Explorer
 from xaae.app.fragments import PIXELS
 from xaae.experiment import run_folder
+from xaae.experiment.device import autocast_in, device_of
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.latent_nav import directions
 from xaae.latent_nav.contrasts import contrast
+from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
 from xaae.training.trained_run import open_trained_run
 
 SHOWN = 12  # held-out items in the gallery
@@ -59,13 +65,49 @@ def discriminant_direction(trained, sides, z, labels):
     return directions.fit_directions(sides.evidence(z, labels), ["lda"])[0]
 
 
+def open_changed_items(trained, aae=None):
+    """The ChangedItems of a trained run, answered by each model that it has. aae: its AAE, if it is open already."""
+    opened = {name: aae if name == "aae" and aae is not None else trained.model(name) for name in trained.model_names()}
+    answers = {name: answering(model, trained.config.precision) for name, model in opened.items()}
+    table, channels = trained.table.value.to_numpy(), trained.config.input_channels
+    return ChangedItems(answers, trained.classes, trained.kind, channels, trained.upright, table, trained.bias)
+
+
+def answering(model, precision):
+    """x (B, C, *places) -> probabilities (B, K) on the CPU, in the precision in which a scan asks."""
+    device = device_of(model)
+
+    @torch.inference_mode()
+    def answer(x):
+        with autocast_in(precision):
+            logits = models.classify(model, x.to(device))
+        return logits.float().softmax(1).cpu()
+
+    return answer
+
+
+def scan_verdicts(trained):
+    """What scan.json says of the run's own models: {factor: {model: verdict}}; {} if they were not scanned."""
+    path, found = trained.folder / "scan.json", {}
+    try:
+        scanned = run_folder.read_json(path)["models"] if path.is_file() else {}
+        for name in trained.model_names():
+            for row in scanned.get(name, {"factors": []})["factors"]:
+                if row["used"] in (USED, NOT_USED, CANNOT_TELL):
+                    found.setdefault(row["factor"], {})[name] = row["used"]
+    except (InputError, LookupError, TypeError, AttributeError):  # a file that is broken, or of something else
+        return {}
+    return found
+
+
 def heading(trained):
     """(title, lines): what the page is called, what it does, and what the run is."""
     config, kind = trained.config, trained.kind.name
     ranges = ", ".join(f"{label} {low:g} to {high:g}" for label, (low, high) in config.ranges.items())
     planted = f"{trained.factor.name} planted: {ranges} {trained.factor.unit}"
     lines = [
-        f"Choose a {kind}, move its code, and see what the decoder draws and what the model says of it.",
+        f"Choose a {kind}, move its code, and see what the decoder draws and what the model says of it. Below, change "
+        f"one thing in the {kind} itself.",
         f"{config.dataset}, arm {config.arm}; {'nothing planted' if config.arm == 'normal' else planted}.",
     ]
     return f"Explore {trained.folder.resolve().name}", lines

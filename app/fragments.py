@@ -18,6 +18,8 @@ UNIT_SIGNS = {  # what follows a number, where it is not the unit's own name
     "% of the side": "\u202f%",
     "%": "\u202f%",
     "octaves": " oct.",
+    "% of full scale": "\u202f%",
+    "of the steps inside of blocks": "",
 }
 SPLIT_WORDS = {"train": "training", "valid": "held out"}
 
@@ -33,6 +35,13 @@ PIXELS = {"picture": _without_lone_channel}  # kind -> an item as a run stores i
 def item_pixels(x, kind):
     """An item x (C, *places) in [0, 1] of a Kind as pixels (H, W) or (H, W, 3) uint8, as it is shown."""
     return PIXELS[kind.name](as_stored(x, kind))
+
+
+def item_uri(x, kind):
+    """An item x (C, *places) in [0, 1] of a Kind as an address that holds its picture."""
+    file = BytesIO()
+    Image.fromarray(item_pixels(x, kind)).save(file, "PNG", compress_level=1)
+    return png_uri(file.getvalue())
 
 
 def png_uri(png):
@@ -65,11 +74,12 @@ class PageStage:
     def write(self, home, amounts):
         """Everything that changes when Home's code is moved by `amounts`: frame, words, bars and neighbours."""
         explorer, view = self.explorer, self.explorer.view(home, amounts)
-        now = _figure(self._image(view.frame), f"Decoded now, starting from {home.name}", "now")
-        beside = _figure(self._image(home.x), "Input") + _figure(self._image(home.frame), "Reconstruction")
+        now = picture_figure(self._image(view.frame), f"Decoded now, starting from {home.name}", "now")
+        beside = picture_figure(self._image(home.x), "Input")
+        beside += picture_figure(self._image(home.frame), "Reconstruction")
         parts = [
             (f"The {explorer.kind.name}", paragraph(_sentence(view.words))),
-            ("The model", _bars(explorer.classes, view.probability, home.probability)),
+            ("The model", class_bars(explorer.classes, view.probability, home.probability)),
             ("The discriminator", f"<p>{_acceptance(view, explorer.floor)}</p>"),
         ]
         facts = "".join(f"<section><h2>{title}</h2>{body}</section>" for title, body in parts)
@@ -80,9 +90,7 @@ class PageStage:
 
     def _image(self, x):
         """An item x (C, *places) in [0, 1] as a PNG data URI."""
-        file = BytesIO()
-        Image.fromarray(item_pixels(x, self.explorer.kind)).save(file, "PNG", compress_level=1)
-        return png_uri(file.getvalue())
+        return item_uri(x, self.explorer.kind)
 
     def _readings(self, changes):
         """How far every meter is from its reading of the reconstruction; noticeable changes stand out."""
@@ -103,7 +111,7 @@ class PageStage:
         return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
 
-def _figure(uri, title, kind=""):
+def picture_figure(uri, title, kind=""):
     """One picture with its caption below."""
     text = escape(title)
     return f'<figure class="{kind}"><img src="{uri}" alt="{text}"><figcaption>{text}</figcaption></figure>'
@@ -126,8 +134,8 @@ def _reading(meter, change):
     return f"<div{css}><dt>{escape(meter.name.replace('_', ' '))}</dt><dd>{value}{unit}</dd></div>"
 
 
-def _bars(classes, probability, home):
-    """The probability (K,) of each class as a bar, with a mark where that of the reconstruction, `home` (K,), was."""
+def class_bars(classes, probability, home):
+    """The probability (K,) of each class as a bar, with a mark where that of the start, `home` (K,), was."""
     rows = zip(classes, probability, home, strict=True)
     return f'<table class="bars">{"".join(_bar(k, *row) for k, row in enumerate(rows))}</table>'
 

@@ -10,11 +10,11 @@ import gradio as gr
 import numpy as np
 
 from xaae.app import fragments, uploads
+from xaae.app.changed_page import QUICK, listen_to_keys
 from xaae.app.explorer import REACH
 from xaae.experiment.errors import InputError
 from xaae.latent_nav import plots
 
-QUICK = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 SAVE = """uri => {
   const link = document.createElement("a");
   Object.assign(link, {href: uri, download: "strip.png"}).click();
@@ -29,11 +29,12 @@ HELP = (
 class Page:
     """What the page's events do; each method returns what its outputs show.
 
-    explorer: an Explorer. shown: rows of the gallery. rng: NumPy generator of the random button.
+    explorer: an Explorer. shown: rows of the gallery. rng: NumPy generator of the random button. factors: the
+    FactorPart below, which starts anew whenever the page does.
     """
 
-    def __init__(self, explorer, shown, rng):
-        self.explorer, self.shown, self.rng = explorer, [int(row) for row in shown], rng
+    def __init__(self, explorer, shown, rng, factors):
+        self.explorer, self.shown, self.rng, self.factors = explorer, [int(row) for row in shown], rng, factors
         self.stage = fragments.PageStage(explorer)
 
     @property
@@ -42,8 +43,8 @@ class Page:
         return [0.0] * len(self.explorer.directions)
 
     def fresh(self, home):
-        """Home, the note, the sliders and the stage after a new start."""
-        return [home, fragments.note(""), *self.zeros, self.stage.write(home, self.zeros)]
+        """Home, the note, the sliders, the stage and the part of the factors after a new start."""
+        return [home, fragments.note(""), *self.zeros, self.stage.write(home, self.zeros), *self.factors.fresh(home)]
 
     def pick(self, row):
         """Start from a table row."""
@@ -65,7 +66,8 @@ class Page:
         try:
             x = uploads.read_upload(path, model.kind, model.input_size, model.input_channels)
         except InputError as e:
-            return [gr.skip(), gr.skip(), fragments.note(str(e)), *[gr.skip() for _ in self.zeros], gr.skip()]
+            unchanged = len(self.zeros) + 1 + len(self.factors.outputs)
+            return [gr.skip(), gr.skip(), fragments.note(str(e)), *[gr.skip() for _ in range(unchanged)]]
         finally:
             Path(path).unlink(missing_ok=True)
         return [None, *self.fresh(self.explorer.start_from(x))]
@@ -81,9 +83,9 @@ class Page:
         return fragments.png_uri(file.getvalue())
 
 
-def build_page(explorer, shown, title, lines, rng):
-    """The page: a gr.Blocks. title and lines of text head it; for the rest see Page."""
-    page = Page(explorer, shown, rng)
+def build_page(page, title, lines, folder):
+    """The gr.Blocks of a Page. title and lines of text head it. folder: of the run."""
+    explorer = page.explorer
     first = explorer.start(page.shown[0])
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(fragments.head(title, lines), elem_classes="head")
@@ -100,8 +102,10 @@ def build_page(explorer, shown, title, lines, rng):
                     save = gr.Button("Download the walk", size="sm", min_width=120, elem_id="save")
             with gr.Column(scale=7, min_width=300):
                 stage = gr.HTML(page.stage.write(first, page.zeros), elem_classes="stage", elem_id="stage")
-        _listen_to_pickers(page, pickers, home, note, sliders, stage)
+        page.factors.build(first, folder)
+        _listen_to_pickers(page, pickers, [home, note, *sliders, stage, *page.factors.outputs])
         _listen_to_sliders(page, home, sliders, stage, back, save)
+        listen_to_keys(blocks)
     return blocks
 
 
@@ -129,10 +133,9 @@ def _slider(explorer, i):
     return gr.Slider(-REACH, REACH, 0, step=0.05, label=label, elem_id=f"slider-{i}", elem_classes="slide")
 
 
-def _listen_to_pickers(page, pickers, home, note, sliders, stage):
-    """Wire everything that chooses a new start."""
+def _listen_to_pickers(page, pickers, new):
+    """Wire everything that chooses a new start; `new` is what then changes."""
     gallery, listed, random, upload = pickers
-    new = [home, note, *sliders, stage]
     gallery.select(page.choose, None, [listed, *new], **QUICK)
     listed.input(page.pick, listed, new, **QUICK)
     random.click(page.random, None, [listed, *new], **QUICK)

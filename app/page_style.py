@@ -73,12 +73,24 @@ RULES = """
 #gallery .grid-container{grid-template:none/repeat(6,minmax(0,1fr));grid-auto-rows:auto;gap:6px;padding:3px 1px}
 #gallery .thumbnail-item{aspect-ratio:1;height:auto;border-radius:2px}
 #controls .block.slide{padding:0 0 10px}
-#controls :is(.slide,.form){overflow:visible!important}
-.slide .head{margin-bottom:0;align-items:center}
-.slide .min_value,.slide .max_value{display:none}
-.slide input[type=number]{background:none;border:0;text-align:right;font-variant-numeric:tabular-nums;height:24px}
-.slide :is(.tab-like-container,.reset-button){border:0}
-.dark .slide{--neutral-200:var(--rule)}
+#controls :is(.slide,.form),#factors :is(.factor,.form){overflow:visible!important}
+:is(.slide,.factor) .head{margin-bottom:0;align-items:center}
+:is(.slide,.factor) :is(.min_value,.max_value){display:none}
+:is(.slide,.factor) input[type=number]{background:none;border:0;text-align:right;font-variant-numeric:tabular-nums;
+  height:24px}
+:is(.slide,.factor) :is(.tab-like-container,.reset-button){border:0}
+.dark :is(.slide,.factor){--neutral-200:var(--rule)}
+
+#factors-help{margin-top:10px;border-top:1px solid var(--rule);padding-top:20px!important}
+#factors-help h2{font:600 clamp(20px,2.6vw,24px)/1.25 var(--serif);margin:0 0 6px;color:var(--text)}
+#factors-help code{font-size:.95em;overflow-wrap:anywhere;user-select:all}
+#factors{gap:24px 40px}
+#factor-grid .form{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:12px 28px}
+#factor-grid .block.factor{padding:0;align-self:start}
+#factor-sliders button.sm{border:1px solid var(--rule);min-height:34px;width:auto;flex:none;align-self:flex-start}
+#factor-sliders button.sm:hover{border-color:var(--accent)}
+#factor-answers{gap:18px}
+#factors:has(input[type=range]:active) #factors-curve{opacity:.45}
 
 .stage h2{font-size:13px;font-weight:600;line-height:1.4;color:var(--text);margin:0 0 6px}
 .stage p{font-size:14px;line-height:1.5;margin:0;color:var(--text)}
@@ -108,7 +120,40 @@ RULES = """
 .stage .bar i,.stage .bar b{position:absolute;top:50%;height:10px;margin-top:-5px}
 .stage .bar i{left:0;background:var(--k)} .stage .bar b{width:2px;margin-left:-1px;background:var(--text);opacity:.55}
 .stage .bar::before{content:"";position:absolute;inset:50% 0 auto;height:1px;background:var(--rule)}
+.stage h3{font-size:13px;overflow-wrap:anywhere;font-weight:600;line-height:1.4;color:var(--text);margin:0 0 6px}
+.stage :is(.pair,.answers){display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:12px 24px}
+.stage .pair figcaption{min-height:2.8em;overflow-wrap:anywhere}
+.stage .answers{margin-top:8px}
+.stage .answers section:only-child{grid-column:1/-1}
+.stage .answers p{font-size:13px;margin-top:2px;overflow-wrap:anywhere}
+.stage .axes{display:grid;grid-template-columns:auto minmax(0,1fr);gap:2px 6px;font-size:12px;line-height:1;
+  color:var(--muted);font-variant-numeric:tabular-nums}
+.stage .scale,.stage .ends{display:flex;justify-content:space-between}
+.stage .scale{flex-direction:column}
+.stage .ends{grid-column:2}
+.stage .plot{position:relative;height:120px;border:1px solid var(--rule);border-width:0 0 1px 1px}
+.stage .plot svg{position:absolute;inset:0;width:100%;height:100%;overflow:visible}
+.stage .plot svg *{fill:none;stroke:var(--text);stroke-width:1.8px;vector-effect:non-scaling-stroke}
+.stage .plot svg .half{stroke:var(--rule);stroke-width:1px}
+.stage .plot svg .here{stroke:var(--accent);stroke-width:1px}
+.stage .plot svg .was{stroke:var(--muted);stroke-width:1px;stroke-dasharray:2 3}
+.stage .plot svg .dashed{stroke-dasharray:6 4}
+.stage .plot svg .dotted{stroke-dasharray:1.5 4}
+.stage .plot b{position:absolute;width:9px;height:9px;margin:-4.5px;border-radius:50%;background:var(--accent)}
+.stage .key{display:flex;flex-wrap:wrap;gap:2px 18px;font-size:13px;margin-top:4px;font-variant-numeric:tabular-nums}
+.stage .key i{display:inline-block;width:26px;border-top:2px solid var(--text);vertical-align:middle;margin-right:6px}
+.stage .key .dashed{border-top-style:dashed}
+.stage .key .dotted{border-top-style:dotted}
+#factors-meters .meters{grid-template-columns:repeat(2,minmax(0,1fr))}
 @media (max-width:760px){
+  .gradio-container{overflow:clip!important} /* hidden would keep the pictures from staying in sight */
+  #factor-answers{display:contents}
+  #factors{flex-direction:column}
+  #factors-look{order:-1;position:sticky;top:0;z-index:2;background:var(--body-background-fill);padding:8px 0!important;
+    border-bottom:1px solid var(--rule);border-radius:0}
+  #factors-look figcaption{min-height:0}
+  #factor-sliders{width:100%}
+  #factor-grid .form{grid-template-columns:minmax(0,1fr)}
   .stage .facts{grid-template-columns:minmax(0,1fr)}
   .stage .facts section:first-child p{min-height:4.5em}
   .stage .meters{grid-template-columns:repeat(2,minmax(0,1fr))}

@@ -7,7 +7,7 @@ import threading
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
 
-from xaae.app.explored_run import SHOWN, check_navigated, heading, open_explorer
+from xaae.app.explored_run import SHOWN, check_navigated, heading, open_changed_items, open_explorer, scan_verdicts
 from xaae.experiment.errors import InputError
 from xaae.experiment.seeds import generator
 
@@ -26,12 +26,15 @@ def serve_explorer(run, port=7860, browser=True, data_root=None):
         raise InputError('The page needs Gradio, which is not installed: run `pip install -e ".[app]"`.')
     check_port(port)
     explorer, trained = open_explorer(run, data_root)
+    changes = open_changed_items(trained, explorer.model)
     rng = generator(trained.config.seed, "page")
     with TemporaryDirectory(prefix="xaae-app-") as cache:
         _prepare_gradio(cache)
-        from xaae.app.page import build_page
+        from xaae.app.changed_page import FactorPart
+        from xaae.app.page import Page, build_page
 
-        _serve(build_page(explorer, trained.starts(SHOWN, rng), *heading(trained), rng), port, browser)
+        page = Page(explorer, trained.starts(SHOWN, rng), rng, factors=FactorPart(changes, scan_verdicts(trained)))
+        _serve(build_page(page, *heading(trained), trained.folder), port, browser)
 
 
 def check_port(port):

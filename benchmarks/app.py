@@ -1,5 +1,7 @@
 """How long a move of a slider takes in the page of `app RUN`: from the input event to the changed picture.
 
+Of the code's first slider, and of the first factor's slider, which changes the real picture and asks every model.
+
 python benchmarks/app.py runs/0001-synthpets-biased-s0 --moves 60
 Needs gradio, playwright and a Chromium. The time is taken in the page by performance.now(), with the keyboard.
 """
@@ -27,17 +29,19 @@ quieten()
 from xaae.app.serving import serve_explorer
 serve_explorer(sys.argv[1], int(sys.argv[2]), browser=False)
 """
-WATCH = """() => {
-  const now = () => document.querySelector("#stage .now img").src;
+CODE = ("#slider-0", "#stage", ".now img")  # a slider; what changes with it; the picture there
+FACTOR = ("#factor-rotation", "#factors-look", ".changed img")
+WATCH = """([slider, stage, picture]) => {
+  const now = () => document.querySelector(`${stage} ${picture}`).src;
   const state = window.watched = {times: [], frames: [now()], began: null};
-  document.querySelector("#slider-0 input[type=range]").addEventListener(
+  document.querySelector(`${slider} input[type=range]`).addEventListener(
     "input", () => { state.began = performance.now() }, true);
   new MutationObserver(() => {
     if (state.began === null || now() === state.frames.at(-1)) return;
     state.times.push(performance.now() - state.began);
     state.frames.push(now());
     state.began = null;
-  }).observe(document.querySelector("#stage"), {subtree: true, childList: true, attributes: true});
+  }).observe(document.querySelector(stage), {subtree: true, childList: true, attributes: true});
 }"""
 
 
@@ -90,10 +94,10 @@ def to_and_fro(n):
     return ["ArrowRight" if i % 50 < 25 else "ArrowLeft" for i in range(n)]
 
 
-def moves(page, keys):
-    """Move the first slider by these n keys: (milliseconds [n], addresses of the frames [n + 1])."""
-    page.evaluate(WATCH)
-    page.locator("#slider-0 input[type=range]").focus()
+def moves(page, keys, watched=CODE):
+    """Move a slider by these n keys: (milliseconds [n], addresses of the frames [n + 1]). watched: CODE or FACTOR."""
+    page.evaluate(WATCH, list(watched))
+    page.locator(f"{watched[0]} input[type=range]").focus()
     for i, key in enumerate(keys):
         page.keyboard.press(key)
         page.wait_for_function("i => watched.times.length > i", arg=i, timeout=20_000)
@@ -101,16 +105,19 @@ def moves(page, keys):
 
 
 def main():
-    """Print median and 95th percentile of the time from the input event to the changed picture."""
+    """Print median and 95th percentile of the time from the input event to the changed picture, for both sliders."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--moves", type=int, default=60)
     known = parser.parse_args()
     with served(known.run.resolve()) as (address, _), browser() as chromium:
-        times, _ = moves(ready(chromium.new_page(), address), to_and_fro(known.moves + 5))
-    times = times[5:]
-    rare = statistics.quantiles(times, n=20, method="inclusive")[-1]
-    print(f"{len(times)} moves: median {statistics.median(times):.0f} ms, 95th percentile {rare:.0f} ms")
+        page = ready(chromium.new_page(), address)
+        for name, watched in {"code": CODE, "factor": FACTOR}.items():
+            times = moves(page, to_and_fro(known.moves + 5), watched)[0][5:]
+            rare = statistics.quantiles(times, n=20, method="inclusive")[-1]
+            print(
+                f"{name}, {len(times)} moves: median {statistics.median(times):.0f} ms, 95th percentile {rare:.0f} ms"
+            )
     if hasattr(os, "getloadavg"):
         print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 

@@ -9,8 +9,17 @@ import torch
 from xaae.experiment.kinds import kind_of
 from xaae.factors.registry import FACTORS
 from xaae.scan.null_changes import NULL_CHANGES, pixel_distance
-from xaae.scan.verdicts import flip_p, flip_places, flipping, judge_factors, mean_swing, swing_interval
+from xaae.scan.verdicts import (
+    flip_p,
+    flip_places,
+    flipping,
+    is_plainly_unmoved,
+    judge_factors,
+    mean_swing,
+    swing_interval,
+)
 
+FIRST = 50  # items that are enough where the answer plainly does not move
 LEVELS, REPEATS = 6, 1  # sizes of null changes; draws of each kind at each size
 BEYOND, BEYOND_ITEMS = 3, 30  # steps to either end of a factor's whole range; items that are asked there
 HOLDS = 0.1  # share of decisions that may flip where an answer is still said to hold
@@ -40,9 +49,9 @@ class ScanItems:
         """The items as they are before anything is changed: (N, C, *places)."""
         return self.finish(self.x)
 
-    def first(self, n):
-        """The first n of the items."""
-        return ScanItems(self.x[:n], self.labels[:n], None if self.values is None else self.values[:n], self.bias)
+    def part(self, rows):
+        """The items of a slice of rows."""
+        return ScanItems(self.x[rows], self.labels[rows], None if self.values is None else self.values[rows], self.bias)
 
     def changed(self, factor, values, fill="reflect"):
         """The items with a factor at `values` (N,): the planted one in its own way, others before it is planted."""
@@ -74,29 +83,45 @@ class NullAnswers:
         return (flips & (distance > 0)).any(1)
 
 
-def scan_factors(answer, items, grids, rng, step=lambda: None):
+def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enough=FIRST):
     """(rows, one dict a factor, judged; {factor: probability (N, V, K)}; probability (N, K) of unchanged items).
 
     answer(x (B, C, *places)) -> probabilities (B, K). items: ScanItems. grids: a ValueGrid for each factor. rng: of
     the null and of the intervals. step(): called after each factor. Keys of a row: factor, unit, axis, source, reached,
     n, swing with swing_low and swing_high, flips and null_flips (shares of items), p, p_holm, used, flips_at (median
-    place of the flips), mean (K lists of V probabilities), by_class, and beyond (see `ask_beyond`).
+    place of the flips), mean (K lists of V probabilities), by_class, and beyond: see `ask_beyond`, {} unless wanted.
+    enough: how many items are enough where they show plainly that the answer does not move; None to ask all of them.
     """
     base = ask(answer, items.base)
-    decided = base.argmax(1)
-    probability, distance = {}, {}
+    asked = {}
     for grid in grids:
-        probability[grid.factor], distance[grid.factor] = _ask_grid(answer, items, grid, base)
+        asked[grid.factor] = _ask_enough(answer, items, grid, base, rng, enough)
         step()
-    null = _ask_null(answer, items, decided, np.stack([d for d in distance.values()]), rng)
+    most = max(len(probability) for probability, _ in asked.values())
+    distance = np.concatenate([distance.ravel() for _, distance in asked.values()])
+    null = _ask_null(answer, items.part(slice(most)), base[:most].argmax(1), distance, rng)
     step()
     rows = []
     for grid in grids:
-        p = probability[grid.factor]
-        flips, null_flips = flipping(p.argmax(-1), decided), null.matched(distance[grid.factor])
-        rows.append(_row(grid, items, p, flips, null_flips, rng) | {"beyond": ask_beyond(answer, items, grid, base)})
+        probability, distance = asked[grid.factor]
+        row = _row(grid, items.labels[: len(probability)], probability, distance, base, null, rng)
+        rows.append(row | {"beyond": ask_beyond(answer, items, grid, base) if beyond else {}})
         step()
-    return judge_factors(rows), probability, base
+    return judge_factors(rows), {name: probability for name, (probability, _) in asked.items()}, base
+
+
+def _ask_enough(answer, items, grid, base, rng, enough):
+    """(probability (n, V, K), distance (n, V) in pixels) of as many items as it takes to judge a factor.
+
+    Those that come first are enough if they show plainly that the answer does not move; else all are asked.
+    """
+    n = min(enough or len(items.x), len(items.x))
+    found, far = _ask_grid(answer, items.part(slice(n)), grid.part(slice(n)), base[:n])
+    if n == len(items.x) or is_plainly_unmoved(found, rng):
+        return found, far
+    rest = slice(n, None)
+    more, farther = _ask_grid(answer, items.part(rest), grid.part(rest), base[n:])
+    return np.concatenate([found, more]), np.concatenate([far, farther])
 
 
 def ask(answer, x):
@@ -124,7 +149,7 @@ def _ask_grid(answer, items, grid, base):
 
 
 def _ask_null(answer, items, decided, distance, rng):
-    """The NullAnswers for items at sizes that cover the distances (F, N, V) of all factors."""
+    """The NullAnswers for items at sizes that cover all the distances (M,) of factors' changes."""
     sizes = distance[distance > 1e-4]
     top = float(sizes.max()) if len(sizes) else 0.01
     levels = np.geomspace(max(top / 40, 1e-3), max(top, 2e-3), LEVELS)
@@ -136,10 +161,11 @@ def _ask_null(answer, items, decided, distance, rng):
     return NullAnswers(levels, np.stack(flips, 1))
 
 
-def _row(grid, items, probability, flips, null_flips, rng):
-    """What the answers to a grid say, before it is judged beside the other factors."""
+def _row(grid, labels, probability, distance, base, null, rng):
+    """What the answers to a grid say, before it is judged beside the other factors; all of the same n items."""
     low, high = swing_interval(probability, rng)
     decisions = probability.argmax(-1)
+    flips, null_flips = flipping(decisions, base[: len(decisions)].argmax(1)), null.matched(distance)
     places = flip_places(decisions, grid.axis)
     return {
         "factor": grid.factor,
@@ -158,8 +184,8 @@ def _row(grid, items, probability, flips, null_flips, rng):
         "mean": probability.mean(0).T.tolist(),
         "by_class": {
             str(label): _of_class(probability[own], flips[own], places[own], rng)
-            for label in sorted(set(items.labels) - {""})
-            if (own := items.labels == label).any()
+            for label in sorted(set(labels) - {""})
+            if (own := labels == label).any()
         },
     }
 
@@ -186,7 +212,7 @@ def ask_beyond(answer, items, grid, base):
     """
     if items.bias is not None and grid.factor == items.bias.factor:
         return {}
-    some, factor = items.first(BEYOND_ITEMS), FACTORS[grid.factor]
+    some, factor = items.part(slice(BEYOND_ITEMS)), FACTORS[grid.factor]
     decided = base[: len(some.x)].argmax(1)
     sides = [np.linspace(factor.neutral, end, BEYOND + 1)[1:] for end in _far_ends(factor)]
     flips = [[_share_flipped(answer, some, decided, grid.factor, value) for value in side] for side in sides]

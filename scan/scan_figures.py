@@ -58,9 +58,8 @@ def factor_strip(results, arrays, name):
     ax.imshow(_sheet(frames, under), extent=(LEFT, wide, tall, TOP), aspect="auto")
     ax.set(xlim=(0, wide), ylim=(tall, 0))
     ax.set_axis_off()
-    ax.text(
-        LEFT, 0.17, f"{with_capital(row['noun'])}: {row['scale']}; under each: {_asked(models)}", fontsize=8, va="center"
-    )
+    title = f"{with_capital(row['noun'])}: {row['scale']}; under each: {_asked(models)}"
+    ax.text(LEFT, 0.17, title, fontsize=8, va="center")
     middles = LEFT + np.arange(v) * (FRAME + GAP) + FRAME / 2
     for x, text in zip(middles, row["places"], strict=True):
         ax.text(x, 0.42, text, fontsize=7, ha="center", va="center")

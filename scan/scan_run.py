@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 from fastai.torch_core import default_device
-from torch.fx.experimental.optimization import fuse
 from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
@@ -27,8 +26,10 @@ from xaae.factors.class_separation import separations
 from xaae.factors.registry import FACTORS, factors_for
 from xaae.scan import scan_figures
 from xaae.scan.factor_scan import ScanItems, scan_factors
+from xaae.scan.quick_network import fastest_layout, quick_network
 from xaae.scan.scan_sentences import LIMIT, headline, tell_row
-from xaae.scan.value_ranges import grid_of, random_values, readings_of
+from xaae.scan.scanned_run import READ, read_rows, scan_items, value_grid
+from xaae.scan.value_ranges import readings_of
 from xaae.scan.verdicts import NOT_USED, RULE
 from xaae.sources.class_folders import own_data
 from xaae.sources.items import guess_channels, open_items
@@ -38,9 +39,7 @@ from xaae.training.trained_run import open_trained_run
 DEFAULTS = ScanSettings()
 ITEMS, ITEMS_OF_SMOKE = 200, 60  # held-out items that are asked about
 SIZE = 224  # pixels a side of pictures for a network of the user's own
-READ = 600  # training items whose readings say what range the data hold
 SHOWN = 2  # items of each class on a strip
-ALIKE = 1e-3  # difference of answers up to which a faster copy of a network stands for it
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def _ranges(scene, settings, names, rng, step):
     grids, readings = [], {}
     for name in names:
         readings[name] = readings_of(FACTORS[name], scene.train)
-        grids.append(_grid(name, scene, settings, readings[name]))
+        grids.append(value_grid(name, scene.items, readings[name], (settings.ranges or {}).get(name)))
         step()
     if scene.train_values is not None and scene.planted in readings:
         readings[scene.planted] = scene.train_values
@@ -118,10 +117,8 @@ def _scene_of_run(run, settings, rng_of):
     rng = rng_of(seed)
     rows = trained.starts(settings.items or (ITEMS_OF_SMOKE if trained.config.preset == "smoke" else ITEMS), rng)
     planted = trained.bias if trained.config.arm != "normal" else None
-    values = random_values(planted, len(rows), rng) if planted else None
-    labels = trained.table.label.to_numpy()[rows].astype(str)
-    items = ScanItems(trained.upright(rows), labels, values, planted)
-    seen = np.sort(rng.permutation(trained.rows("train"))[:READ])
+    items = scan_items(trained, rows, planted, rng)
+    seen = read_rows(trained, rng)
     table = trained.table.iloc[seen]
     train = (trained.planted(seen), table.label.to_numpy().astype(str), table.value.to_numpy() if planted else None)
     cases = _cases(trained, settings, settings.precision or trained.config.precision)
@@ -205,13 +202,6 @@ def _factor_names(settings, scene):
     return [name for name in possible if name in settings.factors] if settings.factors else possible
 
 
-def _grid(name, scene, settings, readings):
-    """The Grid of one factor."""
-    items, given = scene.items, (settings.ranges or {}).get(name)
-    planted = items.bias if name == scene.planted else None
-    return grid_of(name, items.x, items.finish, readings, planted, given)
-
-
 # ---- one network ------------------------------------------------------------------------------------------------
 
 
@@ -220,12 +210,12 @@ def _scan_network(case, subject, scene, grids, rng, step):
     began = time.perf_counter()
     known = subject.outputs == len(scene.classes)
     classes = list(scene.classes) if known else [f"class {k}" for k in range(subject.outputs)]
-    network = _faster(subject, scene.items.x[:8])
+    network = quick_network(subject.network, scene.items.x[:8].to(subject.device))
 
     @torch.inference_mode()
     def answer(x):
         with autocast_in(case.precision):
-            answers = network(x.to(subject.device, memory_format=_layout(x)))
+            answers = network(x.to(subject.device, memory_format=fastest_layout(x)))
         return as_probabilities(answers.float(), subject.form, subject.binary)
 
     rows, probability, base = scan_factors(answer, scene.items, grids, rng, step)
@@ -238,23 +228,6 @@ def _scan_network(case, subject, scene, grids, rng, step):
         "seconds": time.perf_counter() - began,
     }
     return about, {name: p[shown] for name, p in probability.items()} | {"": base[shown]}
-
-
-def _layout(x):
-    """The memory format in which convolutions of such items are fastest."""
-    return torch.channels_last if x.ndim == 4 else torch.contiguous_format
-
-
-def _faster(subject, x):
-    """A subject's network with batch norms merged into convolutions, if such a copy can be made and answers alike."""
-    x = x.to(subject.device, memory_format=_layout(x))
-    try:
-        merged = fuse(subject.network).to(memory_format=_layout(x)) if x.ndim == 4 else subject.network
-        with torch.inference_mode():
-            off = float((merged(x) - subject.network(x)).abs().max())
-        return merged if off <= ALIKE else subject.network
-    except Exception:  # a network of the user's own that torch.fx cannot trace, in whatever way, stays as it is
-        return subject.network
 
 
 def _agreement(base, scene, known):

@@ -1,6 +1,6 @@
 """Which values of a factor the scan asks about: only such as the data hold, since beyond them every network is lost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -35,10 +35,9 @@ class ValueGrid:
     reached: float = 1.0
     fill: str = "reflect"
 
-    @property
-    def asks_something(self):
-        """Do the places differ at all?"""
-        return bool(np.ptp(self.axis) > MOVES_NOTHING and np.ptp(self.values) > MOVES_NOTHING)
+    def part(self, rows):
+        """The same for a slice of the items."""
+        return replace(self, values=self.values[rows])
 
 
 def grid_of(name, x, finish, train_readings, planted=None, given=None):

@@ -39,10 +39,23 @@ def mean_swing(probability):
 
 def swing_interval(probability, rng):
     """95 % bootstrap interval (low, high) over items of `mean_swing` of probability (N, V, K)."""
+    return bootstrap_interval(_swing_draws(probability, rng))
+
+
+def _swing_draws(probability, rng):
+    """`mean_swing` of DRAWS bootstrap samples of items: (DRAWS,)."""
     n = len(probability)
     weight = rng.multinomial(n, np.full(n, 1 / n), DRAWS) / n
-    means = np.tensordot(weight, probability, 1)  # (draws, V, K)
-    return bootstrap_interval(np.ptp(means, axis=1).max(-1))
+    means = np.tensordot(weight, probability, 1)  # (DRAWS, V, K)
+    return np.ptp(means, axis=1).max(-1)
+
+
+def is_plainly_unmoved(probability, rng, rule=None):
+    """Do the answers (N, V, K) of a few items show beyond doubt that a factor is not used?
+
+    Every one of the bootstrap's draws lies below half of what `not used` asks for.
+    """
+    return bool(_swing_draws(probability, rng).max() < (rule or RULE).no_swing / 2)
 
 
 def flipping(decisions, base):

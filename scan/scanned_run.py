@@ -1,0 +1,34 @@
+"""What a scan takes of a trained run: its items, and for every factor the values that the training items hold."""
+
+import numpy as np
+
+from xaae.scan.factor_scan import ScanItems
+from xaae.scan.value_ranges import grid_of, random_values
+
+READ = 600  # training items whose readings say what range the data hold
+
+
+def scan_items(trained, rows, planted, rng):
+    """The ScanItems of table rows of a TrainedRun.
+
+    planted: the Bias that plants the run's factor, its values drawn from `rng` without regard to the class; None where
+    nothing is planted.
+    """
+    values = random_values(planted, len(rows), rng) if planted else None
+    labels = trained.table.label.to_numpy()[rows].astype(str)
+    return ScanItems(trained.upright(rows), labels, values, planted)
+
+
+def read_rows(trained, rng):
+    """Table rows of the training items that are read to learn what range the data hold: (M,), at most READ."""
+    return np.sort(rng.permutation(trained.rows("train"))[:READ])
+
+
+def value_grid(name, items, readings, given=None):
+    """The ValueGrid of one factor for ScanItems.
+
+    readings (M,): of training items by the factor's meter, see `readings_of`. given (low, high): values that the user
+    asked for.
+    """
+    planted = items.bias if items.bias is not None and name == items.bias.factor else None
+    return grid_of(name, items.x, items.finish, readings, planted, given)

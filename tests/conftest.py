@@ -83,11 +83,11 @@ def small_films():
 
 @pytest.fixture
 def small_baseline(monkeypatch):
-    """A ResNet18 in the ResNet34's place, for tests of what is around it. In this process only, for its own runs."""
-    from torchvision.models import resnet18
+    """One layer in the ResNet34's place, for tests of what is around it. In this process only, for its own runs."""
+    from helpers.toys import one_layer
 
-    monkeypatch.setattr("xaae.training.learner.resnet34", resnet18)
-    monkeypatch.setattr("xaae.model.resnet34", resnet18)
+    monkeypatch.setattr("xaae.training.learner.resnet34", one_layer)
+    monkeypatch.setattr("xaae.model.resnet34", one_layer)
 
 
 @pytest.fixture

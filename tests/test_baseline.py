@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import torch
 from helpers.loops import quietly, small_loaders
-from torch import nn
 
 from xaae.training import learner
 
@@ -28,16 +27,7 @@ FAILURES = [
 ]
 
 
-def one_layer(**weights):
-    """A network that fastai can cut where it cuts a ResNet34."""
-    body = [nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
-    return nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
-
-
-@pytest.fixture(autouse=True)
-def shallow(monkeypatch):
-    """These laws are of how a baseline is fetched and trained, whatever its depth."""
-    monkeypatch.setattr(learner, "resnet34", one_layer)
+pytestmark = pytest.mark.usefixtures("small_baseline")  # laws of how it is fetched and trained, whatever its depth
 
 
 @pytest.fixture(scope="module")

@@ -291,6 +291,7 @@ def test_nothing_is_written_before_a_refusal(door, toy_run, tmp_path, flags):
 # ---- another factor ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("small_baseline")
 def test_a_run_of_another_factor_and_with_other_settings_goes_through_to_its_page(data_root, tmp_path):
     run = tmp_path / "bright"
     where = ["--dataset", "synthpets", "--data-root", data_root, "--out", run]

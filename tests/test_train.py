@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fastai.callback.schedule import Learner
 from helpers.command_line import BRIEFLY, EXACT, SMALL, succeed
 from torchvision.models import resnet34
 
@@ -33,6 +34,14 @@ def test_same_seed_same_run(drawn, tmp_path, precision):
     assert json.loads((tmp_path / "a" / "config.json").read_text())["precision"] == precision
 
 
+@pytest.fixture
+def rates_found_in_few_steps(monkeypatch):
+    """Twenty steps of `lr_find` in place of a hundred: any rate will do."""
+    find = Learner.lr_find
+    monkeypatch.setattr(Learner, "lr_find", lambda learn, **options: find(learn, num_it=20, **options))
+
+
+@pytest.mark.usefixtures("rates_found_in_few_steps")
 def test_thesis_preset_runs_its_three_stages(drawn, tmp_path):
     """Each as long as it was told to: a patience of ten ends no stage of one epoch. Other settings go along."""
     out = tmp_path / "run"
@@ -90,6 +99,7 @@ def test_imagenet_weights_are_used_where_they_can_be_had(monkeypatch, two_heads)
     assert list(pd.read_csv(out / "baseline_history.csv").stage) == ["head", "baseline"]
 
 
+@pytest.mark.usefixtures("small_baseline")
 def test_without_them_it_is_trained_from_scratch_and_says_so(monkeypatch, two_heads):
     def offline(*args, **kwargs):
         raise OSError("Name or service not known")

@@ -32,6 +32,8 @@ def slider_label(slider):
 
 def verdict_words(verdicts):
     """The verdicts {model: verdict} on one factor in words; None if there are none."""
+    if len(verdicts) == 2 and len(set(verdicts.values())) == 1:
+        return f"Both models: {next(iter(verdicts.values()))}"
     return " \u00b7 ".join(f"{MODELS[name]}: {verdict}" for name, verdict in verdicts.items()) or None
 
 

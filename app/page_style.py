@@ -52,6 +52,7 @@ def _properties(theme, palette):
 
 
 RULES = """
+.gradio-container{overflow:clip!important} /* hidden would let nothing stay in sight while the page is scrolled */
 .gradio-container .main.fillable.app{max-width:1180px!important;margin:0 auto;padding:clamp(14px,2.4vw,32px)!important}
 .gradio-container :is(.head,.help,.note,.stage),.gradio-container .html-container{padding:0}
 .gradio-container .form{background:none;gap:0}
@@ -146,7 +147,6 @@ RULES = """
 .stage .key .dotted{border-top-style:dotted}
 #factors-meters .meters{grid-template-columns:repeat(2,minmax(0,1fr))}
 @media (max-width:760px){
-  .gradio-container{overflow:clip!important} /* hidden would keep the pictures from staying in sight */
   #factor-answers{display:contents}
   #factors{flex-direction:column}
   #factors-look{order:-1;position:sticky;top:0;z-index:2;background:var(--body-background-fill);padding:8px 0!important;

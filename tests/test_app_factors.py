@@ -254,6 +254,8 @@ def test_the_verdicts_of_a_scan_are_shown(tmp_path):
     found = scan_verdicts(of_folder(tmp_path))
     assert found == {"rotation": {"aae": "used", "baseline": "not used"}, "blur": {"aae": "cannot tell"}}
     assert verdict_words(found["rotation"]) == "AAE: used \u00b7 ResNet34: not used" and verdict_words({}) is None
+    assert verdict_words({"aae": "used", "baseline": "used"}) == "Both models: used"
+    assert verdict_words(found["blur"]) == "AAE: cannot tell"
     assert "scan of this run says" in introduction(PICTURE, found, tmp_path)
     assert scan_verdicts(of_folder(tmp_path, ["aae"]))["rotation"] == {"aae": "used"}
 
@@ -274,8 +276,8 @@ def test_no_word_of_a_file_but_a_verdict_comes_to_the_page(tmp_path):
     assert scan_verdicts(of_folder(tmp_path)) == {"blur": {"aae": "used"}}
 
 
-def test_a_run_opens_with_the_models_that_it_has(toy_run, tmp_path):
-    trained = open_trained_run(toy_run)
+def test_a_run_opens_with_the_models_that_it_has(toy_models, tmp_path):
+    trained = open_trained_run(toy_models)
     changes = open_changed_items(trained)
     row = int(trained.rows("valid")[0])
     original = changes.start(row, "")
@@ -285,6 +287,6 @@ def test_a_run_opens_with_the_models_that_it_has(toy_run, tmp_path):
         with torch.inference_mode():
             expected = models.classify(trained.model(name), view.x[None]).softmax(1)[0].numpy()
         np.testing.assert_allclose(view.answers[name], expected, atol=1e-6)
-    without = copy_of(toy_run, tmp_path / "without")
+    without = copy_of(toy_models, tmp_path / "without")
     (without / "baseline.safetensors").unlink()
     assert list(open_changed_items(open_trained_run(without)).answers) == ["aae"] != list(changes.answers)

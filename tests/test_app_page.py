@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from xaae.benchmarks import app
-from xaae.benchmarks.app import BROWSERS, browser, moves, ready
+from xaae.benchmarks.app import BROWSERS, FACTOR, browser, moves, ready
 
 MISSING = [name for name in ("gradio", "playwright") if find_spec(name) is None]
 MISSING += [] if any(map(shutil.which, BROWSERS)) else ["a Chromium"]
@@ -193,6 +193,23 @@ def test_uploads_are_taken_or_refused_in_one_sentence(page, tmp_path):
     refused(page, tmp_path / "text.png", "no PNG, JPEG")
     times, _ = moves(page, ["PageUp", "PageUp"])
     assert len(times) == 2, "the page goes on working"
+
+
+def test_a_factor_changes_the_real_picture_until_all_is_set_back(page):
+    sliders = page.locator("#factors input[type=range]")
+    names = sliders.evaluate_all("all => all.map(slider => slider.getAttribute('aria-label'))")
+    assert len(set(names)) == len(names) == 13 and all(names)
+    _, frames = moves(page, ["PageUp"] * 3, FACTOR)
+    angle = page.locator(f"{FACTOR[0]} input[type=range]").input_value()
+    assert len(set(frames)) == 4
+    curve_at = "a => document.querySelector('#factors-curve .key').innerText.startsWith(`At ${a}\u00b0`)"
+    page.wait_for_function(curve_at, arg=angle, timeout=20_000)  # the key was let go
+    page.locator("#factors-back").click()
+    page.wait_for_function("s => document.querySelector('#factors-look .changed img').src === s", arg=frames[0])
+    before = name(page)
+    page.locator("#gallery button").nth(1).click()
+    settled(page, before)
+    assert name(page).split(", starting from ")[1] in page.locator("#factors-look .original").inner_text()
 
 
 def test_the_strip_is_a_picture(page, tmp_path):

@@ -1,10 +1,10 @@
-"""Put the verdicts of an audit into the README: `python -m benchmarks.audit_table OUT --write` (or print them)."""
+"""Put the verdicts of an audit into docs/figures.md: `python -m benchmarks.audit_table OUT --write` (or print them)."""
 
 import json
 import sys
 from pathlib import Path
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+FIGURES = Path(__file__).resolve().parents[1] / "docs" / "figures.md"
 END = "<!-- end of audit -->"
 
 
@@ -32,16 +32,16 @@ def table(result):
 
 
 def main():
-    """Print the table of the audit in the folder named first, or write it between the README's marks."""
+    """Print the table of the audit in the folder named first, or write it between its marks."""
     result = json.loads((Path(sys.argv[1]) / "audit.json").read_text())
     text = table(result)
     if "--write" not in sys.argv:
         return print(text)
     start = f"<!-- audit of {result['dataset']}: made by python -m benchmarks.audit_table -->"
-    before, _, rest = README.read_text().partition(start)
+    before, _, rest = FIGURES.read_text().partition(start)
     if not rest:
-        raise SystemExit(f"README.md has no place for it: write {start} and {END} where the table should stand.")
-    README.write_text(f"{before}{start}\n{text}\n{END}{rest.partition(END)[2]}")
+        raise SystemExit(f"docs/figures.md has no place for it: write {start} and {END} where the table should stand.")
+    FIGURES.write_text(f"{before}{start}\n{text}\n{END}{rest.partition(END)[2]}")
 
 
 if __name__ == "__main__":

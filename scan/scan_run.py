@@ -221,7 +221,7 @@ def _scan_network(case, subject, scene, grids, rng, step):
     rows, probability, base = scan_factors(answer, scene.items, grids, rng, step)
     shown = _shown(scene.items.labels)
     about = {"title": MODELS.get(case.name, case.name), "classes": classes, "remark": subject.remark}
-    about["factors"] = [tell_row(row) for row in rows]
+    about["factors"] = [tell_row(row) | {"swing_of": _swing_of_each(row, classes)} for row in rows]
     about |= {
         "headline": headline(about),
         "agreement": _agreement(base, scene, known),
@@ -236,6 +236,11 @@ def _agreement(base, scene, known):
     if not known or (labels == "").any():
         return None
     return float((np.array(scene.classes)[base.argmax(1)] == labels).mean())
+
+
+def _swing_of_each(row, classes):
+    """{class: how far the mean of its probability swings}."""
+    return dict(zip(classes, np.ptp(row["mean"], axis=1).tolist(), strict=True))
 
 
 def _shown(labels):

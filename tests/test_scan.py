@@ -129,6 +129,9 @@ def test_more_classes_than_two(tmp_path, networks):
     assert results["models"]["network"]["classes"] == ["dark", "light", "never"]
     row = rows["brightness"]
     assert row["used"] == "used" and np.shape(row["mean"]) == (3, 9) and np.max(row["mean"][2]) < 0.01
+    assert row["swing_of"]["dark"] > 0.9 and row["swing_of"]["never"] < 0.01
+    page = report.write_scan_page(tmp_path / "scan").read_text()
+    assert "swing of each class&#39;s probability" in page or "swing of each class's probability" in page
     assert {row["used"] for name, row in rows.items() if name != "brightness"} == {"not used"}
 
 

@@ -14,6 +14,7 @@ from xaae.audit.judged_condition import JudgedCondition
 from xaae.audit.map_cells import map_cell
 from xaae.audit.quiz_questions import write_quiz_questions
 from xaae.audit.reference_cells import control_cell, sorted_cell
+from xaae.audit.scan_cells import scan_cell
 from xaae.audit.walk_cells import walk_cells
 from xaae.experiment import run_folder
 from xaae.experiment.device import machine_facts
@@ -55,7 +56,8 @@ def _failed_in(judged, failed):
 
 def condition_cells(judged, failed):
     """All cells of a JudgedCondition, without their verdicts. failed {(method, model): reason} of maps that raised."""
-    cells = walk_cells(judged) + [sorted_cell(judged, model) for model in judged.models]
+    cells = walk_cells(judged)
+    cells += [make(judged, model) for make in (scan_cell, sorted_cell) for model in judged.models]
     maps = [(method, model) for model in reversed(judged.models) for method in judged.methods(model)]
     cells += [map_cell(judged, *pair, failed) for pair in maps]
     return cells + [control_cell(judged, name) for name in CONTROLS]

@@ -8,6 +8,7 @@ from PIL import Image
 from xaae.audit.cells import COMPARED
 from xaae.audit.explanations import explanation_kind
 from xaae.audit.probe_items import snapshots
+from xaae.audit.swing_figure import as_canvas, swing_dots
 from xaae.explain.figures.heatmaps import heatmap, preset_for
 
 FIGURE_COLUMNS, SIDE, GAP = 8, 72, 4  # items a row, pixels a side of one, white between them
@@ -80,7 +81,18 @@ def _draw_sorted(judged, cell, rows):
     return tile_pictures([row for arm in COMPARED for row in sorted_rows(judged, cell["model"], arm)])
 
 
-DRAW_CELL = {"walk": _draw_walk, "map": _draw_map, "sorted": _draw_sorted}  # a control has no figure
+def _draw_scan(judged, cell, rows):
+    """The swing of each factor for every biased and irrelevant model."""
+    scans = {arm: judged.scans(cell["model"], arm) for arm in COMPARED}
+    return as_canvas(swing_dots(scans, judged.condition.factor))
+
+
+DRAW_CELL = {  # a control has no figure
+    "walk": _draw_walk,
+    "scan": _draw_scan,
+    "map": _draw_map,
+    "sorted": _draw_sorted,
+}
 
 
 # ---- sheets -----------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The check of chance: seeds of arm irrelevant against each other, one group taken for biased models.
 
 Nothing was planted that could be revealed, so that every REVEALS is a false one. The gates are not asked: gate 0 would
-refuse such models. What a map names by its place, by sorted items or by a walk is read from the group that is taken
-for biased; how alike its maps are to those of random weights is not asked, which can only raise more alarms.
+refuse such models. What a map (by its place), a factor scan, sorted items or a walk name is read from the group that
+is taken for biased; how alike its maps are to those of random weights is not asked, which can only raise more alarms.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from xaae.audit.detection import plane_features
 from xaae.audit.map_cells import name_by_map
 from xaae.audit.map_scores import pointing_scores
 from xaae.audit.reference_cells import name_by_order, sorted_features
+from xaae.audit.scan_cells import name_by_scan
 from xaae.audit.verdict import REVEALS
 from xaae.audit.walk_cells import condition_signatures, score_walk_of, walk_features
 from xaae.audit.walk_scores import sum_up_walks
@@ -49,6 +50,7 @@ def chance_cells(judged, failed):
     if n < FEWEST_SEEDS:
         return None
     asked = [*_explained_by_maps(judged, n, failed), *_explained_by_order(judged, n), *_explained_by_walks(judged, n)]
+    asked += _explained_by_scans(judged, n)
     return {groups: _cells_of_pair(judged, asked, *groups) for groups in seed_halves(n)}
 
 
@@ -113,6 +115,14 @@ def _explained_by_order(judged, n):
         answers = judged.answers(model, "irrelevant", n)
         name = lambda group, answers=answers: name_by_order(judged, [answers[i] for i in group])  # noqa: E731
         yield ChanceExplanation("sorted", model, sorted_features(judged, answers), name)
+
+
+def _explained_by_scans(judged, n):
+    """The ChanceExplanation of each model's factor scan."""
+    for model in judged.models:
+        scans = judged.scans(model, "irrelevant", n)
+        name = lambda group, scans=scans: name_by_scan(judged, [scans[i] for i in group])  # noqa: E731
+        yield ChanceExplanation("scan", model, [scan["item_swing"] for scan in scans], name)
 
 
 def _explained_by_walks(judged, n):

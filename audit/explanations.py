@@ -9,13 +9,13 @@ from xaae.latent_nav.directions import DIRECTIONS
 def explanation_names(directions, methods):
     """Names of all explanations of an audit with these directions and attribution methods, in the table's order."""
     walks = [f"walk:{name}" for name in directions]
-    return [*walks, "sorted", *methods, *(f"control:{name}" for name in CONTROLS)]
+    return [*walks, "scan", "sorted", *methods, *(f"control:{name}" for name in CONTROLS)]
 
 
 def explanation_kind(explanation):
-    """The kind of an explanation by its name in the table: "walk", "sorted", "map" or "control"."""
+    """The kind of an explanation by its name in the table: "walk", "scan", "sorted", "map" or "control"."""
     kind = explanation.partition(":")[0]
-    return kind if kind in ("walk", "sorted", "control") else "map"
+    return kind if kind in DESCRIBE else "map"
 
 
 def describe_explanation(explanation):
@@ -33,8 +33,17 @@ def _describe_walk(name):
     return {"kind": "walk", "title": f"walk ({name})", "means": means, "paper": "thesis, chapter 7"}
 
 
+def _describe_scan(name):
+    """The factor scan, the baseline that every walk has to match."""
+    means = (
+        "real pictures with one factor at a time changed, within what the data hold; no decoder, no explanation method."
+        " It knows the factors of its list only."
+    )
+    return {"kind": "scan", "title": "factor scan", "means": means, "paper": ""}
+
+
 def _describe_sorted(name):
-    """The plain baseline."""
+    """The plain baseline of what pictures show by themselves."""
     means = "real pictures sorted by the model's logit, no explanation"
     return {"kind": "sorted", "title": "real pictures, sorted", "means": means, "paper": "Sixt et al., ICLR 2022"}
 
@@ -51,7 +60,13 @@ def _describe_map(name):
     return {"kind": "map", "title": method.title, "means": method.means, "paper": method.paper}
 
 
-DESCRIBE = {"walk": _describe_walk, "sorted": _describe_sorted, "map": _describe_map, "control": _describe_control}
+DESCRIBE = {
+    "walk": _describe_walk,
+    "scan": _describe_scan,
+    "sorted": _describe_sorted,
+    "map": _describe_map,
+    "control": _describe_control,
+}
 
 
 def quiz_title(explanation, model):

@@ -6,10 +6,16 @@ import torch
 
 from xaae.audit.arm_answers import give_answers
 from xaae.audit.arm_maps import give_maps
+from xaae.audit.arm_scans import give_scan
 from xaae.audit.arm_walks import give_walks
-from xaae.audit.questions import AnswersQuestion, MapsQuestion, WalksQuestion
+from xaae.audit.questions import AnswersQuestion, MapsQuestion, ScanQuestion, WalksQuestion
 
-GIVE = {AnswersQuestion: give_answers, WalksQuestion: give_walks, MapsQuestion: give_maps}
+GIVE = {
+    AnswersQuestion: give_answers,
+    ScanQuestion: give_scan,
+    WalksQuestion: give_walks,
+    MapsQuestion: give_maps,
+}
 
 
 def interview(questions):

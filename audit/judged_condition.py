@@ -84,6 +84,10 @@ class JudgedCondition:
         """What a model of an arm answered, a dict of each of the arm's first `models` seeds (those judged, if None)."""
         return [self._read(each.answers[model]) for each in self.questions[arm][: models or self.seeds]]
 
+    def scans(self, model, arm, models=None):
+        """What the factor scan of a model of an arm gave, a dict of each of its first `models` seeds, as `answers`."""
+        return [self._read(each.scans[model]) for each in self.questions[arm][: models or self.seeds]]
+
     def walks(self, arm, number):
         """The WalksAnswer of an arm's model `number`."""
         return self._read(self.questions[arm][number].walks)

@@ -76,11 +76,11 @@ class OpenedArm:
 
     def held_out(self, n):
         """(x (n, C, *places), labels (n,)) of held-out items of both sides, nothing planted: the same for every arm."""
-        rows = self._held_out_rows(n)
+        rows = self.held_out_rows(n)
         return self.trained.upright(rows), self.trained.table.label.to_numpy()[rows].astype(str)
 
-    def _held_out_rows(self, n):
-        """Rows of n held-out items of both sides, the classes in turn."""
+    def held_out_rows(self, n):
+        """Table rows of n held-out items of both sides, the classes in turn: the same for every arm."""
         rows = self.trained.starts(len(self.trained.table), np.random.default_rng(0))
         return rows[self.sides.holds(self.trained.table.label.to_numpy()[rows].astype(str))][:n]
 
@@ -90,7 +90,7 @@ class OpenedArm:
 
     def background(self):
         """Held-out items at any value of the factor, the same for all arms: (BACKGROUND, C, *places)."""
-        rows = self._held_out_rows(ANSWERED + BACKGROUND)[-BACKGROUND:]
+        rows = self.held_out_rows(ANSWERED + BACKGROUND)[-BACKGROUND:]
         values = np.random.default_rng(5).uniform(*self.bias.whole(), len(rows))
         return render_items(self.trained.items, rows, values, self.bias)
 

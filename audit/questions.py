@@ -10,14 +10,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from xaae.audit.arms import Condition, digest
+from xaae.audit.arms import Arm, Condition, digest
 from xaae.experiment import run_folder
+from xaae.factors.registry import FACTORS
 
 SETS = {  # items that are explained in each arm: all probe items with the factor; a quarter of them with and without
     "biased": ("with", "pair"),
     "irrelevant": ("with",),
     "normal": ("pair",),
 }
+SCANNED = 100  # held-out items of a factor scan
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,24 @@ class AnswersQuestion(ArmQuestion):
     def file_name(self):
         """One file for each model."""
         return f"answers-{self.model}.npz"
+
+
+@dataclass(frozen=True)
+class ScanQuestion(ArmQuestion):
+    """Which factors does the model go by? See `arm_scans`. items: number of held-out items that are changed."""
+
+    items: int = SCANNED
+    cost: ClassVar[float] = 0.1
+
+    @property
+    def asked_with(self):
+        """The number of items and the names of all factors that there are."""
+        return [self.items, *FACTORS]
+
+    @property
+    def file_name(self):
+        """One file for each model."""
+        return f"scan-{self.model}.npz"
 
 
 @dataclass(frozen=True)
@@ -167,15 +187,17 @@ class MapsQuestion(ArmQuestion):
 class ArmQuestions:
     """All that one trained arm is asked under one condition: what is answered and what is judged.
 
-    answers {model: AnswersQuestion}. maps {(method, model): MapsQuestion}.
+    answers {model: AnswersQuestion}. scans {model: ScanQuestion}. maps {(method, model): MapsQuestion}.
     """
 
     answers: dict
+    scans: dict
     walks: WalksQuestion
     maps: dict
 
     def __iter__(self):
         yield from self.answers.values()
+        yield from self.scans.values()
         yield self.walks
         yield from self.maps.values()
 
@@ -213,7 +235,13 @@ class QuestionPlan:
             for method, parameters in self.methods[model].items()
         }
         walks = WalksQuestion(*about["aae"], self.directions, self.random_directions, oracle)
-        return ArmQuestions({model: AnswersQuestion(*about[model]) for model in self.models}, walks, maps)
+        answers = {model: AnswersQuestion(*about[model]) for model in self.models}
+        return ArmQuestions(answers, self._scans(condition, arm, number, folder), walks, maps)
+
+    def _scans(self, condition, arm, number, folder):
+        """{model: ScanQuestion}, of what the arm was trained with: arm normal is scanned once for all conditions."""
+        trained = Arm(condition, arm, number).trained_condition()
+        return {model: ScanQuestion(folder, trained, model, self.probe) for model in self.models}
 
     def _oracle(self, arm, number, folders):
         """The folder of the model that is asked as oracle about the walks of model `number` of an arm.

@@ -60,7 +60,7 @@ def by_kind(audit):
 def test_the_made_up_audit_of_the_page_has_the_keys_of_a_real_one(result):
     fake = fake_audit(("tag",))
     real_cells, fake_cells = by_kind(result), by_kind(fake)
-    assert set(real_cells) == set(fake_cells) == {"walk", "sorted", "map", "control"}
+    assert set(real_cells) == set(fake_cells) == {"walk", "scan", "sorted", "map", "control"}
     for kind, cell in real_cells.items():
         assert set(cell) == set(fake_cells[kind]) and set(cell["scores"]) == set(fake_cells[kind]["scores"])
     real_factor, fake_factor = result["factors"]["tag"], fake["factors"]["tag"]

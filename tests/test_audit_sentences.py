@@ -98,7 +98,7 @@ def test_models_whose_gate_failed_are_not_asked_about_in_the_quiz():
 def test_every_explanation_is_described():
     names = explanation_names(["head", "pca_1"], ["saliency"])
     about = {name: describe_explanation(name) for name in names}
-    assert [each["kind"] for each in about.values()] == ["walk", "walk", "sorted", "map", *["control"] * 4]
+    assert [each["kind"] for each in about.values()] == ["walk", "walk", "scan", "sorted", "map", *["control"] * 4]
     assert all(each["title"] and each["means"] for each in about.values())
     assert "A control" in about["walk:pca_1"]["means"] and "A control" not in about["walk:head"]["means"]
 

@@ -35,6 +35,7 @@ def counted(monkeypatch):
         monkeypatch.setattr(chance, "_explained_by_maps", lambda *_: [explanation])
         monkeypatch.setattr(chance, "_explained_by_order", lambda *_: [])
         monkeypatch.setattr(chance, "_explained_by_walks", lambda *_: [])
+        monkeypatch.setattr(chance, "_explained_by_scans", lambda *_: [])
         judged = judged_with(6)
         return chance.chance_numbers(judged.condition, chance.chance_cells(judged, {}), Thresholds())
 

@@ -146,7 +146,7 @@ def test_every_arm_is_asked_everything_once():
     for arm, models in questions.items():
         for folder, each in zip(FOLDERS[arm], models, strict=True):
             asked = list(each)
-            assert {q.folder for q in asked} == {folder} and len({q.path for q in asked}) == len(asked) == 5
+            assert {q.folder for q in asked} == {folder} and len({q.path for q in asked}) == len(asked) == 7
             assert {q.checks for q in each.maps.values()} == {arm == "biased"}
 
 

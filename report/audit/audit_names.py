@@ -6,6 +6,7 @@ import re
 VERDICT_TONES = {"REVEALS": "yes", "DOES NOT": "no", "UNDECIDED": "open"}  # verdict: CSS class of its badge
 GROUP_TITLES = {
     "walk": "Walks through the latent space",
+    "scan": "The factor scan: real pictures, one thing at a time changed",
     "sorted": "Real pictures, sorted",
     "map": "Heat maps",
     "control": "Controls: the verdict is known beforehand",
@@ -22,6 +23,9 @@ SCORES = {  # name: (plain name, what is wanted, threshold that holds, is the th
     "slope": ("change for each step along the walk", "", None, None),
     "walk_alarms": ("unbiased models whose walk shows the factor too", "low", "false_alarms", "most"),
     "within_class": ("order within a class follows the factor (Spearman)", "high", None, None),
+    "swing": ("swing of the answer when the planted factor alone changes, biased models (median)", "high", None, None),
+    "swing_irrelevant": ("the same for models of arm irrelevant (median)", "low", None, None),
+    "others_used": ("biased models that are said to use another factor too", "low", None, None),
     "relevance_rank": ("share of its strongest places that lie on the factor", "high", "pointing", "least"),
     "relevance_mass": ("share of the whole map that lies on the factor", "high", None, None),
     "confounder_sensitivity": ("share of its strongest tenth that lies on the factor", "high", None, None),
@@ -57,9 +61,15 @@ CAPTIONS = {
     "model of arm irrelevant. Red: for {last}; blue: against it; grey maps show only how much a place counts.",
     "walk": "Top half: walks of a biased model, from {first} on the left to {last} on the right. Bottom half: the same "
     "for a model of arm irrelevant.",
+    "scan": "How far each factor alone moves the answer: a mark for each model, filled where the scan says that it uses"
+    " the factor. Shaded on the left: too little to count as used. Shaded on the right: enough to count as used.",
     "sorted": "From the lowest to the highest score of {last}. Top half: by a biased model. Bottom half: by a model of "
     "arm irrelevant.",
     "control": "",
+}
+ROW_TITLES = {
+    "scan": "Answers of the {model}",
+    "sorted": "By the score of the {model}",
 }
 TROUBLE = {"refused": "refused", "error": "failed"}  # status of a cell: word for it
 
@@ -99,8 +109,9 @@ def explanation_title(result: dict, explanation: str, model: str) -> str:
 
 def row_title(result: dict, explanation: str, model: str) -> str:
     """An explanation's name inside its group."""
-    if group_of(result, explanation, model)[0] == "sorted" and model in result["models"]:
-        return f"By the score of the {result['models'][model]}"
+    words = ROW_TITLES.get(group_of(result, explanation, model)[0])
+    if words and model in result["models"]:
+        return words.format(model=result["models"][model])
     return _own_title(result, explanation)
 
 

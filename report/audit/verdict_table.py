@@ -4,7 +4,7 @@ from collections import Counter
 
 from xaae.report.audit.audit_names import VERDICT_TONES, group_title, row_title
 
-ORDER = ("walk", "sorted", "map", "control")  # of the groups
+ORDER = ("walk", "scan", "sorted", "map", "control")  # of the groups
 COUNT_WORDS = {"REVEALS": ("reveals", "reveal"), "DOES NOT": ("does not", "do not"), "UNDECIDED": ("undecided",) * 2}
 
 
@@ -44,7 +44,7 @@ def verdict_counts(cells: list[dict]) -> list[dict]:
 
 
 def _in_order(result: dict, groups) -> list[tuple[str, str]]:
-    """Walks, sorted pictures, heat maps of the last model first, controls."""
+    """Walks, the factor scan, sorted pictures, heat maps of the last model first, controls."""
     models = list(result["models"])
     return sorted(groups, key=lambda g: (ORDER.index(g[0]), -models.index(g[1]) if g[1] in models else 1))
 

@@ -22,6 +22,7 @@ LayerCAM,Guided Grad-CAM,LRP epsilon,LRP epsilon-plus,Excitation backpropagation
 DIRECTIONS = ("lda", "head", "means", "pca_1")
 SCORES = {  # by the kind of explanation
     "walk": (*SUMMED, "boundary_error", "walk_alarms"),
+    "scan": ("swing", "swing_irrelevant", "others_used"),
     "sorted": ("within_class",),
     "map": ("same_map", "randomised", "removal", "ccm", "fam", "k_ssd"),
     "control": (),
@@ -32,7 +33,7 @@ AUROCS = {REVEALS: (0.92, 1.0), DOES_NOT: (0.4, 0.6), UNDECIDED: (0.7, 0.9)}
 
 def described(maps):
     """What audit.json says of the explanations: {name: {kind, title, means, paper}}."""
-    names = [*(f"walk:{name}" for name in DIRECTIONS), "sorted"]
+    names = [*(f"walk:{name}" for name in DIRECTIONS), "scan", "sorted"]
     about = {name: describe_explanation(name) for name in names}
     source = {"kind": "map", "means": "how much each place counts", "paper": "Author & others"}
     about |= {title.lower().replace(" ", "_"): source | {"title": title} for title in maps}

@@ -149,10 +149,12 @@ RULES = """
 @media (max-width:760px){
   #factor-answers{display:contents}
   #factors{flex-direction:column}
-  #factors-look{order:-1;position:sticky;top:0;z-index:2;background:var(--body-background-fill);padding:8px 0!important;
+  #factors-look{order:-1;position:sticky;top:0;z-index:60;background:var(--body-background-fill);
+    padding:8px 0!important;
     border-bottom:1px solid var(--rule);border-radius:0}
   #factors-look figcaption{min-height:0}
   #factor-sliders{width:100%}
+  #factors input{scroll-margin-top:350px} /* below the pictures */
   #factor-grid .form{grid-template-columns:minmax(0,1fr)}
   .stage .facts{grid-template-columns:minmax(0,1fr)}
   .stage .facts section:first-child p{min-height:4.5em}

@@ -32,6 +32,7 @@ def run_here(command, check):
     succeed(*command[2:])
 
 
+@pytest.mark.usefixtures("small_baseline")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_every_cell_runs(path, data_root, tmp_path, monkeypatch):
     options, last = SMALL[path.stem]

@@ -9,6 +9,7 @@ from helpers.command_line import BRIEFLY, TINY, succeed
 PETS, XRAYS = pytest.mark.real("oxford-iiit-pet"), pytest.mark.real("pneumoniamnist")
 
 
+@pytest.mark.usefixtures("small_baseline")
 @pytest.mark.parametrize(
     ("dataset", "items", "channels"),
     [pytest.param("pets", 60, 3, marks=PETS), pytest.param("medmnist:pneumoniamnist", 120, 1, marks=XRAYS)],

@@ -9,12 +9,14 @@ import pytest
 import torch
 from helpers.command_line import refused
 from helpers.sharing import copy_of, in_bf16
+from matplotlib.figure import Figure
 from sklearn.metrics import balanced_accuracy_score
 
 from xaae.evaluation.class_scores import classifier_scores, wilson_interval
 from xaae.evaluation.evaluation_figure import evaluation_figure
-from xaae.evaluation.evaluation_run import _presentation, _what_was_shown, evaluation_in_words
+from xaae.evaluation.evaluation_run import FIGURES, _presentation, _what_was_shown, evaluation_in_words
 from xaae.experiment.class_balance import weakness_in_words
+from xaae.experiment.tasks import CLASSES as CLASS_TASK
 
 CLASSES = ["cat", "dog", "owl"]
 
@@ -162,6 +164,12 @@ def run(toy_run, tmp_path):
     return copy_of(toy_run, tmp_path / "run")
 
 
+@pytest.fixture
+def plain_figures(monkeypatch):
+    """Figures are written empty, for tests that look at numbers and at names of files."""
+    monkeypatch.setitem(FIGURES, CLASS_TASK.name, lambda scores, classes, title: Figure())
+
+
 def evaluation(door, run, *options):
     """`evaluate` from the door, and what it wrote."""
     result = door("evaluate", run, *options)
@@ -186,6 +194,7 @@ def test_evaluate_agrees_with_what_training_measured(door, run):
     assert all(word in told for word in ("AAE", "ResNet34", "accuracy", "evaluate.json", "valid"))
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_numbers_are_in_full_precision_whatever_the_runs(door, run):
     """On any machine: whether it computes bf16 in hardware or not."""
     full, half = (evaluation(door, each)[0] for each in (run, in_bf16(run)))
@@ -195,6 +204,7 @@ def test_numbers_are_in_full_precision_whatever_the_runs(door, run):
     assert half["aae"]["recon_mse"] == pytest.approx(full["aae"]["recon_mse"], rel=1e-4)
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_what_is_shown_can_be_chosen(door, run):
     planted = evaluation(door, run, "--model", "aae")[0]
     upright = evaluation(door, run, "--model", "aae", "--upright")[0]
@@ -213,6 +223,7 @@ def test_in_arm_normal_nothing_is_said_to_be_planted(arm, shown):
     assert _what_was_shown(scores) == f"1 item of the test split, {shown}"
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_one_model_leaves_no_figure_of_an_earlier_call(door, run):
     evaluation(door, run)
     found, told = evaluation(door, run, "--model", "baseline")
@@ -220,6 +231,7 @@ def test_one_model_leaves_no_figure_of_an_earlier_call(door, run):
     assert not (run / "evaluation_aae.png").exists() and (run / "evaluation_baseline.png").exists()
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_evaluate_refuses_what_makes_no_sense(door, run, tmp_path):
     assert refused(door("evaluate", tmp_path / "nowhere"), "not a run folder")
     assert refused(door("evaluate", run, "--split", "test"), "no test items", "--split valid")
@@ -232,6 +244,7 @@ def test_evaluate_refuses_what_makes_no_sense(door, run, tmp_path):
     assert set(evaluation(door, run)[0]) >= {"aae"} and not (run / "evaluation_baseline.png").exists()
 
 
+@pytest.mark.usefixtures("plain_figures")
 def test_the_test_split_where_there_is_one(door, run):
     table = pd.read_csv(run / "items.csv")
     table.loc[table.query("split == 'train'").index[:12], "split"] = "test"

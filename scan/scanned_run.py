@@ -16,7 +16,8 @@ def scan_items(trained, rows, planted, rng):
     """
     values = random_values(planted, len(rows), rng) if planted else None
     labels = trained.table.label.to_numpy()[rows].astype(str)
-    return ScanItems(trained.upright(rows), labels, values, planted)
+    x = trained.upright(rows) if planted else trained.planted(rows)  # as they were trained on: a disc hides the corners
+    return ScanItems(x, labels, values, planted)
 
 
 def read_rows(trained, rng):

@@ -48,6 +48,12 @@ def test_the_summary_counts_verdicts_and_names_what_reveals():
     assert "1 explanation does not reveal it, 1 is undecided" in sentence
 
 
+def test_the_summary_says_whose_scan_reveals():
+    verdicts = {("scan", "aae"): "REVEALS", ("scan", "baseline"): "REVEALS", ("walk:lda", "aae"): "UNDECIDED"}
+    sentence = factor_sentence(result_of(verdicts), "tag")
+    assert sentence.startswith("Tag: revealed by factor scan of the AAE; factor scan of the ResNet34. ")
+
+
 def test_no_heat_map_can_name_a_factor_without_a_place():
     assert "no heat map can name it" in factor_sentence(result_of(UNDECIDED, local=False), "tag")
 

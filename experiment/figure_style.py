@@ -9,6 +9,7 @@ from functools import cache, wraps
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib import font_manager
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -67,7 +68,7 @@ def give_fonts(figure):
     """
     warnings.filterwarnings("ignore", MISSING)  # of every letter each time that it is drawn
     without = set()
-    for text in figure.findobj(Text):
+    for text in _texts(figure):
         further = {letter: font_with(letter) for letter in _lacking(text)}
         if fonts := dict.fromkeys(filter(None, further.values())):
             text.set_fontfamily([*text.get_fontfamily(), *fonts])
@@ -79,6 +80,16 @@ def give_fonts(figure):
         )
         _SAID.update(new)
     return figure
+
+
+def _texts(artist):
+    """The texts of a figure. An axis that is not drawn is passed over: asked for its ticks, it would make them."""
+    if isinstance(artist, Axis) and not (artist.axes.axison and artist.get_visible()):
+        return
+    if isinstance(artist, Text):
+        yield artist
+    for child in artist.get_children():
+        yield from _texts(child)
 
 
 def _lacking(text):

@@ -88,6 +88,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
     parser.add_argument("--arm", choices=["biased", "irrelevant"], default="biased")
+    parser.add_argument("--train", type=int, help="Train on at most so many photographs.  [all]")
     parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/photographs"))
@@ -100,7 +101,7 @@ def main():
     noisy = mislabel(table, NOISE, asked.seed).label.to_numpy().astype(str)
     true = table.label.to_numpy().astype(str)
     train, held_out = (rng.permutation(np.flatnonzero(table.split == s)) for s in ("train", "valid"))
-    network = Photographs(len(classes)).eval()
+    train, network = train[: asked.train], Photographs(len(classes)).eval()
     with autocast_in(fast_precision(torch.device("cpu"))):
         found = features_of(network, items, train, bias, noisy[train], rng)
         target = torch.tensor([classes.index(label) for label in noisy[np.tile(train, DRAWS)]])

@@ -28,11 +28,18 @@ def result(ended):
 
 def test_every_cell_has_a_verdict_and_the_clause_that_decided(result):
     cells = {c["explanation"]: c for c in result["cells"]}
-    assert {"walk:head", "sorted", "saliency", "guided_backprop", "control:oracle", "control:edges"} <= set(cells)
+    asked = {"walk:head", "scan", "sorted", "saliency", "guided_backprop", "control:oracle", "control:edges"}
+    assert asked <= set(cells)
     assert all(c["verdict"] in ("REVEALS", "DOES NOT", "UNDECIDED") and c["clause"] for c in result["cells"])
     assert cells["guided_backprop"]["status"] == "refused" and "ReLU" in cells["guided_backprop"]["clause"]
     judged = [c for c in result["cells"] if c["status"] == "ok"]
     assert all(0 <= c["auroc"] <= 1 and c["low"] <= c["high"] and c["p_holm"] >= c["p"] for c in judged)
+
+
+def test_every_model_has_a_row_of_its_factor_scan(result):
+    rows = {c["model"]: c for c in result["cells"] if c["explanation"] == "scan"}
+    assert set(rows) == set(result["factors"]["tag"]["gates"]) - {"shown"}
+    assert all(c["gates"] == [model] and c["naming"].startswith("the scan names tag in") for model, c in rows.items())
 
 
 def test_controls_come_out_as_they_must(result):

@@ -90,7 +90,7 @@ def test_the_factor_is_planted_without_regard_to_the_class_over_its_whole_range(
 
 def test_in_arm_normal_nothing_is_planted_and_the_factor_keeps_to_its_own_data(answer_of):
     _, items, grids = answer_of("normal")
-    assert items.values is None and torch.equal(items.base, opened("normal").trained.upright(np.arange(N)))
+    assert items.values is None and torch.equal(items.base, opened("normal").trained.planted(np.arange(N)))
     light, grid = readings_of(FACTORS["brightness"], items.x), grids["brightness"]
     assert grid.source == "data" and light.min() <= grid.axis[0] < grid.axis[-1] <= light.max()
 

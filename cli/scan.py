@@ -51,7 +51,8 @@ def _parse_ranges(ctx, param, texts):
     option("--precision", type=click.Choice(["bf16", "fp32"]), help="Arithmetic of the networks.  [the run's]"),
     option("--seed", type=ZERO_OR_MORE, help="Seed of everything that is drawn.  [the run's]"),
     MOVED,
-    option("--out", type=PATH, help="Where a scan without a run is written.  [runs/NNNN-scan-NAME]"),
+    option("--out", type=PATH, help="Where to write.  [RUN, RUN/network-scan with --network; "
+           "runs/NNNN-scan-NAME without a run]"),
 )  # fmt: skip
 def scan_command(what, **given):
     """Which factors a classifier goes by: one thing at a time is changed in real items, and it is asked again.

@@ -90,8 +90,8 @@ class ScanSettings:
     of: aae, baseline or both; network: FILE.py:FUNCTION of the user's own in their place. factors: names; () for all
     that the items can be given. ranges {factor: (low, high)}: asked about in place of what the data hold. items: how
     many held-out items, None for 200, or 60 in a smoke run. size: pixels a side of pictures for a network without a
-    run. seed, precision: None for those of the run. out: the folder for a scan without a run, None for a numbered one
-    in runs/. data_root: where the run's items are now, if they were moved.
+    run. seed, precision: None for those of the run. out: the folder, None for the run's own, or for a numbered one in
+    runs/ without a run. data_root: where the run's items are now, if they were moved.
     """
 
     of: str | None = None

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from xaae.experiment.manifest import recording
-from xaae.experiment.run_folder import write_json
+from xaae.experiment.run_folder import is_run, write_json
 from xaae.experiment.whole_file import whole_file
 from xaae.report.audit.audit_page import render_audit, render_unknown
 from xaae.report.quiz.quiz_page import render_quiz
@@ -74,9 +74,9 @@ def write_scan_page(folder) -> Path:
 
     InputError when `folder` holds no scan.json or a broken one.
     """
-    page = render_scan(folder)
-    with recording(folder):
-        return _write_whole(Path(folder) / "scan.html", page)
+    page, folder = render_scan(folder), Path(folder)
+    with recording(folder, folder.parent if is_run(folder.parent) else folder):
+        return _write_whole(folder / "scan.html", page)
 
 
 def write_unknown_page(folder) -> Path:

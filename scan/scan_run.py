@@ -39,6 +39,7 @@ from xaae.training.trained_run import open_trained_run
 DEFAULTS = ScanSettings()
 ITEMS, ITEMS_OF_SMOKE = 200, 60  # held-out items that are asked about
 SIZE = 224  # pixels a side of pictures for a network of the user's own
+OF_NETWORK = "network-scan"  # folder in a run for the scan of a network that is not the run's
 SHOWN = 2  # items of each class on a strip
 
 
@@ -49,7 +50,8 @@ class Scene:
     items: ScanItems. train (M, C, *places): training items as they were trained on, train_labels
     (M,), train_values (M,) of the planted factor, None without one. cases {name: Case}. classes: names
     in the order of the logits, () where they are not known. planted: name of the planted factor, "" if there is none.
-    skipped: files that could not be read, and why.
+    skipped: files that could not be read, and why. run: the run
+    folder that holds the folder, None without one.
     """
 
     what: str
@@ -65,6 +67,7 @@ class Scene:
     arm: str
     seed: int
     skipped: tuple = ()
+    run: Path | None = None
 
 
 def scan(what, settings=DEFAULTS):
@@ -80,7 +83,7 @@ def scan(what, settings=DEFAULTS):
     subjects = {name: case.subject(scene.items.x[:2]) for name, case in scene.cases.items()}  # InputError before work
     scene.folder.mkdir(parents=True, exist_ok=True)
     steps = len(names) + len(subjects) * (2 * len(names) + 1)
-    with recording(scene.folder), tqdm(total=steps, desc="ranges", leave=False, disable=None) as bar:
+    with recording(scene.folder, scene.run), tqdm(total=steps, desc="ranges", leave=False, disable=None) as bar:
         grids, data = _ranges(scene, settings, names, rng, bar.update)
         found, strips = {}, {}
         for name, subject in subjects.items():
@@ -123,7 +126,23 @@ def _scene_of_run(run, settings, rng_of):
     train = (trained.planted(seen), table.label.to_numpy().astype(str), table.value.to_numpy() if planted else None)
     cases = _cases(trained, settings, settings.precision or trained.config.precision)
     about = (tuple(trained.classes), planted.factor if planted else "", trained.config.arm, seed)
-    return Scene(str(run), trained.folder, trained.kind, items, *train, cases, *about)
+    return Scene(
+        str(run),
+        _folder_in_run(run, trained.folder, settings),
+        trained.kind,
+        items,
+        *train,
+        cases,
+        *about,
+        run=trained.folder,
+    )
+
+
+def _folder_in_run(run, folder, settings):
+    """Where the scan of a run is written: into the run; of another network beside its own models' scan, or --out."""
+    if settings.out:
+        return _folder_for(run, settings.out)
+    return folder / OF_NETWORK if settings.network else folder
 
 
 def _cases(trained, settings, precision):

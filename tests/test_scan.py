@@ -198,6 +198,18 @@ def test_a_run_is_scanned_by_its_models_and_read_by_its_report(toy_run, tmp_path
     assert "What each model goes by" in page and page.index('id="scan"') < page.index('id="walks"')
 
 
+def test_another_network_does_not_replace_the_scan_of_a_runs_models(toy_run, networks, tmp_path):
+    from helpers.sharing import copy_of
+
+    run = copy_of(toy_run, tmp_path / "run")
+    own = (run / "scan.json").read_text()
+    results, folder = scan(run, ScanSettings(items=12, network=networks + "by_light", factors=("brightness",)))
+    assert folder == run / "network-scan" and list(results["models"]) == ["network"]
+    assert (run / "scan.json").read_text() == own and (folder / "scan.json").is_file()
+    _, elsewhere = scan(run, ScanSettings(items=12, of="aae", factors=("zoom",), out=str(tmp_path / "out")))
+    assert elsewhere == tmp_path / "out" and (run / "scan.json").read_text() == own
+
+
 def test_the_planted_factor_of_other_items_is_drawn_without_regard_to_the_class():
     from xaae.factors.bias import make_bias
 

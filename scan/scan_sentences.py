@@ -2,7 +2,7 @@
 
 from xaae.factors.meters import meter_named
 from xaae.factors.registry import FACTORS
-from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
+from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, RULE, USED
 
 SOURCES = {
     "planted": "the range that was planted",
@@ -38,6 +38,9 @@ def row_in_words(row):
     swing = f"swing {row['swing']:.2f} [{row['swing_low']:.2f}, {row['swing_high']:.2f}]"
     if row["places"][0] == row["places"][-1]:
         return f"{row['used']}: {row['noun']}: the data hold one value of it, so there is nothing to go by"
+    if row["n"] < RULE.items:
+        few = f"{row['n']} items are too few, {RULE.items} at least are asked for"
+        return f"{row['used']}: {row['noun']}, {swing}: {few}"
     p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
     null = f"changes of the same size that no factor names: {row['null_flips']:.0%}, {p}"
     text = f"{row['used']}: {row['noun']}, {swing}, flips {row['flips']:.0%} of the decisions ({null})"

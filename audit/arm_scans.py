@@ -39,7 +39,7 @@ def give_scan(question):
 
 def _generators(arm):
     """Two generators by the arm's seed, the same each time: of what is scanned, and of the answers' null."""
-    return generator(arm.trained.config.seed, "scan").spawn(2)
+    return generator(arm.trained.config.seed, "audit scans").spawn(2)
 
 
 @lru_cache(maxsize=2)
@@ -53,7 +53,7 @@ def _scanned(folder, condition, n):
     trained, rng = arm.trained, _generators(arm)[0]
     planted = None if trained.config.arm == "normal" else arm.bias
     items = scan_items(trained, arm.held_out_rows(n), planted, rng)
-    train = trained.planted(read_rows(trained, rng))
+    train = trained.upright(read_rows(trained, rng))
     names = factors_for(trained.kind, trained.config.input_channels)
     return items, [value_grid(name, items, readings_of(FACTORS[name], train)) for name in names]
 

@@ -116,9 +116,9 @@ def report(network, items, rows, train, labels, bias, asked, rng):
     answer = lambda x: network(x).softmax(1)  # noqa: E731
     with torch.inference_mode():
         spurious = spurious_score(network, x, labels[rows], classes, bias.middles(), bias.plant)
-        seen = bias.plant(items[train[:400]], torch.from_numpy(bias.draw(labels[train[:400]], rng)).float())
+        seen = items[train[:400]]
         grids = [
-            grid_of(name, x, scanned.finish, readings_of(FACTORS[name], seen), bias if name == bias.factor else None)
+            grid_of(name, x, readings_of(FACTORS[name], seen), bias if name == bias.factor else None)
             for name in factors_for(PICTURE, 3)
         ]
         found, probability, base = scan_factors(answer, scanned, grids, rng)

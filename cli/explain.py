@@ -74,7 +74,7 @@ def _as_typed(ctx, file, content):
     option("--describe", metavar="NAME", help="Describe one method and its parameters."),
     option("--items", type=POSITIVE, default=6, help="Explain so many held-out items of RUN."),
     option("--rows", callback=_parse_rows, help="Explain these rows of items.csv instead, with commas."),
-    option("--run", type=PATH, callback=check_run, help="Whose models explain IMAGE.  [the newest "
+    option("--run", type=PATH, help="Whose models explain IMAGE.  [the newest "
            "finished run in runs/]"),
     MOVED,
     option("--model", type=MODEL_OR_BOTH, help="Which model is explained.  [both, where a run has both]"),
@@ -101,6 +101,8 @@ def explain_command(what, listing, describe, **given):
     """
     if what and not (listing or describe or Path(what).exists()):
         check_run(None, None, what)
+    elif what and Path(what).is_file():
+        check_run(None, None, given["run"])
     from xaae.explain import explanation_run
 
     if listing or describe:

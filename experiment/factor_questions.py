@@ -35,16 +35,23 @@ def _question_row(scan, models, i, walked):
     data = (scan.get("data") or {}).get(about["factor"])
     verdicts = {model["title"]: model["factors"][i]["used"] for model in models.values()}
     strongest = min(verdicts.values(), key=RANKS.index)
-    walk = walked.get(about["meter"])
+    walk = walked.get(about["meter"]) or {}
     return {
         "factor": about["factor"],
         "noun": about["noun"],
         "meter": about["meter"],
         "data": data,
         "models": verdicts,
-        "walk": walk and {"shown": bool(walk["named"]), "words": walk["words"], "p": walk["p_any"]},
+        "walk": _walk_shows(walk),
         "answer": ANSWERS[data and bool(data["differs"]), strongest],
     }
+
+
+def _walk_shows(row):
+    """{"shown", "words", "p"} of a row of the naming table; None if it is none, or lacks a number."""
+    if any(row.get(name) is None for name in ("named", "words", "p_any")):
+        return None
+    return {"shown": bool(row["named"]), "words": row["words"], "p": row["p_any"]}
 
 
 def questions_in_words(rows):

@@ -19,6 +19,7 @@ STREAMS = {  # every part that draws at random -> the number of its own stream; 
     "map items": 16,  # which items are on a map that cannot hold all
     "quiz": 17,
     "scan": 19,  # scanned items, values of the planted factor, changes that no factor names, intervals
+    "audit scans": 20,  # the same of an audit's arms
     "turns read back": 18,  # by which the rotation network is judged
 }
 

@@ -47,7 +47,8 @@ SHOWN = 2  # items of each class on a strip
 class Scene:
     """What is scanned: where it comes from and is written to, its items, and the networks that answer.
 
-    items: ScanItems. train (M, C, *places): training items as they were trained on, train_labels
+    items: ScanItems. train (M, C, *places): training items as they were trained on; apart: the same
+    without what the run plants, None where that is nothing; train_labels
     (M,), train_values (M,) of the planted factor, None without one. cases {name: Case}. classes: names
     in the order of the logits, () where they are not known. planted: name of the planted factor, "" if there is none.
     skipped: files that could not be read, and why. run: the run
@@ -59,6 +60,7 @@ class Scene:
     kind: Kind
     items: ScanItems
     train: torch.Tensor
+    apart: torch.Tensor | None
     train_labels: np.ndarray
     train_values: np.ndarray | None
     cases: dict
@@ -100,7 +102,8 @@ def _ranges(scene, settings, names, rng, step):
     grids, readings = [], {}
     for name in names:
         readings[name] = readings_of(FACTORS[name], scene.train)
-        grids.append(value_grid(name, scene.items, readings[name], (settings.ranges or {}).get(name)))
+        apart = readings[name] if scene.apart is None else readings_of(FACTORS[name], scene.apart)
+        grids.append(value_grid(name, scene.items, apart, (settings.ranges or {}).get(name)))
         step()
     if scene.train_values is not None and scene.planted in readings:
         readings[scene.planted] = scene.train_values
@@ -123,7 +126,13 @@ def _scene_of_run(run, settings, rng_of):
     items = scan_items(trained, rows, planted, rng)
     seen = read_rows(trained, rng)
     table = trained.table.iloc[seen]
-    train = (trained.planted(seen), table.label.to_numpy().astype(str), table.value.to_numpy() if planted else None)
+    apart = trained.upright(seen) if planted else None
+    train = (
+        trained.planted(seen),
+        apart,
+        table.label.to_numpy().astype(str),
+        table.value.to_numpy() if planted else None,
+    )
     cases = _cases(trained, settings, settings.precision or trained.config.precision)
     about = (tuple(trained.classes), planted.factor if planted else "", trained.config.arm, seed)
     return Scene(
@@ -173,7 +182,7 @@ def _scene_of_files(path, settings, rng_of):
     chosen = np.arange(min(asked, len(table)))
     items = ScanItems(opened[chosen], table.label.to_numpy()[chosen].astype(str))
     seen = np.arange(len(table))[-READ:]
-    train = (opened[seen], table.label.to_numpy()[seen].astype(str), None)
+    train = (opened[seen], None, table.label.to_numpy()[seen].astype(str), None)
     precision = settings.precision or fast_precision(default_device())
     labels = tuple(sorted(set(table.label) - {""}))
     cases = {"network": Case("network", function=settings.network, classes=labels, precision=precision)}

@@ -7,6 +7,7 @@ from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, RULE, USED
 SOURCES = {
     "planted": "the range that was planted",
     "data": "what nine tenths of the training items hold",
+    "spread": "as far as nine tenths of the training items differ in it, at most a usual range",
     "usual": "a usual range, for the data cannot tell theirs",
     "given": "the range that was asked for",
 }
@@ -44,6 +45,8 @@ def row_in_words(row):
     p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
     null = f"changes of the same size that no factor names: {row['null_flips']:.0%}, {p}"
     text = f"{row['used']}: {row['noun']}, {swing}, flips {row['flips']:.0%} of the decisions ({null})"
+    if row["source"] == "usual" and row["used"] == CANNOT_TELL:
+        text += "; the data do not tell whether they hold such a range"
     at = row["flips_at"]
     return text if at is None else f"{text}; where one flips it is at {at:.3g} {row['unit']} in the median"
 

@@ -28,8 +28,8 @@ def read_rows(trained, rng):
 def value_grid(name, items, readings, given=None):
     """The ValueGrid of one factor for ScanItems.
 
-    readings (M,): of training items by the factor's meter, see `readings_of`. given (low, high): values that the user
-    asked for.
+    readings (M,): of training items without what the run plants, see `readings_of`. given (low, high): values that the
+    user asked for.
     """
     planted = items.bias if items.bias is not None and name == items.bias.factor else None
-    return grid_of(name, items.x, items.finish, readings, planted, given)
+    return grid_of(name, items.x, readings, planted, given)

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from xaae.experiment.kinds import kind_of
 from xaae.factors.bias import Bias
 from xaae.factors.measuring import TURN, measure_all
 from xaae.factors.meters import meter_named
+from xaae.factors.placement import PLACEMENT
 from xaae.factors.registry import FACTORS
 
 VALUES = 9  # of a grid
@@ -22,9 +24,9 @@ class ValueGrid:
     """What a factor is set to in a scan.
 
     factor: its name. values (N, V): for each item. axis (V,): what the V places are called: values of the factor, or
-    readings of its meter that the values give each item. unit: of the axis. source: planted, data, usual or given, see
-    `grid_of`. reached: share of items and places at which the reading could be given; 1 if axis holds values. fill:
-    of places that the factor leaves empty.
+    readings of its meter that the values give each item. unit: of the axis. source: planted, data, spread, usual or
+    given, see `grid_of`. reached: share of items and places at which the reading could be given; 1 if axis holds
+    values. fill: of places that the factor leaves empty.
     """
 
     factor: str
@@ -40,36 +42,56 @@ class ValueGrid:
         return replace(self, values=self.values[rows])
 
 
-def grid_of(name, x, finish, train_readings, planted=None, given=None):
+def grid_of(name, x, readings, planted=None, given=None):
     """The ValueGrid of one factor for items x (N, C, *places), upright.
 
     given (low, high): values that the user asked for. planted: the run's Bias if this factor is the planted one: its
-    whole range. Else the range is that of the data: readings of the factor's meter, from the 5th to the 95th percentile
-    of train_readings (M,); every item is given the value that makes it read so, once `finish` (x -> x) has planted what
-    the run plants. train_readings None: the meter only compares items, so that the data cannot tell their range, and
-    the factor's usual one is asked about.
+    whole range. Else the range is that of the data, as `readings` (M,) of training items without what the run plants
+    tell it: from their 5th to their 95th percentile. Every item is given the value that makes it read so; where the
+    factor's meter only compares items, all are moved as far as the training items differ, at most by the usual range.
+    readings None: the data cannot tell, and the usual range is asked about.
     """
-    factor, n = FACTORS[name], len(x)
-    if given is not None or planted is not None or train_readings is None:
-        bounds = given or (planted.whole() if planted is not None else factor.usual)
-        axis = np.linspace(*bounds, VALUES)
-        source = "given" if given else "planted" if planted is not None else "usual"
-        fill = planted.fill if planted is not None else "reflect"
-        return ValueGrid(name, np.tile(axis, (n, 1)), axis, factor.unit, source, fill=fill)
-    axis = np.linspace(*np.percentile(train_readings, SHARE), VALUES)
-    values, reached = _values_that_read(factor, x, finish, axis)
+    factor = FACTORS[name]
+    if given is not None:
+        return _grid_of_values(factor, x, given, "given")
+    if planted is not None:
+        return _grid_of_values(factor, x, planted.whole(), "planted", planted.fill)
+    if readings is None:
+        return _grid_of_values(factor, x, factor.usual, "usual")
+    if only_compares(factor):
+        differ = np.percentile(readings - np.median(readings), SHARE)
+        return _grid_of_values(factor, x, np.clip(differ, *factor.usual), "spread")
+    axis = np.linspace(*np.percentile(readings, SHARE), VALUES)
+    values, reached = _values_that_read(factor, x, axis)
     return ValueGrid(name, values, axis, meter_named(factor.meter).unit, "data", reached)
 
 
-def readings_of(factor, x):
-    """What the factor's meter reads of training items x (M, C, *places): (M,); None if it only compares items."""
+def _grid_of_values(factor, x, bounds, source, fill="reflect"):
+    """The ValueGrid in which all items get the same values between two bounds."""
+    axis = np.linspace(*bounds, VALUES)
+    return ValueGrid(factor.name, np.tile(axis, (len(x), 1)), axis, factor.unit, source, fill=fill)
+
+
+def only_compares(factor):
+    """Does the factor's meter read no single item, but only how two differ?"""
     meter = meter_named(factor.meter)
-    if meter.relative or meter.unit == TURN:
-        return None
+    return meter.relative or meter.unit == TURN
+
+
+def readings_of(factor, x):
+    """What is read of a factor in training items x (M, C, *places): (M,); None if nothing can read it.
+
+    By its meter; where that only compares items, by `placement`, which reads single items roughly.
+    """
+    if only_compares(factor):
+        read = PLACEMENT[kind_of(x.shape).name].get(factor.meter)
+        readings = read and read(x)
+        return None if readings is None else np.asarray(readings, float)
+    meter = meter_named(factor.meter)
     return measure_all(x[:, None].numpy(), {meter.name: meter})[meter.name][:, 0]
 
 
-def _values_that_read(factor, x, finish, axis):
+def _values_that_read(factor, x, axis):
     """(values (N, V) at which the items read as axis (V,) says, the share of places at which they can).
 
     Found between values that are tried: first over all that is allowed, then again, closer together, where the first
@@ -77,20 +99,20 @@ def _values_that_read(factor, x, finish, axis):
     away and adds none.
     """
     tried = np.unique(np.concatenate([factor.neutral + (end - factor.neutral) * DENSE for end in factor.allowed]))
-    values = _inverses(tried, _read(factor, x, finish, tried), axis, factor.neutral)
+    values = _inverses(tried, _read(factor, x, tried), axis, factor.neutral)
     ends = np.append(np.percentile(values, (2, 98)), factor.neutral)
     tried = np.unique(np.append(np.linspace(ends.min(), ends.max(), CLOSER), tried[[0, -1]]))
-    readings = _read(factor, x, finish, tried)
+    readings = _read(factor, x, tried)
     low, high = readings.min(1, keepdims=True), readings.max(1, keepdims=True)
     slack = 0.02 * max(float(np.ptp(axis)), MOVES_NOTHING)
     reached = ((axis >= low - slack) & (axis <= high + slack)).mean()
     return _inverses(tried, readings, axis, factor.neutral), float(reached)
 
 
-def _read(factor, x, finish, tried):
+def _read(factor, x, tried):
     """What the factor's meter reads of every item with each of the values tried (M,): (N, M)."""
     meter = meter_named(factor.meter)
-    frames = [finish(factor.plant(x, torch.full((len(x),), float(v)), "reflect")) for v in tried]
+    frames = [factor.plant(x, torch.full((len(x),), float(v)), "reflect") for v in tried]
     return np.stack([measure_all(f[:, None].numpy(), {meter.name: meter})[meter.name][:, 0] for f in frames], 1)
 
 

@@ -17,7 +17,8 @@ class ScanRule:
 
     used: the swing is at least `swing`, and more decisions flip than by changes of the same size that no factor names,
     with p after Holm's correction of at most p_holm. not used: the interval of the swing ends below no_swing. Else it
-    cannot be told, and so if there are fewer items than `items`.
+    cannot be told, and so if there are fewer items than `items`, or if the range is a usual one that the data may not
+    hold.
     """
 
     swing: float = 0.5
@@ -91,5 +92,5 @@ def _judge(row, p, rule):
     if row["n"] < rule.items or not np.isfinite(row["swing"]):
         return CANNOT_TELL
     if row["swing"] >= rule.swing and p <= rule.p_holm:
-        return USED
+        return CANNOT_TELL if row.get("source") == "usual" else USED
     return NOT_USED if row["swing_high"] < rule.no_swing else CANNOT_TELL

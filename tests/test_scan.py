@@ -140,7 +140,7 @@ def test_grey_pictures_have_no_tint_and_a_flat_folder_no_labels(tmp_path, networ
     results, rows = scanned(folder, networks + "by_light", tmp_path)
     assert "tint" not in rows and rows["brightness"]["used"] == "used" and not rows["brightness"]["by_class"]
     assert results["models"]["network"]["agreement"] is None and not results["items_by_class"]
-    assert {row["data"] and row["data"]["differs"] for row in results["questions"]} == {None}
+    assert {row["data"] for row in results["questions"]} == {None}
     with pytest.raises(InputError, match="needs colour"):
         scanned(folder, networks + "by_light", tmp_path, factors=("tint",))
 
@@ -259,7 +259,7 @@ AS_THEY_ARE = ScanItems(PETS, np.array(["cat", "dog"] * 6))
 def test_items_read_as_the_grid_says(name):
     factor = FACTORS[name]
     readings = value_ranges.readings_of(factor, PETS)
-    grid = value_ranges.grid_of(name, PETS, AS_THEY_ARE.finish, readings)
+    grid = value_ranges.grid_of(name, PETS, readings)
     meter = meter_named(factor.meter)
     frames = torch.stack([AS_THEY_ARE.changed(name, values) for values in grid.values.T], 1)
     found = measure_all(frames.numpy(), {"m": meter})["m"]
@@ -274,11 +274,32 @@ def test_items_read_as_the_grid_says(name):
         assert (grid.values[~reachable] == 0).mean() > 0.8
 
 
-def test_a_meter_that_only_compares_has_a_usual_range():
-    for name in ("rotation", "zoom", "shift_x", "shift_y"):
-        assert value_ranges.readings_of(FACTORS[name], PETS) is None
-        grid = value_ranges.grid_of(name, PETS, AS_THEY_ARE.finish, None)
-        assert grid.source == "usual" and (grid.axis[0], grid.axis[-1]) == FACTORS[name].usual
+def test_edges_without_a_common_direction_do_not_tell_the_turn():
+    turned = FACTORS["rotation"].plant(PETS, torch.linspace(0, 170, 12), "circle")
+    assert value_ranges.readings_of(FACTORS["rotation"], turned) is None
+
+
+def test_a_range_that_the_data_may_not_hold_is_never_called_used():
+    far = row(0.9, 0.95, 1e-6)
+    told = [r["used"] for r in verdicts.judge_factors([far | {"source": s} for s in ("usual", "spread", "data")])]
+    assert told == ["cannot tell", "used", "used"]
+
+
+@pytest.mark.parametrize("name", ["rotation", "zoom", "shift_x", "shift_y"])
+def test_where_a_meter_only_compares_the_range_is_how_far_items_differ(name):
+    factor, (least, most) = FACTORS[name], FACTORS[name].usual
+    alike = PETS[:1].repeat(12, 1, 1, 1)
+    moved = factor.plant(alike, torch.linspace(least / 2, most / 2, 12), "reflect")
+    none, some = (value_ranges.readings_of(factor, x) for x in (alike, moved))
+    assert np.ptp(none) < 0.01 and np.abs(np.corrcoef(some, np.arange(12))[0, 1]) > 0.9, "it reads the move"
+    grid = value_ranges.grid_of(name, PETS, none)
+    assert grid.source == "spread" and np.ptp(grid.axis) < 0.01 and grid.unit == factor.unit
+    wide = value_ranges.grid_of(name, PETS, some)
+    assert np.ptp(grid.axis) < np.ptp(wide.axis) <= most - least
+    far = value_ranges.grid_of(name, PETS, 100 * some)
+    assert (far.axis[0], far.axis[-1]) == factor.usual
+    unread = value_ranges.grid_of(name, PETS, None)
+    assert unread.source == "usual" and (unread.axis[0], unread.axis[-1]) == factor.usual
 
 
 # ---- the null ------------------------------------------------------------------------------------------------------
@@ -336,9 +357,7 @@ def test_chance_alone_is_rarely_called_used():
     """Twenty networks that answer by a random pattern: no factor is called used of more than one of them."""
     rng, found = np.random.default_rng(0), 0
     names = ("brightness", "contrast", "zoom", "shift_x")
-    grids = [
-        value_ranges.grid_of(n, PETS, AS_THEY_ARE.finish, value_ranges.readings_of(FACTORS[n], PETS)) for n in names
-    ]
+    grids = [value_ranges.grid_of(n, PETS, value_ranges.readings_of(FACTORS[n], PETS)) for n in names]
     rule = verdicts.ScanRule(items=1)
     for _ in range(20):
         pattern = torch.from_numpy(rng.standard_normal((3, 64, 64))).float()

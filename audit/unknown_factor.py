@@ -59,9 +59,8 @@ def ask_unknown(run, fits=SHUFFLES, data_root=None):
         real, variance = class_differences(encoded, generator(trained.config.seed, "class differences"))
     table = [beside_shuffled(row, shuffled) for row in _table_of(encoded, walk.readings, yardstick)]
     found = _about_run(encoded, variance) | _about_walk(encoded, walk, table) | {"real": real}
-    found |= _about_nulls(yardstick["chance"], shuffled) | {
-        "questions": _three_questions(trained.folder, data_root, table)
-    }
+    found |= _about_nulls(yardstick["chance"], shuffled)
+    found["questions"] = _three_questions(trained.folder, data_root, table)
     found |= {"cautions": caution_sentences(found), "cannot": limit_sentences(found), "next": next_steps(found)}
     with recording(trained.folder):
         save_png(_draw_strip(encoded, walk), trained.folder / "unknown.png", dpi=110)

@@ -135,7 +135,7 @@ def report(network, items, rows, train, labels, bias, asked, rng):
         print(f"| {row['noun']} | {swing} | {told} |")
     some = scanned.part(slice(4))
     grid = next(grid for grid in grids if grid.factor == bias.factor)
-    frames = torch.stack([some.changed(grid.factor, v, grid.fill) for v in grid.values[:4].T], 1)
+    frames = torch.stack([some.changed(grid.factor, v) for v in grid.values[:4].T], 1)
     arrays = {"label": some.labels, f"{grid.factor}.frames": as_stored(frames.numpy(), PICTURE),
               f"{grid.factor}.network": probability[grid.factor][:4]}  # fmt: skip
     asked.out.mkdir(parents=True, exist_ok=True)

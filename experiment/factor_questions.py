@@ -1,6 +1,7 @@
 """Three questions of each factor: is it in the data, does a model go by it, does the walk show it? From files alone."""
 
-RANKS = ("used", "cannot tell", "not used")  # verdicts of the scan, the strongest first
+from xaae.experiment.vocabulary import SCAN_VERDICTS
+
 ANSWERS = {  # (the classes differ in it, the strongest verdict of the models) -> in words, the most telling first
     (True, "used"): "likely shortcut",
     (False, "used"): "used but balanced",
@@ -34,7 +35,7 @@ def _question_row(scan, models, i, walked):
     about = next(iter(models.values()))["factors"][i]
     data = (scan.get("data") or {}).get(about["factor"])
     verdicts = {model["title"]: model["factors"][i]["used"] for model in models.values()}
-    strongest = min(verdicts.values(), key=RANKS.index)
+    strongest = min(verdicts.values(), key=SCAN_VERDICTS.index)
     walk = walked.get(about["meter"]) or {}
     return {
         "factor": about["factor"],

@@ -38,7 +38,7 @@ NAMES = (  # regular expressions of every file that some version of this project
     r"explanations/(.+/)?(side_by_side_[^/]+\.png|\.work-.+)",
     r"explanations/(.+/)?maps/[^/]+-[^/]+\.(npz|png|nii|nii\.gz)",
     r"(.+/)?[\w.-]+\.part",
-    r"\.(report|unknown|scan)\.html\.\d+\.tmp",
+    r"\.(report|unknown)\.html\.\d+\.tmp",
 )
 _NAME = re.compile("|".join(f"(?:{name})" for name in NAMES))
 

@@ -15,7 +15,7 @@ from PIL import Image
 from xaae.factors.geometry import disc_weight, plane
 from xaae.factors.measuring import Meter
 from xaae.factors.photometry import Sight
-from xaae.factors.picture_plants import blur
+from xaae.factors.picture_plants import as_column, blur
 
 SOFT = 3  # % of the side: sigma of the blur that unsharp masking takes away
 BLOCK = 8  # pixels a side of what JPEG compresses together
@@ -23,24 +23,19 @@ DARK = 0.1  # luma from which a line of pixels is no longer part of a black bord
 RADIX = 2**31
 
 
-def _column(values, x):
-    """Values (B,) as (B, 1, 1, 1) like x."""
-    return torch.as_tensor(values, dtype=x.dtype, device=x.device).view(-1, 1, 1, 1)
-
-
 def add_noise(x, percent, fill=None):
     """Pictures x (B, C, H, W) with Gaussian noise whose standard deviation is `percent` (B,) of full scale.
 
     The same picture gets the same noise every time, whatever is in its batch: what is planted stays planted.
     """
-    seeds = (x.detach().double().abs().sum((1, 2, 3)) * 1e6).long().tolist()
+    seeds = (x.detach().cpu().double().abs().sum((1, 2, 3)) * 1e6).long().tolist()  # not every device has doubles
     draws = [torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(s % RADIX)) for s in seeds]
-    noisy = (x + torch.stack(draws).to(x) * _column(percent, x) / 100).clamp(0, 1)
-    return torch.where(_column(percent, x) == 0, x, torch.cat([noisy[:, :3], x[:, 3:]], 1))
+    noisy = (x + torch.stack(draws).to(x) * as_column(percent, x) / 100).clamp(0, 1)
+    return torch.where(as_column(percent, x) == 0, x, torch.cat([noisy[:, :3], x[:, 3:]], 1))
 
 
 def compress(x, quality, fill=None):
-    """Pictures x (B, 1, 3 or 4, H, W) as JPEG of `quality` (B,), 1 to 99, leaves them; 100 leaves them as they are.
+    """Pictures x (B, 1, 3 or 4, H, W) as JPEG of a `quality` (B,) of 1 to 99 shows them; 100 leaves them as they are.
 
     Not differentiable. Chroma is kept at full size.
     """
@@ -67,7 +62,7 @@ def _through_jpeg(pixels, quality):
 def sharpen(x, amount, fill=None):
     """Pictures x (B, C, H, W) plus `amount` (B,) of what a blur of 3 % of the side takes away: unsharp masking."""
     soft = blur(x, torch.full((len(x),), float(SOFT), device=x.device))
-    sharp = (x + _column(amount, x) * (x - soft)).clamp(0, 1)
+    sharp = (x + as_column(amount, x) * (x - soft)).clamp(0, 1)
     return torch.cat([sharp[:, :3], x[:, 3:]], 1)
 
 
@@ -76,7 +71,7 @@ def frame_black(x, percent, fill=None):
     at = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device) + 1
     inwards = torch.minimum(at, at.flip(0))
     inwards = torch.minimum(inwards[:, None], inwards[None])  # 1 for the outermost pixels
-    shown = (inwards - _column(percent, x)[:, 0] * x.shape[-1] / 100).clamp(0, 1)[:, None]
+    shown = (inwards - as_column(percent, x)[:, 0] * x.shape[-1] / 100).clamp(0, 1)[:, None]
     return torch.cat([x[:, :3] * shown, x[:, 3:]], 1)
 
 

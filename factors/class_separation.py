@@ -38,14 +38,10 @@ def separations(readings, labels, rng):
     classes = [name for name in sorted(set(labels)) if (labels == name).sum() >= FEWEST]
     if len(classes) < 2:
         return {}
-    known = {
-        name: _most_apart(reading, labels, classes, rng) for name, reading in readings.items() if reading is not None
-    }
-    corrected = dict(zip(known, holm([row["p"] for row in known.values()]), strict=True))
-    return {
-        name: known[name] | judge_difference(known[name], corrected[name]) if name in known else None
-        for name in readings
-    }
+    read = {name: reading for name, reading in readings.items() if reading is not None}
+    rows = [_most_apart(reading, labels, classes, rng) for reading in read.values()]
+    judged = [row | judge_difference(row, p) for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True)]
+    return dict.fromkeys(readings) | dict(zip(read, judged, strict=True))
 
 
 def _most_apart(reading, labels, classes, rng):

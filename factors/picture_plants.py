@@ -67,14 +67,14 @@ def shift_up(x, percent, fill="zeros"):
     return _shift(x, torch.zeros_like(percent), -percent, fill)
 
 
-def _column(values, x):
+def as_column(values, x):
     """Values (B,) as (B, 1, 1, 1) like x."""
     return torch.as_tensor(values, dtype=x.dtype, device=x.device).view(-1, 1, 1, 1)
 
 
 def brighten(x, amount, fill=None):
     """Pictures x (B, C, H, W) moved by `amount` (B,) of the way to white, or to black where it is negative."""
-    amount = _column(amount, x)
+    amount = as_column(amount, x)
     return torch.cat([x[:, :3] * (1 - amount.abs()) + amount.clamp_min(0), x[:, 3:]], 1)
 
 
@@ -83,7 +83,7 @@ def stretch_contrast(x, amount, fill=None):
 
     They shrink where it is negative. The mean stays, but where light is cut off at black and white.
     """
-    amount, colours = _column(amount, x), x[:, :3]
+    amount, colours = as_column(amount, x), x[:, :3]
     middle = luma(x).mean((1, 2)).view(-1, 1, 1, 1)
     return torch.cat([(middle + (colours - middle) * (1 + amount)).clamp(0, 1), x[:, 3:]], 1)
 
@@ -95,9 +95,9 @@ def luma(x):
 
 def tint(x, amount, fill=None):
     """Pictures x (B, 3 or 4, H, W) made warmer by `amount` (B,) of red and blue, colder where negative; luma kept."""
-    amount = _column(amount, x)
+    amount = as_column(amount, x)
     gain = torch.cat([1 + amount, torch.ones_like(amount), 1 - amount], 1)
-    gain = gain / (gain * _column(LUMA_WEIGHTS, x).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    gain = gain / (gain * as_column(LUMA_WEIGHTS, x).view(1, 3, 1, 1)).sum(1, keepdim=True)
     return torch.cat([(x[:, :3] * gain).clamp(0, 1), x[:, 3:]], 1)
 
 
@@ -127,7 +127,7 @@ def plant_tag(x, opacity, fill=None):
     """Pictures x (B, C, H, W) with `marker` in the upper left corner, laid over with an `opacity` (B,) of 0 to 1."""
     sign = marker(x.shape[-1]).to(x)
     side = len(sign)
-    opacity, tagged = _column(opacity, x), x.clone()
+    opacity, tagged = as_column(opacity, x), x.clone()
     tagged[:, :3, :side, :side] = x[:, :3, :side, :side] * (1 - opacity) + opacity * sign
     return tagged
 

@@ -24,6 +24,7 @@ LEVELS, REPEATS = 6, 1  # sizes of null changes; draws of each kind at each size
 BEYOND, BEYOND_ITEMS = 3, 30  # steps to either end of a factor's whole range; items that are asked there
 HOLDS = 0.1  # share of decisions that may flip where an answer is still said to hold
 TOGETHER = 256  # items that are answered at once
+FILL = "reflect"  # of places that a factor which is not planted leaves empty: no black corner that no item has
 UNSEEN = 1e-4  # root mean square change of pixels below which an item is as it was
 
 
@@ -40,9 +41,9 @@ class ScanItems:
     values: np.ndarray | None = None
     bias: object = None
 
-    def finish(self, x, among=slice(None)):
-        """Items x, of those `among` all, with the planted factor at their own values; as they are without one."""
-        return x if self.values is None else self.bias.plant(x, torch.tensor(self.values[among], dtype=torch.float32))
+    def finish(self, x):
+        """Items x, one for each, with the planted factor at their own values; as they are without one."""
+        return x if self.values is None else self.bias.plant(x, torch.tensor(self.values, dtype=torch.float32))
 
     @cached_property
     def base(self):
@@ -53,13 +54,13 @@ class ScanItems:
         """The items of a slice of rows."""
         return ScanItems(self.x[rows], self.labels[rows], None if self.values is None else self.values[rows], self.bias)
 
-    def changed(self, factor, values, fill="reflect"):
+    def changed(self, factor, values):
         """The items with a factor at `values` (N,): the planted one in its own way, others before it is planted."""
         values = torch.tensor(values, dtype=torch.float32)
         if self.bias is not None and factor == self.bias.factor:
             return self.bias.plant(self.x, values)
         with torch.autocast(self.x.device.type, enabled=False):
-            return self.finish(FACTORS[factor].plant(self.x, values, fill))
+            return self.finish(FACTORS[factor].plant(self.x, values, FILL))
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _ask_grid(answer, items, grid, base):
         same = np.isclose(values, grid.values[:, v - 1], atol=1e-9) if v else np.zeros(len(values), bool)
         found[same, v], far[same, v] = found[same, v - 1], far[same, v - 1]
         if not same.all():
-            x = items.changed(grid.factor, values, grid.fill)
+            x = items.changed(grid.factor, values)
             distance = pixel_distance(x, items.base).numpy()
             moved = ~same & (distance > UNSEEN)
             far[moved, v] = distance[moved]
@@ -150,7 +151,7 @@ def _ask_grid(answer, items, grid, base):
 
 def _ask_null(answer, items, decided, distance, rng):
     """The NullAnswers for items at sizes that cover all the distances (M,) of factors' changes."""
-    sizes = distance[distance > 1e-4]
+    sizes = distance[distance > UNSEEN]
     top = float(sizes.max()) if len(sizes) else 0.01
     levels = np.geomspace(max(top / 40, 1e-3), max(top, 2e-3), LEVELS)
     kinds, flips = NULL_CHANGES[kind_of(items.x.shape).name], []

@@ -47,12 +47,11 @@ SHOWN = 2  # items of each class on a strip
 class Scene:
     """What is scanned: where it comes from and is written to, its items, and the networks that answer.
 
-    items: ScanItems. train (M, C, *places): training items as they were trained on; apart: the same
-    without what the run plants, None where that is nothing; train_labels
-    (M,), train_values (M,) of the planted factor, None without one. cases {name: Case}. classes: names
-    in the order of the logits, () where they are not known. planted: name of the planted factor, "" if there is none.
-    skipped: files that could not be read, and why. run: the run
-    folder that holds the folder, None without one.
+    items: ScanItems. train (M, C, *places): training items as they were trained on; apart: the same without what the
+    run plants, None where that is nothing; train_labels (M,), train_values (M,) of the planted factor, None without
+    one. cases {name: Case}. classes: names in the order of the logits, () where they are not known. planted: name of
+    the planted factor, "" if there is none. skipped: files that could not be read, and why. run: the run folder that
+    holds the folder, None without one.
     """
 
     what: str
@@ -305,7 +304,7 @@ def _keep(scene, grids, results, probability):
                    values=None if scene.items.values is None else scene.items.values[shown])  # fmt: skip
     arrays = {"label": some.labels.astype(str), "row": shown}
     for grid in grids:
-        frames = torch.stack([some.changed(grid.factor, v, grid.fill) for v in grid.values[shown].T], 1)
+        frames = torch.stack([some.changed(grid.factor, v) for v in grid.values[shown].T], 1)
         arrays[f"{grid.factor}.frames"] = run_folder.as_stored(frames.numpy(), scene.kind)
         for name, found in probability.items():
             arrays[f"{grid.factor}.{name}"] = found[grid.factor].astype(np.float32)

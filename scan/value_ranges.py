@@ -26,7 +26,7 @@ class ValueGrid:
     factor: its name. values (N, V): for each item. axis (V,): what the V places are called: values of the factor, or
     readings of its meter that the values give each item. unit: of the axis. source: planted, data, spread, usual or
     given, see `grid_of`. reached: share of items and places at which the reading could be given; 1 if axis holds
-    values. fill: of places that the factor leaves empty.
+    values.
     """
 
     factor: str
@@ -35,7 +35,6 @@ class ValueGrid:
     unit: str
     source: str
     reached: float = 1.0
-    fill: str = "reflect"
 
     def part(self, rows):
         """The same for a slice of the items."""
@@ -55,7 +54,7 @@ def grid_of(name, x, readings, planted=None, given=None):
     if given is not None:
         return _grid_of_values(factor, x, given, "given")
     if planted is not None:
-        return _grid_of_values(factor, x, planted.whole(), "planted", planted.fill)
+        return _grid_of_values(factor, x, planted.whole(), "planted")
     if readings is None:
         return _grid_of_values(factor, x, factor.usual, "usual")
     if only_compares(factor):
@@ -66,10 +65,10 @@ def grid_of(name, x, readings, planted=None, given=None):
     return ValueGrid(name, values, axis, meter_named(factor.meter).unit, "data", reached)
 
 
-def _grid_of_values(factor, x, bounds, source, fill="reflect"):
+def _grid_of_values(factor, x, bounds, source):
     """The ValueGrid in which all items get the same values between two bounds."""
     axis = np.linspace(*bounds, VALUES)
-    return ValueGrid(factor.name, np.tile(axis, (len(x), 1)), axis, factor.unit, source, fill=fill)
+    return ValueGrid(factor.name, np.tile(axis, (len(x), 1)), axis, factor.unit, source)
 
 
 def only_compares(factor):

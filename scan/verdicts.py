@@ -6,8 +6,9 @@ import numpy as np
 from scipy.stats import binomtest
 
 from xaae.experiment.statistics import bootstrap_interval, holm
+from xaae.experiment.vocabulary import SCAN_VERDICTS
 
-USED, NOT_USED, CANNOT_TELL = "used", "not used", "cannot tell"
+USED, CANNOT_TELL, NOT_USED = SCAN_VERDICTS
 DRAWS = 1000  # of the bootstrap over items
 
 

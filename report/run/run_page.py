@@ -43,7 +43,7 @@ def render_scan(folder) -> str:
     scan = read_json(Path(folder) / "scan.json")
     strips = Path(folder) / "scan" / "strips.npz"
     scanned = scan_section(scan, read_arrays(strips) if strips.is_file() else None)
-    parts = {"questions": scan.get("questions") or [], "walked": False, "s_arm": ""}
+    parts = {"questions": scan.get("questions") or [], "walked": False, "planted_arm": ""}
     return render_template("scan.html.j2", scanned=scanned, kind=KINDS[scan["kind"]], where=str(folder), **parts)
 
 
@@ -53,7 +53,7 @@ def _sections(run: RunFiles, summary: dict) -> dict:
         "planted": planted_section(run, summary["walk"]["direction"] or "lda"),
         "questions": summary["questions"],
         "walked": True,
-        "s_arm": run.config.get("arm"),
+        "planted_arm": run.config.get("arm"),
         "scanned": scan_section(run.json("scan.json"), run.arrays("scan/strips.npz", "label")),
         "curves": learning_curves(run),
         "panels": walk_panels(run, summary),

@@ -4,12 +4,12 @@ import numpy as np
 from markupsafe import Markup
 
 from xaae.experiment.run_folder import plain_values
+from xaae.experiment.vocabulary import SCAN_VERDICTS
 from xaae.report.shared.charts import Axes, svg_element
 from xaae.report.shared.sprites import PAINTERS, make_sprite, tile_place
 
 SMALL = 72  # pixels a side of a picture on a strip
-SHADES = {"used": "k0", "cannot tell": "quiet", "not used": "k1"}  # CSS class of each verdict
-FIRST = ("used", "cannot tell", "not used")  # the order in which strips are shown
+SHADES = dict(zip(SCAN_VERDICTS, ("k0", "quiet", "k1"), strict=True))  # CSS class of each verdict
 
 
 def scan_section(scan: dict, arrays: dict | None) -> dict | None:
@@ -57,7 +57,7 @@ def _order(models: list[dict]) -> list[str]:
     best = {}
     for model in models:
         for row in model["factors"]:
-            rank = FIRST.index(row["used"])
+            rank = SCAN_VERDICTS.index(row["used"])
             best[row["factor"]] = min(best.get(row["factor"], rank), rank)
     return sorted(best, key=lambda name: best[name])
 

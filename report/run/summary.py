@@ -20,7 +20,7 @@ AAE = "valid_accuracy valid_precision valid_recall recon_mse parameters epochs s
 BASELINE = "valid_accuracy valid_precision valid_recall parameters pretrained note seconds".split()
 WALK = """direction meter unit change change_ci change_words spearman random_change p_value match starts frames
     random_directions probability_first probability_last accepted flips frame_change start_groups
-    rotation_span_deg rotation_span_deg_ci     rotation_spearman random_span_deg by_direction""".split()
+    rotation_span_deg rotation_span_deg_ci rotation_spearman random_span_deg by_direction""".split()
 PLANTED = "meter unit shift limits".split()
 IMPACT = "spearman within_class_spearman slope".split()
 HEALTH = """items dimensions sliced_wasserstein sliced_wasserstein_expected effective_rank participation_ratio

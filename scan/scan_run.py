@@ -29,7 +29,7 @@ from xaae.scan.factor_scan import ScanItems, scan_factors
 from xaae.scan.quick_network import fastest_layout, quick_network
 from xaae.scan.scan_sentences import LIMIT, headline, tell_row
 from xaae.scan.scanned_run import READ, read_rows, scan_items, value_grid
-from xaae.scan.value_ranges import readings_of
+from xaae.scan.value_ranges import only_compares, readings_of
 from xaae.scan.verdicts import NOT_USED, RULE
 from xaae.sources.class_folders import own_data
 from xaae.sources.items import guess_channels, open_items
@@ -100,8 +100,9 @@ def _ranges(scene, settings, names, rng, step):
     """(a ValueGrid for each factor, how far the classes differ in it {name: separation or None})."""
     grids, readings = [], {}
     for name in names:
-        readings[name] = readings_of(FACTORS[name], scene.train)
-        apart = readings[name] if scene.apart is None else readings_of(FACTORS[name], scene.apart)
+        apart = readings_of(FACTORS[name], scene.train if scene.apart is None else scene.apart)
+        as_apart = scene.apart is None or only_compares(FACTORS[name])  # a turn moves the middle of the edges
+        readings[name] = apart if as_apart else readings_of(FACTORS[name], scene.train)
         grids.append(value_grid(name, scene.items, apart, (settings.ranges or {}).get(name)))
         step()
     if scene.train_values is not None and scene.planted in readings:

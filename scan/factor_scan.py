@@ -12,10 +12,11 @@ from xaae.scan.null_changes import NULL_CHANGES, pixel_distance
 from xaae.scan.verdicts import (
     flip_p,
     flip_places,
-    flipping,
+    goes_over,
     is_plainly_unmoved,
     judge_factors,
     mean_swing,
+    swing_ends,
     swing_interval,
 )
 
@@ -67,21 +68,22 @@ class ScanItems:
 class NullAnswers:
     """What a classifier decides when items are changed in ways that no factor names.
 
-    levels (L,): sizes of change. flips (N, L, R): is the decision another one, by R draws at each size.
+    base (N,): of the unchanged items. levels (L,): sizes of change. decisions (N, L, R): by R draws at each size.
     """
 
+    base: np.ndarray
     levels: np.ndarray
-    flips: np.ndarray
+    decisions: np.ndarray
 
     def matched(self, distance):
-        """Does any of as many changes as a factor made, each at least of the same size, flip the item?
+        """The decisions (N, P) after changes at least as large as those a factor made at P places: distance (N, P).
 
-        distance (N, V) of the factor's changes -> (N,) bool.
+        Every place has another draw, and items take the draws in turn; an item that the factor left as it is, is so.
         """
         level = np.minimum(np.searchsorted(self.levels, distance - 1e-6), len(self.levels) - 1)
-        draw = np.arange(distance.shape[1]) % self.flips.shape[-1]
-        flips = self.flips[np.arange(len(distance))[:, None], level, draw]
-        return (flips & (distance > 0)).any(1)
+        row, place = np.arange(len(distance))[:, None], np.arange(distance.shape[1])
+        decisions = self.decisions[row, level, (row + place) % self.decisions.shape[-1]]
+        return np.where(distance > 0, decisions, self.base[: len(distance), None])
 
 
 def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enough=FIRST):
@@ -89,8 +91,10 @@ def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enou
 
     answer(x (B, C, *places)) -> probabilities (B, K). items: ScanItems. grids: a ValueGrid for each factor. rng: of
     the null and of the intervals. step(): called after each factor. Keys of a row: factor, unit, axis, source, reached,
-    n, swing with swing_low and swing_high, flips and null_flips (shares of items), p, p_holm, used, flips_at (median
-    place of the flips), mean (K lists of V probabilities), by_class, and beyond: see `ask_beyond`, {} unless wanted.
+    n, swing with swing_low and swing_high, flips (share of items whose decision goes over from the place of the lowest
+    mean answer to that of the highest) and null_flips (the same after changes of the same sizes that no factor names),
+    p, p_holm, used, flips_at (median place of the flips), mean (K lists of V probabilities), by_class, and beyond: see
+    `ask_beyond`, {} unless wanted.
     enough: how many items are enough where they show plainly that the answer does not move; None to ask all of them.
     """
     base = ask(answer, items.base)
@@ -105,7 +109,7 @@ def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enou
     rows = []
     for grid in grids:
         probability, distance = asked[grid.factor]
-        row = _row(grid, items.labels[: len(probability)], probability, distance, base, null, rng)
+        row = _row(grid, items.labels[: len(probability)], probability, distance, null, rng)
         rows.append(row | {"beyond": ask_beyond(answer, items, grid, base) if beyond else {}})
         step()
     return judge_factors(rows), {name: probability for name, (probability, _) in asked.items()}, base
@@ -154,19 +158,20 @@ def _ask_null(answer, items, decided, distance, rng):
     sizes = distance[distance > UNSEEN]
     top = float(sizes.max()) if len(sizes) else 0.01
     levels = np.geomspace(max(top / 40, 1e-3), max(top, 2e-3), LEVELS)
-    kinds, flips = NULL_CHANGES[kind_of(items.x.shape).name], []
+    kinds, decisions = NULL_CHANGES[kind_of(items.x.shape).name], []
     for level in levels:
         size = torch.full((len(items.x),), float(level))
         x = [change(items.base, size, rng) for _ in range(REPEATS) for change in kinds]
-        flips.append(np.stack([ask(answer, each).argmax(1) != decided for each in x], 1))
-    return NullAnswers(levels, np.stack(flips, 1))
+        decisions.append(np.stack([ask(answer, each).argmax(1) for each in x], 1))
+    return NullAnswers(decided, levels, np.stack(decisions, 1))
 
 
-def _row(grid, labels, probability, distance, base, null, rng):
+def _row(grid, labels, probability, distance, null, rng):
     """What the answers to a grid say, before it is judged beside the other factors; all of the same n items."""
     low, high = swing_interval(probability, rng)
     decisions = probability.argmax(-1)
-    flips, null_flips = flipping(decisions, base[: len(decisions)].argmax(1)), null.matched(distance)
+    name, *ends = swing_ends(probability)
+    flips, null_flips = goes_over(decisions[:, ends], name), goes_over(null.matched(distance[:, ends]), name)
     places = flip_places(decisions, grid.axis)
     return {
         "factor": grid.factor,

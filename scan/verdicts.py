@@ -60,9 +60,20 @@ def is_plainly_unmoved(probability, rng, rule=None):
     return bool(_swing_draws(probability, rng).max() < (rule or RULE).no_swing / 2)
 
 
-def flipping(decisions, base):
-    """Which items are decided otherwise somewhere: decisions (N, V), base (N,) of the unchanged item -> (N,) bool."""
-    return (decisions != base[:, None]).any(1)
+def swing_ends(probability):
+    """(class, place of its lowest mean answer, place of its highest) of the swing of probability (N, V, K): indices."""
+    mean = probability.mean(0)
+    name = int(np.ptp(mean, axis=0).argmax())
+    return name, int(mean[:, name].argmin()), int(mean[:, name].argmax())
+
+
+def goes_over(decisions, name):
+    """Which items are decided for class `name` at the second of two places only: decisions (N, 2) -> (N,) bool.
+
+    One way only, so that a network that is unsure of everything, and flips one way as often as the other, does not pass
+    for one that a factor leads.
+    """
+    return (decisions[:, 0] != name) & (decisions[:, 1] == name)
 
 
 def flip_p(flips, null_flips):

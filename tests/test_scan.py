@@ -274,6 +274,13 @@ def test_flips_are_tested_item_by_item():
     assert verdicts.flip_p(np.ones(40, bool), some) == pytest.approx(0.5**20)
 
 
+def test_flips_count_one_way_between_the_ends_of_the_swing():
+    mean = np.array([0.4, 0.2, 0.9])
+    name, low, high = verdicts.swing_ends(np.stack([1 - mean, mean], 1)[None])
+    assert (low, high) == ((1, 2) if name else (2, 1))
+    assert verdicts.goes_over(np.array([[0, 1], [1, 0], [1, 1], [0, 0]]), 1).tolist() == [True, False, False, False]
+
+
 def test_flips_are_placed_between_the_values_where_they_happen():
     decisions = np.array([[0, 0, 1, 1], [0, 0, 0, 0], [1, 0, 0, 0]])
     np.testing.assert_allclose(verdicts.flip_places(decisions, np.array([0.0, 10, 20, 30])), [15, np.nan, 5])
@@ -281,6 +288,23 @@ def test_flips_are_placed_between_the_values_where_they_happen():
 
 PETS = draw_pets(12, 64)
 AS_THEY_ARE = ScanItems(PETS, np.array(["cat", "dog"] * 6))
+
+
+def test_an_unsure_network_that_a_factor_leads_is_found_out():
+    """Any change of pixels flips it as likely as not, so that nearly every item flips somewhere; light leads it."""
+    pattern = torch.randn(PETS[0].shape, generator=torch.Generator().manual_seed(0))
+
+    def answer(x):
+        unsure = 4 * torch.sign(torch.sin(2e4 * (x * pattern).mean((1, 2, 3))))
+        z = 60 * (x.mean((1, 2, 3)) - PETS.mean()) + unsure
+        return torch.stack([-z, z], 1).softmax(1)
+
+    x = PETS.repeat(6, 1, 1, 1) + 0.02 * torch.randn(72, 1, 1, 1, generator=torch.Generator().manual_seed(1))
+    items = ScanItems(x.clamp(0, 1), np.array(["cat", "dog"] * 36))
+    grids = [value_ranges.grid_of(n, x, value_ranges.readings_of(FACTORS[n], x)) for n in ("brightness", "shift_x")]
+    rows = {row["factor"]: row for row in scan_factors(answer, items, grids, np.random.default_rng(0), beyond=False)[0]}
+    assert rows["brightness"]["used"] == "used" and rows["shift_x"]["used"] != "used"
+    assert 0.1 < rows["brightness"]["null_flips"] < 0.5 and rows["brightness"]["flips"] < 1
 
 
 def test_chance_alone_is_rarely_called_used():

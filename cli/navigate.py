@@ -7,7 +7,8 @@ import click
 from xaae.cli.door import timed, typed_command
 from xaae.cli.option_types import MOVED, PATH, POSITIVE, RUN, option, parse_names, with_options
 from xaae.experiment.amounts import counted
-from xaae.experiment.walk_words import arrival, groups_in_words
+from xaae.experiment.vocabulary import SPACINGS
+from xaae.experiment.walk_words import arrival, groups_in_words, manner_in_words
 
 
 def _parse_pairs(ctx, param, texts):
@@ -34,6 +35,8 @@ def _parse_pairs(ctx, param, texts):
            "another seed: does it order the items alike?  Repeatable."),
     option("--maps", callback=parse_names, help="Which maps, with commas: pca, tsne, umap.  [all; smoke without umap]"),
     option("--films", is_flag=True, help="GIF and MP4 of every walk, not of the main one alone."),
+    option("--spacing", type=click.Choice(list(SPACINGS)), default="arc", help="Frames of a walk in equal steps of the "
+           "decoded path, of the probability of the class it leads to, or of alpha."),
     option("--counterfactuals", type=POSITIVE, default=100, help="Look for counterfactuals of at most so many "
            "held-out items."),
     MOVED,
@@ -52,10 +55,12 @@ def navigate_command(run, **given):
 
 
 def _walk_line(results, name):
-    """What one walk changes, whether its starts agree, and whether it brings the decision over: a line."""
+    """What one walk changes and how, whether its starts agree, and whether it brings the decision over: a line."""
     walk, sentence = results["walk"]["by_direction"][name], results["naming"][name]["sentence"]
-    parts = [sentence, arrival(walk, " or ".join(results["directions"][name]["leads_to"])).rstrip(".")]
+    size = lambda step: counted(f"{step:.3g}", walk["unit"])  # noqa: E731
+    goal = " or ".join(results["directions"][name]["leads_to"])
+    parts = [said.rstrip(".") for said in (sentence, manner_in_words(walk, size), arrival(walk, goal))]
     if groups := walk["start_groups"]:
         signed = lambda change: counted(f"{change:+.3g}", walk["unit"])  # noqa: E731
-        parts.insert(1, f"The starts disagree in its {walk['meter']}: {groups_in_words(groups, signed)}")
+        parts.insert(2, f"The starts disagree in its {walk['meter']}: {groups_in_words(groups, signed)}")
     return ". ".join(filter(None, parts))

@@ -10,8 +10,8 @@ class NavigationSettings:
     specs: directions by name, the first the main one; () for all kinds. contrast: "cat:dog" or "rest:dog"; "" for the
     first class to the last. away: directions to keep away from. against: navigated runs of the same data whose order of
     items is compared. pairs: table rows to interpolate between, along the arc if curved. maps: names of maps; () for
-    those of the run's preset. films: of every walk, not of the main one alone. counterfactuals: of how many held-out
-    items. data_root: where the run's items are now, if they were moved.
+    those of the run's preset. films: of every walk, not of the main one alone. spacing: of the frames of walks, one of
+    SPACINGS. counterfactuals: of how many held-out items. data_root: where the run's items are now, if they were moved.
     """
 
     specs: tuple = ()
@@ -22,6 +22,7 @@ class NavigationSettings:
     curved: bool = False
     maps: tuple = ()
     films: bool = False
+    spacing: str = "arc"
     counterfactuals: int = 100
     data_root: str | None = None
 

@@ -46,3 +46,23 @@ def bootstrap_interval(draws, level=0.95):
         return float("nan"), float("nan")
     tail = 100 * (1 - level) / 2
     return tuple(float(v) for v in np.percentile(draws, [tail, 100 - tail]))
+
+
+def largest_steps(readings, least=0.0):
+    """The largest change between neighbouring frames of unwrapped readings (S, T): steps (S,) and their shares (S,).
+
+    A share is of the change from end to end: 1 for a pure jump, 1 / (T - 1) for even steps, at most 1 (a reading that
+    swings further than it gets). NaN for starts that change by at most `least`; unknown readings (NaN) are left out.
+    """
+    known = [row[np.isfinite(row)] for row in np.asarray(readings, float)]
+    whole = np.array([abs(row[-1] - row[0]) if len(row) > 1 else 0.0 for row in known])
+    steps = np.array([np.abs(np.diff(row)).max() if len(row) > 1 else 0.0 for row in known])
+    steps[whole <= least] = np.nan
+    return steps, np.minimum(1, steps / np.maximum(whole, 1e-300))
+
+
+def median_of_known(values):
+    """Median of the finite values (N,); None if there is none."""
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else None

@@ -3,6 +3,11 @@
 ARMS = ("biased", "normal", "irrelevant")  # training conditions, see factors.bias
 FILLS = ("zeros", "reflect", "circle")  # corners that a rotation leaves empty
 SCAN_VERDICTS = ("used", "cannot tell", "not used")  # of a factor, the strongest first
+SPACINGS = {  # of the frames of a walk: between neighbours there are ...
+    "arc": "equal steps of the decoded path",
+    "probability": "equal steps of the probability",
+    "alpha": "equal steps of alpha",
+}
 SPLITS = ("train", "valid", "test")
 COLUMNS = ("path", "label", "split", "group", "factor", "value")  # of a dataset's table, in this order
 MODELS = {"aae": "AAE", "baseline": "ResNet34"}  # name in files: name in sentences

@@ -8,6 +8,9 @@ MOST_BY_CHANCE = 0.5  # names that chance alone may give to all walks together b
 ALL, MOST = 0.9, 0.5  # shares of the starts whose decision changes: the walk arrives, arrives for most of them
 SEEN = 2 / 255  # least change of a place that is seen: two grey levels of the frames as they are kept
 FEWEST_STARTS = 4  # of fewer it cannot be told whether they fall into groups
+GLIDE = 0.25  # largest step of a glide, as a share of the whole change: five times an even one of 21 frames (issue 14)
+FADE = 0.9  # share of the frames' variance that the two ends explain, above which a walk is a cross-fade (protocol, 5)
+TELLING = 1 - 2 * (1 - FADE)  # of the real change at most, or the test for cross-fades says nothing: see `gliding`
 KEEPS = "keeps "  # how a meter begins to tell a change that rounds to nothing
 
 
@@ -30,6 +33,48 @@ def is_invisible(walk):
     """Do a walk's first and last frame look the same, as far as that was measured (its number frame_change)?"""
     change = walk.get("frame_change")
     return change is not None and change < SEEN
+
+
+def manner(walk):
+    """How a walk's reading gets from end to end: "glides", "jumps" or "fades"; "" if it does not change, or unknown.
+
+    walk: its numbers, see `gliding.glide_numbers`.
+    """
+    step, path = walk.get("largest_step_share"), (walk.get("path_step_share") or {}).get("arc")
+    if step is None:
+        return ""
+    if path is not None and path > GLIDE:
+        return "jumps"
+    if is_fade(walk.get("ends_explain"), walk.get("real_ends_explain")):
+        return "fades"
+    return "glides" if step <= GLIDE else "jumps"
+
+
+def is_fade(explained, really):
+    """Do the ends explain a walk's frames (R2) as only those of a cross-fade are, and not those of the real change?"""
+    return None not in (explained, really) and really <= TELLING and explained > FADE
+
+
+def manner_in_words(walk, text):
+    """How a walk gets from end to end, a sentence; "" where `manner` says nothing.
+
+    text(size): how a size is written.
+    """
+    way, meter = manner(walk), (walk.get("meter") or "reading").replace("_", " ")
+    if not way:
+        return ""
+    share, step = f"{100 * walk['largest_step_share']:.0f} %", walk.get("largest_step")
+    if way == "glides":
+        return f"It glides: no step between two frames is more than {share} of the whole change of its {meter}."
+    jump = f"its {meter} jumps" + ("" if step is None else f" by {text(step)}") + " within one frame"
+    unfair = "" if walk.get("spacing") == "arc" else " (the frames are not in equal steps of the decoded path)"
+    if way == "jumps":
+        return f"It jumps: {jump}, {share} of the whole change{unfair}."
+    ends, real = (f"{100 * walk[key]:.0f} %" for key in ("ends_explain", "real_ends_explain"))
+    jumps = f", and {jump}" if walk["largest_step_share"] > GLIDE else ""
+    return (
+        f"It is a cross-fade: its two ends mixed explain {ends} of the frames between ({real} of a real change){jumps}."
+    )
 
 
 def told_names(rows, walked=1):

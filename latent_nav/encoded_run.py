@@ -32,7 +32,8 @@ class EncodedRun:
     """A trained run with its codes z (N, D), logits (N, K), directions by name, and meters.
 
     main: the direction that its report speaks of. floor: the discriminator's score above which a code is accepted.
-    films: of every walk, not of the main one alone. counterfactuals: of how many held-out items.
+    films: of every walk, not of the main one alone. spacing: of the frames of walks, see SPACINGS.
+    counterfactuals: of how many held-out items.
     """
 
     trained: TrainedRun
@@ -46,6 +47,7 @@ class EncodedRun:
     floor: float = float("-inf")
     main: str = ""
     films: bool = False
+    spacing: str = "arc"
     counterfactuals: int = 100
 
     @property

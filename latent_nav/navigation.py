@@ -36,6 +36,7 @@ def navigate(run, asked=NavigationSettings(), command=""):  # noqa: B008  (froze
         with recording(trained.folder):
             found = _navigate(trained, asked, done)
             found["options"] = {"directions": list(asked.specs), "contrast": asked.contrast, "away": list(asked.away)}
+            found["options"]["spacing"] = asked.spacing
             found["options"]["command"] = command
             found["seconds"] = time.perf_counter() - began
             run_folder.write_json(trained.folder / "navigate.json", found)
@@ -45,7 +46,7 @@ def navigate(run, asked=NavigationSettings(), command=""):  # noqa: B008  (froze
 def _navigate(trained, asked, done):
     """The sections of `navigate.json`; done() is called after each step."""
     encoded = encode_run(trained, asked.contrast)
-    encoded.films, encoded.counterfactuals = asked.films, asked.counterfactuals
+    encoded.films, encoded.counterfactuals, encoded.spacing = asked.films, asked.counterfactuals, asked.spacing
     find_directions(encoded, asked.specs or default_specs(encoded.sides), asked.away)
     on_map, maps, futures = item_results.start_maps(encoded, asked.maps or trained.config.maps or tuple(MAPS))
     found = {"directions": describe_directions(encoded)}

@@ -7,8 +7,9 @@ from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.figure_style import save_png, short_name
 from xaae.experiment.manifest import written_files
-from xaae.experiment.walk_words import is_invisible, start_groups
-from xaae.latent_nav import directions, films, naming, plots, walks
+from xaae.experiment.statistics import largest_steps, median_of_known
+from xaae.experiment.walk_words import FADE, GLIDE, is_invisible, start_groups
+from xaae.latent_nav import directions, films, gliding, naming, plots, walks
 from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat
 
 NAME = 14  # letters of a class's name above a frame
@@ -22,13 +23,17 @@ def walk_directions(encoded, starts):
     chance = _null(encoded, starts[:NULL_STARTS])
     held_out = encoded.evidence(encoded.contrast, "valid").z
     spread = naming.spreads(encoded.model, held_out, encoded.meters, encoded.rng)
+    planted, real = _planted(encoded, starts)
+    none = planted["planted"]["limits"]["none"]
     numbers, tables, ends = {}, {}, {}
     for name in tqdm(encoded.directions, "walks", leave=False, disable=None):
         rows = starts if name == encoded.main else _other_starts(encoded, name, starts)
-        walk = one_walk(encoded, name, rows, alpha)
-        tables[name] = naming.naming_table(walk.readings, alpha, spread, chance, encoded.meters, encoded.rng)
+        walk = one_walk(encoded, name, rows, alpha, encoded.spacing)
+        table = naming.naming_table(walk.readings, alpha, spread, chance, encoded.meters, encoded.rng)
+        tables[name] = _with_steps(table, walk.readings)
         ends[name] = naming.meter_changes(walk.readings, encoded.meters)[encoded.meter.name]
         numbers[name] = _walk_numbers(encoded, walk, tables[name], encoded.sides_of(encoded.directions[name]))
+        numbers[name] |= gliding.glide_numbers(walk, encoded.meter.name, none, real)
         _keep_walk(encoded, name, walk, rows)
     _forget_others(encoded)
     frames = {"direction": encoded.main, "starts": len(starts), "frames": len(alpha)}
@@ -39,9 +44,8 @@ def walk_directions(encoded, starts):
         n: {"sentence": _named_in_words(encoded, n, t, numbers[n], len(tables)), "named": named(t), "meters": t}
         for n, t in tables.items()
     }
-    planted = _planted(encoded, starts)
     for name, walk in numbers.items():
-        walk["start_groups"] = start_groups(ends[name], planted["planted"]["limits"]["none"])
+        walk["start_groups"] = start_groups(ends[name], none)
     return {"walk": numbers[encoded.main] | frames | {"by_direction": numbers}, "naming": told} | planted
 
 
@@ -67,18 +71,29 @@ def median_size(values):
     return float(np.median(np.abs(values)))
 
 
-def one_walk(encoded, name, rows, alpha):
-    """The Walk along one direction from table rows."""
-    target = encoded.sides_of(encoded.directions[name]).target
-    return walks.walk(
-        encoded.model,
-        encoded.codes(rows),
-        encoded.one_hot(rows),
-        encoded.directions[name],
-        alpha,
-        encoded.meters,
-        target,
-    )
+def _with_steps(table, readings):
+    """The rows of a naming table with the largest step of each meter's reading as a share of its whole change.
+
+    The median over starts, without those whose change is small beside the median one.
+    """
+    least = {row["meter"]: SHARES["none"] * abs(row["change"]) for row in table}
+    share = lambda name: median_of_known(largest_steps(readings[name], least[name])[1])  # noqa: E731
+    return [row | {"largest_step_share": share(row["meter"])} for row in table]
+
+
+def one_walk(encoded, name, rows, alpha, spacing=None):
+    """The Walk along one direction from table rows.
+
+    spacing: of its frames, one of SPACINGS; None for even steps of alpha and no numbers of other spacings.
+    """
+    sides = encoded.sides_of(encoded.directions[name])
+    start, y = encoded.codes(rows), encoded.one_hot(rows)
+    about = encoded.directions[name], alpha
+    if spacing is None:
+        return walks.walk(encoded.model, start, y, *about, encoded.meters, sides.target)
+    favour = lambda frames: walks.second_look(encoded.model, frames)[..., sides.columns[1]].sum(-1)  # noqa: E731
+    path = walks.path(encoded.model, start, *about, sides.target)
+    return gliding.spaced_walk(encoded.model, path, y, alpha, spacing, encoded.meters, favour)
 
 
 def _null(encoded, starts):
@@ -133,7 +148,10 @@ def _turn_numbers(encoded, walk, by_meter):
 
 
 def _planted(encoded, starts):
-    """How far the factor was planted, in its meter's unit, what follows for thresholds, and the error of gate 1."""
+    """How far the factor was planted, in its meter's unit, what follows for thresholds, and the error of gate 1.
+
+    Beside it the RealChange of the factor.
+    """
     trained, bias = encoded.trained, encoded.trained.bias
     x, middles = trained.upright(starts), bias.middles()
     sides = encoded.contrast.first, encoded.contrast.last
@@ -143,7 +161,9 @@ def _planted(encoded, starts):
     error = walks.reconstruction_error(encoded.model, x, trained.plant, bias.grid(), encoded.meter)
     about = {"meter": encoded.meter.name, "unit": encoded.meter.unit, "shift": shift, "limits": limits}
     rule = vars(naming.RULE)
-    return {"planted": about, "meter": {"reconstruction_error": error}, "thresholds": {"naming": dict(rule)}}
+    thresholds = {"naming": dict(rule), "glide": {"largest_step_share": GLIDE, "ends_explain": FADE}}
+    real = gliding.real_change(encoded.model, x, trained.plant, ends, shift, trained.factor.allowed)
+    return {"planted": about, "meter": {"reconstruction_error": error}, "thresholds": thresholds}, real
 
 
 # ---- what is kept -----------------------------------------------------------------------------------------------
@@ -161,6 +181,7 @@ def _keep_walk(encoded, name, walk, rows):
     """One walk as `walks/NAME.npz`, as a strip `.png` and as films `.gif` and `.mp4`."""
     kept, folder = run_folder.as_stored(walk.frames, encoded.trained.kind), encoded.trained.folder / "walks"
     arrays = {"alpha": walk.alpha, "probability": walk.probability, "start": rows}
+    arrays |= {f"path_step.{name}": share for name, share in walk.path_steps.items()}
     found = {"match": walk.match, "discriminator": walk.discriminator}
     arrays |= {name: values for name, values in found.items() if values is not None}
     arrays |= {f"meter.{meter}": reading for meter, reading in walk.readings.items()}
@@ -181,7 +202,7 @@ def _draw_walk(encoded, path, name, frames, walk, heat, rows):
     own = [f"start:\n{short_name(label, NAME)}" for label in encoded.labels[rows]]
     captions = [[first, *texts] for first, texts in zip(own, captions, strict=True)]
     shown = np.concatenate([encoded.planted_images(rows)[:, None], frames[some]], 1)
-    ends = f"{walk.alpha[0]:+.0f} to {walk.alpha[-1]:+.0f} standard deviations"
+    ends = f"{walk.alpha.min():+.0f} to {walk.alpha.max():+.0f} standard deviations"
     title = f"Walk along {name}, {sides}, {ends}: change of {encoded.meter.name}, probability of {sides.goal}"
     strip = plots.STRIPS[encoded.trained.kind.name]
     save_png(strip(shown, captions, title, heat[:STRIP_STARTS]), path.with_name(f"{name}.png"), dpi=110)

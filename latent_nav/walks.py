@@ -16,10 +16,12 @@ from xaae.latent_nav.gradient import follow
 
 @dataclass
 class Walk:
-    """S starts of T frames: frames (S, T, C, *places) in [0, 1], alpha (T,) in standard deviations of the codes.
+    """S starts of T frames: frames (S, T, C, *places) in [0, 1], alpha in standard deviations of the codes.
 
+    alpha is (T,), or (S, T) where the frames of each start are spaced by what is seen of it: see SPACINGS, `spacing`.
     z (S, T, D) their codes, readings {meter: (S, T)}, match (S, T) correlation with the first frame after un-rotating,
     probability (S, T, K) of the re-encoded frames, discriminator (S, T) score of the codes, None without one.
+    path_steps {spacing: (S,)}: see `gliding.spaced_walk`.
     """
 
     frames: np.ndarray
@@ -29,6 +31,8 @@ class Walk:
     match: np.ndarray | None = None
     probability: np.ndarray | None = None
     discriminator: np.ndarray | None = None
+    spacing: str = "alpha"
+    path_steps: dict = field(default_factory=dict)
 
 
 def alphas(frames=21, reach=3.0):
@@ -90,7 +94,11 @@ def walk(model, z, y, direction, alpha, meters=None, target=None):
     re-encoded frames, discriminator scores. y (S, K) one-hot classes of the starts; target: the class that the gradient
     leads to, by default the last."""
     codes = path(model, z, direction, alpha, y.shape[1] - 1 if target is None else target)
-    frames = decode_codes(model, codes)
+    return watch(model, decode_codes(model, codes), alpha, codes, y, meters)
+
+
+def watch(model, frames, alpha, codes, y, meters=None):
+    """The Walk of frames (S, T, C, *places), decoded from codes (S, T, D) at steps alpha; meters and y as in `walk`."""
     kind = kind_of(frames.shape[1:])
     readings = measure_all(frames, meters_for(frames.shape[2], kind) if meters is None else meters)
     match = MATCHES.get(kind.name, lambda _: None)(frames)

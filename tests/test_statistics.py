@@ -5,7 +5,15 @@ import pytest
 from scipy.stats import rankdata, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from xaae.experiment.statistics import auroc, aurocs, bootstrap_interval, holm, rank_correlations
+from xaae.experiment.statistics import (
+    auroc,
+    aurocs,
+    bootstrap_interval,
+    holm,
+    largest_steps,
+    median_of_known,
+    rank_correlations,
+)
 
 
 @pytest.fixture
@@ -61,3 +69,25 @@ def test_a_bootstrap_interval_leaves_out_what_is_no_number():
     low, high = bootstrap_interval([*np.linspace(0, 1, 101), np.nan])
     assert (low, high) == (pytest.approx(0.025), pytest.approx(0.975))
     assert np.isnan(bootstrap_interval([np.nan])).all()
+
+
+@pytest.mark.parametrize(
+    ("reading", "step", "share"),
+    [
+        ([0, 0, 90, 90], 90, 1),
+        ([0, 30, 60, 90], 30, 1 / 3),
+        ([0, -5, -20, -40], 20, 1 / 2),
+        ([0, 90, 0, 10], 90, 1),  # swings further than it gets
+        ([0, 30, np.nan, 90], 60, 2 / 3),
+        ([5, 5, 5, 5], np.nan, np.nan),
+        ([0, 1, 2, 3], np.nan, np.nan),  # no more than `least`
+        ([np.nan, np.nan, np.nan, 1], np.nan, np.nan),
+    ],
+)
+def test_the_largest_step_is_a_share_of_the_whole_change(reading, step, share):
+    steps, shares = largest_steps([reading], least=3)
+    np.testing.assert_allclose([steps[0], shares[0]], [step, share])
+
+
+def test_the_median_of_the_known_leaves_out_what_is_not():
+    assert median_of_known([1, np.nan, 3]) == 2 and median_of_known([np.nan]) is median_of_known([]) is None

@@ -13,7 +13,7 @@ import numpy as np
 
 from xaae.audit.cells import cell_verdict, correct_p_values, detection_numbers, make_cell
 from xaae.audit.detection import plane_features
-from xaae.audit.map_cells import name_by_map
+from xaae.audit.map_cells import name_by_map, refusal
 from xaae.audit.map_scores import pointing_scores
 from xaae.audit.reference_cells import name_by_order, sorted_features
 from xaae.audit.scan_cells import name_by_scan
@@ -93,7 +93,7 @@ def _explained_by_maps(judged, n, failed):
             if (method, model) in failed:
                 continue
             maps = judged.maps(method, model, "irrelevant", n)
-            if "reason" not in maps[0]:
+            if not refusal(maps):
                 features = [plane_features(each["with"][rows]) for each in maps]
                 name = lambda group, maps=maps, rows=rows: name_by_pointing(judged, [maps[i] for i in group], rows)  # noqa: E731
                 yield ChanceExplanation(method, model, features, name)

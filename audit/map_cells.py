@@ -11,16 +11,26 @@ def map_cell(judged, method, model, failed):
     """The cell of one attribution method. failed {(method, model): reason} of those that raised."""
     if (method, model) in failed:
         return make_cell(judged.condition, method, model, status="error", reason=failed[method, model])
-    biased = judged.maps(method, model, "biased")
-    if "reason" in biased[0]:
-        return make_cell(judged.condition, method, model, status="refused", reason=str(biased[0]["reason"]))
+    biased, irrelevant, normal = (judged.maps(method, model, arm) for arm in ("biased", "irrelevant", "normal"))
+    if reason := refusal([*biased, *irrelevant, *normal]):
+        return make_cell(judged.condition, method, model, status="refused", reason=reason)
     rows = judged.flip_set(model)
-    irrelevant = judged.maps(method, model, "irrelevant")
     features = [[plane_features(maps["with"][rows]) for maps in arm] for arm in (biased, irrelevant)]
     numbers = detection_numbers(*features, judged.rng(method, model))
-    scores = _mean_scores(judged, biased, judged.maps(method, model, "normal"), rows)
+    scores = _mean_scores(judged, biased, normal, rows)
     named, naming = name_by_map(judged, scores)
     return make_cell(judged.condition, method, model, scores=scores, named=named, naming=naming, **numbers)
+
+
+def refusal(maps):
+    """Why a method refused some of several models, by their kept maps: a sentence, "" where it refused none.
+
+    A method may refuse one model and not another of the same architecture, because its sums do not add up there.
+    """
+    reasons = [str(each["reason"]) for each in maps if "reason" in each]
+    if not reasons:
+        return ""
+    return reasons[0] if len(reasons) == len(maps) else f"{len(reasons)} of {len(maps)} models: {reasons[0]}"
 
 
 def _mean_scores(judged, biased, normal, rows):

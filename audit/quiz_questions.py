@@ -14,6 +14,7 @@ from xaae.audit.cell_figures import (
 from xaae.audit.cells import COMPARED
 from xaae.audit.explanations import explanation_kind, quiz_title
 from xaae.audit.judged_condition import JudgedCondition
+from xaae.audit.map_cells import refusal
 from xaae.audit.probe_items import snapshots
 from xaae.experiment import run_folder
 from xaae.experiment.seeds import generator
@@ -118,10 +119,15 @@ def is_known(gates, explanation, model):
     return not gates[model]["clause"] and shown
 
 
+def _is_mapped(judged, method, model):
+    """Did the method refuse none of the models whose maps the quiz shows?"""
+    return not refusal([maps for arm in COMPARED for maps in judged.maps(method, model, arm)])
+
+
 def _asked_explanations(judged):
     """[(explanation, model)] that the quiz asks about under one condition."""
     last = judged.models[-1]
     methods = [method for method in MAPS if method in judged.methods(last)][:MAPS_ASKED]
-    maps = [(method, last) for method in methods if "with" in judged.maps(method, last, "biased")[0]]
+    maps = [(method, last) for method in methods if _is_mapped(judged, method, last)]
     walks = [(WALK, "aae")] if WALK.removeprefix("walk:") in judged.directions() else []
     return [*walks, ("sorted", last), *maps]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from xaae.audit.detection import map_planes
-from xaae.audit.map_cells import name_by_map
+from xaae.audit.map_cells import map_cell, name_by_map
 from xaae.audit.map_scores import UNDO, pointing_scores, removal, same_map, spurious_signal_scores
 from xaae.audit.verdict import DOES_NOT, REVEALS, UNDECIDED, Thresholds, decide_verdict
 from xaae.factors.bias import make_bias
@@ -90,3 +90,13 @@ def test_a_map_of_a_global_factor_names_nothing(factor, words):
     named, naming = name_by_map(judged, {"same_map": 0.9})
     assert named is False and words in naming
     assert name_by_map(judged, {"same_map": 0.5})[0] is None
+
+
+@pytest.mark.parametrize("arm", ["biased", "irrelevant", "normal"])
+def test_a_method_that_refuses_one_model_of_any_arm_is_refused_in_words(arm):
+    kept = {name: [{"with": np.zeros((4, 2, 8, 8))} for _ in range(2)] for name in ("biased", "irrelevant", "normal")}
+    kept[arm][1] = {"reason": np.array("its sums do not add up")}
+    condition = SimpleNamespace(key="rotation", factor="rotation")
+    judged = SimpleNamespace(maps=lambda method, model, arm: kept[arm], condition=condition)
+    cell = map_cell(judged, "deeplift", "aae", {})
+    assert cell["status"] == "refused" and cell["reason"] == "1 of 6 models: its sums do not add up"

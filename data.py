@@ -192,26 +192,33 @@ def plant(table, bias, seed=0):
 
 @dataclass(frozen=True)
 class Planted:
-    """An item on its way to the model: its row in the table and the value of the factor to plant."""
+    """An item on its way to the model: its row in the table and the value of the factor to plant.
+
+    moved (P,): the values of the coordinates' factors in its second version, in training of a factored code.
+    """
 
     row: int
     label: str
     value: float
     obeys: bool = True
+    moved: np.ndarray | None = None
 
 
 class Redraw(Transform):
-    """Training only: a fresh value inside the class's range each time the item is met."""
+    """Training only: a fresh value inside the class's range each time the item is met, and one for its second version.
+
+    moves: the Moves of a factored code, None where items come once.
+    """
 
     split_idx = 0
 
-    def __init__(self, bias, seed=0):
+    def __init__(self, bias, seed=0, moves=None):
         super().__init__()
-        self.bias, self.rng = bias, generator(seed, "redraw")
+        self.bias, self.rng, self.moves = bias, generator(seed, "redraw"), moves
 
     def encodes(self, item: Planted):
-        value = self.bias.draw([item.label], self.rng, None if item.obeys else np.array([False]))[0]
-        return replace(item, value=float(value))
+        value = float(self.bias.draw([item.label], self.rng, None if item.obeys else np.array([False]))[0])
+        return replace(item, value=value, moved=None if self.moves is None else self.moves.draw(value))
 
 
 class OnceRead(TfmdDL):
@@ -229,11 +236,20 @@ class OnceRead(TfmdDL):
 BATCH_TYPES = {"signal": TensorBase, "picture": TensorImage, "volume": TensorBase}  # kind -> fastai's type
 
 
-def collate(items, bias, chosen):
-    """Chosen (planted, target) -> their batch: x (B, C, *places) in [0, 1], rendered together, and targets."""
+def collate(items, bias, moves, chosen):
+    """Chosen (planted, target) -> their batch: x (B, C, *places) in [0, 1], rendered together, and targets.
+
+    Where the items come in two versions, x is (2 B, ...), all first versions before all second ones, and the moves
+    (B, P) in between follow the targets. moves: a Moves, or None.
+    """
     planted, *targets = zip(*chosen, strict=True)
-    x = render_items(items, [p.row for p in planted], [p.value for p in planted], bias)
-    return BATCH_TYPES[items.kind.name](x), *map(fa_collate, targets)
+    rows, values = [p.row for p in planted], np.array([p.value for p in planted])
+    x, batch_type = render_items(items, rows, values, bias), BATCH_TYPES[items.kind.name]
+    moved = [p.moved for p in planted]
+    if moved[0] is None:
+        return batch_type(x), *map(fa_collate, targets)
+    x = torch.cat([x, moves.apply(items[rows], moved, bias)])
+    return batch_type(x), *map(fa_collate, targets), moves.differences(values, moved)
 
 
 def render_items(items, rows, values, bias):
@@ -252,12 +268,15 @@ def _class_target(classes, one_hot):
 TARGETS = {"classes": _class_target}  # task -> what makes its target
 
 
-def datablock(items, bias, classes, seed=0, one_hot=False, redraw=True, task="classes"):
-    """The DataBlock of a planted table: one input, one target; validation keeps the table's own values."""
-    batch = {"dl_type": OnceRead, "dls_kwargs": {"create_batch": partial(collate, items, bias)}}
+def datablock(items, bias, classes, seed=0, one_hot=False, redraw=True, task="classes", moves=None):
+    """The DataBlock of a planted table: one input, one target; validation keeps the table's own values.
+
+    moves: the Moves of a factored code, whose training items come in two versions.
+    """
+    batch = {"dl_type": OnceRead, "dls_kwargs": {"create_batch": partial(collate, items, bias, moves)}}
     target, get_y = TARGETS[task](classes, one_hot)
     return DataBlock(
-        blocks=(TransformBlock(item_tfms=[Redraw(bias, seed)] * redraw, **batch), target),
+        blocks=(TransformBlock(item_tfms=[Redraw(bias, seed, moves)] * redraw, **batch), target),
         get_x=lambda row: Planted(row.name, row.label, row.value, bool(row.get("obeys", True))),
         get_y=get_y,
         splitter=lambda table: IndexSplitter(np.flatnonzero(table.split == "valid"))(table),

@@ -35,6 +35,7 @@ PRIORS = ("normal", "class")
 ARCHITECTURES = {  # what a saved file can hold: name -> where its class, or the function that builds it, is
     "AAE": "xaae.model:AAE",
     "ThesisAAE": "xaae.training.thesis:ThesisAAE",
+    "FactoredAAE": "xaae.training.factored_code:FactoredAAE",
     "ConvNet": "xaae.training.convnet:ConvNet",
     "baseline": "xaae.model:baseline",
 }
@@ -60,7 +61,7 @@ def check_size(input_size, kind=PICTURE):
     return places
 
 
-def _halvings(places, smallest=4):
+def halvings(places, smallest=4):
     """Places met when all axes are halved, rounded up, until none is above `smallest`: (28, 28), (14, 14), ..."""
     sizes = [tuple(places)]
     while max(sizes[-1]) > smallest:
@@ -74,16 +75,17 @@ class Layers:
 
     conv: type
     norm: type
+    grow: type
 
 
 LAYERS = {
-    "signal": Layers(nn.Conv1d, nn.BatchNorm1d),
-    "picture": Layers(nn.Conv2d, nn.BatchNorm2d),
-    "volume": Layers(nn.Conv3d, nn.BatchNorm3d),
+    "signal": Layers(nn.Conv1d, nn.BatchNorm1d, nn.ConvTranspose1d),
+    "picture": Layers(nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d),
+    "volume": Layers(nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d),
 }  # kind -> its layers
 
 
-def _down(layers, c_in, c_out, before, after, act):
+def step_down(layers, c_in, c_out, before, after, act):
     """A step from places `before` to `after`: each axis halved, or kept where it is small already."""
     stride = tuple(1 if old == new else 2 for old, new in zip(before, after, strict=True))
     conv = layers.conv(c_in, c_out, 3, stride=stride, padding=1, bias=False)
@@ -106,7 +108,7 @@ class Encoder(nn.Module):
     def __init__(self, layers, sizes, channels, encoding_dims, act):
         super().__init__()
         steps = zip(channels[:-1], channels[1:], sizes[:-1], sizes[1:], strict=True)
-        self.body = nn.Sequential(*[_down(layers, *step, act) for step in steps])
+        self.body = nn.Sequential(*[step_down(layers, *step, act) for step in steps])
         self.code = nn.Linear(channels[-1] * prod(sizes[-1]), encoding_dims)
         self.standard = nn.BatchNorm1d(encoding_dims, affine=False)
 
@@ -194,7 +196,7 @@ class AAE(nn.Module):
         self.input_size, self.input_channels = input_size, input_channels
         self.classes, self.noise, self.prior = classes, noise, prior
         self.kind, self.task, layers = KINDS[kind], TASKS[task], LAYERS[kind]
-        sizes = _halvings(check_size(input_size, self.kind))
+        sizes = halvings(check_size(input_size, self.kind))
         channels = [input_channels, *(step_channels * 2 ** min(i, 3) for i in range(len(sizes) - 1))]
         act = NONLINEARITIES[nonlinearity] if isinstance(nonlinearity, str) else lambda: nonlinearity
         self.encoder = Encoder(layers, sizes, channels, encoding_dims, act)
@@ -222,6 +224,21 @@ class AAE(nn.Module):
         z = self.encode(x)
         noisy = z + self.noise * torch.randn_like(z) if self.training else z
         return self.head(z), self.decode(noisy), z
+
+    def content(self, z):
+        """The part of codes z (B, D) that is drawn towards the prior: here all of it."""
+        return z
+
+    def encoding_steps(self):
+        """What `encode` does, as a list of single modules that share its weights."""
+        steps = self.encoder.steps() if isinstance(self.encoder, Encoder) else list(self.encoder)
+        if self.prior == "normal":
+            return steps
+        return [*steps, Affine((1 + self.prior_means.var(0, correction=0)).sqrt(), self.prior_means.mean(0))]
+
+    def answering_steps(self):
+        """What `classify` does, as a list of single modules that share its weights."""
+        return [*self.encoding_steps(), self.head]
 
     def discriminate(self, z, y=None):
         """Scores (B,) of codes z (B, D); y one-hot (B, K) counts with the class-informed prior only."""
@@ -304,19 +321,11 @@ class Affine(nn.Module):
         return self.scale * x + self.shift
 
 
-def _encoding_steps(aae):
-    """What `encode` of an AAE does, as a list of single modules that share its weights."""
-    steps = aae.encoder.steps() if isinstance(aae.encoder, Encoder) else list(aae.encoder)
-    if aae.prior == "normal":
-        return steps
-    return [*steps, Affine((1 + aae.prior_means.var(0, correction=0)).sqrt(), aae.prior_means.mean(0))]
-
-
 def classifier(model):
     """Any model as x -> logits: an AAE as a plain chain of modules, which attribution methods can follow."""
     if not isinstance(model, AAE):
         return model
-    return nn.Sequential(*_encoding_steps(model), model.head).to(next(model.parameters()).device)
+    return nn.Sequential(*model.answering_steps()).to(next(model.parameters()).device)
 
 
 def position(model, vector):
@@ -326,7 +335,7 @@ def position(model, vector):
     """
     line = nn.Linear(len(vector), 1, bias=False)
     line.weight = nn.Parameter(torch.as_tensor(vector, dtype=torch.float32)[None].clone())
-    steps = _encoding_steps(model) if isinstance(model, AAE) else [Encoding([model])]
+    steps = model.encoding_steps() if isinstance(model, AAE) else [Encoding([model])]
     network = nn.Sequential(*steps, line).to(next(model.parameters()).device).eval()
     network.one_score = True  # a place, not a binary head
     return network

@@ -2,10 +2,11 @@
 
 from xaae.callbacks.adversarial import Adversarial
 from xaae.callbacks.code_moments import CodeMoments, DiscriminatorAccuracy
-from xaae.callbacks.loop import BFloat16, EpochLine, KeepAnswers, KeepInput, SampleGrid
-from xaae.callbacks.losses import PARTS, AAELoss, LossPart, TorchMetric, huber
+from xaae.callbacks.loop import BFloat16, EpochLine, KeepAnswers, KeepInput, SampleGrid, SplitPairs
+from xaae.callbacks.losses import PAIR_PARTS, PARTS, AAELoss, LossPart, TorchMetric, huber
 
 __all__ = [
+    "PAIR_PARTS",
     "PARTS",
     "AAELoss",
     "Adversarial",
@@ -17,6 +18,7 @@ __all__ = [
     "KeepInput",
     "LossPart",
     "SampleGrid",
+    "SplitPairs",
     "TorchMetric",
     "huber",
 ]

@@ -47,8 +47,9 @@ class Adversarial(Callback):
     def after_loss(self):
         if not self.yb:
             return
-        self.code = self.pred[2].float()
-        self.onehot = CONDITIONS[self.model.task.name](self.yb[0], self.model.classes)
+        self.code = self.model.content(self.pred[2]).float()
+        onehot = CONDITIONS[self.model.task.name](self.yb[0], self.model.classes)
+        self.onehot = onehot.repeat(len(self.code) // len(onehot), 1)  # items may come in two versions
         self.model.discriminator.requires_grad_(False)
         with torch.autocast(self.code.device.type, enabled=False):  # mixed precision is left later, at order 10
             loss = self.lead_loss(self.model.discriminate(self.code, self.onehot))

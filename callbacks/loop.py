@@ -15,12 +15,27 @@ from xaae.callbacks.adversarial import one_hot
 
 
 class KeepInput(Callback):
-    """Hands the batch's items to the loss, which compares the reconstruction with them."""
+    """Hands the batch's items, in all their versions, to the loss, which compares the reconstruction with them."""
 
     order = -5
 
     def before_batch(self):
-        self.loss_func.model_input = self.xb[0]
+        self.loss_func.model_input = self.xb[0] if len(self.xb) == 1 else torch.cat(self.xb)
+
+
+class SplitPairs(Callback):
+    """Training batches of pairs, (x (2 B, ...), y, moves (B, P)), become the inputs x, moved and the target y.
+
+    The moves go to `loss_func.moves`; validation has none. See `factors.coordinates.Moves`.
+    """
+
+    order = -10  # before KeepInput
+
+    def before_batch(self):
+        self.loss_func.moves = None
+        if self.training:
+            x, (y, self.loss_func.moves) = self.xb[0], self.yb
+            self.learn.xb, self.learn.yb = x.chunk(2), (y,)
 
 
 class BFloat16(MixedPrecision):

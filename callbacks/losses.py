@@ -10,6 +10,7 @@ from fastai.learner import Metric
 from xaae.callbacks.adversarial import one_hot
 
 PARTS = ("reconstruction", "adversarial", "discriminator", "classification")
+PAIR_PARTS = ("equivariance", "content")  # of a factored code, in training only
 
 
 def _squared(x_hat, x):
@@ -62,8 +63,10 @@ class AAELoss:
         classification = self.task.each(logits.float(), y.as_subclass(torch.Tensor))
         found = {"reconstruction": F.mse_loss(x_hat, x), "classification": classification.mean()}
         self.parts |= {name: value.detach() for name, value in found.items()}
-        loss = self.reconstruction * self.distance(x_hat, x).flatten(1).mean(1) + self.classification * classification
-        return loss if self.reduction == "none" else loss.mean()
+        missed = self.distance(x_hat, x).flatten(1).mean(1)
+        if self.reduction != "none":  # there may be more versions of the items than answers
+            return self.reconstruction * missed.mean() + self.classification * classification.mean()
+        return self.reconstruction * missed + self.classification * classification
 
     def activation(self, pred):
         """What the answers mean, such as class probabilities, for `get_preds`."""

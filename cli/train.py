@@ -16,9 +16,10 @@ from xaae.cli.option_types import (
     TWO_OR_MORE,
     ZERO_OR_MORE,
     option,
+    parse_names,
     with_options,
 )
-from xaae.experiment.settings import PRESETS, USUAL_FACTOR, RunSettings
+from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, RunSettings
 from xaae.experiment.vocabulary import ARMS, FILLS
 from xaae.factors.registry import FACTORS
 
@@ -63,9 +64,14 @@ training_options = with_options(
     option("--one-hot", is_flag=True, help="One-hot targets and binary cross entropy, as in the thesis."),
     option("--size", type=int, help="Pixels a side, 16 to 512.  [64; 32 for MedMNIST and CIFAR-10]"),
     option("--channels", type=click.IntRange(1, 4), help="Channels of a picture: 1, 3 or 4.  [as the files have it]"),
-    option("--encoding-dims", type=POSITIVE, help="Dimensions of the code.  [by preset]"),
+    option("--code", type=click.Choice(list(CODES)), help="factored: coordinates of factors beside the content, which "
+           "the decoder plants last; plain: the thesis's code, content alone.  [by preset: plain]"),
+    option("--coordinates", callback=parse_names, help="Of a factored code: names of factors, with commas, in the "
+           "order of planting.  [the planted one]"),
+    option("--encoding-dims", type=POSITIVE, help="Dimensions of the code's content.  [factored 64, plain 16]"),
     option("--step-channels", type=POSITIVE, help="Channels of the first layer.  [by preset]"),
-    option("--noise", type=WEIGHT, default=0.3, help="Noise on the code before decoding, in training."),
+    option("--noise", type=WEIGHT, help="Noise on the code before decoding, in training.  [by code: factored 0.1, "
+           "plain 0.3]"),
     option("--prior", type=click.Choice(["normal", "class"]), default="normal", help="The distribution that codes are "
            "drawn towards: one normal distribution, or one for each class."),
     option("--epochs", type=POSITIVE, help="Epochs of the AAE, of each stage.  [by preset; the default's: "
@@ -75,9 +81,9 @@ training_options = with_options(
     option("--pretrained/--no-pretrained", default=True, help="ImageNet weights for the ResNet34 if they can be had."),
     option("--batch-size", type=TWO_OR_MORE, help="Items a batch.  [by preset]"),
     option("--lr", type=ABOVE_ZERO, default=3e-3, help="Highest learning rate of the AAE."),
-    option("--reconstruction-weight", type=WEIGHT, default=30.0, help="Weight of the reconstruction loss."),
+    option("--reconstruction-weight", type=WEIGHT, help="Weight of the reconstruction loss.  [by code]"),
     option("--adversarial-weight", type=WEIGHT, default=0.2, help="Weight of the adversarial loss."),
-    option("--classification-weight", type=WEIGHT, default=0.1, help="Weight of the classification loss."),
+    option("--classification-weight", type=WEIGHT, help="Weight of the classification loss.  [by code]"),
     option("--starts", type=TWO_OR_MORE, help="Held-out items that walks start from.  [by preset]"),
     option("--random-directions", type=POSITIVE, help="Random directions that a walk is compared with.  [by preset]"),
     SEED,

@@ -20,6 +20,9 @@ STREAMS = {  # every part that draws at random -> the number of its own stream; 
     "quiz": 17,
     "scan": 19,  # scanned items, values of the planted factor, changes that no factor names, intervals
     "audit scans": 20,  # the same of an audit's arms
+    "moves": 21,  # values of the coordinates in the second version of a training item
+    "randomised items": 22,  # items whose factors have random values, which leading classifiers are asked about
+    "reach": 23,  # items on which the length of a led walk is tried
     "turns read back": 18,  # by which the rotation network is judged
 }
 

@@ -21,6 +21,8 @@ PRESETS = {
     },
     "thesis": {
         "architecture": "thesis",
+        "code": "plain",
+        "reconstruction_weight": 1.0,
         "size": 128,
         "encoding_dims": 128,
         "step_channels": 16,
@@ -29,6 +31,11 @@ PRESETS = {
         "baseline_epochs": 10,
     },
 }
+CODES = {  # code -> what goes with it where nothing else is asked for
+    "plain": {"encoding_dims": 16, "noise": 0.3, "reconstruction_weight": 30.0, "classification_weight": 0.1},
+    "factored": {"encoding_dims": 64, "noise": 0.1, "reconstruction_weight": 3.0, "classification_weight": 1.0},
+}
+VERSIONS = {"plain": 1, "factored": 2}  # code -> in how many versions an epoch shows each item
 USUAL_FACTOR = "rotation"  # what is planted where no factor is named
 SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training shows the AAE and the baseline
 
@@ -38,9 +45,10 @@ class RunSettings:
     """What can be asked of a training. The defaults are those of preset `default`; None stands for "as the data need".
 
     arm, factor, ranges {class: (low, high)}, strength, contamination, label_noise, fill: the planted bias, see
-    `factors.bias`. factor_asked: was the factor named, or is it only the usual one? None before `resolve`. size: of an
-    item along each axis. epochs: of the AAE, of each of its stages. starts, random_directions, maps: what `navigate`
-    walks and draws. data_seed: of the data, where it is not that of training.
+    `factors.bias`. factor_asked: was the factor named, or is it only the usual one? None before `resolve`. code: a name
+    in CODES; coordinates: of a factored code, names of factors in the order of planting, None for the planted one.
+    size: of an item along each axis. epochs: of the AAE, of each of its stages. starts, random_directions, maps: what
+    `navigate` walks and draws. data_seed: of the data, where it is not that of training.
     """
 
     preset: str = "default"
@@ -60,18 +68,20 @@ class RunSettings:
     one_hot: bool = False
     size: int | None = None
     channels: int | None = None
-    encoding_dims: int = 16
+    code: str = "plain"
+    coordinates: tuple | None = None
+    encoding_dims: int | None = None
     step_channels: int = 32
-    noise: float = 0.3
+    noise: float | None = None
     prior: str = "normal"
     epochs: int | None = None
     baseline_epochs: int | None = None
     pretrained: bool = True
     batch_size: int = 64
     lr: float = 3e-3
-    reconstruction_weight: float = 30.0
+    reconstruction_weight: float | None = None
     adversarial_weight: float = 0.2
-    classification_weight: float = 0.1
+    classification_weight: float | None = None
     starts: int = 32
     random_directions: int = 100
     maps: tuple | None = None
@@ -110,8 +120,9 @@ class RunConfig(RunSettings):
     """The settings of a run completed by its data and its machine: what its config.json holds.
 
     classes: names in the order of the logits. ranges: of the arm's values, {class: (low, high)}; class_ranges: those
-    that the biased arm has. factor_about: the planted factor, see `factors.registry.Factor.about`. kind and task: names
-    in KINDS and TASKS.
+    that the biased arm has. factor_about: the planted factor, see `factors.registry.Factor.about`. centres {factor:
+    mean value in training} of the coordinates of a factored code, in the order of planting. kind and task: names in
+    KINDS and TASKS.
     """
 
     classes: tuple
@@ -122,6 +133,7 @@ class RunConfig(RunSettings):
     kind: str = "picture"
     task: str = "classes"
     factor_about: dict = field(default_factory=dict)
+    centres: dict = field(default_factory=dict)
     dataset_note: str = ""
     device: str = "cpu"
     versions: dict = field(default_factory=dict)
@@ -133,6 +145,7 @@ class RunConfig(RunSettings):
         InputError for one that is no config of a run.
         """
         known = {f.name: content[f.name] for f in fields(cls) if content.get(f.name) is not None}
+        known.setdefault("code", "plain")  # an earlier version knew no other
         for name in ("ranges", "class_ranges"):
             if name in known:
                 known[name] = {label: tuple(bounds) for label, bounds in known[name].items()}

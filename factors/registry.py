@@ -7,6 +7,7 @@ To add a factor: write the function that plants it (see `picture_plants`, `acqui
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
+from operator import neg
 
 
 def function_named(reference):
@@ -26,7 +27,10 @@ class Factor:
     allowed: what --range accepts. neutral: the value that leaves an item as it is. meter: name of the meter that reads
     it. usual: the range that the scan asks about where nothing is planted and the meter only compares items with each
     other, so that the data cannot tell their own range. noun, sign and digits: how values are told. location: for a
-    local factor, "module:name" of size -> (size, size) bool, where it is. kind: name of the kind of its items.
+    local factor, "module:name" of size -> (size, size) bool, where it is. period: after which values repeat, None for
+    a factor that has none. smooth: can a decoder plant it as its last step, because it is differentiable and the same
+    for every item? opposite: the value that takes a value back, for factors that move places. kind: name of the kind of
+    its items.
     """
 
     name: str
@@ -43,6 +47,9 @@ class Factor:
     gap: float = 0.0
     usual: tuple | None = None
     location: str | Callable | None = None
+    period: float | None = None
+    smooth: bool = True
+    opposite: Callable | None = None
     kind: str = "picture"
 
     def plant(self, x, values, fill="zeros"):
@@ -60,9 +67,10 @@ class Factor:
 
     def about(self):
         """Everything but the functions, ready for JSON."""
-        return {key: value for key, value in asdict(self).items() if key not in ("planter", "location")}
+        return {key: value for key, value in asdict(self).items() if key not in FUNCTIONS}
 
 
+FUNCTIONS = ("planter", "location", "opposite")  # fields of a Factor that JSON cannot hold
 OF_SIDE = "% of the side"
 ROTATION = Factor(
     "rotation",
@@ -75,6 +83,8 @@ ROTATION = Factor(
     "\u00b0",
     0,
     usual=(-10, 10),
+    period=360,
+    opposite=neg,
 )
 BRIGHTNESS = Factor(
     "brightness",
@@ -123,7 +133,17 @@ SHARPENING = Factor(
     "sharpening", "acquisition:sharpen", "of unsharp masking", (0, 3), (0, 6), "sharpness", "sharpening", gap=0.6
 )
 NOISE = Factor(
-    "noise", "acquisition:add_noise", "% of full scale", (0, 12), (0, 50), "noise", "noise", "\u202f%", 1, gap=0.6
+    "noise",
+    "acquisition:add_noise",
+    "% of full scale",
+    (0, 12),
+    (0, 50),
+    "noise",
+    "noise",
+    "\u202f%",
+    1,
+    gap=0.6,
+    smooth=False,
 )
 JPEG = Factor(
     "jpeg",
@@ -136,6 +156,7 @@ JPEG = Factor(
     digits=0,
     neutral=100.0,
     gap=0.6,
+    smooth=False,
 )
 ZOOM = Factor(
     "zoom",
@@ -149,6 +170,7 @@ ZOOM = Factor(
     0,
     gap=0.36,
     usual=(-10, 10),
+    opposite=lambda percent: -100 * percent / (100 + percent),
 )
 SHIFT_X = Factor(
     "shift_x",
@@ -162,6 +184,7 @@ SHIFT_X = Factor(
     0,
     gap=0.36,
     usual=(-5, 5),
+    opposite=neg,
 )
 SHIFT_Y = replace(SHIFT_X, name="shift_y", planter="picture_plants:shift_up", meter="y", noun="shift up")
 BORDER = Factor(

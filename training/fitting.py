@@ -7,14 +7,15 @@ from pathlib import Path
 
 from xaae import data
 from xaae import model as models
-from xaae.callbacks import BFloat16, KeepAnswers, huber
+from xaae.callbacks import AAELoss, BFloat16, KeepAnswers, huber
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
-from xaae.experiment.settings import RunConfig
+from xaae.experiment.settings import VERSIONS, RunConfig
 from xaae.experiment.text_tables import write_texts
 from xaae.experiment.vocabulary import MODELS, SPLITS, WEIGHTS
-from xaae.training import learner, thesis
+from xaae.factors.coordinates import Coordinate, Moves
+from xaae.training import factored_code, learner, thesis
 
 BALANCE = ("balanced_accuracy", "majority_share", "majority_class", "constant_answer")
 
@@ -30,21 +31,23 @@ def train_run(prepared, folder, quiet=False):
     write_texts(prepared.table, folder / "items.csv")
     if len(prepared.skipped):
         write_texts(prepared.skipped, folder / "skipped.csv")
-    dls = data.dataloaders(
-        prepared.table,
-        prepared.items,
-        prepared.planted,
-        list(config.classes),
-        config.batch_size,
-        seed=config.seed,
-        one_hot=config.one_hot,
-        task=config.task,
-    )
-    numbers = {"aae": _train_aae(dls, folder, config, quiet), "baseline": None}
+    numbers = {"aae": _train_aae(_loaders(prepared, in_pairs=True), folder, config, quiet), "baseline": None}
     if config.baseline_epochs:
-        numbers["baseline"] = _train_baseline(dls, folder, config, quiet)
+        numbers["baseline"] = _train_baseline(_loaders(prepared), folder, config, quiet)
     numbers |= {"items": _counts(prepared), "seconds": {"total": time.perf_counter() - began}}
     run_folder.write_json(folder / "train.json", numbers)
+
+
+def _loaders(prepared, in_pairs=False):
+    """The DataLoaders of prepared data. in_pairs: items come in two versions if the code is a factored one."""
+    config, planted = prepared.config, prepared.planted
+    options = {"seed": config.seed, "one_hot": config.one_hot, "task": config.task}
+    batch_size = config.batch_size
+    if in_pairs and config.code != "plain":
+        coordinates = [Coordinate(name, centre) for name, centre in config.centres.items()]
+        options["moves"] = Moves(coordinates, planted.factor, planted.whole(), config.seed)
+        batch_size = max(2, batch_size // 2)
+    return data.dataloaders(prepared.table, prepared.items, planted, list(config.classes), batch_size, **options)
 
 
 def _counts(prepared):
@@ -54,24 +57,28 @@ def _counts(prepared):
 
 
 def make_aae(config: RunConfig):
-    """(the AAE that a config asks for, its stages, its adversarial game, its reconstruction distance); the last two
-    are None for the usual ones. InputError for settings that make no sense."""
+    """(the AAE that a config asks for, its stages, its adversarial game, its loss); the last two are None for the usual
+    ones. InputError for settings that make no sense."""
     shape = (config.input_size, config.input_channels, config.encoding_dims, config.step_channels)
     shared = {"classes": len(config.classes), "prior": config.prior}
     if config.architecture == "thesis":
         aae = thesis.ThesisAAE(*shape, **shared)
-        return aae, thesis.thesis_stages(config.epochs), thesis.thesis_game(), huber
-    aae = models.AAE(*shape, noise=config.noise, kind=config.kind, task=config.task, **shared)
+        return aae, thesis.thesis_stages(config.epochs), thesis.thesis_game(), AAELoss(distance=huber)
+    shared |= {"noise": config.noise, "kind": config.kind, "task": config.task}
     weights = (config.reconstruction_weight, config.adversarial_weight, config.classification_weight)
-    return aae, learner.default_stages(config.epochs, config.lr, *weights), None, None
+    stages = learner.default_stages(config.epochs, config.lr, *weights)
+    if config.code == "plain":
+        return models.AAE(*shape, **shared), stages, None, None
+    aae = factored_code.FactoredAAE(*shape, coordinates=config.centres, fill=config.fill, **shared)
+    return aae, stages, None, factored_code.FactoredLoss(aae.coordinates, aae.dims, task=config.task)
 
 
 def _train_aae(dls, folder, config, quiet):
     """Train and save the AAE; its numbers for `train.json`."""
-    aae, stages, game, distance = make_aae(config)
+    aae, stages, game, loss = make_aae(config)
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most, {config.precision}")
-    learn = learner.aae_learner(dls, aae, folder, game, distance, config.precision)
+    learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision)
     began = time.perf_counter()
     with silence(learn, quiet):
         history = learner.fit_aae(learn, stages)
@@ -83,7 +90,7 @@ def _train_aae(dls, folder, config, quiet):
         "parameters": weights,
         "epochs": len(history),
         "seconds": seconds,
-        "images_per_second": len(history) * len(dls.train_ds) / seconds,
+        "images_per_second": len(history) * VERSIONS[config.code] * len(dls.train_ds) / seconds,
     }
 
 

@@ -20,6 +20,7 @@ from torchvision.models import ResNet34_Weights, resnet34
 
 from xaae import model as models
 from xaae.callbacks import (
+    PAIR_PARTS,
     PARTS,
     AAELoss,
     Adversarial,
@@ -30,6 +31,7 @@ from xaae.callbacks import (
     KeepInput,
     LossPart,
     SampleGrid,
+    SplitPairs,
     TorchMetric,
 )
 from xaae.experiment.text_tables import write_texts
@@ -75,8 +77,8 @@ METRICS = {"classes": class_metrics}  # task -> the metrics of its decisions, fo
 
 def _autoencoder_parameters(model):
     """The weights that the autoencoder's optimiser moves: all but the discriminator's."""
-    rest = [model.encoder, model.decoder, model.head]
-    return [[p for part in rest for p in part.parameters() if p.requires_grad]]
+    parts = [part for name, part in model.named_children() if name != "discriminator"]
+    return [[p for part in parts for p in part.parameters() if p.requires_grad]]
 
 
 def _precision_callbacks(precision):
@@ -84,14 +86,20 @@ def _precision_callbacks(precision):
     return [ChannelsLast(), BFloat16()] if precision == "bf16" else []
 
 
-def aae_learner(dls, model, folder, game=None, distance=None, precision="fp32"):
-    """The Learner of an AAE: named losses, class metrics and latent health in its log, sample grids in `folder`."""
-    loss = AAELoss(**({"distance": distance} if distance else {}), task=model.task.name)
-    metrics = [*map(LossPart, PARTS), *METRICS[model.task.name](model.classes)]
+def aae_learner(dls, model, folder, game=None, loss=None, precision="fp32"):
+    """The Learner of an AAE: named losses, class metrics and latent health in its log, sample grids in `folder`.
+
+    game, loss: the adversarial callback and the loss, None for the usual ones. A loss for pairs of items has `moves`.
+    """
+    loss = loss or AAELoss(task=model.task.name)
+    paired = hasattr(loss, "moves")
+    parts = [*PARTS, *(PAIR_PARTS if paired else ())]
+    metrics = [*map(LossPart, parts), *METRICS[model.task.name](model.classes)]
     health = [DiscriminatorAccuracy(), CodeMoments("mean"), CodeMoments("covariance")]
     columns = ["valid_reconstruction", "valid_accuracy", "valid_recall", *HEALTH]
     watch = [SampleGrid(Path(folder) / "samples"), EpochLine(columns)]
-    cbs = [KeepInput(), game or Adversarial(), *watch, *_precision_callbacks(precision)]
+    cbs = [*([SplitPairs()] if paired else []), KeepInput(), game or Adversarial(), *watch]
+    cbs += _precision_callbacks(precision)
     learn = Learner(
         dls,
         model,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from xaae import data
@@ -12,9 +13,20 @@ from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.run_folder import file_stem
-from xaae.experiment.settings import BASELINE_SEEN, SEEN, USUAL_FACTOR, RunConfig, RunSettings, epochs_for, native_size
+from xaae.experiment.settings import (
+    BASELINE_SEEN,
+    CODES,
+    SEEN,
+    USUAL_FACTOR,
+    VERSIONS,
+    RunConfig,
+    RunSettings,
+    epochs_for,
+    native_size,
+)
 from xaae.experiment.vocabulary import SPLITS
 from xaae.factors.bias import Bias, make_bias, mislabel
+from xaae.factors.coordinates import check_coordinates
 from xaae.factors.registry import FACTORS
 from xaae.sources import picture_files
 from xaae.sources.item_faults import find_faults
@@ -163,14 +175,29 @@ def _complete(settings, table, items, classes, planted, size):
         "ranges": {name: planted.of(name) for name in classes},
         "class_ranges": planted.ranges,
         "factor_about": FACTORS[planted.factor].about(),
-        "epochs": settings.epochs or epochs_for(SEEN, n),
-        "baseline_epochs": epochs_for(BASELINE_SEEN, n)
-        if settings.baseline_epochs is None
-        else settings.baseline_epochs,
+        "epochs": settings.epochs or epochs_for(SEEN, n * VERSIONS[settings.code]),
+        "centres": _centres(settings, table, items, planted),
     }
+    usual = CODES[settings.code]
+    found |= {name: usual[name] if getattr(settings, name) is None else getattr(settings, name) for name in usual}
     if settings.baseline_epochs is None:
         found["baseline_epochs"] = epochs_for(BASELINE_SEEN, n)
     return RunConfig(**(asked | found | machine_facts(settings.precision)))
+
+
+def _centres(settings, table, items, planted):
+    """{factor: mean value in training} of the coordinates of a factored code, the planted factor last; {} of a plain.
+
+    A planted factor that no decoder can plant gives way to the usual one. InputError for others that cannot be planted.
+    """
+    if settings.code == "plain":
+        return {}
+    own = planted.factor if FACTORS[planted.factor].smooth else USUAL_FACTOR
+    names = settings.coordinates or (own,)
+    check_coordinates(names, items.kind, items.channels)
+    train = table[table.split == "train"]
+    mean = float(np.mean([np.mean(planted.of(label)) for label in train.label]))
+    return {n: mean if n == planted.factor else FACTORS[n].neutral for n in sorted(names, key=planted.factor.__eq__)}
 
 
 def _warn_of_few_steps(config, table):

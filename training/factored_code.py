@@ -1,0 +1,238 @@
+"""The factored code: what an item shows in one part, the factors that its acquisition can change in another.
+
+z (B, D + P) = content u (B, D), then P coordinates of registered factors. The encoder first asks where the coordinates
+are, undoes those that can be undone, and looks at the content then; the decoder draws the content as if nothing had
+changed it, and plants the coordinates: x_hat = plant(D(u), p). Relatives: the transforming autoencoder (Hinton et al.
+2011), spatial transformers (Jaderberg et al. 2015, arXiv 1506.02025), the spatial VAE (Bepler et al. 2019, arXiv
+1909.11663), VITAE (Detlefsen and Hauberg 2019, arXiv 1906.11881).
+
+Nobody tells a coordinate its value. In training every item comes twice, with all factors moved by random amounts in
+between (see `factors.coordinates.Moves`): each version is reconstructed from the other's content and its own
+coordinates, and the coordinates have to differ by as much as was moved.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from xaae.callbacks import AAELoss
+from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import KINDS
+from xaae.factors.coordinates import Coordinate, check_coordinates, plant_coordinates, undo_coordinates
+from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, check_size, halvings, step_down
+
+FOLLOW = 0.03  # share of each batch in the running middle of the coordinates
+EQUIVARIANCE, SAME_CONTENT = 3.0, 0.1  # weights of the two parts of the loss that only pairs have
+LEVELS = 4  # of the pyramid that reconstructions are compared in
+KERNELS = {1: (3, 1), 2: (4, 1)}  # growth along an axis -> size and padding of the transposed convolution
+LAST_KERNELS = {1: (3, 1), 2: (6, 2)}  # the same where it ends in pixels
+
+
+class Glance(nn.Module):
+    """x (B, C, *places) in [0, 1] -> coordinates (B, P) and answers (B, K), from one body of convolutions.
+
+    The answers are those of the AAE as a classifier: they come from the item as it is, with all that was done to it.
+    `middle` is the running mean of the coordinates' layer for items as they are; coordinates count from it, so that
+    means of codes and straight lines between them do not run over the edge where an angle begins again.
+    """
+
+    def __init__(self, layers, sizes, channels, act, coordinates, classes):
+        super().__init__()
+        steps = zip(channels[:-1], channels[1:], sizes[:-1], sizes[1:], strict=True)
+        self.body = nn.Sequential(*[step_down(layers, *step, act) for step in steps])
+        self.coordinates, self.widths = coordinates, [c.width for c in coordinates]
+        features = channels[-1] * math.prod(sizes[-1])
+        self.place = nn.Linear(features, sum(self.widths))
+        self.answer = nn.Linear(features, classes)
+        self.register_buffer("middle", torch.zeros(sum(self.widths)))
+        self.register_buffer("began", torch.zeros((), dtype=torch.bool))
+
+    def features(self, x):
+        """What the body gives for x: (B, F)."""
+        return self.body(2 * x - 1).flatten(1)
+
+    def coordinates_of(self, features, own=None):
+        """Coordinates (B, P) of features (B, F). own: in training, how many of them, the first, are of items as they
+        are; the running middle follows these."""
+        numbers = self.place(features).float().split(self.widths, 1)
+        numbers = [c.point(n) for c, n in zip(self.coordinates, numbers, strict=True)]
+        if own:
+            self._follow(torch.cat([n[:own].detach().mean(0) for n in numbers]))
+        middles = self.middle.split(self.widths)
+        return torch.stack([c.read(n, m) for c, n, m in zip(self.coordinates, numbers, middles, strict=True)], 1)
+
+    @torch.no_grad()
+    def _follow(self, mean):
+        """Move the running middle towards the mean of a batch."""
+        self.middle.lerp_(mean, FOLLOW if self.began else 1.0)
+        self.began.fill_(True)
+
+
+class GrowingDecoder(nn.Module):
+    """u (B, D) -> x_hat (B, C, *places) in [0, 1]: transposed convolutions that double each axis.
+
+    A fifth of the arithmetic of convolutions after growing, for the same picture.
+    """
+
+    def __init__(self, layers, sizes, channels, encoding_dims, act):
+        super().__init__()
+        self.start, self.sizes = (channels[-1], *sizes[-1]), sizes[-2::-1]
+        self.seed = nn.Linear(encoding_dims, math.prod(self.start))
+        widths = [*channels[:0:-1], channels[0]]
+        steps = list(zip(widths[:-1], widths[1:], sizes[:0:-1], sizes[-2::-1], strict=True))
+        self.steps = nn.ModuleList(_grow(layers, *step, KERNELS) for step in steps[:-1])
+        self.after = nn.ModuleList(nn.Sequential(layers.norm(step[1]), act()) for step in steps[:-1])
+        self.pixels = _grow(layers, *steps[-1], LAST_KERNELS, bias=True)
+
+    def forward(self, u):
+        x = self.seed(u).view(-1, *self.start)
+        for step, after, places in zip(self.steps, self.after, self.sizes, strict=False):
+            x = after(_cropped(step(x), places))
+        return torch.sigmoid(_cropped(self.pixels(x), self.sizes[-1]).float())
+
+
+def _grow(layers, c_in, c_out, before, after, kernels, bias=False):
+    """A transposed convolution from places `before` to at least `after`: each axis doubled, or kept."""
+    strides = tuple(1 if old == new else 2 for old, new in zip(before, after, strict=True))
+    sizes, padding = zip(*(kernels[s] for s in strides), strict=True)
+    return layers.grow(c_in, c_out, sizes, strides, padding, bias=bias)
+
+
+def _cropped(x, places):
+    """x (B, C, *any) without what is beyond `places`: an axis of odd length is the half of an even one, rounded up."""
+    return x[(slice(None), slice(None), *(slice(size) for size in places))]
+
+
+class FactoredAAE(AAE):
+    """An AAE whose code holds coordinates of factors beside the content, and whose decoder plants them last.
+
+    coordinates: {name of a factor: its mean value in the training items}, in the order of planting. fill: of places
+    that planting leaves empty. Others as those of AAE; encoding_dims: D, of the content alone. Codes z are (B, D + P).
+    The classifier reads the item as it is; it has no head on the code. `forward(x, moved)` of items in two versions
+    (B each) returns (logits (B, K), x_hat (2 B, ...), z (2 B, D + P)), each version decoded from the other's content;
+    `forward(x)` as AAE. Raises InputError for settings that make no sense.
+    """
+
+    def __init__(
+        self,
+        input_size=64,
+        input_channels=3,
+        encoding_dims=64,
+        step_channels=32,
+        nonlinearity="leaky_relu",
+        classes=2,
+        noise=0.1,
+        prior="normal",
+        kind="picture",
+        task="classes",
+        coordinates=None,
+        fill="zeros",
+    ):
+        arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        named = coordinates or {}
+        super().__init__(
+            input_size, input_channels, encoding_dims, step_channels, nonlinearity, classes, noise, prior, kind, task
+        )
+        if not named:
+            raise InputError("A factored code needs a coordinate at least: name a factor.")
+        check_coordinates(named, self.kind, input_channels)
+        self.arguments, self.fill, self.dims = arguments, fill, encoding_dims
+        self.coordinates = [Coordinate(name, float(centre)) for name, centre in named.items()]
+        layers, sizes = LAYERS[kind], halvings(check_size(input_size, KINDS[kind]))
+        wide = [input_channels, *(step_channels * 2 ** min(i, 3) for i in range(len(sizes) - 1))]
+        narrow = [input_channels, *(max(4, step_channels // 2) * 2 ** min(i, 2) for i in range(len(sizes) - 1))]
+        act = NONLINEARITIES[nonlinearity] if isinstance(nonlinearity, str) else lambda: nonlinearity
+        self.glance = Glance(layers, sizes, narrow, act, self.coordinates, classes)
+        self.decoder = GrowingDecoder(layers, sizes, wide, encoding_dims, act)
+        self.head = None
+
+    def content(self, z):
+        """The content (B, D) of codes z (B, D + P)."""
+        return z[:, : self.dims]
+
+    def encode(self, x, own=None):
+        """x (B, C, *places) -> z (B, D + P). own: see `Glance.coordinates_of`."""
+        return self._encode(x, self.glance.features(x), own)
+
+    def _encode(self, x, features, own=None):
+        p = self.glance.coordinates_of(features, own)
+        u = super().encode(undo_coordinates(x, self.coordinates, p, self.fill))
+        return torch.cat([u, p], 1)
+
+    def decode(self, z):
+        """z (B, D + P) -> x_hat (B, C, *places) in [0, 1]."""
+        return plant_coordinates(self.drawn(z), self.coordinates, z[:, self.dims :], self.fill)
+
+    def drawn(self, z):
+        """What the decoder draws before it plants the coordinates: (B, C, *places)."""
+        return self.decoder(self.content(z))
+
+    def classify(self, x):
+        """x (B, C, *places) -> logits (B, K), of the item as it is."""
+        return self.glance.answer(self.glance.features(x))
+
+    def forward(self, x, moved=None):
+        both = x if moved is None else torch.cat([x, moved])
+        features = self.glance.features(both)
+        z = self._encode(both, features, len(x) if self.training else None)
+        u, p = self.content(z), z[:, self.dims :]
+        u = u if moved is None else torch.cat(u.chunk(2)[::-1])
+        u = u + self.noise * torch.randn_like(u) if self.training else u
+        return self.glance.answer(features[: len(x)]), self.decode(torch.cat([u, p], 1)), z
+
+    def discriminate(self, z, y=None):
+        """Scores (B,) of the contents of codes z (B, D + P), or of contents (B, D)."""
+        return super().discriminate(self.content(z), y)
+
+    def encoding_steps(self):
+        """The whole of `encode` as one module: its steps look at the item twice and make no chain."""
+        return [Encoding([self])]
+
+    def answering_steps(self):
+        """What `classify` does, as a list of single modules that share its weights."""
+        return [Affine(2.0, -1.0), *self.glance.body, nn.Flatten(), self.glance.answer]
+
+
+def pyramid_distance(x_hat, x):
+    """Absolute differences of x_hat and x (B, C, *places), band by band from fine to coarse, summed: (B, 1).
+
+    A Laplacian pyramid (Burt and Adelson 1983) in L1: each coarser band, with a quarter of the values in pictures,
+    counts twice as much a value, so that outlines are not given up for the mean.
+    """
+    rest, total = x_hat - x, 0.0
+    pool = (nn.functional.avg_pool1d, nn.functional.avg_pool2d, nn.functional.avg_pool3d)[x.ndim - 3]
+    for level in range(LEVELS):
+        coarsest = level == LEVELS - 1 or min(rest.shape[2:]) < 4
+        coarse = pool(rest, 2, ceil_mode=True, count_include_pad=False) if not coarsest else None
+        mode = ("linear", "bilinear", "trilinear")[x.ndim - 3]
+        band = rest if coarsest else rest - nn.functional.interpolate(coarse, rest.shape[2:], mode=mode)
+        total = total + 2**level * band.abs().flatten(1).mean(1, keepdim=True)
+        if coarsest:
+            return total
+        rest = coarse
+    return total
+
+
+class FactoredLoss(AAELoss):
+    """AAELoss for a FactoredAAE, whose training batches hold every item in two versions.
+
+    `moves` (B, P): by how much the coordinates of the second version differ from those of the first; None in
+    validation. coordinates: the model's. Two parts are added: the coordinates have to differ by the moves, the contents
+    not at all.
+    """
+
+    def __init__(self, coordinates, dims, **options):
+        super().__init__(distance=pyramid_distance, **options)
+        self.coordinates, self.dims, self.moves = coordinates, dims, None
+
+    def __call__(self, pred, y):
+        loss = super().__call__(pred, y)
+        if self.moves is None:
+            return loss
+        (u, u_moved), (p, p_moved) = (part.chunk(2) for part in pred[2].float().tensor_split([self.dims], 1))
+        missed = p + self.moves - p_moved
+        equivariance = sum(c.penalty(missed[:, i]) for i, c in enumerate(self.coordinates)).mean()
+        content = (u - u_moved).square().sum(1).mean()
+        self.parts |= {"equivariance": equivariance.detach(), "content": content.detach()}
+        return loss + EQUIVARIANCE * equivariance + SAME_CONTENT * content

@@ -1,6 +1,7 @@
 """Three questions of each factor: is it in the data, does a model go by it, does the walk show it? From files alone."""
 
 from xaae.experiment.vocabulary import SCAN_VERDICTS
+from xaae.experiment.walk_words import in_one_jump
 
 ANSWERS = {  # (the classes differ in it, the strongest verdict of the models) -> in words, the most telling first
     (True, "used"): "likely shortcut",
@@ -52,7 +53,7 @@ def _walk_shows(row):
     """{"shown", "words", "p"} of a row of the naming table; None if it is none, or lacks a number."""
     if any(row.get(name) is None for name in ("named", "words", "p_any")):
         return None
-    return {"shown": bool(row["named"]), "words": row["words"], "p": row["p_any"]}
+    return {"shown": bool(row["named"]), "words": row["words"] + in_one_jump(row), "p": row["p_any"]}
 
 
 def questions_in_words(rows):

@@ -17,16 +17,18 @@ KEEPS = "keeps "  # how a meter begins to tell a change that rounds to nothing
 def arrival(walk, goal):
     """A sentence where a walk does not bring the decision over to `goal` for all starts; "" where it does.
 
-    walk: its numbers flips, probability_first, probability_last; "" where they are not known.
+    walk: its numbers flips, probability_first, probability_last; "" where they are not known. answers_of: whose they
+    are, where that is known.
     """
+    decision = f"the decision of the {walk['answers_of']}" if walk.get("answers_of") else "the decision"
     share, *ends = (walk.get(key) for key in ("flips", "probability_first", "probability_last"))
     if share is None or share >= ALL:
         return ""
     if share >= MOST:
-        return f"It brings the decision over for {100 * share:.0f} % of the starts."
+        return f"It brings {decision} over for {100 * share:.0f} % of the starts."
     how_far = "" if None in ends else f": the probability of {goal} goes from {ends[0]:.2f} to {ends[1]:.2f}"
     whom = f"for {100 * share:.0f} % of the starts only" if share else ""
-    return f"It {'brings' if share else 'does not bring'} the decision over{' ' + whom if whom else ''}{how_far}."
+    return f"It {'brings' if share else 'does not bring'} {decision} over{' ' + whom if whom else ''}{how_far}."
 
 
 def is_invisible(walk):
@@ -55,26 +57,45 @@ def is_fade(explained, really):
     return None not in (explained, really) and really <= TELLING and explained > FADE
 
 
-def manner_in_words(walk, text):
+def manner_in_words(walk, text, noun=""):
     """How a walk gets from end to end, a sentence; "" where `manner` says nothing.
 
-    text(size): how a size is written.
+    text(size): how a size is written. noun: what the factor's meter reads; its name, if "".
     """
-    way, meter = manner(walk), (walk.get("meter") or "reading").replace("_", " ")
-    if not way:
+    if manner(walk) == "glides":
+        noun = noun or _meter_name(walk)
+        most = f"{100 * walk['largest_step_share']:.0f} %"
+        return f"It glides: between two frames its {noun} changes by at most {most} of the whole."
+    why = no_glide(walk, text, noun)
+    return f"It is {why}." if why else ""
+
+
+def no_glide(walk, text, noun=""):
+    """What a walk that changes its reading and does not glide is, a phrase; "" where it glides or nothing is known.
+
+    text, noun: see `manner_in_words`.
+    """
+    way, noun = manner(walk), noun or _meter_name(walk)
+    if way not in ("jumps", "fades"):
         return ""
-    share, step = f"{100 * walk['largest_step_share']:.0f} %", walk.get("largest_step")
-    if way == "glides":
-        return f"It glides: no step between two frames is more than {share} of the whole change of its {meter}."
-    jump = f"its {meter} jumps" + ("" if step is None else f" by {text(step)}") + " within one frame"
-    unfair = "" if walk.get("spacing") == "arc" else " (the frames are not in equal steps of the decoded path)"
+    size = "" if walk.get("largest_step") is None else f" by {text(walk['largest_step'])}"
+    jump = f"its {noun} jumps{size} within one frame, {100 * walk['largest_step_share']:.0f} % of the whole change"
     if way == "jumps":
-        return f"It jumps: {jump}, {share} of the whole change{unfair}."
+        unfair = "" if walk.get("spacing") == "arc" else ", in frames that are not in equal steps of the decoded path"
+        return f"a jump: {jump}{unfair} (a glide: at most {100 * GLIDE:.0f} %)"
     ends, real = (f"{100 * walk[key]:.0f} %" for key in ("ends_explain", "real_ends_explain"))
     jumps = f", and {jump}" if walk["largest_step_share"] > GLIDE else ""
-    return (
-        f"It is a cross-fade: its two ends mixed explain {ends} of the frames between ({real} of a real change){jumps}."
-    )
+    return f"a cross-fade: its two ends, mixed, explain {ends} of the frames between ({real} of a real change){jumps}"
+
+
+def _meter_name(walk):
+    """What the meter of a walk's numbers is called in a sentence."""
+    return (walk.get("meter") or "reading").replace("_", " ")
+
+
+def in_one_jump(row):
+    """What follows the words of a row of a naming table whose reading does not glide: ", in one jump"; else ""."""
+    return ", in one jump" if (row.get("largest_step_share") or 0) > GLIDE else ""
 
 
 def told_names(rows, walked=1):

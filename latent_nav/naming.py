@@ -11,7 +11,7 @@ import torch
 from tqdm.auto import tqdm
 
 from xaae.experiment.amounts import in_agreement
-from xaae.experiment.walk_words import GLIDE, told_names
+from xaae.experiment.walk_words import in_one_jump, told_names
 from xaae.factors.measuring import measure_all
 from xaae.latent_nav.interpolate import linear
 from xaae.latent_nav.walks import decode_codes, median_interval, move, p_value, rank_correlation
@@ -128,5 +128,4 @@ def naming_sentence(rows, meters, walked=1, invisible=False):
 
 def _change_in_words(row, meters):
     """One named row: "turns left by 88 degrees [81, 95], p = 0.01", with "in one jump" where it does not glide."""
-    jumps = ", in one jump" if (row.get("largest_step_share") or 0) > GLIDE else ""
-    return f"{row['words']} {meters[row['meter']].interval(row['change_ci'])}{jumps}, p = {row['p_any']:.2f}"
+    return f"{row['words']} {meters[row['meter']].interval(row['change_ci'])}{in_one_jump(row)}, p = {row['p_any']:.2f}"

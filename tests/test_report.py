@@ -99,7 +99,7 @@ def test_slider_has_a_number_for_every_frame_and_null_where_nothing_was_measured
     assert len(walks) == len(DIRECTIONS)
     for walk, rows in zip(walks, [S, *[4] * (len(DIRECTIONS) - 1)], strict=True):
         assert np.shape(walk["reading"]) == np.shape(walk["probability"]) == (rows, T)
-        assert len(walk["alpha"]) == len(walk["median"]) == len(walk["cursor"]) == T
+        assert len(walk["steps"]) == len(walk["median"]) == len(walk["cursor"]) == T
         assert walk["reading"][0][3] is walk["median"][3] is walk["cursor"][3][1] is None
 
 

@@ -4,7 +4,7 @@ from xaae.experiment.amounts import in_agreement
 from xaae.experiment.class_balance import majority_in_words, weakness_in_words
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.vocabulary import ARMS, MODELS
-from xaae.experiment.walk_words import MOST, arrival, groups_in_words, is_invisible, told_names
+from xaae.experiment.walk_words import MOST, arrival, groups_in_words, is_invisible, no_glide, told_names
 from xaae.report.run.walk_reading import is_blind, is_small, missing_clauses, quantities, understood_reading
 from xaae.report.shared.words import MISSING, and_list, as_sentence, direction_name, fixed, percent
 
@@ -216,7 +216,10 @@ def _undecided(summary: dict) -> str:
             f"{measured.long(summary['meter']['reconstruction_error'])}, so this decoder cannot show "
             f"{_factor(summary)}, and a walk without a {measured.change} proves nothing."
         )
-    return f"This is undecided: {'; '.join(missing_clauses(walk, limits, measured))}."
+    missing = missing_clauses(walk, limits, measured)
+    if missing == [no_glide(walk, measured.long, measured.noun)]:
+        return f"This is no clear {measured.change} but {missing[0]}."
+    return f"This is undecided: {'; '.join(missing)}."
 
 
 def _meaning(summary: dict) -> str:

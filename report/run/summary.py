@@ -9,6 +9,7 @@ import numpy as np
 
 from xaae.experiment.factor_questions import question_rows
 from xaae.experiment.run_folder import plain_values
+from xaae.experiment.statistics import largest_steps, median_of_known
 from xaae.experiment.vocabulary import MODELS
 from xaae.report.run.walk_reading import reading
 from xaae.report.shared.run_files import RunFiles
@@ -19,7 +20,8 @@ BALANCE = "valid_balanced_accuracy valid_majority_share valid_majority_class val
 AAE = "valid_accuracy valid_precision valid_recall recon_mse parameters epochs seconds images_per_second".split()
 BASELINE = "valid_accuracy valid_precision valid_recall parameters pretrained note seconds".split()
 WALK = """direction meter unit change change_ci change_words spearman random_change p_value match starts frames
-    random_directions probability_first probability_last accepted flips frame_change start_groups
+    random_directions probability_first probability_last accepted flips frame_change start_groups spacing
+    largest_step largest_step_share path_step_share ends_explain real_ends_explain
     rotation_span_deg rotation_span_deg_ci rotation_spearman random_span_deg by_direction""".split()
 PLANTED = "meter unit shift limits".split()
 IMPACT = "spearman within_class_spearman slope".split()
@@ -136,13 +138,31 @@ def _in_degrees(summary: dict) -> dict:
 
 def _walk(run: RunFiles, walk: dict, planted: dict, meter: dict) -> dict:
     """The walk's scores, the random directions counted again from their file, and the reading."""
-    walk, changes = _with_keys(walk, WALK), run.random_changes()
+    changes = run.random_changes()
+    least = (planted["limits"] or {}).get("none")
     scores = {
-        name: {**score, "random_at_least_as_far": _at_least(changes, score.get("change"))}
-        for name, score in (walk["by_direction"] or {}).items()
+        name: {
+            **_with_steps(run, name, score, least),
+            "random_at_least_as_far": _at_least(changes, score.get("change")),
+        }
+        for name, score in (walk.get("by_direction") or {}).items()
     }
+    walk = _with_keys(_with_steps(run, walk.get("direction"), walk, least), WALK)
     counted = {"random_directions": len(changes)} if len(changes) else {}
     return walk | counted | {"by_direction": scores, "reading": reading(walk, planted, meter)}
+
+
+def _with_steps(run: RunFiles, name: str, score: dict, least: float | None) -> dict:
+    """The scores of a walk; those of an earlier version with the largest step of its readings, in even steps of alpha.
+
+    least: a change that counts as none.
+    """
+    kept = None if "largest_step_share" in score else run.walk(name)
+    readings = (kept or {}).get(f"meter.{run.meter_name}")
+    if readings is None:
+        return score
+    steps, shares = largest_steps(readings, least or 0.0)
+    return {**score, "largest_step": median_of_known(steps), "largest_step_share": median_of_known(shares)}
 
 
 def _at_least(changes: np.ndarray, change: float | None) -> int | None:

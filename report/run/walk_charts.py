@@ -1,11 +1,15 @@
 """The charts of a walk: readings along it, random directions beside it, a sparkline for each meter."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from markupsafe import Markup
 
 from xaae.experiment.amounts import counted, noun_for
+from xaae.experiment.vocabulary import SPACINGS
 from xaae.report.shared.charts import Axes, axis_limits, svg_element
 from xaae.report.shared.quantity import Quantity
+from xaae.report.shared.words import fixed
 
 QUARTILES = (25, 50, 75)
 
@@ -29,25 +33,53 @@ def median(values: np.ndarray) -> np.ndarray:
     return quartiles(values)[1]
 
 
-def walk_chart(alpha, change, shown: list[int], measured: Quantity, clear: float | None, most: int = 60):
-    """Change of the reading (S, T) against alpha (T,): all starts thin, their median thick.
+@dataclass(frozen=True)
+class Steps:
+    """Where the frames of a walk are along it: places (T,), what these are, and what each frame is called.
+
+    heads: the same in short, with `hidden` behind each for who cannot see the table.
+    """
+
+    places: np.ndarray
+    axis: str
+    names: list[str]
+    heads: list[str]
+    hidden: str
+
+
+def steps_of(walk: dict, spacing: str | None) -> Steps:
+    """The Steps of a walk: alpha where all starts have the same, else the number of the frame."""
+    alpha = np.asarray(walk["alpha"], float)
+    if alpha.ndim == 1:
+        heads = [fixed(a, 1) for a in alpha]
+        named = [f"alpha {head}" for head in heads]
+        return Steps(alpha, "alpha (standard deviations of the codes)", named, heads, "standard deviations")
+    numbers = np.arange(1, alpha.shape[1] + 1)
+    named = [f"frame {n} of {len(numbers)}" for n in numbers]
+    axis = f"frame, in {SPACINGS.get(spacing or '', SPACINGS['arc'])}"
+    return Steps(numbers, axis, named, [str(n) for n in numbers], "th frame")
+
+
+def walk_chart(steps: Steps, change, shown: list[int], measured: Quantity, clear: float | None, most: int = 60):
+    """Change of the reading (S, T) against the Steps: all starts thin, their median thick.
 
     shown: rows whose line can be highlighted. clear: a change that the axis has to hold. Returns the chart, and for
     each frame the place [x, y] of the cursor.
     """
     middle = median(change)
     clear_end = np.sign(np.nansum(middle)) * (clear or 0)
-    axes = Axes(axis_limits(alpha, pad=0.02), axis_limits(change, include=(0, clear_end)), width=380, height=250)
+    along = steps.places
+    axes = Axes(axis_limits(along, pad=0.02), axis_limits(change, include=(0, clear_end)), width=380, height=250)
     rows = list(dict.fromkeys([*shown, *range(min(len(change), most))]))
-    thin = [axes.line(alpha, change[row], "thin", data_row=row if row in shown else None) for row in rows]
-    path = [[round(float(x), 1), round(float(y), 1)] for x, y in zip(axes.px(alpha), axes.py(middle), strict=True)]
+    thin = [axes.line(along, change[row], "thin", data_row=row if row in shown else None) for row in rows]
+    path = [[round(float(x), 1), round(float(y), 1)] for x, y in zip(axes.px(along), axes.py(middle), strict=True)]
     bar = svg_element("line", x1=0, x2=0, y1=axes.top - 6, y2=axes.height - axes.bottom)
     cursor = svg_element("g", bar, class_="cursor")
     knob = svg_element("circle", class_="knob", r=4.5, cx=0, cy=0)
     starts = counted(len(change), "starts")
     alt = f"Measured {measured.change} against the step along the direction: {starts} and their median"
-    frame = axes.frame("alpha (standard deviations of the codes)", y_ticks=measured.ticks(axes.y))
-    return axes.svg(frame, *thin, cursor, axes.line(alpha, middle, "accent thick"), knob, alt=alt), path
+    frame = axes.frame(steps.axis, y_ticks=measured.ticks(axes.y))
+    return axes.svg(frame, *thin, cursor, axes.line(along, middle, "accent thick"), knob, alt=alt), path
 
 
 def null_chart(changes: np.ndarray, change: float | None, measured: Quantity, clear: float | None) -> Markup:
@@ -63,10 +95,12 @@ def null_chart(changes: np.ndarray, change: float | None, measured: Quantity, cl
     return axes.svg(frame, axes.bars(edges, counts, "count"), *here, alt=alt)
 
 
-def sparkline(alpha, change, alt: str) -> Markup:
-    """The median change (of S, T) along alpha (T,) with the band between its quartiles, without axes."""
+def sparkline(places, change, alt: str) -> Markup:
+    """The median change (of S, T) at places (T,) along the walk, with the band between its quartiles, without axes."""
     low, middle, high = quartiles(change)
-    x, y = axis_limits(alpha, pad=0), axis_limits(low, high, include=(0,), pad=0.08)
+    x, y = axis_limits(places, pad=0), axis_limits(low, high, include=(0,), pad=0.08)
     axes = Axes(x, y, 96, 26, left=2, right=2, top=2, bottom=2)
     zero = axes.line(axes.x, (0, 0), "reference")
-    return axes.svg(zero, axes.band(alpha, low, high, "spread"), axes.line(alpha, middle, ""), alt=alt, class_="spark")
+    return axes.svg(
+        zero, axes.band(places, low, high, "spread"), axes.line(places, middle, ""), alt=alt, class_="spark"
+    )

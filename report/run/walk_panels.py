@@ -4,7 +4,7 @@ import numpy as np
 
 from xaae.experiment.amounts import in_agreement
 from xaae.experiment.run_folder import plain_values
-from xaae.experiment.walk_words import arrival, groups_in_words, is_invisible, told_names
+from xaae.experiment.walk_words import arrival, groups_in_words, is_invisible, manner_in_words, told_names
 from xaae.report.run import walk_charts
 from xaae.report.shared.quantity import meter_quantity
 from xaae.report.shared.run_files import RunFiles
@@ -37,6 +37,7 @@ def _panel(run: RunFiles, summary: dict, number: int, name: str, walk: dict) -> 
     main = name == summary["walk"]["direction"]
     scores = summary["walk"]["by_direction"].get(name) or (summary["walk"] if main else {})
     goal = (summary["directions"].get(name) or {}).get("leads_to") or run.classes[-1:]
+    steps = walk_charts.steps_of(walk, scores.get("spacing"))
     rows = evenly(len(walk["frames"]), OTHER_STARTS if number else STARTS)
     frames = run.painter.items(walk["frames"][rows])
     sprites = {f"walk-{number}": make_sprite(frames, OTHER_LARGEST if number else LARGEST)}
@@ -47,16 +48,18 @@ def _panel(run: RunFiles, summary: dict, number: int, name: str, walk: dict) -> 
         **_direction(summary, name),
         "scores": scores,
         "rows": rows,
-        "frames": len(walk["alpha"]),
+        "frames": len(steps.places),
+        "step": steps,
         "cells": [_start_name(run, walk, row) for row in rows],
-        "strip": _stills(run, walk, rows),
-        "naming": _naming(summary, name, walk),
+        "strip": _stills(run, walk, rows, steps),
+        "naming": _naming(summary, name, walk, steps.places),
         "sprites": sprites | ({} if heat is None else {f"walk-heat-{number}": heat}),
         "heat": heat is not None,
         "goal": " or ".join(goal),
+        "manner": manner_in_words(scores, run.measured.long, run.measured.noun),
         "caution": _caution(run, scores, " or ".join(goal)),
         "match_says": _match_says(run, summary, scores),
-        **_charts(run, summary, walk, rows, scores.get("change"), goal),
+        **_charts(run, summary, walk, steps, rows, scores.get("change"), goal),
     }
 
 
@@ -95,22 +98,22 @@ def _direction(summary: dict, name: str) -> dict:
     }
 
 
-def _charts(run: RunFiles, summary: dict, walk: dict, rows: list[int], own: float | None, goal: list[str]) -> dict:
+def _charts(run: RunFiles, summary: dict, walk: dict, steps, rows: list[int], own: float | None, goal: list) -> dict:
     """The two charts of the planted factor's reading, and the numbers behind the slider.
 
-    own: by how much the reading changes on this walk. goal: the classes that the walk leads to.
+    steps: of the walk. own: by how much the reading changes on it. goal: the classes that it leads to.
     """
     columns = [run.class_index[label] for label in goal if label in run.class_index] or [-1]
     measured, changes = run.measured, run.random_changes()
     clear = (summary["planted"]["limits"] or {}).get("clear")
     change = walk_charts.since_first(_planted_reading(run, walk))
-    chart, cursor = walk_charts.walk_chart(walk["alpha"], change, rows, measured, clear)
+    chart, cursor = walk_charts.walk_chart(steps, change, rows, measured, clear)
     return {
         "chart": chart,
         "null": walk_charts.null_chart(changes, own, measured, clear) if len(changes) else None,
         "null_count": len(changes),
         "data": {
-            "alpha": rounded(walk["alpha"], 2),
+            "steps": steps.names,
             "reading": rounded(change[rows], measured.digits + 1),
             "cursor": plain_values(cursor),
             "median": rounded(walk_charts.median(change), measured.digits + 1),
@@ -130,19 +133,19 @@ def _start_name(run: RunFiles, walk: dict, row: int) -> str:
     return run.item_name(item) or f"start {row + 1}"
 
 
-def _stills(run: RunFiles, walk: dict, rows: list[int]) -> dict:
+def _stills(run: RunFiles, walk: dict, rows: list[int], along) -> dict:
     """A few starts as stills: the input, frames from one end to the other, the middle one under the map of change."""
-    shown, steps = [rows[i] for i in evenly(len(rows), STRIP_STARTS)], evenly(len(walk["alpha"]), STRIP_FRAMES)
+    shown, steps = [rows[i] for i in evenly(len(rows), STRIP_STARTS)], evenly(len(along.places), STRIP_FRAMES)
     change = walk_charts.since_first(_planted_reading(run, walk))
     return {
-        "alpha": rounded(walk["alpha"][steps], 1),
+        "heads": [along.heads[t] for t in steps],
         "rows": [_still_row(run, walk, row, (rows.index(row), len(rows)), steps, change[row]) for row in shown],
     }
 
 
 def _still_row(run: RunFiles, walk: dict, row: int, place: tuple[int, int], steps: list[int], change) -> dict:
     """One start as stills; `place` is its row in the sprites and how many rows they have."""
-    frames, inputs = len(walk["alpha"]), walk.get("start_image")
+    frames, inputs = walk["frames"].shape[1], walk.get("start_image")
     return {
         "name": _start_name(run, walk, row),
         "input": None if inputs is None else webp_uri(shrink(run.painter.items(inputs[row]))),
@@ -160,8 +163,8 @@ def _change_map(run: RunFiles, walk: dict, rows: list[int]) -> dict | None:
     return make_sprite(run.painter.heat(heat_levels(heat[rows][:, None])), HEAT_LARGEST, HEAT_QUALITY)
 
 
-def _naming(summary: dict, name: str, walk: dict) -> dict | None:
-    """The naming table: its sentence, and one row for each meter with a sparkline of its reading along alpha."""
+def _naming(summary: dict, name: str, walk: dict, places) -> dict | None:
+    """The naming table: its sentence, and one row for each meter with a sparkline of its reading at places (T,)."""
     naming = (summary["naming"] or {}).get(name)
     if not naming:
         return None
@@ -169,20 +172,20 @@ def _naming(summary: dict, name: str, walk: dict) -> dict | None:
     main = name == summary["walk"]["direction"]
     scores = summary["walk"]["by_direction"].get(name) or (summary["walk"] if main else {})
     sure = [] if is_invisible(scores) else told_names(meters, 1 if main else len(summary["naming"]))[0]
-    rows = [_meter_row(row, walk, row in sure) for row in meters]
+    rows = [_meter_row(row, walk, places, row in sure) for row in meters]
     return {"sentence": as_sentence(f"the decoded picture {in_agreement(text)}") if text else "", "rows": rows}
 
 
-def _meter_row(row: dict, walk: dict, named: bool) -> dict:
+def _meter_row(row: dict, walk: dict, places, named: bool) -> dict:
     """One meter's row: its name, its change in its unit, its scores and its sparkline."""
     meter = row["meter"]
     quantity, readings = meter_quantity(meter, row.get("unit")), walk.get(f"meter.{meter}")
     ends, spark = row.get("change_ci") or [], None
     if readings is not None:
         alt = f"Median change of {meter.replace('_', ' ')} along the walk, with the band between its quartiles"
-        spark = walk_charts.sparkline(walk["alpha"], walk_charts.since_first(readings), alt)
+        spark = walk_charts.sparkline(places, walk_charts.since_first(readings), alt)
     return {
-        **{key: row.get(key) for key in ("spreads", "spearman", "p", "p_any")},
+        **{key: row.get(key) for key in ("spreads", "spearman", "largest_step_share", "p", "p_any")},
         "named": named,
         "name": meter.replace("_", " "),
         "unit": quantity.scale,

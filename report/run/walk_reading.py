@@ -1,5 +1,6 @@
 """What the scores of a walk say of the planted factor: it changes, it does not change, or it is undecided."""
 
+from xaae.experiment.walk_words import no_glide
 from xaae.report.shared.quantity import Quantity, meter_quantity, planted_quantity
 from xaae.report.shared.words import fixed
 
@@ -46,7 +47,7 @@ def is_blind(limits: dict, meter: dict | None) -> bool:
 
 
 def missing_clauses(walk: dict, limits: dict, measured: Quantity) -> list[str]:
-    """The conditions of a clear change that the walk does not meet, as phrases."""
+    """The conditions of a clear change that the walk does not meet, as phrases; the last, if all are met: it glides."""
     change, spearman, p = (walk.get(key) for key in ("change", "spearman", "p_value"))
     size, clear = abs(change or 0), limits["clear"]
     conditions = [
@@ -63,4 +64,5 @@ def missing_clauses(walk: dict, limits: dict, measured: Quantity) -> list[str]:
             f"p against random directions is {fixed(p, 3)}, but must be at most {CLEAR_P}",
         ),
     ]
-    return [phrase for met, phrase in conditions if not met]
+    missing = [phrase for met, phrase in conditions if not met]
+    return missing or [phrase for phrase in [no_glide(walk, measured.long, measured.noun)] if phrase]

@@ -18,7 +18,7 @@
     let timer = 0, way = 1;
 
     function show() {
-      const t = Number(slider.value), across = 100 * t / Math.max(1, d.alpha.length - 1);
+      const t = Number(slider.value), across = 100 * t / Math.max(1, d.steps.length - 1);
       cells.forEach((cell, row) => {
         const p = d.probability[row][t];
         cell.tile.style.backgroundPositionX = across + "%";
@@ -30,8 +30,8 @@
       cursor.setAttribute("transform", `translate(${x} 0)`);
       knob.style.display = y === null ? "none" : "";
       knob.setAttribute("transform", `translate(${x} ${y || 0})`);
-      readout.textContent = `alpha ${minus(d.alpha[t].toFixed(1))}, median ${signed(d.median[t])}`;
-      slider.setAttribute("aria-valuetext", `alpha ${d.alpha[t].toFixed(1)}, median ${change} ${d.median[t] === null ? "not measured" : plain(d.median[t])}`);
+      readout.textContent = `${d.steps[t]}, median ${signed(d.median[t])}`;
+      slider.setAttribute("aria-valuetext", `${d.steps[t]}, median ${change} ${d.median[t] === null ? "not measured" : plain(d.median[t])}`);
     }
     function stop() {
       clearInterval(timer);

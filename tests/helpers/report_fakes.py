@@ -16,6 +16,7 @@ from helpers.scan_fakes import write_scan
 from xaae.experiment.run_folder import write_arrays, write_json
 from xaae.experiment.settings import RunConfig
 from xaae.experiment.vocabulary import COLUMNS, MODELS
+from xaae.experiment.walk_words import FADE, GLIDE
 from xaae.explain.process.status import Row, write_status
 from xaae.factors.registry import FACTORS
 from xaae.report import write_report
@@ -125,7 +126,9 @@ def walk_numbers(factor):
     walk = {"meter": meter, "unit": UNITS[meter], "change": change, "change_ci": sorted([change * 0.9, change * 1.1])}
     walk |= {"change_words": WORDS[factor], "spearman": 0.98, "p_value": 0.0099, "match": 0.93}
     walk |= {"probability_first": 0.02, "probability_last": 0.99, "accepted": 0.8, "flips": 1.0}
-    walk |= {"frame_change": 0.6, "start_groups": None}
+    walk |= {"frame_change": 0.6, "start_groups": None, "spacing": "arc"}
+    walk |= {"largest_step": abs(change) * 0.21, "largest_step_share": 0.21, "ends_explain": 0.5}
+    walk |= {"real_ends_explain": 0.52, "path_step_share": {"alpha": 0.4, "arc": 0.18}}
     walk |= {"rotation_span_deg": 92.0, "rotation_span_deg_ci": [85.0, 97.0], "rotation_spearman": 0.98}
     walk |= {"direction": "lda", "starts": S, "frames": T, "random_directions": R}
     return walk | {"random_change": abs(change) / 15, "random_span_deg": 6.0}
@@ -145,6 +148,7 @@ def naming_row(meter, unit, words, named, change=1.0):
     """One row of the naming table."""
     row = {"meter": meter, "unit": unit, "change": change, "change_ci": [change * 0.9, change * 1.1], "spread": 1.0}
     row |= {"spreads": abs(change), "times_chance": 3.0, "spearman": 0.9, "p": 0.01, "p_any": 0.02}
+    row |= {"largest_step_share": 0.21}
     return row | {"words": words, "named": named}
 
 
@@ -193,7 +197,10 @@ def _navigate(walk, classes, factor, named):
         "naming": _naming(factor, walk, named),
         "planted": limits(factor),
         "meter": {"reconstruction_error": abs(SHIFT[factor]) / 18},
-        "thresholds": {"naming": {"spreads": 1.0, "p_any": 0.05, "spearman": 0.8}},
+        "thresholds": {
+            "naming": {"spreads": 1.0, "p_any": 0.05, "spearman": 0.8},
+            "glide": {"largest_step_share": GLIDE, "ends_explain": FADE},
+        },
         "counterfactual": _counterfactual(),
         "impact": impact,
         "agreement": {},
@@ -240,7 +247,8 @@ def write_walks(folder, rng, channels, meter):
             folder / "walks" / f"{name}.npz",
             frames=pictures(rng, S, T, channels=channels),
             start_image=pictures(rng, S, channels=channels),
-            alpha=np.linspace(-3, 3, T),
+            alpha=np.sort(rng.uniform(-3, 3, (S, T))),
+            **{f"path_step.{spacing}": np.full(S, 0.2) for spacing in ("alpha", "arc")},
             match=np.ones((S, T), np.float32),
             probability=np.full((S, T, 2), 0.5, np.float32),
             start=np.arange(S),

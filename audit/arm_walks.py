@@ -8,8 +8,10 @@ from xaae.audit.probe_items import snapshots
 from xaae.audit.questions import WalksAnswer
 from xaae.experiment.device import exact
 from xaae.experiment.seeds import generator
-from xaae.latent_nav import codes, directions, naming, walks
+from xaae.experiment.statistics import largest_steps, median_of_known
+from xaae.latent_nav import codes, directions, gliding, naming, walks
 from xaae.latent_nav.encoded_run import encode_run
+from xaae.latent_nav.walk_results import SHARES
 
 NULL_STARTS, NULL_FRAMES = 8, 5
 SHOWN, EVERY = 4, 4  # starts and steps between frames that are kept for figures
@@ -25,9 +27,13 @@ def give_walks(question):
         encoded = encode_run(arm.trained, meters=arm.meters)
         arrays, tables = walk_from_probe(encoded, arm, probe, question, rng, oracle)
     meter, plant = encoded.meters[arm.factor.meter], arm.bias.plant
-    shift = walks.planted_shift(probe.x_0, plant, *arm.ends, meter)
     error = walks.reconstruction_error(encoded.model, probe.x_0, plant, arm.bias.grid(), meter)
-    return WalksAnswer(shift, error, tables, arrays)
+    return WalksAnswer(_planted_shift(encoded, arm, probe), error, tables, arrays)
+
+
+def _planted_shift(encoded, arm, probe):
+    """How far the factor is planted between the two sides, in its meter's unit."""
+    return walks.planted_shift(probe.x_0, arm.bias.plant, *arm.ends, encoded.meters[arm.factor.meter])
 
 
 def walk_from_probe(encoded, arm, probe, question, rng, oracle=None):
@@ -43,20 +49,38 @@ def walk_from_probe(encoded, arm, probe, question, rng, oracle=None):
     across = directions.random_directions(question.random_directions, evidence.z, rng, fitted[0])
     null = naming.null(encoded.model, z[:NULL_STARTS], across, walks.alphas(NULL_FRAMES), encoded.meters)
     spread = naming.spreads(encoded.model, evidence.z, encoded.meters, rng)
+    planted = arm.bias.plant, arm.ends, _planted_shift(encoded, arm, probe), arm.factor.allowed
+    real = gliding.real_change(encoded.model, probe.x_0, *planted)
     arrays, tables = {}, {}
     for direction in fitted:
-        walk = _walk(encoded, z, probe.labels, direction, arm.target)
-        table = naming.naming_table(walk.readings, walk.alpha, spread, null, encoded.meters, rng)
+        walk = _walk(encoded, z, probe.labels, direction, arm, question.spacing)
+        table = naming.naming_table(walk.readings, walks.alphas(), spread, null, encoded.meters, rng)
         arrays[direction.name] = walk_arrays(walk, encoded.floor, arm.factor.meter, arm.sides, oracle)
+        arrays[direction.name] |= _fade_arrays(walk, arm.factor.meter, real)
         tables[direction.name] = table
     return arrays, tables
 
 
-def _walk(encoded, z, labels, direction, target):
-    """The Walk from codes z (P, D) of items with these labels (P,)."""
+def _walk(encoded, z, labels, direction, arm, spacing):
+    """The Walk from codes z (P, D) of items with these labels (P,), its frames spaced as one of SPACINGS."""
     classes = np.array(encoded.trained.classes)
     one_hot = torch.from_numpy(labels[:, None] == classes).float()
-    return walks.walk(encoded.model, z, one_hot, direction, walks.alphas(), encoded.meters, target)
+    favour = lambda frames: arm.sides.probability(walks.second_look(encoded.model, frames))  # noqa: E731
+    path = walks.path(encoded.model, z, direction, walks.alphas(), arm.target)
+    return gliding.spaced_walk(encoded.model, path, one_hot, walks.alphas(), spacing, encoded.meters, favour)
+
+
+def _fade_arrays(walk, meter, real):
+    """What the test for cross-fades needs: ends_explain (P,), and real_ends_explain of a RealChange as far as the walk.
+
+    path_step.NAME (P,): the largest step of the decoded path in that spacing.
+    """
+    reading = walk.readings[meter]
+    changed = np.isfinite(largest_steps(reading, SHARES["none"] * abs(real.shift))[0])
+    really = real.explained(median_of_known(np.abs(reading[:, -1] - reading[:, 0])[changed]), reading.shape[1])
+    arrays = {"ends_explain": gliding.explained_by_ends(walk.frames)}
+    arrays["real_ends_explain"] = np.array(np.nan if really is None else really)
+    return arrays | {f"path_step.{name}": share for name, share in walk.path_steps.items()}
 
 
 def walk_arrays(walk, floor, meter, sides, oracle=None):
@@ -75,8 +99,9 @@ def walk_arrays(walk, floor, meter, sides, oracle=None):
     ends = torch.from_numpy(walk.frames[:, [0, -1]])
     arrays["oracle_flips"] = _decided_differently(oracle, ends) if oracle else np.zeros(len(ends), bool)
     arrays["realism"] = (walk.discriminator > floor).mean(1)
-    home = int(np.abs(walk.alpha).argmin())
-    arrays["crossing"] = crossings(walk.readings[meter], sides.probability(walk.probability), home)
+    alpha = np.broadcast_to(walk.alpha, walk.readings[meter].shape)
+    at_home = np.array([np.interp(0, a, r) for a, r in zip(alpha, walk.readings[meter], strict=True)])
+    arrays["crossing"] = crossings(walk.readings[meter], sides.probability(walk.probability), at_home)
     arrays["frames"] = np.stack([snapshots(start) for start in walk.frames[:SHOWN, ::EVERY]])
     return arrays
 
@@ -88,13 +113,16 @@ def _decided_differently(classifier, ends):
     return (predicted[:, 0] != predicted[:, 1]).cpu().numpy()
 
 
-def crossings(reading, probability, home):
-    """Reading (P, T), less its value at step `home`, where probability (P, T) first crosses 0.5: (P,), NaN if never."""
+def crossings(reading, probability, at_home):
+    """By how much readings (P, T) differ from `at_home` (P,) where probability (P, T) first crosses 0.5: (P,).
+
+    NaN where it never does.
+    """
     found = np.full(len(reading), np.nan)
     above = probability > 0.5
     for i, step in enumerate(np.diff(above, axis=1)):
         if step.any():
             t = int(step.argmax())
             share = (0.5 - probability[i, t]) / (probability[i, t + 1] - probability[i, t])
-            found[i] = reading[i, t] + share * (reading[i, t + 1] - reading[i, t]) - reading[i, home]
+            found[i] = reading[i, t] + share * (reading[i, t + 1] - reading[i, t]) - at_home[i]
     return found

@@ -6,6 +6,7 @@ from xaae.audit.detection import detect
 from xaae.audit.verdict import UNDECIDED, decide_verdict
 from xaae.experiment.statistics import holm
 
+IN_WALK = ("spearman", "span", "non_trivial", "largest_step", "ends_explain")  # scores that its verdict asks for
 COMPARED = ("biased", "irrelevant")  # arms whose explanations detection tells apart, and figures show
 
 
@@ -48,5 +49,5 @@ def cell_verdict(cell, gate, thresholds):
     """The Verdict on a cell's scores. gate: why it cannot be judged, or None."""
     scores, walk = cell["scores"], None
     if cell["explanation"].startswith("walk:"):
-        walk = {name: scores[name] for name in ("spearman", "span", "non_trivial")} | {"p": scores["p_random"]}
+        walk = {name: scores.get(name) for name in IN_WALK} | {"p": scores["p_random"]}
     return decide_verdict(gate, cell | {"randomised": scores.get("randomised")}, thresholds, walk)

@@ -114,19 +114,25 @@ class WalksAnswer:
 class WalksQuestion(ArmQuestion):
     """What do walks from the probe items show? directions: of the walks; random_directions: how many for the null.
 
-    oracle: folder of the arm whose AAE knows the content and not the factor, None for arm normal. See `arm_walks`.
+    oracle: folder of the arm whose AAE knows the content and not the factor, None for arm normal. spacing: of the
+    walks' frames, one of SPACINGS. See `arm_walks`.
     """
 
     directions: tuple[str, ...] = ()
     random_directions: int = 100
     oracle: str | None = None
+    spacing: str = "arc"
     cost: ClassVar[float] = 0.12
 
     @property
     def asked_with(self):
-        """The number of probe items, the directions and the oracle, wherever its arm is kept."""
+        """The number of probe items, the directions, the oracle, wherever its arm is kept, and the spacing.
+
+        Answers of versions that knew no other spacing than even steps of alpha stay answers to that question alone.
+        """
         oracle = Path(self.oracle).name if self.oracle else ""
-        return [self.probe, list(self.directions), self.random_directions, oracle]
+        spaced = [] if self.spacing == "alpha" else [self.spacing]
+        return [self.probe, list(self.directions), self.random_directions, oracle, *spaced]
 
     @property
     def file_name(self):

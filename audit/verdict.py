@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from xaae.experiment.walk_words import FADE, GLIDE
+
 REVEALS, DOES_NOT, UNDECIDED = VERDICTS = ("REVEALS", "DOES NOT", "UNDECIDED")
 
 
@@ -10,6 +12,8 @@ class Thresholds:
     """What a verdict requires; fixed before a run, printed and saved with it.
 
     meter_error and span: shares of the planted shift. p_holm: of detection, corrected for the number of cells.
+    largest_step: share of the whole change of its reading that a walk that glides makes between two frames, at most.
+    fade: R2 of a walk's frames on its two ends, above which it is a cross-fade.
     pointing and no_pointing: share of a local factor's place that the map's strongest places cover: from `pointing` on
     the map names the factor, up to `no_pointing` it does not; between them it cannot be told. same_map: correlation
     from which a map of a global factor counts as the same with and without it. randomised: correlation with the maps
@@ -27,6 +31,8 @@ class Thresholds:
     span: float = 0.5
     p: float = 0.01
     non_trivial: float = 0.5
+    largest_step: float = GLIDE
+    fade: float = FADE
     pointing: float = 0.5
     no_pointing: float = 0.25
     same_map: float = 0.8
@@ -86,7 +92,8 @@ def decide_verdict(gate, numbers, thresholds, walk=None):
 
     gate: why it cannot be judged, or None. numbers: dict with auroc, low, high, false_alarms, p_holm, named (did it
     name the factor, None where that cannot be told), naming (a sentence), and, for maps, randomised. walk: for walks,
-    a dict with spearman, span (share of the planted shift), p, non_trivial.
+    a dict with spearman, span (share of the planted shift), p, non_trivial, and largest_step and ends_explain, None
+    where they say nothing.
     """
     if gate:
         return Verdict(UNDECIDED, gate)
@@ -125,12 +132,26 @@ def _alarms_in_words(share, thresholds):
 
 def _missing_in_walk(walk, thresholds):
     """What a walk lacks for REVEALS, as a sentence; None if nothing."""
+    step, mixed = walk.get("largest_step"), walk.get("ends_explain")
     return _first_failed(
         (abs(walk["spearman"]) >= thresholds.spearman, f"Spearman {walk['spearman']:.2f}"),
         (walk["span"] >= thresholds.span, f"span {walk['span']:.2f} of the planted shift"),
         (walk["p"] <= thresholds.p, f"p {walk['p']:.3f} beside random directions"),
+        (
+            mixed is None or mixed <= thresholds.fade,
+            _no_glide("a cross-fade: R2 of its frames on its two ends", mixed, thresholds.fade),
+        ),
+        (
+            step is None or step <= thresholds.largest_step,
+            _no_glide("it jumps: largest step, as a share of the whole change,", step, thresholds.largest_step),
+        ),
         (walk["non_trivial"] >= thresholds.non_trivial, f"non-trivial in {walk['non_trivial']:.2f} of the starts"),
     )
+
+
+def _no_glide(words, value, limit):
+    """Why a walk does not glide: what was measured and by how much it is too large; "" where it was not measured."""
+    return "" if value is None else f"{words} {number_beside_limit(value, limit)}"
 
 
 def _first_failed(*clauses):

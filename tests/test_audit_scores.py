@@ -127,7 +127,7 @@ ALPHA = np.linspace(-3, 3, 11)
 def test_crossings_are_where_the_decision_turns():
     reading = np.stack([np.linspace(0, 10, 11)] * 2)
     probability = np.stack([np.linspace(0, 1, 11), np.zeros(11)])
-    turned, never = crossings(reading, probability, home=2)
+    turned, never = crossings(reading, probability, at_home=reading[:, 2])
     assert turned == pytest.approx(3.0) and np.isnan(never)
 
 
@@ -171,12 +171,45 @@ def test_a_walk_is_scored_over_the_chosen_starts(walk):
 
 
 REACHED = {"spearman": -0.9, "span": 0.6, "p_random": 0.01, "name": "tag", "slope": 0.1, "non_trivial": 1.0}
-REACHED |= {"flips": 1.0, "realism": 0.9}
+REACHED |= {"flips": 1.0, "realism": 0.9, "largest_step": 0.1, "ends_explain": 0.5}
 
 
-@pytest.mark.parametrize("less", [{"spearman": 0.7}, {"span": 0.4}, {"p_random": 0.02}, {"name": "blur"}])
+@pytest.mark.parametrize(
+    "less",
+    [
+        {"spearman": 0.7},
+        {"span": 0.4},
+        {"p_random": 0.02},
+        {"name": "blur"},
+        {"largest_step": 0.3},
+        {"ends_explain": 0.95},
+    ],
+)
 def test_a_walk_shows_the_factor_if_it_reaches_everything(less):
     assert shows_factor(REACHED, "tag", Thresholds()) and not shows_factor(REACHED | less, "tag", Thresholds())
+
+
+@pytest.mark.parametrize("unknown", [{"largest_step": None}, {"ends_explain": None}])
+def test_what_says_nothing_of_gliding_takes_nothing_from_a_walk(unknown):
+    assert shows_factor(REACHED | unknown, "tag", Thresholds())
+    assert sum_up_walks([REACHED | unknown] * 3, "tag")["scores"][next(iter(unknown))] is None
+
+
+def test_the_walk_of_an_earlier_version_is_scored_by_its_readings_and_a_cross_fade_by_its_ends(walk):
+    """Readings are kept in every version; what the ends explain is not, and says nothing of a change that is a fade."""
+    arrays, rows = walk_arrays(walk, 0.0, "luminance", SIDES), np.ones(4, bool)
+    jump = arrays | {"meter.luminance": np.where(walk.readings["luminance"] > 0.45, 1.0, 0.0)}
+    scored = lambda kept: score_walk(
+        kept, [luminance_row()], METERS["luminance"], 0.5, ALPHA, rows, {"tag": {"luminance": 0.5}}
+    )  # noqa: E731
+    assert scored(arrays)["largest_step"] == pytest.approx(0.1) and scored(jump)["largest_step"] == 1
+    assert scored(arrays)["ends_explain"] is None
+    known = lambda real: scored(arrays | {"ends_explain": np.full(4, 0.97), "real_ends_explain": np.array(real)})  # noqa: E731
+    assert known(0.5)["ends_explain"] == pytest.approx(0.97) and known(0.99)["ends_explain"] is None
+    still = scored(
+        arrays | {"meter.luminance": np.zeros((4, 11)), "ends_explain": np.ones(4), "real_ends_explain": 0.5}
+    )
+    assert still["largest_step"] is still["ends_explain"] is None
 
 
 def test_walks_of_several_models_are_named_by_most_and_scored_by_the_median():

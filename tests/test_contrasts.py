@@ -173,8 +173,8 @@ def test_an_audit_asks_about_items_of_both_sides_alone(trained):
 def test_the_walks_of_an_audit_lead_from_the_first_class_to_the_last(encoded, monkeypatch):
     arm, walked = OpenedArm(encoded.trained, Condition("tag")), []
     walk = arm_walks._walk
-    monkeypatch.setattr(arm_walks, "_walk", lambda *args: walked.append((args[3], args[4])) or walk(*args))
-    question = SimpleNamespace(directions=STRAIGHT[:-2], random_directions=3)
+    monkeypatch.setattr(arm_walks, "_walk", lambda *args: walked.append((args[3], args[4].target)) or walk(*args))
+    question = SimpleNamespace(directions=STRAIGHT[:-2], random_directions=3, spacing="arc")
     oracle = lambda x: torch.zeros(len(x), 2)  # noqa: E731
     arrays, _ = arm_walks.walk_from_probe(encoded, arm, arm.probe_items(12), question, np.random.default_rng(0), oracle)
     (a, b), labels = (encoded.trained.classes[i] for i in (0, -1)), encoded.labels

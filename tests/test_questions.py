@@ -107,7 +107,10 @@ def maps_of(folder, **more):
     ("question", "changes"),
     [
         (AnswersQuestion("arm", TAG, "aae", 13), {"folder": "b", "condition": Condition("tag", 0.5), "probe": 14}),
-        (walks_of("arm"), {"directions": ("lda",), "random_directions": 99, "oracle": None, "probe": 14}),
+        (
+            walks_of("arm"),
+            {"directions": ("lda",), "random_directions": 99, "oracle": None, "probe": 14, "spacing": "alpha"},
+        ),
         (maps_of("arm"), {"parameters": (), "sets": ("with",), "checks": True, "method": "rise", "model": "baseline"}),
     ],
 )
@@ -115,6 +118,12 @@ def test_whatever_differs_is_kept_elsewhere(question, changes):
     others = [replace(question, **{name: value}) for name, value in changes.items()]
     assert len({each.path for each in (question, *others)}) == 1 + len(others)
     assert replace(question).path == question.path and hash(replace(question)) == hash(question)
+
+
+def test_answers_of_versions_that_knew_even_steps_of_alpha_alone_answer_that_question_only():
+    kept = [13, ["head"], 100, "other"]  # what told such a question apart
+    assert walks_of("arm", spacing="alpha").asked_with == kept
+    assert walks_of("arm").asked_with == [*kept, "arc"]
 
 
 def test_an_oracle_that_moved_is_still_the_same_one():

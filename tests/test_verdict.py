@@ -7,7 +7,7 @@ from xaae.audit.arms import Condition
 from xaae.audit.cells import correct_p_values, judge_cells, make_cell
 
 GOOD = {"auroc": 0.97, "low": 0.93, "high": 0.99, "false_alarms": 0.0, "named": True}
-WALK = {"spearman": -0.9, "span": 0.8, "p": 0.01, "non_trivial": 0.9}
+WALK = {"spearman": -0.9, "span": 0.8, "p": 0.01, "non_trivial": 0.9, "largest_step": 0.1, "ends_explain": 0.5}
 ASKED = judge.Thresholds()
 
 
@@ -26,6 +26,9 @@ ASKED = judge.Thresholds()
         ({}, {"spearman": 0.5}, judge.UNDECIDED, "Spearman"),
         ({}, {"span": 0.3}, judge.UNDECIDED, "span"),
         ({}, {"p": 0.05}, judge.UNDECIDED, "p 0.05"),
+        ({}, {"largest_step": 0.26}, judge.UNDECIDED, "it jumps"),
+        ({}, {"ends_explain": 0.91, "largest_step": 0.9}, judge.UNDECIDED, "a cross-fade"),
+        ({}, {"largest_step": None, "ends_explain": None}, judge.REVEALS, "factor named"),
         ({}, {"non_trivial": 0.1}, judge.UNDECIDED, "non-trivial"),
     ],
 )

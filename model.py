@@ -76,12 +76,13 @@ class Layers:
     conv: type
     norm: type
     grow: type
+    pool: type
 
 
 LAYERS = {
-    "signal": Layers(nn.Conv1d, nn.BatchNorm1d, nn.ConvTranspose1d),
-    "picture": Layers(nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d),
-    "volume": Layers(nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d),
+    "signal": Layers(nn.Conv1d, nn.BatchNorm1d, nn.ConvTranspose1d, nn.AvgPool1d),
+    "picture": Layers(nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d, nn.AvgPool2d),
+    "volume": Layers(nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.AvgPool3d),
 }  # kind -> its layers
 
 

@@ -4,6 +4,7 @@ from xaae.callbacks.adversarial import Adversarial
 from xaae.callbacks.code_moments import CodeMoments, DiscriminatorAccuracy
 from xaae.callbacks.loop import BFloat16, EpochLine, KeepAnswers, KeepInput, SampleGrid, SplitPairs
 from xaae.callbacks.losses import PAIR_PARTS, PARTS, AAELoss, LossPart, TorchMetric, huber
+from xaae.callbacks.perceptual import Perceptual
 
 __all__ = [
     "PAIR_PARTS",
@@ -17,6 +18,7 @@ __all__ = [
     "KeepAnswers",
     "KeepInput",
     "LossPart",
+    "Perceptual",
     "SampleGrid",
     "SplitPairs",
     "TorchMetric",

@@ -10,7 +10,7 @@ from fastai.learner import Metric
 from xaae.callbacks.adversarial import one_hot
 
 PARTS = ("reconstruction", "adversarial", "discriminator", "classification")
-PAIR_PARTS = ("equivariance", "content")  # of a factored code, in training only
+PAIR_PARTS = ("equivariance", "content", "perceptual")  # of a factored code, in training only
 
 
 def _squared(x_hat, x):

@@ -80,7 +80,7 @@ training_options = with_options(
            "default's: enough for 7,500 pictures]"),
     option("--pretrained/--no-pretrained", default=True, help="ImageNet weights for the ResNet34 if they can be had."),
     option("--batch-size", type=TWO_OR_MORE, help="Items a batch.  [by preset]"),
-    option("--lr", type=ABOVE_ZERO, default=3e-3, help="Highest learning rate of the AAE."),
+    option("--lr", type=ABOVE_ZERO, help="Highest learning rate of the AAE.  [factored 0.005, plain 0.003]"),
     option("--reconstruction-weight", type=WEIGHT, help="Weight of the reconstruction loss.  [by code]"),
     option("--adversarial-weight", type=WEIGHT, default=0.2, help="Weight of the adversarial loss."),
     option("--classification-weight", type=WEIGHT, help="Weight of the classification loss.  [by code]"),

@@ -32,8 +32,20 @@ PRESETS = {
     },
 }
 CODES = {  # code -> what goes with it where nothing else is asked for
-    "plain": {"encoding_dims": 16, "noise": 0.3, "reconstruction_weight": 30.0, "classification_weight": 0.1},
-    "factored": {"encoding_dims": 64, "noise": 0.1, "reconstruction_weight": 3.0, "classification_weight": 1.0},
+    "plain": {
+        "encoding_dims": 16,
+        "noise": 0.3,
+        "lr": 3e-3,
+        "reconstruction_weight": 30.0,
+        "classification_weight": 0.1,
+    },
+    "factored": {
+        "encoding_dims": 64,
+        "noise": 0.1,
+        "lr": 5e-3,
+        "reconstruction_weight": 3.0,
+        "classification_weight": 1.0,
+    },
 }
 VERSIONS = {"plain": 1, "factored": 2}  # code -> in how many versions an epoch shows each item
 USUAL_FACTOR = "rotation"  # what is planted where no factor is named
@@ -78,7 +90,7 @@ class RunSettings:
     baseline_epochs: int | None = None
     pretrained: bool = True
     batch_size: int = 64
-    lr: float = 3e-3
+    lr: float | None = None
     reconstruction_weight: float | None = None
     adversarial_weight: float = 0.2
     classification_weight: float | None = None

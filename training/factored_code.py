@@ -23,7 +23,7 @@ from xaae.factors.coordinates import Coordinate, check_coordinates, plant_coordi
 from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, check_size, halvings, step_down
 
 FOLLOW = 0.03  # share of each batch in the running middle of the coordinates
-EQUIVARIANCE, SAME_CONTENT = 3.0, 0.1  # weights of the two parts of the loss that only pairs have
+EQUIVARIANCE, SAME_CONTENT = 3.0, 0.001  # weights of the two parts of the loss that only pairs have
 LEVELS = 4  # of the pyramid that reconstructions are compared in
 KERNELS = {1: (3, 1), 2: (4, 1)}  # growth along an axis -> size and padding of the transposed convolution
 LAST_KERNELS = {1: (3, 1), 2: (6, 2)}  # the same where it ends in pixels
@@ -82,7 +82,10 @@ class GrowingDecoder(nn.Module):
         widths = [*channels[:0:-1], channels[0]]
         steps = list(zip(widths[:-1], widths[1:], sizes[:0:-1], sizes[-2::-1], strict=True))
         self.steps = nn.ModuleList(_grow(layers, *step, KERNELS) for step in steps[:-1])
-        self.after = nn.ModuleList(nn.Sequential(layers.norm(step[1]), act()) for step in steps[:-1])
+        refined = [i < len(steps) - 2 for i in range(len(steps) - 1)]  # not where an item is largest
+        self.after = nn.ModuleList(
+            _settle(layers, step[1], act, again) for step, again in zip(steps[:-1], refined, strict=True)
+        )
         self.pixels = _grow(layers, *steps[-1], LAST_KERNELS, bias=True)
 
     def forward(self, u):
@@ -97,6 +100,14 @@ def _grow(layers, c_in, c_out, before, after, kernels, bias=False):
     strides = tuple(1 if old == new else 2 for old, new in zip(before, after, strict=True))
     sizes, padding = zip(*(kernels[s] for s in strides), strict=True)
     return layers.grow(c_in, c_out, sizes, strides, padding, bias=bias)
+
+
+def _settle(layers, channels, act, again):
+    """Normalisation and nonlinearity after growth, and a convolution of the same with them `again`."""
+    steps = [layers.norm(channels), act()]
+    if again:
+        steps += [layers.conv(channels, channels, 3, padding=1, bias=False), layers.norm(channels), act()]
+    return nn.Sequential(*steps)
 
 
 def _cropped(x, places):

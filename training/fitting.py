@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xaae import data
 from xaae import model as models
-from xaae.callbacks import AAELoss, BFloat16, KeepAnswers, huber
+from xaae.callbacks import AAELoss, BFloat16, KeepAnswers, Perceptual, huber
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
@@ -16,6 +16,7 @@ from xaae.experiment.text_tables import write_texts
 from xaae.experiment.vocabulary import MODELS, SPLITS, WEIGHTS
 from xaae.factors.coordinates import Coordinate, Moves
 from xaae.training import factored_code, learner, thesis
+from xaae.training.feature_network import FeatureNetwork
 
 BALANCE = ("balanced_accuracy", "majority_share", "majority_class", "constant_answer")
 
@@ -57,28 +58,30 @@ def _counts(prepared):
 
 
 def make_aae(config: RunConfig):
-    """(the AAE that a config asks for, its stages, its adversarial game, its loss); the last two are None for the usual
-    ones. InputError for settings that make no sense."""
+    """(the AAE that a config asks for, its stages, its adversarial game, its loss, more callbacks); game and loss are
+    None for the usual ones. InputError for settings that make no sense."""
     shape = (config.input_size, config.input_channels, config.encoding_dims, config.step_channels)
     shared = {"classes": len(config.classes), "prior": config.prior}
     if config.architecture == "thesis":
         aae = thesis.ThesisAAE(*shape, **shared)
-        return aae, thesis.thesis_stages(config.epochs), thesis.thesis_game(), AAELoss(distance=huber)
+        return aae, thesis.thesis_stages(config.epochs), thesis.thesis_game(), AAELoss(distance=huber), ()
     shared |= {"noise": config.noise, "kind": config.kind, "task": config.task}
     weights = (config.reconstruction_weight, config.adversarial_weight, config.classification_weight)
     stages = learner.default_stages(config.epochs, config.lr, *weights)
     if config.code == "plain":
-        return models.AAE(*shape, **shared), stages, None, None
+        return models.AAE(*shape, **shared), stages, None, None, ()
     aae = factored_code.FactoredAAE(*shape, coordinates=config.centres, fill=config.fill, **shared)
-    return aae, stages, None, factored_code.FactoredLoss(aae.coordinates, aae.dims, task=config.task)
+    loss = factored_code.FactoredLoss(aae.coordinates, aae.dims, task=config.task)
+    features = FeatureNetwork(config.kind, config.input_channels, len(config.classes))
+    return aae, stages, None, loss, [Perceptual(features)]
 
 
 def _train_aae(dls, folder, config, quiet):
     """Train and save the AAE; its numbers for `train.json`."""
-    aae, stages, game, loss = make_aae(config)
+    aae, stages, game, loss, more = make_aae(config)
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most, {config.precision}")
-    learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision)
+    learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision, more)
     began = time.perf_counter()
     with silence(learn, quiet):
         history = learner.fit_aae(learn, stages)

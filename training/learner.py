@@ -86,10 +86,11 @@ def _precision_callbacks(precision):
     return [ChannelsLast(), BFloat16()] if precision == "bf16" else []
 
 
-def aae_learner(dls, model, folder, game=None, loss=None, precision="fp32"):
+def aae_learner(dls, model, folder, game=None, loss=None, precision="fp32", more=()):
     """The Learner of an AAE: named losses, class metrics and latent health in its log, sample grids in `folder`.
 
     game, loss: the adversarial callback and the loss, None for the usual ones. A loss for pairs of items has `moves`.
+    more: callbacks of this model alone.
     """
     loss = loss or AAELoss(task=model.task.name)
     paired = hasattr(loss, "moves")
@@ -98,7 +99,7 @@ def aae_learner(dls, model, folder, game=None, loss=None, precision="fp32"):
     health = [DiscriminatorAccuracy(), CodeMoments("mean"), CodeMoments("covariance")]
     columns = ["valid_reconstruction", "valid_accuracy", "valid_recall", *HEALTH]
     watch = [SampleGrid(Path(folder) / "samples"), EpochLine(columns)]
-    cbs = [*([SplitPairs()] if paired else []), KeepInput(), game or Adversarial(), *watch]
+    cbs = [*([SplitPairs()] if paired else []), KeepInput(), game or Adversarial(), *watch, *more]
     cbs += _precision_callbacks(precision)
     learn = Learner(
         dls,

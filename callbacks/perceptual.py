@@ -1,0 +1,63 @@
+"""Reconstructions compared by the features of a classifier that learns beside them, not by pixels alone."""
+
+import torch
+import torch.nn.functional as F
+from fastai.callback.core import Callback
+
+from xaae.callbacks.adversarial import one_hot
+
+WARM_UP = 300  # steps until the part has its full weight: features of an untrained network mean little
+TINY = 1e-6
+
+
+def feature_distance(seen, wanted):
+    """Mean squared distance of two lists of features, each of length 1 at every place, summed over depths: a number.
+
+    As in LPIPS (Zhang et al. 2018, arXiv 1801.03924), without learned weights.
+    """
+    unit = lambda f: f / (f.square().sum(1, keepdim=True) + TINY).sqrt()  # noqa: E731
+    return sum((unit(a) - unit(b)).square().sum(1).mean() for a, b in zip(seen, wanted, strict=True))
+
+
+class Perceptual(Callback):
+    """Training only: adds `weight` * the distance of reconstructions and items by a classifier's features to the loss.
+
+    The classifier learns from the same batches, in which the second versions of the items have factors at random, so
+    that it has to go by the content. It never sees a reconstruction while it learns, and is not kept. network: x ->
+    logits (B, K), with `features`: x -> a list of maps (B, W, *places).
+    """
+
+    order = 4  # before the adversary (5) and gradient accumulation (6)
+
+    def __init__(self, network, weight=0.3, lr=2e-3):
+        self.network, self.weight, self.steps = network, weight, 0
+        self.feature_opt = torch.optim.Adam(network.parameters(), lr)
+
+    def before_fit(self):
+        self.network.to(next(self.model.parameters()).device)
+
+    def after_loss(self):
+        if not self.training:
+            return
+        x, x_hat = self.loss_func.model_input.as_subclass(torch.Tensor), self.pred[1]
+        self._learn(x)
+        with torch.no_grad():
+            wanted = self.network.features(x)
+        loss = feature_distance(self.network.features(x_hat.to(x.dtype)), wanted)
+        self.network.requires_grad_(True)
+        self.loss_func.parts["perceptual"] = loss.detach()
+        self.steps += 1
+        weight = self.weight * min(1.0, self.steps / WARM_UP)
+        self.learn.loss_grad = self.learn.loss_grad + weight * loss
+        self.learn.loss = self.learn.loss_grad.detach().clone()
+
+    def _learn(self, x):
+        """One step of the classifier on the versions of the items whose factors were drawn at random."""
+        y = one_hot(self.yb[0], self.model.classes).as_subclass(torch.Tensor)
+        self.network.train()
+        with torch.autocast(x.device.type, enabled=False):
+            loss = F.cross_entropy(self.network(x[-len(y) :]), y)
+        self.feature_opt.zero_grad()
+        loss.backward()
+        self.feature_opt.step()
+        self.network.eval().requires_grad_(False)

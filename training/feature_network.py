@@ -1,0 +1,39 @@
+"""The small classifier by whose features the reconstructions of a factored code are compared; see `Perceptual`."""
+
+from torch import nn
+
+from xaae.model import LAYERS
+
+WIDTHS = (16, 32, 64)
+
+
+class FeatureNetwork(nn.Module):
+    """x (B, C, *places) in [0, 1] -> logits (B, K); `features` of three depths. kind: name of the kind of the items.
+
+    After the first step it shrinks by means and not by strides, and the first step's kernels overlap by far: gradients
+    of a network with strides draw a lattice into the pictures.
+    """
+
+    def __init__(self, kind, channels, classes):
+        super().__init__()
+        layers = LAYERS[kind]
+        first = layers.conv(channels, WIDTHS[0], 6, stride=2, padding=2, bias=False)
+        pairs = zip(WIDTHS, WIDTHS[1:], strict=False)
+        rest = [
+            nn.Sequential(layers.pool(2, ceil_mode=True), layers.conv(*pair, 3, padding=1, bias=False))
+            for pair in pairs
+        ]
+        convolutions = zip([first, *rest], WIDTHS, strict=True)
+        self.steps = nn.ModuleList(nn.Sequential(conv, layers.norm(width), nn.ReLU()) for conv, width in convolutions)
+        self.answer = nn.Linear(WIDTHS[-1], classes)
+
+    def features(self, x):
+        """The features of x after each step: a list of (B, W, *fewer places)."""
+        found = []
+        for step in self.steps:
+            x = step(x)
+            found.append(x)
+        return found
+
+    def forward(self, x):
+        return self.answer(self.features(x)[-1].flatten(2).amax(2))

@@ -1,10 +1,12 @@
 """The command `audit`: a whole small one, its files, its cache, its resumption, and what it refuses."""
 
 import json
+import shutil
 
 import pytest
 from helpers.audit_fakes import fake_audit
 from helpers.command_line import refused, succeed
+from helpers.sharing import copy_of
 
 from xaae.benchmarks import resume
 
@@ -95,15 +97,27 @@ def test_a_second_audit_does_nothing_again_and_says_the_same(ended, result, data
     assert before == {path: path.stat().st_mtime_ns for path in (ended / "arms").rglob("*") if path.is_file()}
 
 
-def test_killed_twice_it_ends_with_the_same_table(ended, tmp_path, data_root, warm, monkeypatch):
+@pytest.fixture
+def begun(ended, tmp_path):
+    """The folder of an audit that is over except for its last two arms, which are not trained."""
+    arms = sorted((ended / "arms").glob("*/train.json"), key=lambda path: path.stat().st_mtime_ns)
+    copy_of(ended / "arms", tmp_path / "arms")
+    for path in arms[-2:]:
+        shutil.rmtree(tmp_path / "arms" / path.parent.name)
+    return tmp_path
+
+
+def test_killed_twice_it_ends_with_the_same_table(ended, begun, data_root, warm, monkeypatch):
     monkeypatch.setattr(resume, "subprocess", warm)
-    arms, results = 6, resume.kept_results(ended)
-    kills = resume.kill_audit(tmp_path, data_root, [1, (arms + results) // 2], TINY)  # while it trains, while it asks
-    assert kills == 2 and resume.kept_results(tmp_path) < results
-    succeed(*resume.audit_arguments(tmp_path, data_root, TINY))
-    assert resume.kept_results(tmp_path) == results
-    assert resume.read_table(tmp_path) == resume.read_table(ended)
-    assert not list((tmp_path / "arms").glob("*.part*"))
+    kept, results = resume.kept_results(begun), resume.kept_results(ended)
+    while_training, while_asking = kept + 1, (kept + 2 + results) // 2
+    assert kept < while_training < while_asking < results
+    assert resume.kill_audit(begun, data_root, [while_training, while_asking], TINY) == 2
+    assert resume.kept_results(begun) < results
+    succeed(*resume.audit_arguments(begun, data_root, TINY))
+    assert resume.kept_results(begun) == results
+    assert resume.read_table(begun) == resume.read_table(ended)
+    assert not list((begun / "arms").glob("*.part*"))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +134,8 @@ def test_killed_twice_it_ends_with_the_same_table(ended, tmp_path, data_root, wa
     ],
 )
 def test_bad_input_is_one_sentence_before_anything_is_trained(door, tmp_path, data_root, extra, words):
-    assert refused(door(*resume.audit_arguments(tmp_path, data_root, ["--preset", "smoke", *extra])), words)
+    arguments = resume.audit_arguments(tmp_path, data_root, ["--preset", "smoke", "--items", "100", *extra])
+    assert refused(door(*arguments), words)
     assert not list(tmp_path.iterdir())
 
 

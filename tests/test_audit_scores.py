@@ -199,9 +199,8 @@ def test_the_walk_of_an_earlier_version_is_scored_by_its_readings_and_a_cross_fa
     """Readings are kept in every version; what the ends explain is not, and says nothing of a change that is a fade."""
     arrays, rows = walk_arrays(walk, 0.0, "luminance", SIDES), np.ones(4, bool)
     jump = arrays | {"meter.luminance": np.where(walk.readings["luminance"] > 0.45, 1.0, 0.0)}
-    scored = lambda kept: score_walk(
-        kept, [luminance_row()], METERS["luminance"], 0.5, ALPHA, rows, {"tag": {"luminance": 0.5}}
-    )  # noqa: E731
+    about = METERS["luminance"], 0.5, ALPHA, rows, {"tag": {"luminance": 0.5}}
+    scored = lambda kept: score_walk(kept, [luminance_row()], *about)  # noqa: E731
     assert scored(arrays)["largest_step"] == pytest.approx(0.1) and scored(jump)["largest_step"] == 1
     assert scored(arrays)["ends_explain"] is None
     known = lambda real: scored(arrays | {"ends_explain": np.full(4, 0.97), "real_ends_explain": np.array(real)})  # noqa: E731

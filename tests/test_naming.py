@@ -271,6 +271,8 @@ def test_the_sentence_tells_amount_interval_and_chance(change, words):
     both = f"{words}; gets darker by 0.20 [0.10, 0.30], p = 0.05; no other factor beyond chance"
     assert naming.naming_sentence(rows, METERS) == both
     assert naming.naming_sentence([], METERS).startswith("changes no factor")
+    rows = [turn | {"named": True, "largest_step_share": 0.9}]
+    assert naming.naming_sentence(rows, METERS).startswith(words.replace(", p =", ", in one jump, p ="))
 
 
 def test_grey_pictures_are_named_by_the_meters_they_have():

@@ -15,14 +15,18 @@ from scipy.stats import spearmanr
 from xaae import model as models
 from xaae.experiment import run_folder
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.walk_words import FADE, GLIDE
 from xaae.explain.response_run import answer_to_factor
 from xaae.factors.meters import METERS
 from xaae.factors.registry import FACTORS
+from xaae.latent_nav import walks
+from xaae.latent_nav.gliding import UNEVEN, largest_path_steps
 
 NAMES = {"lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"}  # and three dimensions
 WALK_KEYS = """meter unit change change_ci change_words spearman p_value match probability_first probability_last
-accepted flips frame_change start_groups rotation_span_deg rotation_span_deg_ci rotation_spearman""".split()
-ROW_KEYS = "meter unit change change_ci spread spreads spearman p p_any words named".split()
+accepted flips frame_change start_groups spacing largest_step largest_step_share path_step_share ends_explain
+real_ends_explain rotation_span_deg rotation_span_deg_ci rotation_spearman""".split()
+ROW_KEYS = "meter unit change change_ci spread spreads spearman largest_step_share p p_any words named".split()
 
 
 def told(run):
@@ -59,7 +63,7 @@ def test_every_walk_holds_its_arrays(toy_run, numbers):
         found = arrays(toy_run, f"walks/{name}")
         (s, t), side = found["match"].shape, (32, 32)
         assert (s, t) == (4, 21) and found["frames"].shape == (s, t, *side, 3) and found["frames"].dtype == np.uint8
-        assert found["alpha"].shape == (t,) and found["probability"].shape == (s, t, 2)
+        assert found["alpha"].shape == (s, t) and found["probability"].shape == (s, t, 2)
         assert found["discriminator"].shape == (s, t) and found["start_image"].shape == (s, *side, 3)
         assert {k for k in found if k.startswith("meter.")} >= {f"meter.{m}" for m in METERS} and "angle" not in found
         assert all(found[k].shape == (s, t) for k in found if k.startswith("meter."))
@@ -78,7 +82,7 @@ def test_walks_start_at_held_out_items(toy_run, numbers):
     table = run_folder.read_items(toy_run)
     for name in walk_names(numbers):
         found = arrays(toy_run, f"walks/{name}")
-        assert (table.split.iloc[found["start"]] == "valid").all() and found["alpha"][10] == 0
+        assert (table.split.iloc[found["start"]] == "valid").all()
     table = table.iloc[arrays(toy_run, "walks/lda")["start"]]
     assert table.label.value_counts().to_dict() == {"cat": 2, "dog": 2}
 
@@ -93,13 +97,17 @@ def precise(request, toy_run, tmp_path_factory):
     return run, 6, 2**-7
 
 
-def test_at_alpha_nought_a_walk_is_home_and_probabilities_are_probabilities(precise):
+def test_every_frame_is_the_decoded_code_at_its_alpha_and_probabilities_are_probabilities(precise):
     run, levels, share = precise
     z, model = arrays(run, "latents")["z"], models.load(run / "model.safetensors")
+    straight = arrays(run, "directions")
     for name in walk_names(told(run)):
-        found = arrays(run, f"walks/{name}")
-        home = decoded(model, z[found["start"]])
-        assert np.abs(found["frames"][:, 10].astype(int) - home).max() <= levels
+        found, vector = arrays(run, f"walks/{name}"), straight.get(f"{name}.direction")
+        if vector is not None:
+            moved = z[found["start"]][:, None] + found["alpha"][..., None] * straight[f"{name}.scale"] * vector
+            expected = decoded(model, moved.reshape(-1, z.shape[1]).astype(np.float32))
+            apart = np.abs(found["frames"].reshape(expected.shape).astype(int) - expected)
+            assert apart.max() <= levels
         np.testing.assert_allclose(found["probability"].sum(-1), 1, atol=share)
 
 
@@ -109,6 +117,19 @@ def test_both_precisions_tell_of_the_same_walk(precise, toy_run):
     ours, theirs = (arrays(folder, "walks/lda")["frames"].astype(int) for folder in (run, toy_run))
     apart = np.abs(ours - theirs)
     assert apart.mean() < levels and (apart.max() > 0) == (run != toy_run)
+
+
+def test_frames_are_in_equal_steps_of_the_path_unless_asked_otherwise(toy_run, numbers, again):
+    for run, spacing in ((toy_run, "arc"), (again, "alpha")):
+        found, name = told(run), told(run)["walk"]["direction"]
+        walk = found["walk"]
+        kept = arrays(run, f"walks/{name}")
+        even = largest_path_steps(kept["frames"].transpose(0, 1, 4, 2, 3) / 255)
+        assert walk["spacing"] == spacing == found["options"]["spacing"]
+        assert walk["path_step_share"][spacing] == pytest.approx(np.median(even), abs=0.02)
+        assert walk["path_step_share"]["arc"] <= walk["path_step_share"]["alpha"] + 1e-6
+        assert walk["path_step_share"]["arc"] <= UNEVEN / 20 + 1e-6
+    np.testing.assert_allclose(kept["alpha"], walks.alphas())
 
 
 def test_the_main_walk_is_filmed(toy_run):
@@ -179,6 +200,7 @@ def test_navigate_json_holds_every_promised_number(numbers):
     assert numbers["planted"]["shift"] == pytest.approx(90, abs=2)
     assert numbers["planted"]["limits"] == pytest.approx(limits, rel=0.03) and numbers["planted"]["meter"] == "rotation"
     assert set(numbers["thresholds"]["naming"]) == {"spreads", "p_any", "spearman"}
+    assert numbers["thresholds"]["glide"] == {"largest_step_share": GLIDE, "ends_explain": FADE}
     wanted = (
         "items flipped flipped_when_seen accepted acceptance_floor_percentile distance nearest_other shorter sentence"
     )
@@ -196,7 +218,7 @@ def again(toy_run, tmp_path_factory):
     """A copy of the run, navigated with every flag that fits on one line."""
     run = copy_of(toy_run, tmp_path_factory.mktemp("again") / "run")
     flags = "--directions head,dims:1,target:value --contrast dog:cat --away pca:1 --between 1:2 --spherical"
-    few = ["--maps", "pca", "--counterfactuals", 5, "--films", "--against", toy_run]
+    few = ["--spacing", "alpha", "--maps", "pca", "--counterfactuals", 5, "--films", "--against", toy_run]
     succeed("navigate", run, *flags.split(), *few)
     return run
 

@@ -6,7 +6,18 @@ from helpers.html_laws import sections
 from helpers.report_fakes import fake_run, naming_row, page
 
 from xaae.cli.navigate import _walk_line
-from xaae.experiment.walk_words import arrival, groups_in_words, is_invisible, start_groups, told_names
+from xaae.experiment import run_folder
+from xaae.experiment.walk_words import (
+    GLIDE,
+    arrival,
+    groups_in_words,
+    is_invisible,
+    manner,
+    manner_in_words,
+    no_glide,
+    start_groups,
+    told_names,
+)
 from xaae.factors.meters import METERS
 from xaae.latent_nav import naming
 from xaae.report import summarise, summary_in_words
@@ -36,7 +47,8 @@ def test_the_page_and_the_terminal_say_that_a_walk_does_not_arrive(tmp_path):
     assert paragraphs(summary)["title"] == "Walking from cat towards dog"
     results = summary | {"naming": {"lda": {"sentence": "turns left by 88 degrees"}}}
     line = _walk_line(results, "lda")
-    assert line.startswith("turns left by 88 degrees. It does not bring the decision over: the probability of dog")
+    assert line.startswith("turns left by 88 degrees. It glides")
+    assert ". It does not bring the decision over: the probability of dog" in line
 
 
 def test_a_walk_that_arrives_has_nothing_added(tmp_path):
@@ -78,6 +90,80 @@ def test_starts_that_disagree_are_told_in_the_opening_and_the_terminal(tmp_path)
     )
     assert groups_in_words([(3, 1), (2, 9)], str) == "3 starts change by about 1 and 2 by about 9"
     assert groups_in_words([(1, 1), (3, 9)], str) == "1 start changes by about 1 and 3 by about 9"
+
+
+# ---- glides, jumps, cross-fades ---------------------------------------------------------------------------------
+
+GLIDES = {"largest_step_share": 0.1, "largest_step": 9.0, "spacing": "arc", "meter": "rotation"}
+GLIDES |= {"ends_explain": 0.5, "real_ends_explain": 0.52, "path_step_share": {"alpha": 0.2, "arc": 0.06}}
+JUMP = {"largest_step_share": 0.94, "largest_step": 88.0}
+FADED = JUMP | {"ends_explain": 0.97}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "way"),
+    [
+        ({}, "glides"),
+        ({"largest_step_share": GLIDE}, "glides"),
+        (JUMP, "jumps"),
+        (FADED, "fades"),
+        ({"ends_explain": 0.97}, "fades"),
+        (FADED | {"real_ends_explain": 0.95}, "jumps"),  # the change itself is a mixture of its ends
+        (FADED | {"real_ends_explain": None}, "jumps"),
+        (FADED | {"path_step_share": {"alpha": 1.0, "arc": 0.9}}, "jumps"),  # nothing lies between its ends
+        ({"largest_step_share": None}, ""),
+    ],
+)
+def test_a_walk_glides_jumps_or_fades(numbers, way):
+    assert manner(GLIDES | numbers) == way
+    said = manner_in_words(GLIDES | numbers, "{:.0f} degrees".format)
+    words = {"glides": "It glides", "jumps": "It is a jump: its rotation jumps by", "fades": "It is a cross-fade: its"}
+    assert said.startswith(words.get(way, "")) and bool(said) == bool(way)
+    assert bool(no_glide(GLIDES | numbers, str)) == (way in ("jumps", "fades"))
+
+
+def test_a_jump_in_frames_that_are_not_in_equal_steps_is_said_with_care():
+    unfair = "not in equal steps of the decoded path"
+    assert unfair in no_glide(GLIDES | JUMP | {"spacing": "alpha"}, str) and unfair not in no_glide(GLIDES | JUMP, str)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (JUMP, "This is no clear turn but a jump: its angle jumps by 88 degrees within one frame, 94 % of the whole"),
+        (
+            FADED,
+            "This is no clear turn but a cross-fade: its two ends, mixed, explain 97 % of the frames between (52 %",
+        ),
+    ],
+)
+def test_only_a_glide_is_a_clear_turn_in_the_opening_the_section_and_the_terminal(tmp_path, numbers, said):
+    glides, other = (fake_run(tmp_path / name, walk=GLIDES | more) for name, more in (("a", {}), ("b", numbers)))
+    summary = summarise(other)
+    assert "This is a clear turn" in paragraphs(summarise(glides))["body"]
+    assert said in paragraphs(summary)["body"] and summary["walk"]["reading"] == "undecided"
+    assert "It glides" in sections(page(glides))["walks"]
+    walks = sections(page(other))["walks"]
+    assert "It is a " in walks and "It glides" not in walks and "94\u202f%" in walks
+    line = _walk_line(summary | {"naming": {"lda": {"sentence": "turns left by 88 degrees"}}}, "lda")
+    assert "88 degrees within one frame" in line
+
+
+def test_the_walks_of_an_earlier_version_are_judged_by_their_readings(tmp_path):
+    """They hold no numbers of steps; their readings are kept."""
+    run = fake_run(tmp_path / "run")
+    found, kept = run_folder.read_json(run / "navigate.json"), dict(np.load(run / "walks" / "lda.npz"))
+    reading = np.repeat([[0.0, 1, 2, 90, 90, 91, 92]], len(kept["frames"]), 0)
+    run_folder.write_arrays(run / "walks" / "lda.npz", **kept | {"meter.rotation": reading})
+    later = "spacing largest_step largest_step_share path_step_share ends_explain real_ends_explain".split()
+    for walk in (found["walk"], *found["walk"]["by_direction"].values()):
+        for key in later:
+            del walk[key]
+    run_folder.write_json(run / "navigate.json", found)
+    walk = summarise(run)["walk"]
+    assert walk["largest_step"] == walk["by_direction"]["lda"]["largest_step"] == 88
+    assert walk["largest_step_share"] == pytest.approx(88 / 92) and walk["reading"] == "undecided"
+    assert "not in equal steps of the decoded path" in sections(page(run))["walks"]
 
 
 # ---- names ------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def score_walk(arrays, table, meter, shift, alpha, rows, signatures):
     for cross-fades, None where it says nothing, see `latent_nav.gliding`.
     """
     reading = arrays[f"meter.{meter.name}"][rows]
-    change = meter.between(reading[:, 0], reading[:, -1])
+    change = meter.along(reading)
     own = next(row for row in table if row["meter"] == meter.name)
     name, cosines = name_factor(table, signatures)
     flips = arrays["flips"][rows]

@@ -48,6 +48,13 @@ class Meter:
         """Change from readings `first` to `last`, any shape; turns in [-180, 180) degrees."""
         return wrap(last - first) if self.unit == TURN else last - first
 
+    def along(self, readings):
+        """Change from the first to the last of readings (S, T), followed from frame to frame: (S,).
+
+        So a turn may pass half of a circle, which the two ends alone cannot tell from one the other way round.
+        """
+        return self.between(readings[:, :-1], readings[:, 1:]).sum(1)
+
     def say(self, change):
         """A change in words, such as "gets darker by 0.10", or "keeps its luminance" if it rounds to nothing."""
         amount = f"{abs(change):.{self.digits}f}"

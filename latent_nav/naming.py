@@ -36,7 +36,7 @@ TOGETHER = 5  # directions decoded and measured at a time
 
 def meter_changes(readings, meters):
     """Signed change from the first to the last frame of readings {meter: (S, T)}: {meter: (S,)}."""
-    return {name: meters[name].between(reading[:, 0], reading[:, -1]) for name, reading in readings.items()}
+    return {name: meters[name].along(reading) for name, reading in readings.items()}
 
 
 def spreads(model, z, meters, rng, pairs=48, frames=5):

@@ -77,3 +77,13 @@ def test_changes_are_said_in_words():
     )
     for name, meter in METERS.items():
         assert meter.name == name and meter.unit and meter.say(12) != meter.say(-12) and "12" in meter.say(-12)
+
+
+def test_a_turn_is_followed_past_half_a_circle_either_way():
+    turn = meters_for(3)["rotation"]
+    degrees = np.linspace(0, 200, 11)
+    told = np.stack([degrees, -degrees, (degrees + 180) % 360 - 180])
+    np.testing.assert_allclose(turn.along(told), [200, -200, 200])
+    np.testing.assert_allclose(turn.between(told[:, 0], told[:, -1])[0], -160)
+    light = meters_for(3)["luminance"]
+    np.testing.assert_allclose(light.along(told / 400), (told[:, -1] - told[:, 0]) / 400)

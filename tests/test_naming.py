@@ -168,10 +168,11 @@ def test_the_null_is_the_median_over_starts_of_each_direction_alone():
     np.testing.assert_allclose(whole, expected, atol=5e-3)
 
 
-def test_a_change_of_angle_is_taken_the_short_way():
-    readings = {"rotation": np.array([[0.0, 100, 190]]), "luminance": np.array([[0.0, 100, 190]])}
-    found = naming.meter_changes(readings, METERS)
-    assert found["rotation"] == [-170] and found["luminance"] == [190]
+def test_an_angle_is_followed_from_frame_to_frame_the_short_way_between_two():
+    for along, turned in (([0.0, 100, 190], 190), ([0.0, 190], -170), ([0.0, 100, -170], 190)):
+        readings = {"rotation": np.array([along]), "luminance": np.array([along])}
+        found = naming.meter_changes(readings, METERS)
+        assert found["rotation"] == [turned] and found["luminance"] == [along[-1]]
 
 
 def steady(change, starts=6, frames=7):

@@ -77,11 +77,12 @@ class Layers:
     norm: type
     grow: type
     pool: type
+    memory: torch.memory_format = torch.contiguous_format  # in which these layers are quick on every device
 
 
 LAYERS = {
     "signal": Layers(nn.Conv1d, nn.BatchNorm1d, nn.ConvTranspose1d, nn.AvgPool1d),
-    "picture": Layers(nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d, nn.AvgPool2d),
+    "picture": Layers(nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d, nn.AvgPool2d, torch.channels_last),
     "volume": Layers(nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.AvgPool3d),
 }  # kind -> its layers
 
@@ -220,6 +221,10 @@ class AAE(nn.Module):
     def classify(self, x):
         """x (B, C, *places) -> logits (B, K)."""
         return self.head(self.encode(x))
+
+    def classify_code(self, z):
+        """z (B, D) -> logits (B, K)."""
+        return self.head(z)
 
     def forward(self, x):
         z = self.encode(x)

@@ -33,7 +33,7 @@ def _train_into(settings, note, folder):
     with open(part / "train.log", "w") as log, contextlib.redirect_stdout(log):
         prepared = prepare_training(settings, note)
         seed_all(settings.seed)
-        train_run(prepared, part, quiet=True)
+        train_run(prepared, part, quiet=True, judged=False)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)
 

@@ -157,6 +157,7 @@ class FactoredAAE(AAE):
         self.glance = Glance(layers, sizes, narrow, act, self.coordinates, classes)
         self.decoder = GrowingDecoder(layers, sizes, wide, encoding_dims, act)
         self.head = None
+        self.to(memory_format=layers.memory)
 
     def content(self, z):
         """The content (B, D) of codes z (B, D + P)."""
@@ -182,6 +183,10 @@ class FactoredAAE(AAE):
     def classify(self, x):
         """x (B, C, *places) -> logits (B, K), of the item as it is."""
         return self.glance.answer(self.glance.features(x))
+
+    def classify_code(self, z):
+        """z (B, D + P) -> logits (B, K), of the item that is decoded from it."""
+        return self.classify(self.decode(z))
 
     def forward(self, x, moved=None):
         both = x if moved is None else torch.cat([x, moved])

@@ -26,6 +26,7 @@ class FeatureNetwork(nn.Module):
         convolutions = zip([first, *rest], WIDTHS, strict=True)
         self.steps = nn.ModuleList(nn.Sequential(conv, layers.norm(width), nn.ReLU()) for conv, width in convolutions)
         self.answer = nn.Linear(WIDTHS[-1], classes)
+        self.to(memory_format=layers.memory)
 
     def features(self, x):
         """The features of x after each step: a list of (B, W, *fewer places)."""

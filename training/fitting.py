@@ -5,6 +5,8 @@ import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from fastai.torch_core import default_device
+
 from xaae import data
 from xaae import model as models
 from xaae.callbacks import AAELoss, BFloat16, KeepAnswers, Perceptual, huber
@@ -17,14 +19,16 @@ from xaae.experiment.vocabulary import MODELS, SPLITS, WEIGHTS
 from xaae.factors.coordinates import Coordinate, Moves
 from xaae.training import factored_code, learner, thesis
 from xaae.training.feature_network import FeatureNetwork
+from xaae.training.reconstruction_judge import judge_reconstructions
 
 BALANCE = ("balanced_accuracy", "majority_share", "majority_class", "constant_answer")
 
 
-def train_run(prepared, folder, quiet=False):
+def train_run(prepared, folder, quiet=False, judged=True):
     """Fill a run folder: config.json, items.csv, skipped.csv, weights, histories and, last, train.json.
 
     prepared: as `preparation.prepare_training` gives it. quiet: without progress bars.
+    judged: ask a judge whether the reconstructions can be recognised, see `judge_reconstructions`.
     """
     folder, config = Path(folder), prepared.config
     began = time.perf_counter()
@@ -32,11 +36,23 @@ def train_run(prepared, folder, quiet=False):
     write_texts(prepared.table, folder / "items.csv")
     if len(prepared.skipped):
         write_texts(prepared.skipped, folder / "skipped.csv")
-    numbers = {"aae": _train_aae(_loaders(prepared, in_pairs=True), folder, config, quiet), "baseline": None}
+    aae = _train_aae(_loaders(prepared, in_pairs=True), folder, config, quiet)
+    numbers = {"aae": aae | (_judged(folder, prepared) if judged else {}), "baseline": None}
     if config.baseline_epochs:
         numbers["baseline"] = _train_baseline(_loaders(prepared), folder, config, quiet)
     numbers |= {"items": _counts(prepared), "seconds": {"total": time.perf_counter() - began}}
     run_folder.write_json(folder / "train.json", numbers)
+
+
+def _judged(folder, prepared):
+    """What a judge says of the reconstructions of the AAE that was saved; printed in a line."""
+    aae = models.load(folder / WEIGHTS["aae"]).to(default_device())
+    found = judge_reconstructions(aae, prepared)
+    if found:
+        share, accuracy = found["recon_agreement"], found["recon_judge_accuracy"]
+        print(f"Reconstructions: a classifier that never saw one says the same of {share:.1%} as of the items"
+              f" themselves, where it is right in {accuracy:.1%}.")  # fmt: skip
+    return found
 
 
 def _loaders(prepared, in_pairs=False):

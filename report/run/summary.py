@@ -17,7 +17,8 @@ from xaae.report.shared.run_files import RunFiles
 COMMANDS = ("command", "command_line", "argv")  # keys of config.json, the later ones of earlier versions
 SETTINGS = "dataset dataset_note kind arm factor factor_about seed preset device precision classes ranges".split()
 BALANCE = "valid_balanced_accuracy valid_majority_share valid_majority_class valid_constant_answer".split()
-AAE = "valid_accuracy valid_precision valid_recall recon_mse parameters epochs seconds images_per_second".split()
+AAE = """valid_accuracy valid_precision valid_recall recon_mse recon_agreement recon_judge_accuracy parameters epochs
+seconds images_per_second""".split()
 BASELINE = "valid_accuracy valid_precision valid_recall parameters pretrained note seconds".split()
 WALK = """direction meter unit change change_ci change_words spearman random_change p_value match starts frames
     random_directions probability_first probability_last accepted flips frame_change start_groups spacing

@@ -1,0 +1,53 @@
+"""Can the content still be recognised in the reconstructions? A classifier that never saw one is asked."""
+
+from dataclasses import replace
+
+import torch
+from fastai.learner import Learner
+from torch.nn import functional as F
+
+from xaae import data
+from xaae.experiment.device import batches, device_of, exact
+from xaae.experiment.settings import epochs_for
+from xaae.training.convnet import ConvNet
+from xaae.training.learner import class_metrics
+
+JUDGE_SEEN = 8_000  # items that the judge's training shows it
+WIDTH, DROPOUT, RATE = 16, 0.1, 2e-3  # of the judge
+JUDGES = {"picture": ConvNet}  # kind -> classifier; other kinds have none
+
+
+def judge_reconstructions(aae, prepared):
+    """What a judge says of the held-out items and of their reconstructions: {name in train.json: number}.
+
+    recon_agreement: share of them on which it says the same of both. recon_judge_accuracy: its accuracy on the items
+    themselves; where that is low, the agreement means little. The judge is another network than any here, trained on
+    items whose factor says nothing of the class (arm irrelevant; arm normal where nothing is planted), and on no
+    reconstruction. {} for kinds without a judge. prepared: see `preparation.prepare_training`.
+    """
+    config = prepared.config
+    if config.kind not in JUDGES:
+        return {}
+    judge, held = _train_judge(prepared).to(device_of(aae)), prepared.table[prepared.table.split == "valid"]
+    target = torch.tensor([config.classes.index(label) for label in held.label])
+    same = right = 0
+    with torch.inference_mode(), exact():
+        for part in batches(len(held)):
+            rows = held.iloc[part]
+            x = data.render_items(prepared.items, rows.index, rows.value, prepared.planted).to(device_of(aae))
+            said, again = (judge(each.float()).argmax(1).cpu() for each in (x, aae.decode(aae.encode(x))))
+            same, right = same + int((said == again).sum()), right + int((said == target[part]).sum())
+    return {"recon_agreement": same / len(held), "recon_judge_accuracy": right / len(held)}
+
+
+def _train_judge(prepared):
+    """The judge, trained and in evaluation mode."""
+    config, planted = prepared.config, prepared.planted
+    arm = "normal" if config.arm == "normal" else "irrelevant"
+    bias, classes = replace(planted, arm=arm, contamination=1.0), list(config.classes)
+    dls = data.dataloaders(prepared.table, prepared.items, bias, classes, seed=config.seed)
+    judge = JUDGES[config.kind](len(config.classes), config.input_channels, config.input_size, WIDTH, DROPOUT)
+    learn = Learner(dls, judge, F.cross_entropy, metrics=class_metrics(len(config.classes)))
+    with learn.no_logging(), learn.no_bar():
+        learn.fit_one_cycle(epochs_for(JUDGE_SEEN, len(dls.train_ds)), RATE)
+    return judge.eval()

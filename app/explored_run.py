@@ -12,6 +12,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.latent_nav import directions
 from xaae.latent_nav.contrasts import contrast
+from xaae.latent_nav.led_walks import open_leader
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
 from xaae.training.trained_run import open_trained_run
 
@@ -38,8 +39,9 @@ def open_explorer(run, data_root=None):
     if len(z) != len(trained.table):
         raise InputError(f"{trained.folder} has {len(z)} codes for {len(trained.table)} items: navigate it again.")
     sides, train = navigated_contrast(trained), splits == "train"
-    direction = discriminant_direction(trained, sides, z[train], labels[train])
-    return Explorer(trained.model(), sides, z, labels, splits, trained.planted, direction), trained
+    model, direction = trained.model(), discriminant_direction(trained, sides, z[train], labels[train])
+    ways = [direction, *led_directions(trained, sides, model)]
+    return Explorer(model, sides, z, labels, splits, trained.planted, ways), trained
 
 
 def navigated_contrast(trained):
@@ -63,6 +65,26 @@ def discriminant_direction(trained, sides, z, labels):
     if "lda.direction" in stored and about.get("contrast", str(sides)) == str(sides):
         return directions.Direction("lda", stored["lda.direction"], float(stored["lda.scale"]), "lda")
     return directions.fit_directions(sides.evidence(z, labels), ["lda"])[0]
+
+
+def led_directions(trained, sides, model):
+    """The Directions between the sides of a Contrast that `navigate` stored and that a classifier leads.
+
+    model: the run's AAE. Those whose classifier cannot be opened any more are left out.
+    """
+    stored, found = run_folder.read_arrays(trained.folder / "directions.npz"), []
+    for name, about in _navigation_of(trained).get("directions", {}).items():
+        if not about.get("leader") or f"{name}.direction" not in stored or about.get("contrast") != str(sides):
+            continue
+        of = about["leader"]["function"] or about["leader"]["name"]
+        try:
+            leader = open_leader(trained, of, model, trained.planted(trained.rows("valid")[:2]))
+        except InputError as e:
+            print(f"The slider {name} is left out: {e}")
+            continue
+        vector, scale = stored[f"{name}.direction"], float(stored[f"{name}.scale"])
+        found.append(directions.Direction(name, vector, scale, about["kind"], leader=leader))
+    return found
 
 
 def open_changed_items(trained, aae=None):

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 
 from xaae.experiment.device import device_of
 from xaae.experiment.run_folder import as_stored
+from xaae.experiment.vocabulary import MODELS
 from xaae.factors.measuring import measure_all
 from xaae.factors.meters import meters_for
-from xaae.latent_nav import directions, walks
+from xaae.latent_nav import directions, led_walks, walks
 
 REACH = 3.0  # standard deviations that a slider goes each way
 DIMENSIONS = 4  # single dimensions with a slider of their own
@@ -46,7 +47,8 @@ class Home:
     """Where an exploration starts.
 
     z (D,): the code. x (C, *places): the input. frame (C, *places): decode(z). probability (K,): of that frame.
-    row: the item's row in the table, None for an uploaded one. name: what it is called.
+    row: the item's row in the table, None for an uploaded one. name: what it is called. led {classifier: (K,)}: as of a
+    View.
     """
 
     z: np.ndarray
@@ -55,6 +57,7 @@ class Home:
     probability: np.ndarray
     row: int | None
     name: str
+    led: dict
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class View:
     frame (C, *places): decoded. probability (K,): of the frame encoded again. changes {meter: float}: how far every
     reading of the frame is from that of the reconstruction. words: the noticeable changes. score: the discriminator's;
     accepted: is it at least the explorer's floor? Both None where there is no floor. nearest (n,): rows of the nearest
-    real items; distance (n,): to them in the latent space.
+    real items; distance (n,): to them in the latent space. led {classifier: (K,)}: probabilities that the classifiers
+    which lead a slider give the frame.
     """
 
     frame: np.ndarray
@@ -75,22 +79,25 @@ class View:
     accepted: bool | None
     nearest: np.ndarray
     distance: np.ndarray
+    led: dict
 
 
 class Explorer:
     """A navigated run, ready to be explored.
 
-    model: an AAE. contrast: the Contrast between whose sides the discriminant Direction leads. z (N, D), labels (N,),
-    splits (N,) of the table's items. items(rows) gives those items (B, C, *places) as they were planted.
+    model: an AAE. contrast: the Contrast between whose sides the Directions `ways` lead: the discriminant one, and
+    those that classifiers lead. z (N, D), labels (N,), splits (N,) of the table's items. items(rows) gives those items
+    (B, C, *places) as they were planted.
     """
 
-    def __init__(self, model, contrast, z, labels, splits, items, direction):
+    def __init__(self, model, contrast, z, labels, splits, items, ways):
         self.model, self.contrast, self.classes, self.items = model, contrast, list(contrast.classes), items
         self.z, self.labels, self.splits = z, np.asarray(labels).astype(str), np.asarray(splits).astype(str)
         self.meters = meters_for(model.input_channels, model.kind)
         train = self.splits == "train"
         evidence = contrast.evidence(z[train], self.labels[train])
-        self.directions = [direction, *directions.fit_directions(evidence, [f"dims:{DIMENSIONS}"])]
+        self.directions = [*ways, *directions.fit_directions(evidence, [f"dims:{DIMENSIONS}"])]
+        self.leaders = {d.leader.title: d.leader for d in ways if d.leader and d.leader.name != "aae"}
         self.auc = {f"dim_{d['dimension']}": d["auc"] for d in directions.ranked_dimensions(evidence)}
         self.steps = np.stack([d.scale * d.vector for d in self.directions]).astype(np.float32)
 
@@ -133,12 +140,18 @@ class Explorer:
 
     def _home(self, z, x, row, name):
         """The Home at a code z (D,)."""
-        return Home(z, x, *self._decoded(z), row, name)
+        frame, probability = self._decoded(z)
+        return Home(z, x, frame, probability, row, name, self.asked(frame))
 
     def _decoded(self, z):
         """(frame (C, *places) decoded from a code z (D,), probability (K,) that the model gives that frame)."""
         frames = walks.decode_codes(self.model, torch.from_numpy(z)[None, None])
         return frames[0, 0], walks.second_look(self.model, frames)[0, 0]
+
+    def asked(self, frame):
+        """What classifiers other than the AAE that lead a slider say of a frame (C, *places): {title: (K,)}."""
+        x = torch.from_numpy(frame)[None]
+        return {title: led_walks.ask(leader, x)[0] for title, leader in self.leaders.items()}
 
     def move(self, home, amounts):
         """Home's code moved by `amounts` (one a slider) in standard deviations of the training codes: (D,).
@@ -154,7 +167,8 @@ class Explorer:
         score, accepted = self.judge(z)
         changes = self.changes(home.frame, frame if np.any(amounts) else home.frame)
         nearest, distance = self.nearest(z, home.row)
-        return View(frame, probability, self.in_words(changes), changes, score, accepted, nearest, distance)
+        words, led = self.in_words(changes), self.asked(frame)
+        return View(frame, probability, words, changes, score, accepted, nearest, distance, led)
 
     def changes(self, before, after):
         """How far every meter's reading of the frame `after` (C, *places) is from that of `before`: {meter: float}."""
@@ -173,7 +187,7 @@ class Explorer:
         if self.floor is None:
             return None, None
         codes = torch.from_numpy(z)[None].to(device_of(self.model))
-        score = float(self.scores(z[None], self.model.head(codes).argmax(1).cpu())[0])
+        score = float(self.scores(z[None], self.model.classify_code(codes).argmax(1).cpu())[0])
         return score, score >= self.floor
 
     def nearest(self, z, own_row=None, n=NEAREST):
@@ -190,5 +204,6 @@ class Explorer:
         frames = walks.decode_codes(self.model, walks.move(torch.from_numpy(home.z)[None], direction, alpha))
         there = walks.second_look(self.model, frames)[0][:, self.contrast.columns[1]].sum(-1)
         captions = [f"{a:+.1f}  {p:.2f}" if a else f"home  {p:.2f}" for a, p in zip(alpha, there, strict=True)]
-        title = f"{home.name}, moved from {self.contrast}: standard deviations, probability of {self.contrast.goal}"
+        said = f"{MODELS['aae']}'s probability of {self.contrast.goal}"
+        title = f"{home.name}, moved from {self.contrast}: standard deviations, {said}"
         return as_stored(frames, self.kind), [captions], title

@@ -9,7 +9,7 @@ from PIL import Image
 
 from xaae.app.explorer import FLOOR, NEAREST, least_noticed
 from xaae.experiment.run_folder import as_stored
-from xaae.experiment.vocabulary import PALETTE
+from xaae.experiment.vocabulary import MODELS, PALETTE
 
 UNIT_SIGNS = {  # what follows a number, where it is not the unit's own name
     "of full scale": "",
@@ -79,10 +79,11 @@ class PageStage:
         beside += picture_figure(self._image(home.frame), "Reconstruction")
         parts = [
             (f"The {explorer.kind.name}", paragraph(_sentence(view.words))),
-            ("The model", class_bars(explorer.classes, view.probability, home.probability)),
+            (f"The {MODELS['aae']} says", class_bars(explorer.classes, view.probability, home.probability)),
+            *((f"The {who} says", class_bars(explorer.classes, p, home.led[who])) for who, p in view.led.items()),
             ("The discriminator", f"<p>{_acceptance(view, explorer.floor)}</p>"),
         ]
-        facts = "".join(f"<section><h2>{title}</h2>{body}</section>" for title, body in parts)
+        facts = "".join(f"<section><h2>{escape(title)}</h2>{body}</section>" for title, body in parts)
         meters = f"<h2>Meters, change since the reconstruction</h2>{self._readings(view.changes)}"
         near = f"<h2>The {NEAREST} nearest real {explorer.kind.plural}</h2><div>{self._neighbours(view)}</div>"
         rest = "".join(f'<section class="near">{part}</section>' for part in (meters, near))

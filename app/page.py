@@ -128,8 +128,13 @@ def _pickers(page):
 
 def _slider(explorer, i):
     """The slider of the i-th direction."""
-    name = explorer.directions[i].name
-    label = f"Dimension {name[4:]} (AUC {explorer.auc[name]:.2f})" if i else f"From {explorer.contrast}"
+    direction = explorer.directions[i]
+    if direction.leader:
+        label = f"What the {direction.leader.title} goes by, from {explorer.contrast}"
+    elif direction.name in explorer.auc:
+        label = f"Dimension {direction.name[4:]} (AUC {explorer.auc[direction.name]:.2f})"
+    else:
+        label = f"From {explorer.contrast}"
     return gr.Slider(-REACH, REACH, 0, step=0.05, label=label, elem_id=f"slider-{i}", elem_classes="slide")
 
 

@@ -55,7 +55,7 @@ FIXED = {  # settings of training that are the same in every audit
     "pretrained": False,
 }
 SETTINGS_FILE = "audit-settings.json"  # written when an audit begins
-STRAIGHT = [name for name, kind in DIRECTIONS.items() if kind.fit and not kind.many]  # those of a single vector
+STRAIGHT = [n for n, kind in DIRECTIONS.items() if kind.fit and not (kind.many or kind.led)]  # those of a single vector
 PARAMETERS = {  # of attribution methods, cheaper than usual: an audit asks some sixty models
     "smoothgrad": {"samples": 6},
     "integrated_gradients": {"steps": 10},

@@ -22,9 +22,12 @@ def _parse_pairs(ctx, param, texts):
 @click.command("navigate")
 @with_options(
     RUN,
+    option("--of", metavar="aae|baseline|FILE.py:FUNCTION", help="Which classifier leads the walk, by its answers on "
+           "items with random values of the factor: a model of RUN or your own nn.Module, x -> logits.  [aae; without "
+           "--directions each model of RUN leads one]"),
     option("--directions", "specs", callback=parse_names, help="Which directions, with commas, the main one first: "
-           "lda, logistic, head, means, severity, gradient, pca:N, dims:N, lda@rest:CLASS, target:COLUMN.  "
-           "[all kinds]"),
+           "led, led_gradient, led:baseline, lda, logistic, head, means, severity, gradient, pca:N, dims:N, "
+           "lda@rest:CLASS, target:COLUMN.  [all kinds; with --of the one that it leads first]"),
     option("--contrast", default="", help="FROM:TO, two classes, or rest:CLASS.  [the first class to the last]"),
     option("--away", callback=parse_names, help="Keep every direction at right angles to these: pca:1, "
            "target:COLUMN, ..."),
@@ -49,6 +52,7 @@ def navigate_command(run, **given):
     with timed("Walking the latent space"):
         results = navigate(run, NavigationSettings(**given), typed_command())
     lines = {name: _walk_line(results, name) for name in results["naming"]}
+    lines |= {name: f"left out. {why}" for name, why in results["left_out"].items()}
     lines |= {f"order of items as in {other}": f"|Spearman| {r:.2f}" for other, r in results["agreement"].items()}
     click.echo("\n".join(f"  {name}: {text}" for name, text in lines.items()))
     click.echo(f"Written: {Path(run) / 'walks'}. Next: python main.py report {run}")

@@ -18,13 +18,16 @@ from xaae.experiment.run_folder import file_stem
 from xaae.latent_nav.contrasts import Contrast
 from xaae.latent_nav.severity import severity_model
 
+REACH = 3.0  # standard deviations that a walk goes each way
+
 
 @dataclass(frozen=True)
 class Direction:
     """vector (D,) of length 1; scale: standard deviation of the training codes along it. kind: its name in DIRECTIONS.
 
     vector is None for the gradient, which every start has its own of, anew after each step. sides: the contrast it was
-    fitted for, where that is not the one asked for all.
+    fitted for, where that is not the one asked for all. leader: the `led_walks.Leader` whose answers it was found by,
+    None for directions that no classifier leads. reach: how many standard deviations its walk goes each way.
     """
 
     name: str
@@ -32,6 +35,8 @@ class Direction:
     scale: float
     kind: str = ""
     sides: Contrast | None = None
+    leader: object = None
+    reach: float = REACH
 
 
 # ---- kinds of direction: Evidence -> (D,) or (n, D) -------------------------------------------------------------
@@ -82,12 +87,17 @@ def _oriented(vectors, found):
 
 @dataclass(frozen=True)
 class DirectionKind:
-    """A kind of direction: fit(Evidence, n) -> vector (D,) or (n, D) of them; None where each item has its own."""
+    """A kind of direction: fit(Evidence, n) -> vector (D,) or (n, D) of them; None where each item has its own.
+
+    many: how many there are unasked, of a kind that has several. led: is the Evidence what a classifier answers on
+    items whose factors have random values (see `led_walks`), and not the items' own classes?
+    """
 
     title: str
     note: str
     fit: Callable | None
     many: int = 0
+    led: bool = False
 
 
 DIRECTIONS = {
@@ -121,6 +131,21 @@ DIRECTIONS = {
     "dims": DirectionKind(
         "single dimension", "One of the dimensions that separate the classes best, all others still.", _dimensions, 3
     ),
+    "led": DirectionKind(
+        "led by the answers",
+        "From the mean code where a classifier says one side to that where it says the other, on items whose factors "
+        "were given random values: what this classifier goes by, not what goes with its class (a pattern, not a filter:"
+        " Haufe et al. 2014).",
+        means,
+        led=True,
+    ),
+    "led_gradient": DirectionKind(
+        "led by the gradient",
+        "Every start follows the gradient of a classifier's answer on its decoded frame, found anew after each step "
+        "(latent shift, Cohen et al. 2021).",
+        None,
+        led=True,
+    ),
 }
 
 
@@ -137,9 +162,11 @@ def parse(spec):
     """("pca", 2) of "pca:2"; the kind's own number without one. InputError for a kind that is not there."""
     name, _, count = spec.partition(":")
     if name not in DIRECTIONS or (count and not (count.isdigit() and int(count) and DIRECTIONS[name].many)):
-        many = [f"{n}:N" for n, k in DIRECTIONS.items() if k.many]
+        more = [f"{n}:N" for n, k in DIRECTIONS.items() if k.many] + [
+            f"{n}:WHO" for n, k in DIRECTIONS.items() if k.led
+        ]
         raise InputError(
-            f"There is no direction {spec!r}: choose from {', '.join([*DIRECTIONS, *many])}, target:COLUMN."
+            f"There is no direction {spec!r}: choose from {', '.join([*DIRECTIONS, *more])}, target:COLUMN."
         )
     return name, int(count or DIRECTIONS[name].many)
 
@@ -164,15 +191,17 @@ def _label(kind, i, vector):
     return f"dim_{np.abs(vector).argmax()}" if kind == "dims" else f"{kind}_{i + 1}"
 
 
-def random_directions(k, z, rng, across=None):
+def random_directions(k, z, rng, *across):
     """k directions drawn evenly from the sphere, each with the scale of the codes z (N, D): the walk's null.
 
-    across: a Direction at right angles to which they are drawn, so that none walks part of the way along it: in 16
-    dimensions one in nine has a cosine beyond 0.4 with any given direction, enough to cross between the classes.
+    across: Directions at right angles to which they are drawn, so that none walks part of the way along them: in 16
+    dimensions one in nine has a cosine beyond 0.4 with any given direction, enough to cross between the classes. Where
+    nothing is at right angles to all of them, to the first ones alone.
     """
     drawn = rng.standard_normal((k, z.shape[1]))
-    if across is not None and z.shape[1] > 1:
-        drawn -= np.outer(drawn @ across.vector, across.vector)
+    if across := across[: z.shape[1] - 1]:
+        basis = _span(across)
+        drawn -= drawn @ basis @ basis.T
     return [scaled(f"random_{i}", vector, z) for i, vector in enumerate(drawn)]
 
 
@@ -189,14 +218,20 @@ def along_target(name, z, values):
 
 def away(direction, others, z):
     """`direction` less its part in the plane of the directions `others`. InputError if nothing is left of it."""
-    vectors, size, _ = np.linalg.svd(np.stack([o.vector for o in others], 1).astype(np.float64), full_matrices=False)
-    basis = vectors[:, size > 1e-6 * size.max()]
+    basis = _span(others)
     rest = direction.vector - basis @ (basis.T @ direction.vector)
     if np.linalg.norm(rest) < 1e-3:
         raise InputError(
             f"Nothing is left of {direction.name} away from {', '.join(o.name for o in others)}: name fewer."
         )
-    return replace(scaled(direction.name, rest, z, direction.kind), sides=direction.sides)
+    left = scaled(direction.name, rest, z)
+    return replace(direction, vector=left.vector, scale=left.scale)
+
+
+def _span(several):
+    """An orthonormal basis (D, M) of what the vectors of several Directions span."""
+    vectors, size, _ = np.linalg.svd(np.stack([o.vector for o in several], 1).astype(np.float64), full_matrices=False)
+    return vectors[:, size > 1e-6 * size.max()]
 
 
 # ---- how good is a direction? -----------------------------------------------------------------------------------

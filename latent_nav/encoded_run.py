@@ -16,7 +16,7 @@ from xaae.experiment.seeds import generator
 from xaae.factors import rotation_network
 from xaae.factors.meters import meters_for
 from xaae.factors.picture_plants import rotate
-from xaae.latent_nav import codes, contrasts, directions, exemplars, walks
+from xaae.latent_nav import codes, contrasts, directions, exemplars, led_walks, walks
 from xaae.latent_nav.stability import stability
 from xaae.sources.fingerprints import fingerprint
 from xaae.training.trained_run import TrainedRun
@@ -33,7 +33,9 @@ class EncodedRun:
 
     main: the direction that its report speaks of. floor: the discriminator's score above which a code is accepted.
     films: of every walk, not of the main one alone. spacing: of the frames of walks, see SPACINGS.
-    counterfactuals: of how many held-out items.
+    counterfactuals: of how many held-out items. of: which classifier leads a walk where none is named, as in
+    `led_walks.open_leader`. randomised, answered: what such classifiers were asked and said, see `led_walks.leading`.
+    left_out {direction: why it could not be found}.
     """
 
     trained: TrainedRun
@@ -49,6 +51,10 @@ class EncodedRun:
     films: bool = False
     spacing: str = "arc"
     counterfactuals: int = 100
+    of: str = "aae"
+    randomised: tuple = ()
+    answered: dict = field(default_factory=dict)
+    left_out: dict = field(default_factory=dict)
 
     @property
     def labels(self):
@@ -97,7 +103,8 @@ class EncodedRun:
 
     def evidence(self, sides, split="train"):
         """The Evidence of one split for a Contrast."""
-        rows, head = self.trained.rows(split), self.model.head.weight.detach().cpu().numpy()
+        rows, head = self.trained.rows(split), self.model.head  # None where the classifier reads items, not codes
+        head = None if head is None else head.weight.detach().cpu().numpy()
         return sides.evidence(self.z[rows], self.labels[rows], head)
 
     def position(self, rows):
@@ -163,7 +170,9 @@ def find_directions(encoded, specs=DEFAULT, away=()):
     The first is the main one. Written to `directions.npz`, and the codes to `latents.npz`. InputError for names that
     are not there, and for a main direction that is not straight.
     """
-    found = _by_name([d for spec in specs for d in fitted(encoded, spec)])
+    found = _by_name([d for spec in specs for d in _fitted_or_left_out(encoded, spec)])
+    if not found:
+        raise InputError(next(iter(encoded.left_out.values())))
     if away:
         others = [d for spec in away for d in fitted(encoded, spec)]
         if any(d.vector is None for d in others):
@@ -171,9 +180,10 @@ def find_directions(encoded, specs=DEFAULT, away=()):
         found = {
             n: d if d.vector is None else directions.away(d, others, _train_codes(encoded)) for n, d in found.items()
         }
-    encoded.directions, encoded.main = found, next(iter(found))
-    if encoded.way.vector is None:
-        raise InputError("The first direction has to be a straight one: name another before gradient.")
+    encoded.main = next(iter(found))
+    if found[encoded.main].vector is None:
+        raise InputError(f"The first direction has to be a straight one: name another before {encoded.main}.")
+    encoded.directions = {n: led_walks.with_reach(encoded, d) for n, d in found.items()}
     straight = [d for d in found.values() if d.vector is not None]
     arrays = {f"{d.name}.direction": d.vector for d in straight} | {f"{d.name}.scale": d.scale for d in straight}
     run_folder.write_arrays(encoded.trained.folder / "latents.npz", z=encoded.z, logits=encoded.logits)
@@ -198,7 +208,8 @@ def _train_codes(encoded):
 
 
 def fitted(encoded, spec):
-    """The directions that one spec names: "lda", "pca:2", "lda@rest:dog" for a contrast of its own, "target:age".
+    """The directions that one spec names: "lda", "pca:2", "lda@rest:dog" for a contrast of its own, "target:age",
+    "led", "led:baseline" for those that a classifier leads.
 
     (kind, Contrast) in place of the text is for a contrast whose classes may be called by any text.
     """
@@ -209,15 +220,39 @@ def fitted(encoded, spec):
     kind, _, contrast = spec.partition("@")
     if contrast:
         return _of_contrast(encoded, kind, contrasts.contrast(contrast, encoded.trained.classes))
-    return directions.fit_directions(encoded.evidence(encoded.sides), [kind])
+    return _of_kind(encoded, kind, encoded.sides)
 
 
 def _of_contrast(encoded, kind, sides):
     """The directions of one kind for a Contrast of their own."""
     ends = sides.last if len(sides.both) == len(sides.classes) and len(sides.last) == 1 else sides.both
     ending = run_folder.file_stem("-".join(ends))
-    found = directions.fit_directions(encoded.evidence(sides), [kind])
-    return [replace(d, name=f"{d.name}.{ending}", sides=sides) for d in found]
+    return [replace(d, name=f"{d.name}.{ending}", sides=sides) for d in _of_kind(encoded, kind, sides)]
+
+
+def _of_kind(encoded, kind, sides):
+    """The directions of one kind between the sides of a Contrast: "pca:2", or "led:baseline" that a classifier leads.
+
+    InputError if there is no such kind or no such classifier; OneSided if it always says the same.
+    """
+    name, _, of = kind.partition(":")
+    if name not in directions.DIRECTIONS or not directions.DIRECTIONS[name].led:
+        return directions.fit_directions(encoded.evidence(sides), [kind])
+    leader = led_walks.leading(encoded, of or encoded.of)
+    evidence = encoded.evidence(sides) if name == "led_gradient" else led_walks.evidence_of(encoded, leader, sides)
+    (found,) = directions.fit_directions(evidence, [name])
+    scale = found.scale if found.vector is None else directions.scaled("", found.vector, _train_codes(encoded)).scale
+    return [replace(found, name=f"{name}_{leader.name}", scale=scale, leader=leader)]
+
+
+def _fitted_or_left_out(encoded, spec):
+    """The directions of one spec; none if its classifier always says the same, which is then told in `left_out`."""
+    try:
+        return fitted(encoded, spec)
+    except led_walks.OneSided as e:
+        kind, _, sides = (spec if isinstance(spec, str) else f"{spec[0]}@{spec[1]}").partition("@")
+        encoded.left_out[kind.replace(":", "_") + (f", {sides}" if sides else "")] = str(e)
+        return []
 
 
 def _towards(encoded, column):
@@ -229,11 +264,20 @@ def _towards(encoded, column):
     return directions.along_target(column, encoded.z[rows], numbers[column].to_numpy(float)[rows])
 
 
-def default_specs(sides):
-    """What is walked unasked for a Contrast: every kind, and each other class against the rest of more than two."""
+def default_specs(sides, leaders=(), of=None, head=True):
+    """What is walked unasked for a Contrast: every kind, and each other class against the rest of more than two.
+
+    leaders: names of the classifiers that lead a walk each. of: the one that was asked for, as in `open_leader`: the
+    walks that it leads come first, None if none was. head: has the model a head on the code? One that reads items leads
+    the first walk itself.
+    """
+    of = of or (None if head else "aae")
     several = 2 < len(sides.classes) <= MOST_CLASSES
     others = [contrasts.against_rest(name, sides.classes) for name in sides.classes if several]
-    return (*DEFAULT, *(("lda", other) for other in others if other != sides))
+    led = [f"led:{name}" for name in leaders if name != of]
+    asked = [f"led:{of}", f"led_gradient:{of}"] if of else []
+    kinds = [kind for kind in DEFAULT if head or kind != "head"]
+    return (*asked[:1], *kinds, *led, *asked[1:], *(("lda", other) for other in others if other != sides))
 
 
 def describe_directions(encoded):
@@ -247,14 +291,22 @@ def _one_direction(encoded, direction):
     found = {"title": _title(direction, sides), "contrast": _told(direction, sides), "kind": direction.kind}
     found["leads_to"] = list(sides.last)
     found["note"] = kind.note if kind else "The direction along which this column of the table grows."
-    steady = kind and direction.kind not in ("head", "gradient", "dims")
-    found["stability"] = stability(encoded.evidence(sides), direction.kind, encoded.rng) if steady else None
+    steady = kind and direction.kind not in ("head", "gradient", "dims", "led_gradient")
+    found["stability"] = stability(_fitted_on(encoded, direction), direction.kind, encoded.rng) if steady else None
+    found["reach"] = direction.reach
+    found["leader"] = direction.leader.about() if direction.leader else None
     if direction.vector is None:
         return found | {"auc": None, "cohens_d": None, "cosine": None}
     held = encoded.evidence(sides, "valid")
     auc, d = directions.class_separation(held.z @ direction.vector, held.last)
     cosine = float(direction.vector @ encoded.way.vector)
     return found | {"auc": float(auc), "cohens_d": float(d), "cosine": cosine}
+
+
+def _fitted_on(encoded, direction):
+    """The Evidence that a Direction was fitted on: the items' classes, or what its leader answers."""
+    sides, leader = encoded.sides_of(direction), direction.leader
+    return led_walks.evidence_of(encoded, leader, sides) if leader else encoded.evidence(sides)
 
 
 def _told(direction, sides):
@@ -269,5 +321,6 @@ def _title(direction, sides):
     if kind is None:
         return direction.name
     number = f" {direction.name.partition('.')[0].rpartition('_')[2]}" if kind.many else ""
+    number = f" of the {direction.leader.title}" if direction.leader else number
     own = f", {sides.last[0]} against the rest" if sides.one_against_rest else f", {sides}"
     return f"{kind.title}{number}{own if direction.sides else ''}"

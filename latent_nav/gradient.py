@@ -26,9 +26,13 @@ def lead(logits, k):
     return (logits.gather(1, k) - logits.scatter(1, k, -torch.inf).amax(1, keepdim=True)).squeeze(1)
 
 
-def seen_by(model):
-    """The function z (S, D) -> logits (S, K) of the decoded picture."""
-    return lambda z: model.classify(model.decode(z))
+def seen_by(model, classify=None):
+    """The function z (S, D) -> logits (S, K) that a classifier x -> (S, K) gives the decoded picture of z.
+
+    classify: whose answer it is; by default the model's own.
+    """
+    classify = classify or model.classify
+    return lambda z: classify(model.decode(z))
 
 
 def classes(target, logits):
@@ -39,14 +43,14 @@ def classes(target, logits):
     return k
 
 
-def gradient_direction(model, z, target):
+def gradient_direction(model, z, target, classify=None):
     """Unit vectors (S, D) along which the decoded picture of z (S, D) gains most for class `target` (int or (S,)).
 
     The gradient of f_target - f_rival of `classify(decode(z))`, rival the best other class: the item's own class as
-    long as the target is not decided (latent shift, Cohen et al. 2021, arXiv 2102.09475). Zero where there is no slope.
-    InputError for a class the model does not have.
+    long as the target is not decided (latent shift, Cohen et al. 2021, arXiv 2102.09475). f is the model's own
+    classifier, or any `classify(x)`. Zero where there is no slope. InputError for a class that f does not have.
     """
-    logits, device = seen_by(model), device_of(model)
+    logits, device = seen_by(model, classify), device_of(model)
     target = torch.as_tensor(target).expand(len(z))
 
     def towards(part):
@@ -73,15 +77,15 @@ def look_again(model, z):
     return torch.cat([model.encode(model.decode(z[part].to(device))) for part in batches(len(z))]).to(z)
 
 
-def follow(model, z, target, step, frames=11):
+def follow(model, z, target, step, frames=11, classify=None):
     """Walk by the gradient, looking again before each step: z <- z + step g(encode(decode(z))): (S, T, D), first z.
 
-    g is `gradient_direction` at the code that the model gives its own frame; step (float or (S,)) in latent units,
-    negative to walk away from the target. The walk keeps its own place: to go on from the re-encoded code instead
-    would undo each step near the boundary, where the decoder still shows the old class.
+    g is `gradient_direction` (of `classify`) at the code that the model gives its own frame; step (float or (S,)) in
+    latent units, negative to walk away from the target. The walk keeps its own place: to go on from the re-encoded
+    code instead would undo each step near the boundary, where the decoder still shows the old class.
     """
     codes, step = [z], torch.as_tensor(step, dtype=z.dtype, device=z.device).reshape(-1, 1)
     for _ in range(frames - 1):
-        z = z + step * gradient_direction(model, look_again(model, z), target)
+        z = z + step * gradient_direction(model, look_again(model, z), target, classify)
         codes.append(z)
     return torch.stack(codes, 1)

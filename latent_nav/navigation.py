@@ -36,7 +36,7 @@ def navigate(run, asked=NavigationSettings(), command=""):  # noqa: B008  (froze
         with recording(trained.folder):
             found = _navigate(trained, asked, done)
             found["options"] = {"directions": list(asked.specs), "contrast": asked.contrast, "away": list(asked.away)}
-            found["options"]["spacing"] = asked.spacing
+            found["options"] |= {"spacing": asked.spacing, "of": asked.of}
             found["options"]["command"] = command
             found["seconds"] = time.perf_counter() - began
             run_folder.write_json(trained.folder / "navigate.json", found)
@@ -47,9 +47,11 @@ def _navigate(trained, asked, done):
     """The sections of `navigate.json`; done() is called after each step."""
     encoded = encode_run(trained, asked.contrast)
     encoded.films, encoded.counterfactuals, encoded.spacing = asked.films, asked.counterfactuals, asked.spacing
-    find_directions(encoded, asked.specs or default_specs(encoded.sides), asked.away)
+    encoded.of = asked.of or encoded.of
+    usual = default_specs(encoded.sides, trained.model_names(), asked.of, encoded.model.head is not None)
+    find_directions(encoded, asked.specs or usual, asked.away)
     on_map, maps, futures = item_results.start_maps(encoded, asked.maps or trained.config.maps or tuple(MAPS))
-    found = {"directions": describe_directions(encoded)}
+    found = {"directions": describe_directions(encoded), "left_out": encoded.left_out}
     found["dimensions"] = ranked_dimensions(encoded.evidence(encoded.contrast))
     done()
     starts = encoded.starts(trained.config.starts)

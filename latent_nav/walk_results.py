@@ -1,5 +1,7 @@
 """The walks of `navigate`: every direction from the same starts, all meters, the null, and what each walk changes."""
 
+from functools import cache
+
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -8,19 +10,21 @@ from xaae.experiment.amounts import counted
 from xaae.experiment.figure_style import save_png, short_name
 from xaae.experiment.manifest import written_files
 from xaae.experiment.statistics import largest_steps, median_of_known
+from xaae.experiment.vocabulary import MODELS
 from xaae.experiment.walk_words import FADE, GLIDE, is_invisible, start_groups
 from xaae.latent_nav import directions, films, gliding, naming, plots, walks
 from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat
+from xaae.latent_nav.led_walks import arrived, ask_frames
 
 NAME = 14  # letters of a class's name above a frame
-NULL_STARTS, NULL_FRAMES, OTHER_STARTS, STRIP_STARTS, STRIP_EVERY = 8, 5, 8, 6, 2
+NULL_STARTS, NULL_FRAMES, OTHER_STARTS, LED_STARTS, STRIP_STARTS, STRIP_EVERY = 8, 5, 8, 16, 6, 2
 SHARES = {"clear": 1 / 2, "none": 1 / 9, "meter_error": 1 / 6}  # of the planted shift: 45, 10 and 15 of 90 degrees
 
 
 def walk_directions(encoded, starts):
     """Walk every direction and the null; the sections walk, naming and planted of `navigate.json`."""
-    alpha = walks.alphas()
-    chance = _null(encoded, starts[:NULL_STARTS])
+    chance_within = _nulls(encoded, starts[:NULL_STARTS])
+    chance = chance_within(directions.REACH)
     held_out = encoded.evidence(encoded.contrast, "valid").z
     spread = naming.spreads(encoded.model, held_out, encoded.meters, encoded.rng)
     planted, real = _planted(encoded, starts)
@@ -28,12 +32,14 @@ def walk_directions(encoded, starts):
     numbers, tables, ends = {}, {}, {}
     for name in tqdm(encoded.directions, "walks", leave=False, disable=None):
         rows = starts if name == encoded.main else _other_starts(encoded, name, starts)
-        walk = one_walk(encoded, name, rows, alpha, encoded.spacing)
-        table = naming.naming_table(walk.readings, alpha, spread, chance, encoded.meters, encoded.rng)
+        alpha = walks.alphas(reach=encoded.directions[name].reach)
+        walk, own_chance = one_walk(encoded, name, rows, alpha, encoded.spacing), chance_within(alpha.max())
+        table = naming.naming_table(walk.readings, alpha, spread, own_chance, encoded.meters, encoded.rng)
         tables[name] = _with_steps(table, walk.readings)
         ends[name] = naming.meter_changes(walk.readings, encoded.meters)[encoded.meter.name]
         numbers[name] = _walk_numbers(encoded, walk, tables[name], encoded.sides_of(encoded.directions[name]))
         numbers[name] |= gliding.glide_numbers(walk, encoded.meter.name, none, real)
+        numbers[name] |= _led_numbers(encoded, walk, name, own_chance)
         _keep_walk(encoded, name, walk, rows)
     _forget_others(encoded)
     frames = {"direction": encoded.main, "starts": len(starts), "frames": len(alpha)}
@@ -57,8 +63,9 @@ def _named_in_words(encoded, name, table, walk, walked):
 
 def _other_starts(encoded, name, starts):
     """The starts of the walk along another direction than the main one: of its own contrast's classes if it has one."""
-    own = encoded.directions[name].sides
-    return encoded.starts(OTHER_STARTS, encoded.sides_of(encoded.directions[name])) if own else starts[:OTHER_STARTS]
+    direction = encoded.directions[name]
+    n = LED_STARTS if direction.leader and direction.vector is not None else OTHER_STARTS
+    return encoded.starts(n, encoded.sides_of(direction)) if direction.sides else starts[:n]
 
 
 def named(table):
@@ -86,32 +93,46 @@ def one_walk(encoded, name, rows, alpha, spacing=None):
 
     spacing: of its frames, one of SPACINGS; None for even steps of alpha and no numbers of other spacings.
     """
-    sides = encoded.sides_of(encoded.directions[name])
-    start, y = encoded.codes(rows), encoded.one_hot(rows)
-    about = encoded.directions[name], alpha
+    direction, sides = encoded.directions[name], encoded.sides_of(encoded.directions[name])
+    start, y, leader = encoded.codes(rows), encoded.one_hot(rows), direction.leader
     if spacing is None:
-        return walks.walk(encoded.model, start, y, *about, encoded.meters, sides.target)
-    favour = lambda frames: walks.second_look(encoded.model, frames)[..., sides.columns[1]].sum(-1)  # noqa: E731
-    path = walks.path(encoded.model, start, *about, sides.target)
-    return gliding.spaced_walk(encoded.model, path, y, alpha, spacing, encoded.meters, favour)
+        walk = walks.walk(encoded.model, start, y, direction, alpha, encoded.meters, sides.target)
+    else:
+        asked = lambda x: ask_frames(leader, x) if leader else walks.second_look(encoded.model, x)  # noqa: E731
+        favour = lambda frames: asked(frames)[..., sides.columns[1]].sum(-1)  # noqa: E731
+        path = walks.path(encoded.model, start, direction, alpha, sides.target)
+        walk = gliding.spaced_walk(encoded.model, path, y, alpha, spacing, encoded.meters, favour)
+    walk.led = ask_frames(leader, walk.frames) if leader else None
+    return walk
 
 
-def _null(encoded, starts):
-    """What random directions at right angles to the main one do to every meter; kept in `walks/random.npz`."""
+def _nulls(encoded, starts):
+    """The function reach -> what random directions, walked so far each way, do to every meter, {meter: (R,)}.
+
+    They are at right angles to the main direction, and to those that classifiers lead. Shorter walks are held against
+    random ones of the usual reach, which change more; what those change is kept in `walks/random.npz`.
+    """
     k, z = encoded.trained.config.random_directions, encoded.evidence(encoded.contrast).z
-    chosen = directions.random_directions(k, z, encoded.rng, encoded.way)
-    changes = naming.null(encoded.model, encoded.codes(starts), chosen, walks.alphas(NULL_FRAMES), encoded.meters)
+    led = [d for d in encoded.directions.values() if d.leader and d.vector is not None and d is not encoded.way]
+    chosen = directions.random_directions(k, z, encoded.rng, encoded.way, *led)
+    changes = cache(lambda reach: _null(encoded, starts, chosen, reach))
     cosine = np.array([d.vector @ encoded.way.vector for d in chosen])
-    arrays = {f"change.{name}": change for name, change in changes.items()}
+    arrays = {f"change.{name}": change for name, change in changes(directions.REACH).items()}
     run_folder.write_arrays(encoded.trained.folder / "walks" / "random.npz", cosine=cosine, **arrays)
-    return changes
+    return lambda reach: changes(max(float(reach), directions.REACH))
+
+
+def _null(encoded, starts, chosen, reach):
+    """What directions `chosen`, walked so far each way from table rows, do to every meter: {meter: (R,)}."""
+    alpha = walks.alphas(NULL_FRAMES, reach)
+    return naming.null(encoded.model, encoded.codes(starts), chosen, alpha, encoded.meters)
 
 
 def _walk_numbers(encoded, walk, table, sides):
     """What one walk says of the planted factor, of rotation, of the decision and of the discriminator."""
     by_meter = {row["meter"]: row for row in table}
     own = by_meter[encoded.meter.name]
-    on_last, there = sides.favours_last(walk.probability), walk.probability[..., sides.columns[1]].sum(-1)
+    on_last, there = sides.favours_last(walk.answers), walk.answers[..., sides.columns[1]].sum(-1)
     return {
         "meter": own["meter"],
         "unit": own["unit"],
@@ -129,6 +150,24 @@ def _walk_numbers(encoded, walk, table, sides):
     } | _turn_numbers(encoded, walk, by_meter)
 
 
+def _led_numbers(encoded, walk, name, chance):
+    """Whose answers a walk's probabilities are; of one that a classifier leads also how far it went and came."""
+    direction = encoded.directions[name]
+    if direction.leader is None:
+        return {"answers_of": MODELS["aae"]}
+    sides = encoded.sides_of(direction)
+    own = walk.probability[..., sides.columns[1]].sum(-1)
+    return {
+        "answers_of": direction.leader.title,
+        "starts": len(walk.frames),
+        "reach": direction.reach,
+        "brought_over": arrived(sides.probability(walk.answers)),
+        "random_change": median_size(chance[encoded.meter.name]),
+        "own_probability_first": float(own[:, 0].mean()),
+        "own_probability_last": float(own[:, -1].mean()),
+    }
+
+
 def _frame_change(frames):
     """By how much the most changed place of the last frame differs from the first one's: the median over starts."""
     return float(np.median(np.abs(frames[:, -1] - frames[:, 0]).reshape(len(frames), -1).max(1)))
@@ -139,7 +178,7 @@ def _turn_numbers(encoded, walk, by_meter):
     if "rotation" not in by_meter:
         return {}
     reading = walk.readings["rotation"]
-    spans = np.abs(encoded.meters["rotation"].between(reading[:, 0], reading[:, -1]))
+    spans = np.abs(encoded.meters["rotation"].along(reading))
     return {
         "rotation_span_deg": float(np.median(spans)),
         "rotation_span_deg_ci": walks.median_interval(spans, encoded.rng),
@@ -182,7 +221,7 @@ def _keep_walk(encoded, name, walk, rows):
     kept, folder = run_folder.as_stored(walk.frames, encoded.trained.kind), encoded.trained.folder / "walks"
     arrays = {"alpha": walk.alpha, "probability": walk.probability, "start": rows}
     arrays |= {f"path_step.{name}": share for name, share in walk.path_steps.items()}
-    found = {"match": walk.match, "discriminator": walk.discriminator}
+    found = {"match": walk.match, "discriminator": walk.discriminator, "probability.led": walk.led}
     arrays |= {name: values for name, values in found.items() if values is not None}
     arrays |= {f"meter.{meter}": reading for meter, reading in walk.readings.items()}
     heats = {f"heat.{kind}": walk_heat(walk.frames, kind).astype(np.float32) for kind in HEATS}
@@ -197,13 +236,15 @@ def _draw_walk(encoded, path, name, frames, walk, heat, rows):
     some = np.s_[:STRIP_STARTS, ::STRIP_EVERY]
     reading, rows = walk.readings[encoded.meter.name], rows[:STRIP_STARTS]
     sides = encoded.sides_of(encoded.directions[name])
-    probability = walk.probability[..., sides.columns[1]].sum(-1)
+    probability = walk.answers[..., sides.columns[1]].sum(-1)
     captions = _captions(encoded.meter, (reading - reading[:, :1])[some], probability[some], sides.goal)
     own = [f"start:\n{short_name(label, NAME)}" for label in encoded.labels[rows]]
     captions = [[first, *texts] for first, texts in zip(own, captions, strict=True)]
     shown = np.concatenate([encoded.planted_images(rows)[:, None], frames[some]], 1)
-    ends = f"{walk.alpha.min():+.0f} to {walk.alpha.max():+.0f} standard deviations"
-    title = f"Walk along {name}, {sides}, {ends}: change of {encoded.meter.name}, probability of {sides.goal}"
+    ends = f"{walk.alpha.min():+.3g} to {walk.alpha.max():+.3g} standard deviations"
+    leader = encoded.directions[name].leader
+    whose = leader.title if leader else MODELS["aae"]
+    title = f"Walk along {name}, {sides}, {ends}: change of {encoded.meter.name}, {sides.goal} says the {whose}"
     strip = plots.STRIPS[encoded.trained.kind.name]
     save_png(strip(shown, captions, title, heat[:STRIP_STARTS]), path.with_name(f"{name}.png"), dpi=110)
     if name == encoded.main or encoded.films:

@@ -11,6 +11,7 @@ from xaae.experiment.statistics import rank_correlations
 from xaae.factors.geometry import rotation
 from xaae.factors.measuring import measure_all
 from xaae.factors.meters import meters_for
+from xaae.latent_nav.directions import REACH
 from xaae.latent_nav.gradient import follow
 
 
@@ -21,7 +22,8 @@ class Walk:
     alpha is (T,), or (S, T) where the frames of each start are spaced by what is seen of it: see SPACINGS, `spacing`.
     z (S, T, D) their codes, readings {meter: (S, T)}, match (S, T) correlation with the first frame after un-rotating,
     probability (S, T, K) of the re-encoded frames, discriminator (S, T) score of the codes, None without one.
-    path_steps {spacing: (S,)}: see `gliding.spaced_walk`.
+    path_steps {spacing: (S,)}: see `gliding.spaced_walk`. led (S, T, K): probabilities that the classifier gives the
+    frames which leads the walk, None where none does.
     """
 
     frames: np.ndarray
@@ -33,9 +35,15 @@ class Walk:
     discriminator: np.ndarray | None = None
     spacing: str = "alpha"
     path_steps: dict = field(default_factory=dict)
+    led: np.ndarray | None = None
+
+    @property
+    def answers(self):
+        """Probabilities (S, T, K) of the classifier that the walk is about: its leader, else the model itself."""
+        return self.probability if self.led is None else self.led
 
 
-def alphas(frames=21, reach=3.0):
+def alphas(frames=21, reach=REACH):
     """Steps from -reach to reach standard deviations: (T,)."""
     return np.linspace(-reach, reach, frames)
 
@@ -54,8 +62,9 @@ def path(model, z, direction, alpha, target=1):
     if direction.vector is not None:
         return move(z, direction, alpha)
     home, step = int(np.abs(alpha).argmin()), direction.scale * float(alpha[1] - alpha[0])
-    back = follow(model, z, target, -step, home + 1)
-    there = follow(model, z, target, step, len(alpha) - home)
+    classify = direction.leader.logits if direction.leader else None
+    back = follow(model, z, target, -step, home + 1, classify)
+    there = follow(model, z, target, step, len(alpha) - home, classify)
     return torch.cat([back.flip(1)[:, :-1], there], 1)
 
 

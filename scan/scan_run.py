@@ -21,12 +21,12 @@ from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
 from xaae.experiment.vocabulary import MODELS, WEIGHTS
 from xaae.explain.network.answer_form import as_probabilities
+from xaae.explain.network.quick_network import fastest_layout, quick_network
 from xaae.explain.process.case import Case
 from xaae.factors.class_separation import separations
 from xaae.factors.registry import FACTORS, factors_for
 from xaae.scan import scan_figures
 from xaae.scan.factor_scan import ScanItems, scan_factors
-from xaae.scan.quick_network import fastest_layout, quick_network
 from xaae.scan.scan_sentences import LIMIT, headline, tell_row
 from xaae.scan.scanned_run import READ, read_rows, scan_items, value_grid
 from xaae.scan.value_ranges import only_compares, readings_of

@@ -51,7 +51,7 @@ def parts():
 @pytest.fixture(scope="module")
 def explorer(parts):
     """The Explorer of those parts."""
-    return Explorer(parts.model, SIDES, parts.z, parts.labels, parts.splits, lambda rows: parts.x[rows], parts.main)
+    return Explorer(parts.model, SIDES, parts.z, parts.labels, parts.splits, lambda rows: parts.x[rows], [parts.main])
 
 
 def first(explorer, amount):
@@ -112,7 +112,7 @@ def test_the_discriminant_slider_raises_the_last_class():
     z[:, 0] += np.where(labels == "dog", 2, -2)
     (main,) = directions.fit_directions(SIDES.evidence(z, labels), ["lda"])
     black = torch.zeros(40, 1, SIZE, SIZE)
-    explorer = Explorer(model, SIDES, z, labels, ["train"] * 40, lambda rows: black[rows], main)
+    explorer = Explorer(model, SIDES, z, labels, ["train"] * 40, lambda rows: black[rows], [main])
     home = explorer.start(0)
     rising = [explorer.view(home, first(explorer, a)).probability[-1] for a in np.linspace(-REACH, REACH, 7)]
     assert (np.diff(rising) > 0).all() and rising[0] < 0.5 < rising[-1]
@@ -142,7 +142,7 @@ def test_the_discriminator_accepts_all_but_the_lowest_training_codes(explorer, p
 def test_a_discriminator_that_sees_only_batches_judges_no_code(parts):
     model = models.AAE(SIZE, 3, D, 4).eval()
     model.discriminate = lambda z, y=None: torch.zeros(len(z))
-    blind = Explorer(model, SIDES, parts.z, parts.labels, parts.splits, lambda rows: parts.x[rows], parts.main)
+    blind = Explorer(model, SIDES, parts.z, parts.labels, parts.splits, lambda rows: parts.x[rows], [parts.main])
     assert blind.floor is None and blind.judge(parts.z[0]) == (None, None)
 
 
@@ -191,12 +191,12 @@ def test_the_page_explores_the_contrast_of_the_navigation(tmp_path, parts, text)
     assert sides == contrast(text, classes)
     main = discriminant_direction(trained, sides, z, labels)
     model = models.AAE(SIZE, 3, D, 4, classes=4).eval()
-    explorer = Explorer(model, sides, z, labels, ["train"] * N, lambda rows: parts.x[rows], main)
+    explorer = Explorer(model, sides, z, labels, ["train"] * N, lambda rows: parts.x[rows], [main])
     first, last = sides.rows(labels)
     for direction in explorer.directions[:2]:
         assert (z[last] @ direction.vector).mean() > (z[first] @ direction.vector).mean() + 2
     _, _, title = explorer.strip(explorer.start(0))
-    assert str(sides) in title and title.endswith(f"probability of {' or '.join(sides.last)}")
+    assert str(sides) in title and title.endswith(f"AAE's probability of {' or '.join(sides.last)}")
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
@@ -204,7 +204,7 @@ def test_items_of_every_kind_can_be_explored(parts, kind):
     torch.manual_seed(0)
     model = models.AAE(SIZE, 1, D, 4, kind=kind.name).eval()
     items = torch.rand(N, 1, *[SIZE] * kind.places)
-    explorer = Explorer(model, SIDES, parts.z, parts.labels, parts.splits, lambda rows: items[rows], parts.main)
+    explorer = Explorer(model, SIDES, parts.z, parts.labels, parts.splits, lambda rows: items[rows], [parts.main])
     home = explorer.start_from(items[0])
     assert home.name == f"uploaded {kind.name}" and home.frame.shape == items.shape[1:]
     view = explorer.view(home, first(explorer, 1.0))
@@ -218,7 +218,7 @@ def test_items_of_every_kind_can_be_explored(parts, kind):
 def test_the_stage_is_whole_and_shows_names_as_names(parts):
     labels = np.where(parts.labels == "cat", HOSTILE, "dog")
     sides = contrast("", [HOSTILE, "dog"])
-    explorer = Explorer(parts.model, sides, parts.z, labels, parts.splits, lambda r: parts.x[r], parts.main)
+    explorer = Explorer(parts.model, sides, parts.z, labels, parts.splits, lambda r: parts.x[r], [parts.main])
     stage = PageStage(explorer)
     for amounts in (np.zeros(5), np.full(5, 2.0)):
         found = Page(stage.write(explorer.start(50), amounts))

@@ -1,4 +1,4 @@
-"""A copy of a network that answers the many items of a scan faster, and alike."""
+"""A copy of a network that answers many items faster, and alike."""
 
 import torch
 from torch.fx.experimental.optimization import fuse

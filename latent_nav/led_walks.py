@@ -1,0 +1,244 @@
+"""Walks that any classifier leads: which direction changes what it goes by, how far to go, what it answers on the way.
+
+A classifier's own training items confound the factor and the content: both go with the class. So it is asked about
+items whose factors were given random values, whatever the class. The direction is the mean code of those on which it
+says the last side of a contrast, less the mean code of those on which it says the first: a pattern of its answers. The
+weights of a regression of its answers on the codes would be a filter, which says how to read the answer off a code and
+not what changes with it (Haufe et al. 2014, NeuroImage 87).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from xaae import model as models
+from xaae.experiment.device import batches, device_of
+from xaae.experiment.errors import InputError
+from xaae.experiment.seeds import generator
+from xaae.experiment.vocabulary import MODELS
+from xaae.explain.network.answer_form import PROBABILITIES
+from xaae.explain.network.quick_network import fastest_layout, quick_network
+from xaae.explain.process.case import Case
+from xaae.factors.registry import FACTORS
+from xaae.latent_nav.codes import over_items
+from xaae.latent_nav.contrasts import Evidence
+from xaae.latent_nav.directions import REACH
+from xaae.latent_nav.walks import decode_codes, move
+
+NETWORK = "network"  # what a network of the user's own is called in file names
+ITEMS, FEWEST = 600, 200  # training items that are asked about; of a smaller set each is taken more than once
+SIDE = 4  # items on each side, at least, for a mean code that says something
+SMALL = 0.25  # of a factor's whole range: how far factors are moved that are not planted
+REACHES = (1.0, 1.5, 2.0, 2.5, REACH, 4.0)  # standard deviations each way that are tried
+STARTS = 24  # training items from which they are tried
+ALMOST_SURE, MOST = 0.9, 0.8  # probability of a side at its end of the walk; share of the starts that get there
+LEAST = 1e-12  # of a probability whose logarithm is taken
+
+
+class OneSided(InputError):
+    """A classifier that hardly ever says one of the sides, whatever it is shown: it leads nowhere."""
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The classifier whose answers lead a walk.
+
+    name: "aae", "baseline" or "network", as in file names. title: as in sentences. logits: x (B, C, *places) ->
+    (B, K) on its own device, a gradient can follow it. function: "FILE.py:FUNCTION" of the user's own, "" for a model
+    of the run.
+    """
+
+    name: str
+    title: str
+    logits: Callable
+    function: str = ""
+
+    def about(self):
+        """Everything but the function, ready for JSON."""
+        return {"name": self.name, "title": self.title, "function": self.function}
+
+
+def open_leader(trained, of, model, x):
+    """The Leader that `of` names: "aae", "baseline", or FILE.py:FUNCTION of the user's own, for a TrainedRun.
+
+    model: the run's AAE. x: some of its items (B, C, *places). InputError if there is no such classifier, or if it does
+    not answer for the classes of this run.
+    """
+    if of == "aae":
+        return Leader(of, MODELS[of], lambda x: models.classify(model, x.to(device_of(model))))
+    if of in MODELS:
+        return Leader(of, MODELS[of], _fast(trained.model(of), x))
+    if ":" not in of:
+        raise InputError(f"There is no classifier {of!r}: choose from {', '.join(MODELS)}, FILE.py:FUNCTION.")
+    subject = Case(NETWORK, function=of, precision=trained.config.precision).subject(x)
+    if subject.outputs != (k := len(trained.classes)):
+        raise InputError(
+            f"{of} answers for {subject.outputs} classes, and this run has {k} ({', '.join(trained.classes)}): give a"
+            " network with one output for each, in this order."
+        )
+    file, _, function = of.rpartition(":")
+    return Leader(
+        NETWORK, f"network {Path(file).name}:{function}", _logits_of(subject), f"{Path(file).absolute()}:{function}"
+    )
+
+
+def _fast(network, x):
+    """x -> logits by a copy of a network that answers faster, and alike."""
+    device = device_of(network)
+    quick = quick_network(network, x[:8].to(device))
+    return lambda x: quick(x.to(device, memory_format=fastest_layout(x)))
+
+
+def _logits_of(subject):
+    """x -> logits (B, K) by a Subject, whatever it returns."""
+    answer, form = subject.network, subject.form
+
+    def logits(x):
+        answers = answer(x.to(subject.device))
+        if form in PROBABILITIES:
+            return subject.probabilities(answers.float()).clamp_min(LEAST).log()
+        return torch.cat([torch.zeros_like(answers[:, :1]), answers[:, 1:]], 1) if subject.binary else answers
+
+    return logits
+
+
+@torch.inference_mode()
+def ask(leader, x):
+    """Probabilities (B, K) that a Leader gives items x (B, C, *places): NumPy float32."""
+    return np.concatenate([leader.logits(x[part]).float().softmax(1).cpu().numpy() for part in batches(len(x))])
+
+
+def ask_frames(leader, frames):
+    """Probabilities (S, T, K) that a Leader gives frames (S, T, C, *places), NumPy."""
+    return ask(leader, torch.from_numpy(frames).flatten(0, 1)).reshape(*frames.shape[:2], -1)
+
+
+# ---- what it goes by --------------------------------------------------------------------------------------------
+
+
+def randomised_rows(rows, rng):
+    """At most ITEMS of table rows in random order, each more than once where there are fewer than FEWEST."""
+    times = -(-FEWEST // max(1, len(rows)))
+    return np.concatenate([rng.permutation(rows) for _ in range(times)])[:ITEMS]
+
+
+def randomised_items(trained, rows, rng, coordinates=()):
+    """Items (B, C, *places) of table rows of a TrainedRun with random values of factors, drawn whatever the class.
+
+    The planted factor gets values from its whole range, where one is planted. coordinates: names of the factors that
+    the code has coordinates of; such as are not planted are moved a little only, as far as any data may hold: beyond
+    what a classifier has met its answers say nothing.
+    """
+    bias, x = trained.bias, trained.upright(rows)
+    with torch.autocast(x.device.type, enabled=False):
+        for name in (name for name in coordinates if name != bias.factor):
+            x = FACTORS[name].plant(x, _values(rng.uniform(*_small_range(FACTORS[name]), len(x))), "reflect")
+    if bias.arm == "normal":
+        return trained.plant(x, _values(trained.table.value.to_numpy()[rows]))
+    return trained.plant(x, _values(rng.uniform(*bias.whole(), len(x))))
+
+
+def _values(numbers):
+    """Values of a factor as a tensor."""
+    return torch.tensor(numbers, dtype=torch.float32)
+
+
+def _small_range(factor):
+    """(low, high): as far as a factor is moved that is not planted."""
+    low, high = factor.whole
+    return factor.usual or (
+        factor.neutral + SMALL * (low - factor.neutral),
+        factor.neutral + SMALL * (high - factor.neutral),
+    )
+
+
+def led_evidence(leader, z, probability, sides):
+    """The Evidence of what a Leader says: codes z (N, D) of randomised items, probability (N, K) that it gives them.
+
+    Items that it decides for a class of neither side are left out. OneSided if hardly any are left of a side.
+    """
+    best, (first, last) = probability.argmax(1), sides.columns
+    on_last, kept = np.isin(best, last), np.isin(best, first + last)
+    for side, goal in ((kept & ~on_last, " or ".join(sides.first)), (on_last, sides.goal)):
+        if side.sum() < SIDE:
+            raise OneSided(
+                f"The {leader.title} says {goal} of {side.sum()} in {len(best)} items with random values: no walk that"
+                " it leads can be found."
+            )
+    return Evidence(z[kept], on_last[kept])
+
+
+# ---- how far ----------------------------------------------------------------------------------------------------
+
+
+def find_reach(model, leader, z, direction, sides):
+    """How far each way a walk along a Direction has to go, in standard deviations, for the leader to be brought over.
+
+    The smallest of REACHES at which MOST of the starts z (S, D) have a probability of the last side of at most 0.1 at
+    one end and of at least 0.9 at the other; failing that, at which MOST are decided differently at the ends, the right
+    way round; failing that REACH. To be tried on other items than those that the walk is then shown of.
+    """
+    over = []
+    for reach in REACHES:
+        frames = decode_codes(model, move(z, direction, np.array([-reach, reach])))
+        ends = sides.probability(ask_frames(leader, frames))
+        over.append((arrived(ends, 0.5), arrived(ends, ALMOST_SURE)))
+        if over[-1][1] >= MOST:
+            return reach
+    return next((reach for reach, (share, _) in zip(REACHES, over, strict=True) if share >= MOST), REACH)
+
+
+def arrived(probability, at_least=0.5):
+    """Share of walks that begin on the first side and end on the last, each with this probability at least.
+
+    probability (S, T): of the last side.
+    """
+    return float(((probability[:, 0] <= 1 - at_least) & (probability[:, -1] >= at_least)).mean())
+
+
+# ---- of an encoded run --------------------------------------------------------------------------------------------
+
+
+def leading(encoded, of):
+    """The Leader that `of` names, as in `open_leader`, for an EncodedRun; each is opened and asked once.
+
+    All are asked about the same items: training items with random values of the factors.
+    """
+    if not encoded.randomised:
+        encoded.randomised = _randomised(encoded)
+    x, _ = encoded.randomised
+    if of not in encoded.answered:
+        leader = open_leader(encoded.trained, of, encoded.model, x[:8])
+        encoded.answered[of] = leader, ask(leader, x)
+    return encoded.answered[of][0]
+
+
+def _randomised(encoded):
+    """(training items (M, C, *places) of an EncodedRun with random values of the factors, their codes (M, D))."""
+    trained, model = encoded.trained, encoded.model
+    rng = generator(trained.config.seed, "randomised items")
+    names = [coordinate.name for coordinate in getattr(model, "coordinates", ())]
+    x = randomised_items(trained, randomised_rows(trained.rows("train"), rng), rng, names)
+    return x, over_items(lambda x: model.encode(x.to(device_of(model))), lambda at: x[at], np.arange(len(x)))
+
+
+def evidence_of(encoded, leader, sides):
+    """The Evidence, for a Contrast, of what a Leader that was asked says of the randomised items of an EncodedRun."""
+    probability = next(probability for asked, probability in encoded.answered.values() if asked is leader)
+    return led_evidence(leader, encoded.randomised[1], probability, sides)
+
+
+def with_reach(encoded, direction):
+    """A Direction of an EncodedRun with the reach at which its leader is brought over, see `find_reach`.
+
+    One that no classifier leads, and one without a vector, stays as it is.
+    """
+    if direction.leader is None or direction.vector is None:
+        return direction
+    sides, rows = encoded.sides_of(direction), encoded.trained.rows("train")
+    rows = rows[sides.holds(encoded.labels[rows])]
+    rows = generator(encoded.trained.config.seed, "reach").permutation(rows)[:STARTS]
+    return replace(direction, reach=find_reach(encoded.model, direction.leader, encoded.codes(rows), direction, sides))

@@ -1,0 +1,59 @@
+"""A trained run with a factored code, in seconds: its coordinate, its led walk, its explanations, its page."""
+
+import numpy as np
+import pytest
+import torch
+
+from xaae.experiment import run_folder
+from xaae.experiment.command_settings import NavigationSettings
+from xaae.experiment.settings import RunSettings
+from xaae.latent_nav.navigation import navigate
+from xaae.report import write_report
+from xaae.training.fitting import train_run
+from xaae.training.preparation import prepare_training, resolve
+from xaae.training.trained_run import open_trained_run
+
+SHAPE = {"size": 32, "items": 240, "step_channels": 16, "batch_size": 32, "epochs": 14, "baseline_epochs": 0}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, data_root):
+    """A factored run, navigated along its led walk."""
+    folder = tmp_path_factory.mktemp("factored") / "run"
+    settings = RunSettings.from_options(
+        "smoke",
+        dataset="synthpets",
+        data_root=str(data_root),
+        code="factored",
+        precision="fp32",
+        starts=6,
+        random_directions=12,
+        **SHAPE,
+    )
+    settings, note = resolve(settings)
+    torch.manual_seed(0)
+    folder.mkdir()
+    train_run(prepare_training(settings, note), folder, quiet=True)
+    navigate(folder, NavigationSettings(specs=("led:aae", "lda"), maps=("pca",), counterfactuals=4))
+    return folder
+
+
+def test_the_coordinate_follows_what_was_planted_though_nobody_told_it(run):
+    trained = open_trained_run(run)
+    rows = trained.rows("valid")
+    with torch.inference_mode():
+        z = trained.model().encode(trained.planted(rows)).numpy()
+    planted = trained.table.value.to_numpy()[rows]
+    assert np.corrcoef(z[:, -1], planted)[0, 1] > 0.9
+
+
+def test_the_led_walk_turns_the_way_the_classes_do_and_glides(run):
+    walk = run_folder.read_json(run / "navigate.json")["walk"]["by_direction"]["led_aae"]
+    assert walk["change"] > 45 and walk["spearman"] > 0.95 and walk["largest_step_share"] < 0.25
+    assert walk["match"] > 0.9
+
+
+def test_its_page_tells_the_walk_and_whether_reconstructions_are_recognised(run):
+    text, summary = write_report(run).read_text(), run_folder.read_json(run / "summary.json")
+    assert summary["walk"]["direction"] == "led_aae" and 0 <= summary["aae"]["recon_agreement"] <= 1
+    assert "Reconstructions recognised" in text

@@ -268,15 +268,16 @@ def _class_target(classes, one_hot):
 TARGETS = {"classes": _class_target}  # task -> what makes its target
 
 
-def datablock(items, bias, classes, seed=0, one_hot=False, redraw=True, task="classes", moves=None):
+def datablock(items, bias, classes, seed=0, one_hot=False, task="classes", moves=None):
     """The DataBlock of a planted table: one input, one target; validation keeps the table's own values.
 
-    moves: the Moves of a factored code, whose training items come in two versions.
+    seed: of the fresh values in training; None to keep the table's own there too. moves: the Moves of a factored code,
+    whose training items come in two versions.
     """
     batch = {"dl_type": OnceRead, "dls_kwargs": {"create_batch": partial(collate, items, bias, moves)}}
     target, get_y = TARGETS[task](classes, one_hot)
     return DataBlock(
-        blocks=(TransformBlock(item_tfms=[Redraw(bias, seed, moves)] * redraw, **batch), target),
+        blocks=(TransformBlock(item_tfms=[] if seed is None else [Redraw(bias, seed, moves)], **batch), target),
         get_x=lambda row: Planted(row.name, row.label, row.value, bool(row.get("obeys", True))),
         get_y=get_y,
         splitter=lambda table: IndexSplitter(np.flatnonzero(table.split == "valid"))(table),

@@ -151,7 +151,7 @@ class Explorer:
     def asked(self, frame):
         """What classifiers other than the AAE that lead a slider say of a frame (C, *places): {title: (K,)}."""
         x = torch.from_numpy(frame)[None]
-        return {title: led_walks.ask(leader, x)[0] for title, leader in self.leaders.items()}
+        return {title: led_walks.ask_leader(leader, x)[0] for title, leader in self.leaders.items()}
 
     def move(self, home, amounts):
         """Home's code moved by `amounts` (one a slider) in standard deviations of the training codes: (D,).

@@ -11,6 +11,7 @@ from xaae.experiment.vocabulary import ARMS
 from xaae.factors.registry import FACTORS
 
 PLACES = ("dataset", "data_root", "dataset_note", "out")  # settings that say where data are, not what they are
+AUDITED_CODE = "plain"  # what is audited is the thesis's code, whose arms are kept
 RECIPE = 1  # raise it when training or asking changes what is found: older results are then not used
 
 
@@ -60,7 +61,8 @@ class Arm:
     def run_settings(self, base):
         """The same as RunSettings."""
         known = {f.name for f in fields(RunSettings)}
-        return RunSettings(**{name: value for name, value in self.settings(base).items() if name in known})
+        given = {name: value for name, value in self.settings(base).items() if name in known}
+        return RunSettings(**({"code": AUDITED_CODE} | given))
 
     def trained_condition(self):
         """The condition as far as it matters to this arm: only in `biased` are there items that do not obey."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xaae import data
-from xaae.audit.arms import make_arms, make_conditions
+from xaae.audit.arms import AUDITED_CODE, make_arms, make_conditions
 from xaae.audit.interview import default_workers
 from xaae.audit.questions import QuestionPlan
 from xaae.audit.verdict import Thresholds
@@ -139,7 +139,7 @@ def _checked_conditions(settings):
 def _shared_settings(settings):
     """What the training of all arms shares, a dict; its keys are part of the arms' keys on disk."""
     asked = FIXED | {name: getattr(settings, name) for name in TRAINED_WITH}
-    resolved, note = resolve(RunSettings(**asked))
+    resolved, note = resolve(RunSettings(**({"code": AUDITED_CODE} | asked)))
     base = {name: getattr(resolved, name) for name in (*asked, "arm")}
     base = {name: value for name, value in base.items() if value is not None}
     base |= {"dataset_note": note, "items": settings.items, "out": None}

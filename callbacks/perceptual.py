@@ -29,7 +29,7 @@ class Perceptual(Callback):
 
     order = 4  # before the adversary (5) and gradient accumulation (6)
 
-    def __init__(self, network, weight=0.3, lr=2e-3):
+    def __init__(self, network, weight=2.0, lr=2e-3):
         self.network, self.weight, self.steps = network, weight, 0
         self.feature_opt = torch.optim.Adam(network.parameters(), lr)
 

@@ -65,7 +65,7 @@ training_options = with_options(
     option("--size", type=int, help="Pixels a side, 16 to 512.  [64; 32 for MedMNIST and CIFAR-10]"),
     option("--channels", type=click.IntRange(1, 4), help="Channels of a picture: 1, 3 or 4.  [as the files have it]"),
     option("--code", type=click.Choice(list(CODES)), help="factored: coordinates of factors beside the content, which "
-           "the decoder plants last; plain: the thesis's code, content alone.  [by preset: plain]"),
+           "the decoder plants last; plain: the thesis's code, content alone.  [by preset: factored]"),
     option("--coordinates", callback=parse_names, help="Of a factored code: names of factors, with commas, in the "
            "order of planting.  [the planted one]"),
     option("--encoding-dims", type=POSITIVE, help="Dimensions of the code's content.  [factored 64, plain 16]"),

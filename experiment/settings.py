@@ -10,6 +10,7 @@ from xaae.experiment.tasks import TASKS
 PRESETS = {
     "default": {},
     "smoke": {
+        "code": "plain",  # a third of the time
         "size": 32,
         "items": 600,
         "step_channels": 16,
@@ -80,7 +81,7 @@ class RunSettings:
     one_hot: bool = False
     size: int | None = None
     channels: int | None = None
-    code: str = "plain"
+    code: str = "factored"
     coordinates: tuple | None = None
     encoding_dims: int | None = None
     step_channels: int = 32

@@ -106,14 +106,14 @@ def _logits_of(subject):
 
 
 @torch.inference_mode()
-def ask(leader, x):
+def ask_leader(leader, x):
     """Probabilities (B, K) that a Leader gives items x (B, C, *places): NumPy float32."""
     return np.concatenate([leader.logits(x[part]).float().softmax(1).cpu().numpy() for part in batches(len(x))])
 
 
 def ask_frames(leader, frames):
     """Probabilities (S, T, K) that a Leader gives frames (S, T, C, *places), NumPy."""
-    return ask(leader, torch.from_numpy(frames).flatten(0, 1)).reshape(*frames.shape[:2], -1)
+    return ask_leader(leader, torch.from_numpy(frames).flatten(0, 1)).reshape(*frames.shape[:2], -1)
 
 
 # ---- what it goes by --------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def leading(encoded, of):
     x, _ = encoded.randomised
     if of not in encoded.answered:
         leader = open_leader(encoded.trained, of, encoded.model, x[:8])
-        encoded.answered[of] = leader, ask(leader, x)
+        encoded.answered[of] = leader, ask_leader(leader, x)
     return encoded.answered[of][0]
 
 

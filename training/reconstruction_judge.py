@@ -12,7 +12,7 @@ from xaae.experiment.settings import epochs_for
 from xaae.training.convnet import ConvNet
 from xaae.training.learner import class_metrics
 
-JUDGE_SEEN = 8_000  # items that the judge's training shows it
+JUDGE_SEEN = 16_000  # items that the judge's training shows it
 WIDTH, DROPOUT, RATE = 16, 0.1, 2e-3  # of the judge
 JUDGES = {"picture": ConvNet}  # kind -> classifier; other kinds have none
 

@@ -2,6 +2,7 @@
 
 python benchmarks/seeds.py --out runs/table                       the embedded default, seeds 0 to 2, all arms
 python benchmarks/seeds.py --out runs/tint --arms biased --factor tint --baseline-epochs 0
+python benchmarks/seeds.py --out runs/table --led                 of the same runs, the walks that each classifier leads
 python benchmarks/seeds.py --out runs/xray --seeds 0 --dataset medmnist:pneumoniamnist --data-root ../shared/data
 Runs that are already there are not made again. Options that it does not know go to `main.py`.
 """
@@ -31,6 +32,18 @@ COLUMNS = {
 }
 
 
+LED = {  # of the walk that a classifier leads
+    "walk": ("change_words", "{}"),
+    "Spearman": ("spearman", "{:.2f}"),
+    "largest step": ("largest_step_share", "{:.2f}"),
+    "match": ("match", "{:.2f}"),
+    "answer, first frame": ("probability_first", "{:.2f}"),
+    "last frame": ("probability_last", "{:.2f}"),
+    "brought over": ("brought_over", "{:.2f}"),
+    "100 random": ("random_change", "{:.2g}"),
+}
+
+
 def summary_of(folder, arm, seed, rest):
     """The run's summary, made first if it is not there."""
     if not (folder / "summary.json").exists():
@@ -50,19 +63,35 @@ def names(summary):
     return ", ".join(summary["naming"][summary["walk"]["direction"]]["named"]) or "nothing"
 
 
+def main_rows(found):
+    """One row of the table of a run: its models, its main walk."""
+    return [[*(cell(found, *column) for column in COLUMNS.values()), names(found)]]
+
+
+def led_rows(found):
+    """A row for each classifier that leads a walk, with the share of reconstructions in which content is recognised."""
+    recognised = cell(found, "aae", "recon_agreement", "{:.2f}")
+    return [
+        [recognised, led["title"], *(cell(found["led"], name, *column) for column in LED.values())]
+        + [", ".join(led["named"]) or "nothing"]
+        for name, led in found["led"].items()
+    ]
+
+
 def main():
     """Make the runs and print the table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/table"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=["biased", "irrelevant", "normal"])
+    parser.add_argument("--led", action="store_true")
     known, rest = parser.parse_known_args()
-    print("| arm | seed | " + " | ".join(COLUMNS) + " | named |\n" + "|---" * (len(COLUMNS) + 3) + "|", flush=True)
+    titles, rows_of = (["recognised", "led by", *LED], led_rows) if known.led else (list(COLUMNS), main_rows)
+    print("| arm | seed | " + " | ".join([*titles, "named"]) + " |\n" + "|---" * (len(titles) + 3) + "|", flush=True)
     for arm in known.arms:
         for seed in known.seeds:
-            found = summary_of(known.out / f"{arm}-s{seed}", arm, seed, rest)
-            cells = [arm, str(seed), *(cell(found, *c) for c in COLUMNS.values()), names(found)]
-            print("| " + " | ".join(cells) + " |", flush=True)
+            for row in rows_of(summary_of(known.out / f"{arm}-s{seed}", arm, seed, rest)):
+                print("| " + " | ".join([arm, str(seed), *row]) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -182,7 +182,8 @@ def find_directions(encoded, specs=DEFAULT, away=()):
         }
     encoded.main = next(iter(found))
     if found[encoded.main].vector is None:
-        raise InputError(f"The first direction has to be a straight one: name another before {encoded.main}.")
+        why = f"The first direction has to be a straight one: name another before {encoded.main}."
+        raise InputError(next(iter(encoded.left_out.values()), why))
     encoded.directions = {n: led_walks.with_reach(encoded, d) for n, d in found.items()}
     straight = [d for d in found.values() if d.vector is not None]
     arrays = {f"{d.name}.direction": d.vector for d in straight} | {f"{d.name}.scale": d.scale for d in straight}

@@ -146,10 +146,14 @@ def _headline(summary: dict) -> str:
         )
     elif not _is_asked(summary):
         change = "has changed, but in what has not been named yet"
-    return (
-        f"From one end of the {direction_name(walk['direction'])} direction to the other, the decoded {_item(summary)}"
-        f" {change}."
-    )
+    return f"From one end of the {_main_way(summary)} to the other, the decoded {_item(summary)} {change}."
+
+
+def _main_way(summary: dict) -> str:
+    """What the main walk goes along: "LDA direction", or "walk that the ResNet34 leads"."""
+    name = summary["walk"]["direction"]
+    leader = (summary["directions"].get(name) or {}).get("leader")
+    return f"walk that the {leader['title']} leads" if leader else f"{direction_name(name)} direction"
 
 
 def _measured_change(summary: dict) -> str:

@@ -9,13 +9,14 @@ from xaae.report.run import attribution_tables, factor_curves, item_tables, late
 from xaae.report.run.conclusions import paragraphs
 from xaae.report.run.latent_map import map_section
 from xaae.report.run.learning_curves import learning_curves
+from xaae.report.run.led_section import led_section
 from xaae.report.run.planted_ranges import planted_section
 from xaae.report.run.scan_section import scan_section
 from xaae.report.run.walk_panels import walk_panels
 from xaae.report.shared.run_files import RunFiles
 from xaae.report.shared.templates import render_template
 
-SPRITE_SECTIONS = ("exemplars", "counterfactuals", "gradcam", "scanned")
+SPRITE_SECTIONS = ("exemplars", "counterfactuals", "gradcam", "scanned", "led")
 
 
 def render_run(run: RunFiles, summary: dict) -> str:
@@ -56,6 +57,7 @@ def _sections(run: RunFiles, summary: dict) -> dict:
         "planted_arm": run.config.get("arm"),
         "scanned": scan_section(run.json("scan.json"), run.arrays("scan/strips.npz", "label")),
         "curves": learning_curves(run),
+        "led": led_section(run, summary),
         "panels": walk_panels(run, summary),
         "exemplars": item_tables.exemplar_section(run),
         "counterfactuals": item_tables.counterfactual_section(run, summary),

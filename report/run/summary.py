@@ -30,6 +30,9 @@ HEALTH = """items dimensions sliced_wasserstein sliced_wasserstein_expected effe
     eigenvalues henze_zirkler_p normality_rejected_share dead_share probe_r2 probe_balanced_accuracy dci""".split()
 COUNTERFACTUAL = """items flipped flipped_when_seen already accepted acceptance_floor_percentile distance nearest_other
     shorter sentence""".split()
+LED = """meter unit change change_ci change_words spearman largest_step_share match probability_first probability_last
+    own_probability_first own_probability_last brought_over random_change p_value reach starts
+    rotation_span_deg""".split()
 TABLES = "naming thresholds directions".split()  # of navigate.json
 
 
@@ -53,6 +56,8 @@ def gather_summary(run: RunFiles) -> dict:
         "planted": planted,
         "meter": meter,
         **{key: navigate.get(key) or {} for key in TABLES},
+        "led": _led(navigate),
+        "left_out": navigate.get("left_out") or {},
         "dimensions": navigate.get("dimensions") or [],
         "impact": _with_keys(navigate.get("impact"), [*IMPACT, *(f"baseline_{key}" for key in IMPACT)]),
         "counterfactual": _with_keys(navigate.get("counterfactual"), COUNTERFACTUAL),
@@ -104,6 +109,22 @@ def _scan(scan: dict) -> dict:
             "factors": {row["factor"]: {key: row[key] for key in keys} for row in model["factors"]},
         }
         for name, model in (scan.get("models") or {}).items()
+    }
+
+
+def _led(navigate: dict) -> dict:
+    """The walk that each classifier leads between the sides of the main contrast: {classifier: its figures}."""
+    walks, naming = (navigate.get("walk") or {}).get("by_direction") or {}, navigate.get("naming") or {}
+    return {
+        about["leader"]["name"]: {
+            **dict.fromkeys(LED),
+            **walks[name],
+            "direction": name,
+            "title": about["leader"]["title"],
+            "named": (naming.get(name) or {}).get("named") or [],
+        }
+        for name, about in (navigate.get("directions") or {}).items()
+        if about.get("leader") and about["kind"] == "led" and "." not in name and name in walks
     }
 
 

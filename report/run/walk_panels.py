@@ -4,6 +4,7 @@ import numpy as np
 
 from xaae.experiment.amounts import in_agreement
 from xaae.experiment.run_folder import plain_values
+from xaae.experiment.vocabulary import MODELS
 from xaae.experiment.walk_words import arrival, groups_in_words, is_invisible, manner_in_words, told_names
 from xaae.report.run import walk_charts
 from xaae.report.shared.quantity import meter_quantity
@@ -56,6 +57,7 @@ def _panel(run: RunFiles, summary: dict, number: int, name: str, walk: dict) -> 
         "sprites": sprites | ({} if heat is None else {f"walk-heat-{number}": heat}),
         "heat": heat is not None,
         "goal": " or ".join(goal),
+        "answers_of": scores.get("answers_of") or MODELS["aae"],
         "manner": manner_in_words(scores, run.measured.long, run.measured.noun),
         "caution": _caution(run, scores, " or ".join(goal)),
         "match_says": _match_says(run, summary, scores),
@@ -117,7 +119,7 @@ def _charts(run: RunFiles, summary: dict, walk: dict, steps, rows: list[int], ow
             "reading": rounded(change[rows], measured.digits + 1),
             "cursor": plain_values(cursor),
             "median": rounded(walk_charts.median(change), measured.digits + 1),
-            "probability": rounded(walk["probability"][rows][..., columns].sum(-1), 3),
+            "probability": rounded(walk.get("probability.led", walk["probability"])[rows][..., columns].sum(-1), 3),
         },
     }
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 from markupsafe import Markup, escape
 
-from xaae.experiment.vocabulary import ARMS
+from xaae.experiment.vocabulary import ARMS, MODELS
 
 DIRECTION_NAMES = {  # short, as on a tab; the run itself holds the full titles
     "lda": "LDA",
@@ -15,6 +15,10 @@ DIRECTION_NAMES = {  # short, as on a tab; the run itself holds the full titles
     "pca": "PCA",
     "dim": "dimension",
     "gradient": "own gradient",
+    "led_network": "led by your network",
+    **{f"led_{name}": f"led by {title}" for name, title in MODELS.items()},
+    "led_gradient_network": "gradient, your network",
+    **{f"led_gradient_{name}": f"gradient, {title}" for name, title in MODELS.items()},
 }
 COLUMN_NAMES = {  # of drawn pictures
     "item": "number in the order of drawing",

@@ -84,7 +84,7 @@ def test_the_page_is_calm_and_whole(page):
     for width in (1280, 360):
         page.set_viewport_size({"width": width, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert values(page) == [0] * 5
+    assert not any(values(page))
     assert page.locator(".stage img:not([alt])").count() == 0
 
 
@@ -92,7 +92,7 @@ def test_every_move_by_keyboard_changes_the_frame(page):
     times, frames = moves(page, ["PageUp"] * 4 + ["PageDown"] * 4)
     assert len(times) == 8 and len(set(frames[:5])) == 5
     assert frames == frames[::-1]  # the way back shows the same
-    assert values(page) == [0] * 5
+    assert not any(values(page))
 
 
 def test_a_drag_is_live_ends_where_the_mouse_does_and_the_way_back_leads_home(page):
@@ -109,7 +109,7 @@ def test_a_drag_is_live_ends_where_the_mouse_does_and_the_way_back_leads_home(pa
     page.locator("#back").click()
     wait_for_another(page, before)
     page.wait_for_function("s => document.querySelector('#stage .now img').src === s", arg=home)
-    assert values(page) == [0] * 5
+    assert not any(values(page))
 
 
 def calm(page, pending):
@@ -132,7 +132,7 @@ def test_on_a_slow_line_the_page_still_ends_where_the_sliders_are(page):
     page.locator("#back").click()
     page.wait_for_function("document.querySelector('#slider-0 input[type=range]').value === '0'")
     calm(page, pending)
-    assert values(page) == [0] * 5 and frame(page) == home and len(answered) > 1
+    assert not any(values(page)) and frame(page) == home and len(answered) > 1
 
 
 def test_the_same_moves_give_the_same_frame(page):

@@ -124,7 +124,7 @@ def test_both_models_of_every_arm_are_scanned_and_arm_normal_once_for_all_condit
 
 def test_kept_answers_to_other_questions_keep_their_place():
     asked, of_scan = PLAN.questions(Condition("tag"), FOLDERS)["biased"][0], ScanQuestion("arm", LIGHT, "aae", 13)
-    keys = [13, [13, ["head"], 19, "irrelevant-0"], [13, {}, ["with", "pair"], True]]
+    keys = [13, [13, ["head"], 19, "irrelevant-0", "arc"], [13, {}, ["with", "pair"], True]]
     others = asked.answers["aae"], asked.walks, asked.maps["saliency", "aae"]
     names = [f"tag-{digest(['tag', key])}" for key in keys]
     assert [each.path.parent.name for each in others] == names

@@ -128,12 +128,14 @@ def walk_numbers(factor):
     walk |= {"probability_first": 0.02, "probability_last": 0.99, "accepted": 0.8, "flips": 1.0}
     walk |= {"frame_change": 0.6, "start_groups": None, "spacing": "arc"}
     walk |= {"largest_step": abs(change) * 0.21, "largest_step_share": 0.21, "ends_explain": 0.5}
-    walk |= {"real_ends_explain": 0.52, "path_step_share": {"alpha": 0.4, "arc": 0.18}}
+    walk |= {"real_ends_explain": 0.52, "path_step_share": {"alpha": 0.4, "arc": 0.18}, "answers_of": "AAE"}
     walk |= {"rotation_span_deg": 92.0, "rotation_span_deg_ci": [85.0, 97.0], "rotation_spearman": 0.98}
     walk |= {"direction": "lda", "starts": S, "frames": T, "random_directions": R}
     return walk | {"random_change": abs(change) / 15, "random_span_deg": 6.0}
 
 
+LED_NUMBERS = {"starts": S, "reach": 3.0, "brought_over": 0.9, "random_change": 6.0}  # of walks that classifiers lead
+LED_NUMBERS |= {"own_probability_first": 0.04, "own_probability_last": 0.97}
 OF_THE_MAIN_WALK = "direction starts frames random_directions random_change random_span_deg".split()
 
 
@@ -187,7 +189,7 @@ def _train():
 
 def _navigate(walk, classes, factor, named):
     """What navigate.json holds."""
-    own = {key: value for key, value in walk.items() if key not in OF_THE_MAIN_WALK}
+    own = {key: value for key, value in walk.items() if key not in OF_THE_MAIN_WALK} | LED_NUMBERS
     impact = {"spearman": 0.9, "within_class_spearman": 0.7, "slope": 100.0, "baseline_spearman": 0.75}
     impact |= {"baseline_within_class_spearman": float("nan"), "baseline_slope": 80.0}
     return {
@@ -205,7 +207,8 @@ def _navigate(walk, classes, factor, named):
         "impact": impact,
         "agreement": {},
         "health": _health(),
-        "options": {"directions": [], "contrast": "", "away": [], "command": ""},
+        "options": {"directions": [], "contrast": "", "away": [], "spacing": "arc", "of": None, "command": ""},
+        "left_out": {},
         "seconds": 4.0,
     }
 
@@ -214,7 +217,7 @@ def _direction(name, kind, classes):
     """What is known of one direction."""
     about = {"title": f"title of {name}", "note": "A note from the run", "contrast": " to ".join(classes), "kind": kind}
     about |= {"leads_to": [classes[-1]]}
-    return about | {"stability": 0.93, "auc": 0.991, "cohens_d": 3.4, "cosine": 1.0}
+    return about | {"leader": None, "reach": 3.0, "stability": 0.93, "auc": 0.991, "cohens_d": 3.4, "cosine": 1.0}
 
 
 def _counterfactual():

@@ -25,14 +25,13 @@ from xaae.explain.process.case import Case
 from xaae.factors.registry import FACTORS
 from xaae.latent_nav.codes import over_items
 from xaae.latent_nav.contrasts import Evidence
-from xaae.latent_nav.directions import REACH
 from xaae.latent_nav.walks import decode_codes, move
 
 NETWORK = "network"  # what a network of the user's own is called in file names
 ITEMS, FEWEST = 600, 200  # training items that are asked about; of a smaller set each is taken more than once
 SIDE = 4  # items on each side, at least, for a mean code that says something
 SMALL = 0.25  # of a factor's whole range: how far factors are moved that are not planted
-REACHES = (1.0, 1.5, 2.0, 2.5, REACH, 4.0)  # standard deviations each way that are tried
+REACHES = np.arange(0.75, 4.01, 0.25).tolist()  # standard deviations each way that are tried
 STARTS = 24  # training items from which they are tried
 ALMOST_SURE, MOST = 0.9, 0.8  # probability of a side at its end of the walk; share of the starts that get there
 LEAST = 1e-12  # of a probability whose logarithm is taken
@@ -178,8 +177,9 @@ def find_reach(model, leader, z, direction, sides):
     """How far each way a walk along a Direction has to go, in standard deviations, for the leader to be brought over.
 
     The smallest of REACHES at which MOST of the starts z (S, D) have a probability of the last side of at most 0.1 at
-    one end and of at least 0.9 at the other; failing that, at which MOST are decided differently at the ends, the right
-    way round; failing that REACH. To be tried on other items than those that the walk is then shown of.
+    one end and of at least 0.9 at the other; failing that, the one at which most of them are decided differently at the
+    ends, the right way round: a walk that goes on round a circle comes back to where it began, so that the farthest is
+    not the best. To be tried on other items than those that the walk is then shown of.
     """
     over = []
     for reach in REACHES:
@@ -188,7 +188,7 @@ def find_reach(model, leader, z, direction, sides):
         over.append((arrived(ends, 0.5), arrived(ends, ALMOST_SURE)))
         if over[-1][1] >= MOST:
             return reach
-    return next((reach for reach, (share, _) in zip(REACHES, over, strict=True) if share >= MOST), REACH)
+    return REACHES[int(np.argmax([share for share, _ in over]))]
 
 
 def arrived(probability, at_least=0.5):

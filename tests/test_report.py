@@ -16,7 +16,7 @@ from xaae.report import summarise, write_report
 from xaae.report.shared.run_files import RunFiles
 
 SOURCE = "https://example.org"  # in the dataset's note
-IDS = """summary scan planted curves walks exemplars counterfactuals gradcam attributions response impact correlations
+IDS = """summary scan planted curves led walks exemplars counterfactuals gradcam attributions response impact correlations
     map health settings""".split()
 
 
@@ -87,7 +87,8 @@ def test_what_is_no_number_is_null_in_the_summary_file(tmp_path, constant):
 def test_page_is_whole_and_needs_nothing_from_outside(tmp_path):
     text = page(fake_run(tmp_path / "run"))
     found = check_page(text, outside=[SOURCE])
-    assert list(sections(text)) == IDS and 'class="missing"' not in text
+    missing = [name for name, section in sections(text).items() if 'class="missing"' in section]
+    assert list(sections(text)) == IDS and missing == ["led"], "no classifier leads walks here: see test_led_section"
     sprites = set(re.findall(r'class="(?:tile|heat) ([\w-]+)"', text)) - {"empty"}
     assert len(sprites) == 2 * len(DIRECTIONS) + 10 and sprites <= set(found.classes)
     assert all(f".{name}{{background-image:url(data:image/webp;base64," in text for name in sprites)

@@ -18,7 +18,7 @@ from xaae.sources.items import open_items
 
 OPEN = {  # objects keyed by names of data
     "directions", "by_direction", "naming", "probe_r2", "probe_balanced_accuracy", "data", "by_class", "swing_of",
-    "items_by_class",
+    "items_by_class", "left_out",
 }  # fmt: skip
 ONLY_WITH_BROKEN_ITEMS = {"skipped.csv"}
 

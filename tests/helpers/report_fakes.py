@@ -180,7 +180,15 @@ def _train():
     """What train.json holds."""
     scores = {"valid_precision": 0.97, "valid_recall": 0.96, "valid_balanced_accuracy": 0.97}
     scores |= {"valid_majority_class": "cat", "valid_majority_share": 0.6, "valid_constant_answer": None}
-    aae = {"valid_accuracy": 0.98, **scores, "recon_mse": 0.011, "parameters": 12345, "epochs": 4}
+    aae = {
+        "valid_accuracy": 0.98,
+        **scores,
+        "recon_mse": 0.011,
+        "recon_agreement": 0.9,
+        "recon_judge_accuracy": 0.99,
+        "parameters": 12345,
+        "epochs": 4,
+    }
     aae |= {"seconds": 20.0, "images_per_second": 90.0}
     baseline = {"valid_accuracy": 0.99, **scores, "parameters": 21000000, "pretrained": True, "note": "ImageNet"}
     items = {"train": 8, "valid": 12, "test": 0, "skipped": 1}

@@ -16,8 +16,8 @@ os.environ["FASTAI_HOME"] = HOME_OF_FASTAI.name
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-from helpers.command_line import EXACT, TINY, call, succeed  # noqa: E402  (nothing here loads torch: the process
-from helpers.places import REAL  # noqa: E402  that hands out the tests needs none)
+from helpers.command_line import EXACT, TINY, TOY_FACTORS, TOY_METHODS, call, succeed  # noqa: E402  (nothing here
+from helpers.places import REAL  # noqa: E402  loads torch: the process that hands out the tests needs none)
 from helpers.sharing import common_folder, copy_of, made_once  # noqa: E402
 from helpers.warm_process import processes  # noqa: E402
 
@@ -67,7 +67,8 @@ def quickly_trained_meter():
 
     with pytest.MonkeyPatch.context() as patch:
         train = rotation_network.train_rotation_network
-        patch.setattr(rotation_network, "train_rotation_network", partial(train, steps=60))  # off by some 4 degrees
+        patch.setattr(rotation_network, "train_rotation_network", partial(train, steps=60))
+        patch.setattr(rotation_network, "BATCH", 32)  # off by some 6 degrees
         yield
 
 
@@ -133,11 +134,18 @@ def toy_models(data_root, tmp_path_factory):
 def toy_run(data_root, tmp_path_factory):
     """A run folder made by the whole job on a handful of drawn pictures; each process of tests has a copy.
 
-    Its precision is fp32 on any machine. `helpers.sharing.in_bf16` makes a copy one of bf16.
+    Its precision is fp32 on any machine. `helpers.sharing.in_bf16` makes a copy one of bf16. It is
+    scanned by TOY_FACTORS, and two of its items are explained by TOY_METHODS.
     """
 
     def make(folder):
-        succeed(*TINY, "--dataset", "synthpets", "--data-root", data_root, "--out", folder, *EXACT)
+        from xaae.cli import run
+        from xaae.scan import scan_run
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scan_run, "factors_for", lambda kind, channels: list(TOY_FACTORS))
+            patch.setattr(run, "explain_by_methods", partial(run.explain_by_methods, methods=TOY_METHODS, items=2))
+            succeed(*TINY, "--dataset", "synthpets", "--data-root", data_root, "--out", folder, *EXACT)
 
     return copy_of(made_once(tmp_path_factory, "run", make), tmp_path_factory.mktemp("toy") / "run")
 

@@ -20,6 +20,7 @@ from helpers.places import HOME
 from helpers.sharing import copy_of
 
 from xaae import data
+from xaae.cli import run
 from xaae.cli.door import stoppable, timed
 from xaae.cli.early_checks import _dataset_names, check_dataset
 from xaae.main import COMMANDS
@@ -298,6 +299,16 @@ def test_the_whole_job_leaves_everything(toy_run):
     assert set(wanted.split()) <= made
     summary = json.loads((toy_run / "summary.json").read_text())
     assert summary["aae"]["parameters"] > 0 and np.isfinite(summary["walk"]["rotation_span_deg"])
+
+
+def test_the_whole_job_is_its_commands_each_as_it_would_be_alone(monkeypatch, tmp_path):
+    steps = ["scan_as_told", "navigate", "ask_both_models", "explain_by_methods", "write_run_page"]
+    done = []
+    for name in steps:
+        place = "xaae.latent_nav.navigation" if name == "navigate" else "xaae.cli.run"
+        monkeypatch.setattr(f"{place}.{name}", lambda *args, name=name, **given: done.append((name, args, given)))
+    run._work_on(tmp_path)
+    assert done == [(name, (tmp_path,), {}) for name in steps]
 
 
 def test_each_command_can_run_again_alone(door, toy_run, tmp_path):

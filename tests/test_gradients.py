@@ -13,7 +13,7 @@ from xaae.benchmarks.networks import NETWORKS, build
 from xaae.experiment.errors import InputError
 from xaae.explain.call import explain
 from xaae.explain.method import METHODS, Refusal, find_method, method
-from xaae.explain.network.subject import Ask
+from xaae.explain.network.subject import Ask, Subject
 
 SUMS = ["integrated_gradients", "deeplift", "layer_conductance", "layer_deeplift"]
 
@@ -40,7 +40,8 @@ def test_shares_sum_to_the_difference_of_scores(name, how):
 
 
 def test_on_a_rough_network_more_steps_come_nearer_to_the_sum():
-    subject, x, _ = network_case("ResNet34")
+    network, x, _ = build("ResNet34", 2)
+    subject = Subject(network, x)
     with pytest.raises(Refusal, match="give more steps="):
         explain(subject, x, "integrated_gradients", 1, steps=5)
     expected = gap(subject.network, x, 1, torch.zeros_like(x))

@@ -5,7 +5,9 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from fastai.vision.learner import create_vision_model
 from helpers.maps import close, sums
+from helpers.toys import shallow_resnet
 from matplotlib import pyplot as plt
 from torch import nn
 from torch.nn import functional as F
@@ -44,7 +46,7 @@ NETWORKS = {
     "AAE": (lambda: models.AAE(32, 3, step_channels=8), (3, 32, 32)),
     "grey": (lambda: Functions(1), (1, 16, 16)),
     "colour": (Functions, (3, 16, 16)),
-    "ResNet34": (lambda: models.baseline(2, 3), (3, 32, 32)),
+    "ResNet": (lambda: models.baseline(2, 3, create_vision_model(shallow_resnet, 2, pretrained=False)), (3, 32, 32)),
     "signal": (SignalNet, (2, 96)),
     "volume": (VolumeNet, (1, 12, 12, 12)),
 }

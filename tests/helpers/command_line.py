@@ -7,6 +7,9 @@ TINY = [*SMALL, "--items", "80", "--epochs", "1", "--starts", "4", "--random-dir
 EXACT = ["--precision", "fp32"]  # the same numbers whether or not this machine computes bf16 in hardware
 BRIEFLY = ["--directions", "lda", "--maps", "pca", "--counterfactuals", "4"]  # the smallest navigation
 
+TOY_FACTORS = ("rotation", "brightness", "tag")  # by which the run of `toy_run` is scanned
+TOY_METHODS = ("saliency", "gradcam")  # by which it is explained
+
 
 def call(*args):
     """Run `main.py` with these arguments: click's result, stdout and stderr apart."""

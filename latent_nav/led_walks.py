@@ -25,6 +25,7 @@ from xaae.explain.process.case import Case
 from xaae.factors.registry import FACTORS
 from xaae.latent_nav.codes import over_items
 from xaae.latent_nav.contrasts import Evidence
+from xaae.latent_nav.directions import REACH
 from xaae.latent_nav.walks import decode_codes, move
 
 NETWORK = "network"  # what a network of the user's own is called in file names
@@ -179,7 +180,7 @@ def find_reach(model, leader, z, direction, sides):
     The smallest of REACHES at which MOST of the starts z (S, D) have a probability of the last side of at most 0.1 at
     one end and of at least 0.9 at the other; failing that, the one at which most of them are decided differently at the
     ends, the right way round: a walk that goes on round a circle comes back to where it began, so that the farthest is
-    not the best. To be tried on other items than those that the walk is then shown of.
+    not the best. REACH where none ever is. To be tried on other items than those that the walk is then shown of.
     """
     over = []
     for reach in REACHES:
@@ -188,7 +189,8 @@ def find_reach(model, leader, z, direction, sides):
         over.append((arrived(ends, 0.5), arrived(ends, ALMOST_SURE)))
         if over[-1][1] >= MOST:
             return reach
-    return REACHES[int(np.argmax([share for share, _ in over]))]
+    shares = [share for share, _ in over]
+    return REACHES[int(np.argmax(shares))] if max(shares) else REACH
 
 
 def arrived(probability, at_least=0.5):

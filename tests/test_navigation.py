@@ -24,8 +24,9 @@ from xaae.latent_nav.gliding import UNEVEN, largest_path_steps
 
 NAMES = {"lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"}  # and three dimensions
 WALK_KEYS = """meter unit change change_ci change_words spearman p_value match probability_first probability_last
-accepted flips frame_change start_groups spacing largest_step largest_step_share path_step_share ends_explain
+accepted flips frame_change start_groups spacing largest_step largest_step_share path_step_share ends_explain answers_of
 real_ends_explain rotation_span_deg rotation_span_deg_ci rotation_spearman""".split()
+LED_KEYS = set("starts reach brought_over random_change own_probability_first own_probability_last".split())
 ROW_KEYS = "meter unit change change_ci spread spreads spearman largest_step_share p p_any words named".split()
 
 
@@ -52,7 +53,9 @@ def walk_names(found):
 def test_every_kind_of_direction_is_walked(toy_run, numbers):
     names = walk_names(numbers)
     assert names[0] == numbers["walk"]["direction"] == "lda" and NAMES < set(names)
-    single = set(names) - NAMES
+    led = {name for name in names if name.startswith("led_")}  # a model that always says the same leads nowhere
+    assert {*led, *numbers["left_out"]} == {"led_aae", "led_baseline"} and not led & set(numbers["left_out"])
+    single = set(names) - NAMES - led
     assert len(single) == 3 and all(name.startswith("dim_") for name in single)
     assert single == {f"dim_{d['dimension']}" for d in numbers["dimensions"][:3]}
     assert {p.stem for p in (toy_run / "walks").glob("*.npz")} == {*names, "random"}
@@ -197,7 +200,8 @@ def test_navigate_json_holds_every_promised_number(numbers):
     walk = numbers["walk"]
     assert set(WALK_KEYS) | {"direction", "starts", "frames", "random_directions", "by_direction"} <= set(walk)
     for name, each in walk["by_direction"].items():
-        assert set(WALK_KEYS) == set(each) and each["change_ci"][0] <= each["change"] <= each["change_ci"][1]
+        assert set(WALK_KEYS) | (LED_KEYS if name.startswith("led") else set()) == set(each)
+        assert each["change_ci"][0] <= each["change"] <= each["change_ci"][1]
         assert {"title", "note", "contrast", "stability", "auc", "cohens_d", "cosine"} <= set(
             numbers["directions"][name]
         )

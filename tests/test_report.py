@@ -16,8 +16,8 @@ from xaae.report import summarise, write_report
 from xaae.report.shared.run_files import RunFiles
 
 SOURCE = "https://example.org"  # in the dataset's note
-IDS = """summary scan planted curves led walks exemplars counterfactuals gradcam attributions response impact correlations
-    map health settings""".split()
+IDS = """summary scan planted curves led walks exemplars counterfactuals gradcam attributions response impact
+    correlations map health settings""".split()
 
 
 @pytest.fixture(scope="module")

@@ -43,17 +43,17 @@ def test_a_walk_that_does_not_arrive_is_said_so(flips, words):
 
 def test_the_page_and_the_terminal_say_that_a_walk_does_not_arrive(tmp_path):
     summary = summarise(fake_run(tmp_path / "run", walk=SHORT))
-    assert "It does not bring the decision over" in summary_in_words(summary).splitlines()[0]
+    assert "It does not bring the decision of the AAE over" in summary_in_words(summary).splitlines()[0]
     assert paragraphs(summary)["title"] == "Walking from cat towards dog"
     results = summary | {"naming": {"lda": {"sentence": "turns left by 88 degrees"}}}
     line = _walk_line(results, "lda")
     assert line.startswith("turns left by 88 degrees. It glides")
-    assert ". It does not bring the decision over: the probability of dog" in line
+    assert ". It does not bring the decision of the AAE over: the probability of dog" in line
 
 
 def test_a_walk_that_arrives_has_nothing_added(tmp_path):
     text = paragraphs(summarise(fake_run(tmp_path / "run")))
-    assert text["title"] == "Walking from cat to dog" and "decision over" not in text["lead"]
+    assert text["title"] == "Walking from cat to dog" and "bring" not in text["lead"]
 
 
 # ---- starts that disagree ---------------------------------------------------------------------------------------

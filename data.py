@@ -248,7 +248,7 @@ def collate(items, bias, moves, chosen):
     moved = [p.moved for p in planted]
     if moved[0] is None:
         return batch_type(x), *map(fa_collate, targets)
-    x = torch.cat([x, moves.apply(items[rows], moved, bias)])
+    x = torch.cat([x, moves.apply(items[rows], values, moved, bias)])
     return batch_type(x), *map(fa_collate, targets), moves.differences(values, moved)
 
 

@@ -12,6 +12,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchvision.utils import save_image
 
 from xaae.callbacks.adversarial import one_hot
+from xaae.callbacks.losses import PAIR_PARTS
 
 
 class KeepInput(Callback):
@@ -30,6 +31,11 @@ class SplitPairs(Callback):
     """
 
     order = -10  # before KeepInput
+
+    def before_validate(self):
+        """What only pairs have is not held over from training into the log of validation."""
+        for name in PAIR_PARTS:
+            self.loss_func.parts.pop(name, None)
 
     def before_batch(self):
         self.loss_func.moves = None

@@ -15,7 +15,7 @@ def feature_distance(seen, wanted):
 
     As in LPIPS (Zhang et al. 2018, arXiv 1801.03924), without learned weights.
     """
-    unit = lambda f: f / (f.square().sum(1, keepdim=True) + TINY).sqrt()  # noqa: E731
+    unit = lambda f: (f := f.float()) / (f.square().sum(1, keepdim=True) + TINY).sqrt()  # noqa: E731
     return sum((unit(a) - unit(b)).square().sum(1).mean() for a, b in zip(seen, wanted, strict=True))
 
 

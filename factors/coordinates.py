@@ -123,14 +123,18 @@ class Moves:
             return value + self.rng.uniform(-period / 2, period / 2)
         return self.rng.uniform(*(self.whole if coordinate.name == self.planted else coordinate.factor.whole))
 
-    def apply(self, x, values, bias):
-        """Items x (B, C, *places), nothing planted, at values (B, P); `bias` plants its own factor last."""
+    def apply(self, x, before, values, bias):
+        """Items x (B, C, *places), nothing planted, at values (B, P); `bias` plants its own factor last.
+
+        before (B,): its values in the first version, which stay where it is no coordinate.
+        """
         values = torch.as_tensor(np.stack(values), dtype=torch.float32)
         for i, coordinate in enumerate(self.coordinates):
             if coordinate.name != self.planted:
                 x = coordinate.factor.plant(x, values[:, i], bias.fill)
-        own = [i for i, coordinate in enumerate(self.coordinates) if coordinate.name == self.planted]
-        return bias.plant(x, values[:, own[0]]) if own else x
+        names = [coordinate.name for coordinate in self.coordinates]
+        own = values[:, names.index(self.planted)] if self.planted in names else torch.as_tensor(before)
+        return bias.plant(x, own.float())
 
     def differences(self, before, values):
         """By how many coordinates (B, P) the items moved: before (B,) of the planted factor, values (B, P) after."""

@@ -10,6 +10,7 @@ from helpers.pictures import draw_pets
 
 from xaae import data
 from xaae import model as models
+from xaae.callbacks.perceptual import feature_distance
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.factors.bias import make_bias
@@ -19,6 +20,7 @@ from xaae.factors.picture_plants import blur
 from xaae.factors.registry import FACTORS
 from xaae.sources.items import ArrayItems
 from xaae.training.factored_code import FactoredAAE, FactoredLoss, GrowingDecoder, pyramid_distance
+from xaae.training.feature_network import FeatureNetwork
 
 SMOOTH = [name for name, factor in FACTORS.items() if factor.smooth]
 TURN = {"rotation": 90.0}
@@ -104,6 +106,15 @@ def test_training_batches_hold_every_item_twice_and_validation_once():
     assert len(dls.valid.one_batch()) == 2
 
 
+@pytest.mark.parametrize("planted", ["rotation", "noise"])
+def test_a_planted_factor_that_is_no_coordinate_is_the_same_in_both_versions(planted):
+    x, bias = draw_pets(4, 32), make_bias(["cat", "dog"], factor=planted)
+    moves, values = Moves([Coordinate("brightness")], planted, bias.whole()), np.array([0.0, 5.0, 9.0, 12.0])
+    moved = moves.apply(x, values, [np.zeros(1)] * 4, bias)
+    torch.testing.assert_close(moved, bias.plant(x, torch.from_numpy(values).float()))
+    assert not torch.equal(moved[1:], x[1:])
+
+
 def table_of(n):
     """A table of n items, cats and dogs in turn."""
     return pd.DataFrame({"path": [str(i) for i in range(n)], "label": ["cat", "dog"] * (n // 2)})
@@ -176,6 +187,23 @@ def test_a_factored_model_comes_back_from_its_file(tmp_path):
 def test_coordinates_that_make_no_sense(coordinates):
     with pytest.raises(InputError):
         FactoredAAE(32, 3, 8, 8, coordinates=coordinates)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_step_of_training_moves_every_part_in_both_precisions(dtype):
+    aae, network = tiny().train(), FeatureNetwork("picture", 3, 2)
+    loss = FactoredLoss(aae.coordinates, aae.dims)
+    x, y = draw_pets(8, 32), torch.tensor([0, 1, 0, 1])
+    loss.model_input, loss.moves = x, torch.linspace(-1, 1, 4)[:, None]
+    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        pred = aae(*x.chunk(2))
+        seen = feature_distance(network.features(pred[1]), network.features(x))
+        total = loss(pred, y) + seen
+    assert pred[1].dtype == pred[2].dtype == seen.dtype == torch.float32
+    total.backward()
+    for part in (aae.glance.body, aae.glance.place, aae.glance.answer, aae.encoder, aae.decoder):
+        gradients = [p.grad for p in part.parameters()]
+        assert all(g.isfinite().all() for g in gradients) and any(g.abs().max() > 0 for g in gradients)
 
 
 # ---- the loss ------------------------------------------------------------------------------------------------------

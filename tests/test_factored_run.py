@@ -1,9 +1,12 @@
 """A trained run with a factored code, in seconds: its coordinate, its led walk, its explanations, its page."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from helpers.command_line import call, refused
 
+from xaae.callbacks import PAIR_PARTS
 from xaae.experiment import run_folder
 from xaae.experiment.command_settings import NavigationSettings
 from xaae.experiment.settings import RunSettings
@@ -47,6 +50,13 @@ def test_the_coordinate_follows_what_was_planted_though_nobody_told_it(run):
     assert np.corrcoef(z[:, -1], planted)[0, 1] > 0.9
 
 
+def test_what_only_pairs_have_is_logged_of_training_alone(run):
+    history = pd.read_csv(run / "history.csv")
+    for name in PAIR_PARTS:
+        assert history[f"train_{name}"].notna().all() and history[f"valid_{name}"].isna().all()
+    assert history.valid_reconstruction.notna().all()
+
+
 def test_the_led_walk_turns_the_way_the_classes_do_and_glides(run):
     walk = run_folder.read_json(run / "navigate.json")["walk"]["by_direction"]["led_aae"]
     assert walk["change"] > 45 and walk["spearman"] > 0.95 and walk["largest_step_share"] < 0.25
@@ -56,4 +66,17 @@ def test_the_led_walk_turns_the_way_the_classes_do_and_glides(run):
 def test_its_page_tells_the_walk_and_whether_reconstructions_are_recognised(run):
     text, summary = write_report(run).read_text(), run_folder.read_json(run / "summary.json")
     assert summary["walk"]["direction"] == "led_aae" and 0 <= summary["aae"]["recon_agreement"] <= 1
-    assert "Reconstructions recognised" in text
+    assert "Reconstructions recognised" in text and "a coordinate of its own for rotation" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--code", "plain", "--coordinates", "rotation"), "--coordinates are part of a factored code"),
+        (("--preset", "thesis", "--code", "factored"), "has the plain code"),
+        (("--code", "factored", "--coordinates", "jpeg"), "cannot be a coordinate"),
+    ],
+)
+def test_codes_that_make_no_sense_are_refused_before_anything_is_written(tmp_path, data_root, options, words):
+    data = "--dataset", "synthpets", "--data-root", data_root, "--items", "40", "--out", tmp_path / "run"
+    assert refused(call("train", "--preset", "smoke", *data, *options), words) and not (tmp_path / "run").exists()

@@ -12,13 +12,13 @@ coordinates, and the coordinates have to differ by as much as was moved.
 """
 
 import math
+from types import SimpleNamespace
 
 import torch
 from torch import nn
 
 from xaae.callbacks import AAELoss
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import KINDS
 from xaae.factors.coordinates import Coordinate, check_coordinates, plant_coordinates, undo_coordinates
 from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, check_size, halvings, step_down
 
@@ -72,7 +72,7 @@ class Glance(nn.Module):
 class GrowingDecoder(nn.Module):
     """u (B, D) -> x_hat (B, C, *places) in [0, 1]: transposed convolutions that double each axis.
 
-    A fifth of the arithmetic of convolutions after growing, for the same picture.
+    Each value that a step gives takes a quarter of a kernel of 4 x 4, where a convolution after growing takes 3 x 3.
     """
 
     def __init__(self, layers, sizes, channels, encoding_dims, act):
@@ -125,37 +125,22 @@ class FactoredAAE(AAE):
     `forward(x)` as AAE. Raises InputError for settings that make no sense.
     """
 
-    def __init__(
-        self,
-        input_size=64,
-        input_channels=3,
-        encoding_dims=64,
-        step_channels=32,
-        nonlinearity="leaky_relu",
-        classes=2,
-        noise=0.1,
-        prior="normal",
-        kind="picture",
-        task="classes",
-        coordinates=None,
-        fill="zeros",
-    ):
-        arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        named = coordinates or {}
-        super().__init__(
-            input_size, input_channels, encoding_dims, step_channels, nonlinearity, classes, noise, prior, kind, task
-        )
-        if not named:
+    def __init__(self, *shape, coordinates, fill="zeros", **options):
+        super().__init__(*shape, **options)
+        if not coordinates:
             raise InputError("A factored code needs a coordinate at least: name a factor.")
-        check_coordinates(named, self.kind, input_channels)
-        self.arguments, self.fill, self.dims = arguments, fill, encoding_dims
-        self.coordinates = [Coordinate(name, float(centre)) for name, centre in named.items()]
-        layers, sizes = LAYERS[kind], halvings(check_size(input_size, KINDS[kind]))
-        wide = [input_channels, *(step_channels * 2 ** min(i, 3) for i in range(len(sizes) - 1))]
-        narrow = [input_channels, *(max(4, step_channels // 2) * 2 ** min(i, 2) for i in range(len(sizes) - 1))]
-        act = NONLINEARITIES[nonlinearity] if isinstance(nonlinearity, str) else lambda: nonlinearity
-        self.glance = Glance(layers, sizes, narrow, act, self.coordinates, classes)
-        self.decoder = GrowingDecoder(layers, sizes, wide, encoding_dims, act)
+        check_coordinates(coordinates, self.kind, self.input_channels)
+        own = SimpleNamespace(**self.arguments)  # what AAE was given, with its defaults
+        self.arguments |= {"coordinates": coordinates, "fill": fill}
+        self.coordinates = [Coordinate(name, float(centre)) for name, centre in coordinates.items()]
+        self.dims, self.fill = own.encoding_dims, fill
+        layers, sizes = LAYERS[own.kind], halvings(check_size(own.input_size, self.kind))
+        wide = [own.input_channels, *(own.step_channels * 2 ** min(i, 3) for i in range(len(sizes) - 1))]
+        narrow = [own.input_channels, *(max(4, own.step_channels // 2) * 2 ** min(i, 2) for i in range(len(sizes) - 1))]
+        named = own.nonlinearity
+        act = NONLINEARITIES[named] if isinstance(named, str) else lambda: named
+        self.glance = Glance(layers, sizes, narrow, act, self.coordinates, own.classes)
+        self.decoder = GrowingDecoder(layers, sizes, wide, self.dims, act)
         self.head = None
         self.to(memory_format=layers.memory)
 
@@ -163,11 +148,12 @@ class FactoredAAE(AAE):
         """The content (B, D) of codes z (B, D + P)."""
         return z[:, : self.dims]
 
-    def encode(self, x, own=None):
-        """x (B, C, *places) -> z (B, D + P). own: see `Glance.coordinates_of`."""
-        return self._encode(x, self.glance.features(x), own)
+    def encode(self, x):
+        """x (B, C, *places) -> z (B, D + P)."""
+        return self._encode(x, self.glance.features(x))
 
     def _encode(self, x, features, own=None):
+        """Codes of items whose `Glance.features` are known; own: see `Glance.coordinates_of`."""
         p = self.glance.coordinates_of(features, own)
         u = super().encode(undo_coordinates(x, self.coordinates, p, self.fill))
         return torch.cat([u, p], 1)

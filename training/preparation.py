@@ -188,8 +188,13 @@ def _complete(settings, table, items, classes, planted, size):
 def _centres(settings, table, items, planted):
     """{factor: mean value in training} of the coordinates of a factored code, the planted factor last; {} of a plain.
 
-    A planted factor that no decoder can plant gives way to the usual one. InputError for others that cannot be planted.
+    A planted factor that no decoder can plant gives way to the usual one. InputError for others that cannot be planted,
+    and where there is no code for coordinates.
     """
+    if settings.coordinates and settings.code == "plain":
+        raise InputError("--coordinates are part of a factored code: give --code factored too.")
+    if settings.architecture == "thesis" and settings.code != "plain":
+        raise InputError("The thesis's architecture has the plain code: leave out --code.")
     if settings.code == "plain":
         return {}
     own = planted.factor if FACTORS[planted.factor].smooth else USUAL_FACTOR

@@ -7,6 +7,7 @@ from fastai.learner import Learner
 from torch.nn import functional as F
 
 from xaae import data
+from xaae.experiment.amounts import counted
 from xaae.experiment.device import batches, device_of, exact
 from xaae.experiment.settings import epochs_for
 from xaae.training.convnet import ConvNet
@@ -48,6 +49,8 @@ def _train_judge(prepared):
     dls = data.dataloaders(prepared.table, prepared.items, bias, classes, seed=config.seed)
     judge = JUDGES[config.kind](len(config.classes), config.input_channels, config.input_size, WIDTH, DROPOUT)
     learn = Learner(dls, judge, F.cross_entropy, metrics=class_metrics(len(config.classes)))
+    epochs = epochs_for(JUDGE_SEEN, len(dls.train_ds))
+    print(f"Judge of the reconstructions: a small ConvNet, {counted(epochs, 'epochs')}")
     with learn.no_logging(), learn.no_bar():
-        learn.fit_one_cycle(epochs_for(JUDGE_SEEN, len(dls.train_ds)), RATE)
+        learn.fit_one_cycle(epochs, RATE)
     return judge.eval()

@@ -18,7 +18,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from helpers.command_line import EXACT, TINY, TOY_FACTORS, TOY_METHODS, call, succeed  # noqa: E402  (nothing here
 from helpers.places import REAL  # noqa: E402  loads torch: the process that hands out the tests needs none)
-from helpers.sharing import common_folder, copy_of, made_once  # noqa: E402
+from helpers.sharing import common_folder, copy_of, lent, made_once  # noqa: E402
 from helpers.warm_process import processes  # noqa: E402
 
 FORKING = "explain_command door runner refusing_disks labels item_paths".split()  # they explain in other processes
@@ -127,7 +127,10 @@ def toy_models(data_root, tmp_path_factory):
     def make(folder):
         succeed("train", *TINY, "--dataset", "synthpets", "--data-root", data_root, "--out", folder, *EXACT)
 
-    return copy_of(made_once(tmp_path_factory, "models", make), tmp_path_factory.mktemp("toy") / "models")
+    with lent(
+        copy_of(made_once(tmp_path_factory, "models", make), tmp_path_factory.mktemp("toy") / "models")
+    ) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +150,8 @@ def toy_run(data_root, tmp_path_factory):
             patch.setattr(run, "explain_by_methods", partial(run.explain_by_methods, methods=TOY_METHODS, items=2))
             succeed(*TINY, "--dataset", "synthpets", "--data-root", data_root, "--out", folder, *EXACT)
 
-    return copy_of(made_once(tmp_path_factory, "run", make), tmp_path_factory.mktemp("toy") / "run")
+    with lent(copy_of(made_once(tmp_path_factory, "run", make), tmp_path_factory.mktemp("toy") / "run")) as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -114,11 +114,12 @@ def test_every_command_that_needs_the_items_says_what_to_do_when_they_are_gone(d
 
 
 @pytest.mark.parametrize("option", ["--data-root", "--dataset"])
-def test_a_run_whose_dataset_was_moved_is_judged_as_before(moved, toy_run, option):
+def test_a_run_whose_dataset_was_moved_is_judged_as_before(moved, toy_run, tmp_path, option):
     run, home = moved
+    stayed = copy_of(toy_run, tmp_path / "stayed")
     succeed("evaluate", run, option, home)
-    succeed("evaluate", toy_run)
-    here, there = (json.loads((folder / "evaluate.json").read_text())["aae"] for folder in (run, toy_run))
+    succeed("evaluate", stayed)
+    here, there = (json.loads((folder / "evaluate.json").read_text())["aae"] for folder in (run, stayed))
     assert here == there
     np.testing.assert_array_equal(
         open_trained_run(run, data_root=home).upright([3]), open_trained_run(toy_run).upright([3])

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import contextmanager
 
 import pytest
 from filelock import FileLock
@@ -46,6 +47,20 @@ def _copy(source, target):
         return os.link(source, target) if source.endswith("baseline.safetensors") else shutil.copy2(source, target)
     except OSError:  # a disk without links
         return shutil.copy2(source, target)
+
+
+@contextmanager
+def lent(folder):
+    """The toy `folder`, which tests may read: it is an error of theirs if its files are others afterwards."""
+    before = _files(folder)
+    yield folder
+    changed = sorted({str(path.relative_to(folder)) for path, _ in before ^ _files(folder)})
+    assert not changed, f"a test wrote to the toy that others read: {', '.join(changed)}; give it a copy_of"
+
+
+def _files(folder):
+    """Each file in a folder, with the time of its last change."""
+    return {(path, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
 def in_bf16(run):

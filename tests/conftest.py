@@ -150,7 +150,8 @@ def toy_run(data_root, tmp_path_factory):
             patch.setattr(run, "explain_by_methods", partial(run.explain_by_methods, methods=TOY_METHODS, items=2))
             succeed(*TINY, "--dataset", "synthpets", "--data-root", data_root, "--out", folder, *EXACT)
 
-    with lent(copy_of(made_once(tmp_path_factory, "run", make), tmp_path_factory.mktemp("toy") / "run")) as folder:
+    made = made_once(tmp_path_factory, "run", make)
+    with lent(copy_of(made, tmp_path_factory.mktemp("toy") / "run")) as folder:
         yield folder
 
 

@@ -1,0 +1,76 @@
+"""What a file of items holds once it is read, and what a format has to offer: the words that all readers share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Raster:
+    """The values of one picture, in the file's own units, before they are scaled to [0, 1].
+
+    values: (H, W) grey, (H, W, 3) colour or (H, W, 4) colour with alpha; uint8 is shown as it is, other types are
+    scaled by a window. window: the (lowest, highest) value that the file itself wants to be seen, None where it says
+    nothing. inverted: are high values dark (DICOM's MONOCHROME1)? span: the (lowest, highest) value that the file can
+    hold. curve: values -> shares in [0, 1] where the file's own look is no straight line. unit: such as "HU".
+    facts: what else the file says, {name: number or text}.
+    """
+
+    values: np.ndarray
+    window: tuple | None = None
+    unit: str = ""
+    inverted: bool = False
+    span: tuple | None = None
+    curve: Callable | None = None
+    facts: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The values of one recording of signals.
+
+    values: float (C, T), channels by time. rate: samples a second (Hz), None where it is not known. names and units: C
+    texts each, "" where they are not known. labels: annotations, rows (first sample, last sample, text). facts: what
+    else the file says, {name: number or text}.
+    """
+
+    values: np.ndarray
+    rate: float | None = None
+    names: tuple = ()
+    units: tuple = ()
+    labels: tuple = ()
+    facts: dict = field(default_factory=dict)
+
+
+def no_facts(path):
+    """Facts of a format that says nothing of its files."""
+    return {}
+
+
+def one_item(path):
+    """The items of a file that is one item."""
+    return [""]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of files that hold items.
+
+    name: such as "DICOM". kind: name of the kind of its items. endings: in small letters with the point. read: (path,
+    item) -> Raster or Recording; raises InputError, OSError or ValueError for a file that cannot be read. items: path
+    -> texts that name the items in a file, [""] for a file that is one item; a table has them as FILE#ITEM. facts: path
+    -> {name: number or text} of what the head of a file says (width, height, channels, bits, rate, ...), without its
+    values. marks: path -> is a file of this format by its first bytes, whatever its ending? extra: what to install
+    for it, `pip install "xaae[EXTRA]"`, "" for nothing. package: what is imported for it.
+    """
+
+    name: str
+    kind: str
+    endings: tuple
+    read: Callable
+    items: Callable = one_item
+    facts: Callable = no_facts
+    marks: Callable | None = None
+    extra: str = ""
+    package: str = ""

@@ -1,0 +1,70 @@
+"""The formats of files that can be read: one list that every command asks, one file of code for each format.
+
+To add a format, write `sources/NAME_files.py` with its `Format` and put that into `FORMATS`.
+"""
+
+import os
+from importlib.util import find_spec
+
+from xaae.experiment.errors import InputError
+from xaae.sources.file_contents import Format
+from xaae.sources.pillow_files import PILLOW
+
+FORMATS: tuple[Format, ...] = (PILLOW,)  # of two that fit a file, the first is taken
+
+
+def format_of(path, kind=None):
+    """The Format of a file, or of the file of FILE#ITEM: by its ending, else by its first bytes; None for no known one.
+
+    kind: the name of the kind of items that are wanted, None for any.
+    """
+    file = split_item(path)[0]
+    formats = [each for each in FORMATS if kind in (None, each.kind)]
+    by_ending = (each for each in formats if _ends_like(file, each))
+    by_content = (each for each in formats if each.marks and os.path.isfile(file) and each.marks(file))
+    return next(by_ending, None) or next(by_content, None)
+
+
+def _ends_like(file, fmt):
+    return str(file).lower().endswith(fmt.endings)
+
+
+def split_item(path):
+    """(file, item) of a table's path FILE#ITEM; the item is "" where the path names a whole file."""
+    file, mark, item = str(path).rpartition("#")
+    if mark and not os.path.isfile(path) and (any(_ends_like(file, each) for each in FORMATS) or os.path.isfile(file)):
+        return file, item
+    return str(path), ""
+
+
+def items_of(path, kind=None):
+    """The items of a file as a table names them: [FILE] or [FILE#ITEM, ...]. InputError if it cannot be opened."""
+    found = format_of(path, kind)
+    check_installed(found)
+    return [f"{path}#{item}" if item else str(path) for item in found.items(str(path))]
+
+
+def read_item(path, kind=None):
+    """The Raster or Recording of a table's path FILE or FILE#ITEM. InputError, OSError or ValueError if that fails."""
+    found = format_of(path, kind)
+    if found is None:
+        raise InputError(f"{path} has no format that is known: see the formats in docs/data.md.")
+    check_installed(found)
+    return found.read(*split_item(path))
+
+
+def file_facts(path, kind=None):
+    """What the head of the file of FILE or FILE#ITEM says: {name: number or text}; {} of no known format."""
+    found = format_of(path, kind)
+    if found is None:
+        return {}
+    check_installed(found)
+    return found.facts(split_item(path)[0])
+
+
+def check_installed(found):
+    """InputError if the library that reads a Format is not installed."""
+    if found.package and find_spec(found.package) is None:
+        raise InputError(
+            f'{found.name} files are read by {found.package}, which is not installed: pip install "xaae[{found.extra}]".'
+        )

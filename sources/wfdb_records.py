@@ -1,0 +1,125 @@
+"""WFDB records (wfdb): the header NAME.hea names the files of samples beside it, annotators (NAME.atr) mark beats."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from xaae.experiment.errors import InputError
+from xaae.sources.array_signals import recording_facts
+from xaae.sources.file_contents import Format
+from xaae.sources.recordings import SamplesOnDisk, make_recording, stack_channels, with_cuts
+
+ANNOTATORS = ("atr", "ecg", "qrs", "man", "pwave", "st", "apn")  # endings, the first that is there is taken
+BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")  # annotation symbols that mark a beat, by PhysioNet's list
+EXTRA = 'WFDB records are read by wfdb, which is not installed: pip install "xaae[wfdb]".'
+
+
+def record_stem(path):
+    """The path of a record without its ending."""
+    return str(Path(path).with_suffix(""))
+
+
+def record_of(path):
+    """The header NAME.hea that a file beside it belongs to; None for a file of no record."""
+    header = Path(path).with_suffix(".hea")
+    return header if header.is_file() else None
+
+
+def open_record(path):
+    """The Recording of a WFDB header, its samples on the disk where all channels have one rate.
+
+    InputError for a record that is cut short, lacks a file or cannot be read.
+    """
+    header = Path(path).with_suffix(".hea")
+    files = [header, *sorted(header.parent.glob(f"{header.stem}.*"))]
+    return _open_record(str(header), tuple((f.stat().st_mtime_ns, f.stat().st_size) for f in files if f.exists()))
+
+
+@lru_cache(maxsize=8)
+def _open_record(path, stamps):
+    import wfdb
+
+    stem = record_stem(path)
+    try:
+        head = wfdb.rdheader(stem)
+        if not head.n_sig or not head.sig_len:
+            raise InputError("its header names no signals: give a record with samples.")
+        simple = getattr(head, "samps_per_frame", None) and set(head.samps_per_frame) == {1}
+        values, rate, notes = _on_disk(wfdb, stem, head) if simple else _in_memory(wfdb, stem)
+    except InputError:
+        raise
+    except Exception as e:  # wfdb fails in many ways
+        raise InputError(_broken(e)) from e
+    about = {"names": head.sig_name or (), "units": head.units or ()} if simple else notes.pop("channels")
+    start = {"start": f"{head.base_datetime:%Y-%m-%dT%H:%M:%S}"} if getattr(head, "base_datetime", None) else {}
+    return make_recording(values, rate, **about, labels=_annotations(wfdb, stem, rate / head.fs), **start, **notes)
+
+
+def _broken(error):
+    words = " ".join(str(error).split())[:120]
+    return (
+        f"its record is cut short, lacks a file or is no WFDB record ({type(error).__name__}: {words}): fetch it again."
+    )
+
+
+def _on_disk(wfdb, stem, head):
+    """(values, rate, {}) of a record whose channels have one rate; its last sample is read to see that it is there."""
+
+    def read(first, last):
+        with np.errstate(invalid="ignore"):
+            part = wfdb.rdrecord(stem, sampfrom=first, sampto=last, return_res=32)
+        return np.asarray(part.p_signal, np.float32).T
+
+    values = SamplesOnDisk((head.n_sig, head.sig_len), read)
+    try:
+        read(head.sig_len - 1, head.sig_len)
+    except Exception as e:
+        raise InputError(_broken(e)) from e
+    return values, float(head.fs), {}
+
+
+def _in_memory(wfdb, stem):
+    """(values, rate, {"note": ...}) of a record whose channels have different rates, or of several segments."""
+    record = wfdb.rdrecord(stem, smooth_frames=False)
+    if record.e_p_signal is None:
+        record = wfdb.rdrecord(stem)
+        channels, rates = list(record.p_signal.T), [record.fs] * record.n_sig
+    else:
+        channels, rates = record.e_p_signal, [record.fs * n for n in record.samps_per_frame]
+    values, rate, note = stack_channels(channels, rates)
+    about = {"channels": {"names": record.sig_name, "units": record.units}}
+    return values, rate, about | ({"note": note} if note else {})
+
+
+def _annotations(wfdb, stem, scale):
+    """(first sample, the sample after it, symbol) of the annotations of a record; () if it has none.
+
+    scale: samples of the recording for each sample of the annotator's.
+    """
+    ending = next((each for each in ANNOTATORS if Path(f"{stem}.{each}").is_file()), None)
+    if ending is None:
+        return ()
+    try:
+        found = wfdb.rdann(stem, ending)
+    except Exception as e:
+        raise InputError(f"its annotations {Path(stem).name}.{ending} cannot be read ({type(e).__name__}: {e}).") from e
+    places = np.round(np.asarray(found.sample) * scale).astype(int).tolist()
+    return tuple((at, at + 1, symbol) for at, symbol in zip(places, found.symbol, strict=True))
+
+
+def _read_record(path, item):
+    if item:
+        raise InputError(f"it has no item {item}: name its samples as samples/FIRST-LAST.")
+    return open_record(path)
+
+
+WFDB_RECORD = Format(
+    name="WFDB",
+    kind="signal",
+    endings=(".hea",),
+    read=with_cuts(_read_record),
+    facts=lambda path: recording_facts(open_record(path)),
+    extra="wfdb",
+    package="wfdb",
+)

@@ -1,0 +1,111 @@
+"""Signals in Zarr's arrays and groups (zarr): the rules of names are those of NumPy's archives, see array_signals."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from xaae.experiment.errors import InputError
+from xaae.sources.array_signals import KEYS, array_items, array_recording, recording_facts
+from xaae.sources.file_contents import Format
+from xaae.sources.recordings import with_cuts
+
+PICKLED = ("pickle", "dill", "msgpack2")  # codecs that can run what a file holds
+
+
+class _Lazy:
+    """A Zarr array whose parts are read when they are asked for."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype, self.ndim = array, array.shape, array.dtype, array.ndim
+
+    def __len__(self):
+        return self.shape[0]
+
+    @property
+    def size(self):
+        return self.array.size
+
+    def __getitem__(self, place):
+        if place is None:
+            return self.array[...][None]
+        return _Rows(self.array, place) if isinstance(place, int) else self.array[place]
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array[...].astype(dtype) if dtype else self.array[...]
+
+
+class _Rows(_Lazy):
+    """One item of a Zarr array of items (N, C, T)."""
+
+    def __init__(self, array, index):
+        self.array, self.index = array, index
+        self.shape, self.dtype, self.ndim = array.shape[1:], array.dtype, array.ndim - 1
+
+    def __getitem__(self, place):
+        if place is None:
+            return self.array[self.index][None]
+        return self.array[(self.index, *(place if isinstance(place, tuple) else (place,)))]
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array[self.index].astype(dtype) if dtype else self.array[self.index]
+
+
+def open_zarr(path):
+    """The arrays of a Zarr folder, a mapping by name ("" for a lone array). InputError for one that is none.
+
+    Nothing that is pickled is read: it could hold code.
+    """
+    _refuse_pickled(Path(path))
+    return _open_zarr(str(path))
+
+
+@lru_cache(maxsize=4)
+def _open_zarr(path):
+    import zarr
+
+    try:
+        found = zarr.open(path, mode="r")
+        if isinstance(found, zarr.Array):
+            arrays = {"": _Lazy(found)}
+        else:
+            arrays = {name: _Lazy(array) for name, array in found.arrays()}
+    except Exception as e:  # zarr fails in many ways
+        raise InputError(f"{path} is no whole Zarr array or group ({type(e).__name__}: {e}): save it again.") from e
+    return arrays | _attributes(dict(found.attrs))
+
+
+def _attributes(attributes):
+    """rate, names and units that stand in the attributes, as arrays."""
+    wanted = {name for what in ("rate", "names", "units") for name in KEYS[what]}
+    return {name: np.asarray(value) for name, value in attributes.items() if name.lower() in wanted}
+
+
+def _refuse_pickled(path):
+    for file in [*path.rglob(".zarray"), *path.rglob("zarr.json")]:
+        try:
+            about = json.loads(file.read_text())
+        except (OSError, ValueError) as e:
+            raise InputError(f"{path} is no whole Zarr array or group ({file.name}: {e}): save it again.") from e
+        codecs = [*(about.get("filters") or []), *(about.get("codecs") or []), about.get("object_codec") or {}]
+        names = {str(codec.get("id") or codec.get("name")) for codec in codecs if isinstance(codec, dict)}
+        if bad := [name for name in names if any(word in name for word in PICKLED)]:
+            raise InputError(f"{path} holds Python objects ({bad[0]}), which are not read since they can hold code.")
+
+
+def _is_zarr(path):
+    return any((Path(path) / name).is_file() for name in (".zarray", ".zgroup", "zarr.json"))
+
+
+ZARR_SIGNALS = Format(
+    name="Zarr",
+    kind="signal",
+    endings=(".zarr",),
+    read=with_cuts(lambda path, item: array_recording(open_zarr(path), item)),
+    items=lambda path: array_items(open_zarr(path)),
+    facts=lambda path: recording_facts(array_recording(open_zarr(path), array_items(open_zarr(path))[0])),
+    marks=_is_zarr,
+    extra="zarr",
+    package="zarr",
+)

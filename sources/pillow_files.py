@@ -40,16 +40,20 @@ def _read(path, item=""):
 def _facts(path):
     """What the head of a file, or of an open file, says of its picture."""
     with Image.open(path) as image:
-        width, height = image.size
-        mode = image.mode
-        return {
-            "format": image.format,
-            "width": width,
-            "height": height,
-            "mode": mode,
-            "channels": 1 if mode in GREY else 3,
-            "bits": BITS.get(mode, 8),
-        }
+        return image_facts(image)
+
+
+def image_facts(image):
+    """What a PIL image says of itself before it is decoded, {fact: number or text}."""
+    width, height = image.size
+    return {
+        "format": image.format,
+        "width": width,
+        "height": height,
+        "mode": image.mode,
+        "channels": 1 if image.mode in GREY else 3,
+        "bits": BITS.get(image.mode, 8),
+    }
 
 
 PILLOW = Format("picture", "picture", ENDINGS, _read, facts=_facts)

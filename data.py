@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, TransformBlock
+from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock, TransformBlock
 from fastai.data.core import TfmdDL, fa_collate
 from fastai.data.external import fastai_cfg
 from fastai.data.transforms import IndexSplitter, RandomSplitter
@@ -23,6 +23,7 @@ from fasttransform import Transform
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.experiment.seeds import generator
+from xaae.experiment.tasks import UNKNOWN, Target
 from xaae.experiment.vocabulary import COLUMNS
 from xaae.sources.cifar10_files import cifar10
 from xaae.sources.class_folders import folder, own_data
@@ -30,6 +31,7 @@ from xaae.sources.foreign_files import foreign_in_words
 from xaae.sources.medmnist_sets import medmnist
 from xaae.sources.oxford_pets import PETS_FOLDER, pets
 from xaae.sources.synthpets import synthpets
+from xaae.sources.target_columns import set_target, standardised
 
 DATASETS = {"pets": pets, "synthpets": synthpets, "medmnist": medmnist, "cifar10": cifar10, "folder": folder}
 
@@ -62,11 +64,15 @@ def choose(dataset, root):
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as it was found: its table with splits, what is left out (path, reason), and sentences on that."""
+    """A dataset as it was found: its table with splits, what is left out (path, reason), and sentences on that.
+
+    target: what is predicted; of classes it does not say which, since some may have no item that can be read.
+    """
 
     table: pd.DataFrame
     left_out: pd.DataFrame
     notes: tuple = ()
+    target: Target = Target()
 
 
 def load_table(dataset="auto", root=None, split="random", items=None, size=64, seed=0):
@@ -74,31 +80,39 @@ def load_table(dataset="auto", root=None, split="random", items=None, size=64, s
     return load_dataset(dataset, root, split, items, size, seed).table
 
 
-def load_dataset(dataset="auto", root=None, split="random", items=None, size=64, seed=0):
+def load_dataset(dataset="auto", root=None, split="random", items=None, size=64, seed=0, asked=None):
     """The Dataset of that name. InputError if there is none or one class only.
 
+    asked: what is to be predicted, a dict of columns, task and unit (see `target_columns.set_target`); None for the
+    classes in the column label.
     split: "random" (a fifth held out, seed 42) or "group" (whole groups held out, such as breeds); a split of the
     dataset's own stays, unless "group" is asked for. items: at most so many of them, every class by its share.
     """
     root = Path(root or default_root()).absolute()  # items are found again from any folder
     name, argument, _ = choose(dataset, root)
     options = {"name": argument} if argument else {}
-    own = own_data(Path(argument or root).absolute()) if name == "folder" else None
+    columns = tuple(asked["columns"]) if asked else ()
+    own = own_data(Path(argument or root).absolute(), columns) if name == "folder" else None
     table = own.table if own else DATASETS[name](root, items=items, size=size, seed=seed, **options)
     table = table.reset_index(drop=True)
     if table.empty:
         raise InputError(_nothing_found(dataset, own))
+    target, left = Target(), []
+    if asked:
+        kept = {} if own or columns == ("label",) or "label" not in table else {"given_label": table.label}
+        table, target, told, left = set_target(table.assign(**kept), **asked)
     if table.label.nunique() < 2:
         raise InputError(f"{dataset} has the one class {table.label[0]!r}: a classifier needs at least two.")
-    notes = list(own.notes) if own else []
+    notes = [*(own.notes if own else []), *(told if asked else [])]
     chosen = fewer(table, items)
-    left_out = own.left_out if own else []
+    left_out = [*(own.left_out if own else []), *left]
     if own and len(chosen) < len(table):
         left_out = left_out + [(str(p), f"more than --items {items}") for p in table.path.drop(chosen.index)]
     if split != "group" and "split" in chosen and not (chosen.split == "valid").any():  # see split_table
         notes.append("There is no split valid: a fifth of each class of the training items is held out for it.")
     table = split_table(chosen.reset_index(drop=True), split, by_class=own is not None)
-    return Dataset(table, pd.DataFrame(left_out, columns=["path", "reason"], dtype=object), tuple(notes))
+    left_out = pd.DataFrame(left_out, columns=["path", "reason"], dtype=object)
+    return Dataset(table, left_out, tuple(notes), standardised(target, table))
 
 
 def _nothing_found(dataset, own):
@@ -154,6 +168,7 @@ def _held_out(table, share, seed, by_class):
 
 def _check_splits(table):
     """InputError if training or validation is without one of the classes."""
+    table = table[table.label != UNKNOWN]
     for part in ("train", "valid"):
         if missing := sorted(set(table.label) - set(table.label[table.split == part])):
             counts = ", ".join(f"{name} {n}" for name, n in table.label.value_counts().items())
@@ -257,7 +272,7 @@ def render_items(items, rows, values, bias):
     return bias.plant(items[rows], torch.from_numpy(np.array(values, dtype=np.float32)))
 
 
-def _class_target(classes, one_hot):
+def _class_target(classes, one_hot, target):
     """The target of the task "classes": (fastai block, row of the table -> target)."""
     if one_hot:
         block = MultiCategoryBlock(encoded=True, vocab=classes)
@@ -265,19 +280,34 @@ def _class_target(classes, one_hot):
     return CategoryBlock(vocab=classes, sort=False), lambda row: row.label
 
 
-TARGETS = {"classes": _class_target}  # task -> what makes its target
+def _severity_target(classes, one_hot, target):
+    """The target of the task "severity": one number, in standard deviations from the mean of training."""
+    column = target.columns[0]
+    return RegressionBlock(n_out=1), lambda row: (row[column] - target.mean) / target.std
 
 
-def datablock(items, bias, classes, seed=0, one_hot=False, task="classes", moves=None):
+def _label_target(classes, one_hot, target):
+    """The target of the task "labels": 0 or 1 for each label, NaN where it is not known."""
+    columns = list(target.columns)
+    block = MultiCategoryBlock(encoded=True, vocab=columns)
+    return block, lambda row: row[columns].to_numpy(float).tolist()
+
+
+TARGETS = {"classes": _class_target, "severity": _severity_target, "labels": _label_target}  # task -> what makes it
+
+
+def datablock(items, bias, classes, seed=0, one_hot=False, target=None, moves=None):
     """The DataBlock of a planted table: one input, one target; validation keeps the table's own values.
 
-    seed: of the fresh values in training; None to keep the table's own there too. moves: the Moves of a factored code,
+    seed: of the fresh values in training; None to keep the table's own there too. target: what is predicted, None for
+    the classes. moves: the Moves of a factored code,
     whose training items come in two versions.
     """
     batch = {"dl_type": OnceRead, "dls_kwargs": {"create_batch": partial(collate, items, bias, moves)}}
-    target, get_y = TARGETS[task](classes, one_hot)
+    target = target or Target()
+    answer, get_y = TARGETS[target.task](classes, one_hot, target)
     return DataBlock(
-        blocks=(TransformBlock(item_tfms=[] if seed is None else [Redraw(bias, seed, moves)], **batch), target),
+        blocks=(TransformBlock(item_tfms=[] if seed is None else [Redraw(bias, seed, moves)], **batch), answer),
         get_x=lambda row: Planted(row.name, row.label, row.value, bool(row.get("obeys", True))),
         get_y=get_y,
         splitter=lambda table: IndexSplitter(np.flatnonzero(table.split == "valid"))(table),

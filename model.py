@@ -21,7 +21,7 @@ from torchvision.models import resnet34
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, PICTURE
-from xaae.experiment.tasks import TASKS
+from xaae.experiment.tasks import CLASSES, TASKS
 from xaae.experiment.whole_file import whole_file
 
 NONLINEARITIES = {
@@ -41,7 +41,8 @@ ARCHITECTURES = {  # what a saved file can hold: name -> where its class, or the
 }
 SIZES = {"signal": (16, 2**20), "picture": (16, 512), "volume": (8, 128)}  # smallest and largest along an axis
 UNITS = {"signal": "samples", "picture": "pixels", "volume": "voxels"}  # kind -> what its places are called
-HEADS = {"classes": nn.Linear}  # task -> what makes its head of (encoding_dims, classes)
+HEADS = dict.fromkeys(TASKS, nn.Linear)  # task -> what makes its head of (encoding_dims, outputs)
+FEWEST_OUTPUTS = {"classes": 2, "severity": 1, "labels": 1}  # task -> numbers that a model gives for an item
 
 
 def check_size(input_size, kind=PICTURE):
@@ -169,9 +170,9 @@ class AAE(nn.Module):
 
     input_size: one number for all axes (64: pictures of 64 x 64 pixels) or one for each, see SIZES. input_channels:
     any. encoding_dims: D. step_channels: channels of the first layer, doubled at each halving up to 8 times.
-    nonlinearity: a name in NONLINEARITIES or a module. classes: K. noise: standard deviation of the Gaussian noise on
-    the code before decoding, in training only. prior: "normal", N(0, I), or "class", N(mean of the class, I), where
-    the discriminator sees the class too. kind: a name in KINDS, of the items. task: a name in TASKS.
+    nonlinearity: a name in NONLINEARITIES or a module. classes: K, outputs of any task. noise: standard deviation of
+    the Gaussian noise on the code before decoding, in training only. prior: "normal", N(0, I), or "class", N(mean of
+    the class, I), where the discriminator sees the class too. kind: a name in KINDS, of the items. task: a name in TASKS.
     `forward(x)` returns the plain tuple (logits, x_hat, z). Raises InputError for settings that make no sense.
     """
 
@@ -193,8 +194,10 @@ class AAE(nn.Module):
         for what, name, names in (("prior", prior, PRIORS), ("kind", kind, KINDS), ("task", task, TASKS)):
             if name not in names:
                 raise InputError(f"No such {what}: {name!r}. Choose one of {', '.join(names)}.")
-        if min(input_channels, encoding_dims, step_channels) < 1 or classes < 2 or noise < 0:
+        if min(input_channels, encoding_dims, step_channels) < 1 or classes < FEWEST_OUTPUTS[task] or noise < 0:
             raise InputError("Channels and dimensions start at 1, classes at 2, noise at 0: correct these settings.")
+        if prior == "class" and task != CLASSES.name:
+            raise InputError(f"The prior class needs one class an item, and the task is {task}: use --prior normal.")
         self.input_size, self.input_channels = input_size, input_channels
         self.classes, self.noise, self.prior = classes, noise, prior
         self.kind, self.task, layers = KINDS[kind], TASKS[task], LAYERS[kind]
@@ -230,6 +233,8 @@ class AAE(nn.Module):
         z = self.encode(x)
         noisy = z + self.noise * torch.randn_like(z) if self.training else z
         return self.head(z), self.decode(noisy), z
+
+    answer_layer = "head"  # the linear layer that gives the logits
 
     def content(self, z):
         """The part of codes z (B, D) that is drawn towards the prior: here all of it."""
@@ -275,6 +280,26 @@ def baseline(classes=2, input_channels=3, network=None):
     network[0].insert(0, Standardise(mean, std))
     network.arguments = {"classes": classes, "input_channels": input_channels}
     return network
+
+
+def answering_sides(model, weights, bias):
+    """The model, changed so that it answers weights (2, K) @ logits (K,) + bias (2,): logits of two sides.
+
+    Its last linear layer takes in both, so that it is a classifier like any other. For models of an item's severity or
+    labels, see `training.two_sides`; one that answers so is not to be saved.
+    """
+    weights, bias = (torch.tensor(each, dtype=torch.float32) for each in (weights, bias))
+    linear = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
+    name = getattr(model, "answer_layer", linear[-1])
+    old = model.get_submodule(name)
+    new = nn.Linear(old.in_features, len(weights)).to(old.weight.device)
+    offset = old.bias if old.bias is not None else torch.zeros(len(old.weight), device=old.weight.device)
+    with torch.no_grad():
+        new.weight.copy_(weights.to(old.weight.device) @ old.weight)
+        new.bias.copy_(weights.to(old.weight.device) @ offset + bias.to(old.weight.device))
+    model.set_submodule(name, new)
+    model.classes = len(weights)
+    return model.eval()
 
 
 def save(model, path):

@@ -2,13 +2,14 @@
 
 from xaae.callbacks.adversarial import Adversarial
 from xaae.callbacks.code_moments import CodeMoments, DiscriminatorAccuracy
-from xaae.callbacks.loop import BFloat16, EpochLine, KeepAnswers, KeepInput, SampleGrid, SplitPairs
-from xaae.callbacks.losses import PAIR_PARTS, PARTS, AAELoss, LossPart, TorchMetric, huber
+from xaae.callbacks.loop import BFloat16, EpochLine, KeepAnswers, KeepInput, KeepPairs, SampleGrid, SplitPairs
+from xaae.callbacks.losses import PAIR_PARTS, PARTS, TARGET_LOSSES, AAELoss, LossPart, TorchMetric, huber
 from xaae.callbacks.perceptual import Perceptual
 
 __all__ = [
     "PAIR_PARTS",
     "PARTS",
+    "TARGET_LOSSES",
     "AAELoss",
     "Adversarial",
     "BFloat16",
@@ -17,6 +18,7 @@ __all__ = [
     "EpochLine",
     "KeepAnswers",
     "KeepInput",
+    "KeepPairs",
     "LossPart",
     "Perceptual",
     "SampleGrid",

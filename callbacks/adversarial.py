@@ -10,7 +10,16 @@ def one_hot(y, classes):
     return y.float() if y.ndim == 2 else F.one_hot(y.long(), classes).float()
 
 
-CONDITIONS = {"classes": one_hot}  # task -> what prior and discriminator know of an item: (targets, K) -> (B, K)
+def _nothing_known(y, outputs):
+    """Of items without one class each the prior knows nothing: all are 0 (B, outputs)."""
+    return torch.zeros(len(y), outputs, device=y.device)
+
+
+CONDITIONS = {
+    "classes": one_hot,
+    "severity": _nothing_known,
+    "labels": _nothing_known,
+}  # task -> what prior and discriminator know of an item: (targets, K) -> (B, K)
 
 
 def _hinge_real(score):

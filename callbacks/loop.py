@@ -56,6 +56,34 @@ class BFloat16(MixedPrecision):
         self.learn.scaler, self.scales = GradScaler(kind, enabled=False), L()
 
 
+class KeepPairs(Callback):
+    """Keeps what the model answers of the held-out items, of the last epoch or validation, and the targets.
+
+    answers (N, K), targets (N, ...): on the CPU, in the order of the items.
+    """
+
+    run_train = False
+
+    def before_validate(self):
+        """Begin anew."""
+        self.kept = []
+
+    def after_batch(self):
+        answers = self.pred[0] if isinstance(self.pred, tuple) else self.pred
+        pair = answers.detach(), self.yb[0]
+        self.kept.append([each.as_subclass(torch.Tensor).float().cpu() for each in pair])
+
+    @property
+    def answers(self):
+        """(N, K)."""
+        return torch.cat([answers for answers, _ in self.kept])
+
+    @property
+    def targets(self):
+        """(N, ...)."""
+        return torch.cat([targets for _, targets in self.kept])
+
+
 class KeepAnswers(Callback):
     """Counts the held-out items by true class and answer: `confusion` (K, K), as of the last epoch or validation.
 
@@ -114,6 +142,13 @@ MOST_SHOWN = 40  # columns of a grid
 GRIDS = {"picture": _picture_grid}  # kind -> what draws items and their reconstructions; other kinds have no grid
 
 
+HEAPS = {  # task -> K outputs -> (how many heaps grids take turns from, targets -> the heap (B,) of each item)
+    "classes": lambda classes: (classes, lambda y: one_hot(y, classes).argmax(1)),
+    "severity": lambda _: (2, lambda y: (y.flatten() > 0).long()),
+    "labels": lambda _: (2, lambda y: (y[:, 0] > 0).long()),
+}
+
+
 class SampleGrid(Callback):
     """After each `every` epochs, a figure of validation items above their reconstructions, in `folder`.
 
@@ -137,13 +172,13 @@ class SampleGrid(Callback):
 
         Items may be sorted by class, so that the first batch holds one class only.
         """
-        classes = self.model.classes
+        classes, heap_of = HEAPS[self.model.task.name](self.model.classes)
         n = min(max(self.n, classes), MOST_SHOWN)
         kept, loader = [[] for _ in range(classes)], self.dls.valid
         with loader.fake_l.no_multiproc():  # as fastai's one_batch
             for x, y, *_ in loader:
                 for item, number in zip(
-                    x.as_subclass(torch.Tensor), one_hot(y, classes).argmax(1).tolist(), strict=True
+                    x.as_subclass(torch.Tensor), heap_of(y.as_subclass(torch.Tensor)).tolist(), strict=True
                 ):
                     kept[number].append(item)
                 if all(len(items) >= -(-n // classes) for items in kept):

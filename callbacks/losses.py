@@ -23,16 +23,38 @@ def huber(x_hat, x):
     return F.huber_loss(x_hat, x, delta=0.5, reduction="none")
 
 
-def class_loss(logits, y):
-    """Loss of each item (B,): cross entropy for categories y (B,), binary cross entropy for one-hot targets (B, K)."""
+def class_loss(logits, y, weights=None):
+    """Loss of each item (B,): cross entropy for categories y (B,), binary cross entropy for one-hot targets (B, K).
+
+    weights (K,): what an item of each class counts for, None where all count the same.
+    """
     if y.ndim == 2:
-        return F.binary_cross_entropy_with_logits(logits, y.float(), reduction="none").mean(1)
-    return F.cross_entropy(logits, y, reduction="none")
+        each = F.binary_cross_entropy_with_logits(logits, y.float(), reduction="none").mean(1)
+        return each if weights is None else each * (y.float() @ weights)
+    return F.cross_entropy(logits, y, weights, reduction="none")
+
+
+def severity_loss(answers, y, weights=None):
+    """Loss of each item (B,): Huber's of the severity, both in standard deviations, which outliers do not rule."""
+    return F.huber_loss(answers[:, 0], y.flatten().float(), reduction="none")
+
+
+def label_loss(logits, y, weights=None):
+    """Loss of each item (B,): mean binary cross entropy of the labels that are known; y (B, K) is NaN where one is not.
+
+    weights (K,): what a present label counts for, beside 1 for an absent one.
+    """
+    known = y.isfinite()
+    each = F.binary_cross_entropy_with_logits(logits, y.nan_to_num().float(), reduction="none", pos_weight=weights)
+    return (each * known).sum(1) / known.sum(1).clamp(min=1)
 
 
 @dataclass(frozen=True)
 class TargetLoss:
-    """A task's part of the loss. each: answers (B, K), targets -> (B,). activation, decision: of answers (B, K)."""
+    """A task's part of the loss.
+
+    each: answers (B, K), targets, weights (K,) or None -> (B,). activation, decision: of answers (B, K).
+    """
 
     each: Callable
     activation: Callable
@@ -41,6 +63,8 @@ class TargetLoss:
 
 TARGET_LOSSES = {
     "classes": TargetLoss(class_loss, lambda logits: logits.softmax(-1), lambda logits: logits.argmax(-1)),
+    "severity": TargetLoss(severity_loss, lambda answers: answers, lambda answers: answers[..., 0]),
+    "labels": TargetLoss(label_loss, torch.sigmoid, lambda logits: logits > 0),
 }  # task -> loss, activation and decision
 
 
@@ -50,17 +74,19 @@ class AAELoss:
     `parts` holds the unweighted value of each term of the last batch; the adversarial callback adds its own two.
     `model_input` is the batch the reconstruction is compared with; `KeepInput` sets it. task: a name in TASKS. While
     `reduction` is "none" the loss of each item (B,) is returned: fastai sets it so for `get_preds(with_loss=True)`.
+    weights (K,): what the classes count for, or a label where it is present; None where all count the same.
     """
 
-    def __init__(self, reconstruction=1.0, classification=0.1, distance=_squared, task="classes"):
-        self.task = TARGET_LOSSES[task]
+    def __init__(self, reconstruction=1.0, classification=0.1, distance=_squared, task="classes", weights=None):
+        self.task, self.weights = TARGET_LOSSES[task], weights
         self.reconstruction, self.classification, self.distance = reconstruction, classification, distance
         self.parts, self.model_input, self.reduction = {}, None, "mean"
 
     def __call__(self, pred, y):
         logits, x_hat, _ = pred
         x, x_hat = self.model_input.as_subclass(torch.Tensor), x_hat.float()
-        classification = self.task.each(logits.float(), y.as_subclass(torch.Tensor))
+        weights = None if self.weights is None else self.weights.to(logits.device)
+        classification = self.task.each(logits.float(), y.as_subclass(torch.Tensor), weights)
         found = {"reconstruction": F.mse_loss(x_hat, x), "classification": classification.mean()}
         self.parts |= {name: value.detach() for name, value in found.items()}
         missed = self.distance(x_hat, x).flatten(1).mean(1)
@@ -100,11 +126,29 @@ class LossPart(Metric):
         return self.total / self.count if self.count else None
 
 
-class TorchMetric(Metric):
-    """A torchmetrics metric of the class decision as a fastai metric; logits (B, K) come alone or first in a tuple."""
+def _class_pair(logits, y):
+    """(decided classes (B,), true ones (B,)), from logits (B, K) and categories (B,) or one-hot targets (B, K)."""
+    return logits.argmax(1), one_hot(y, logits.shape[1]).argmax(1)
 
-    def __init__(self, name, metric):
-        self._name, self.metric = name, metric
+
+def _number_pair(answers, y):
+    """(answered severities (B,), true ones (B,))."""
+    return answers[:, 0].float(), y.flatten().float()
+
+
+def _label_pair(logits, y):
+    """(probabilities (B, K), targets (B, K) with -1 where a label is not known)."""
+    return logits.float().sigmoid(), y.nan_to_num(nan=-1).long()
+
+
+PAIRS = {"classes": _class_pair, "severity": _number_pair, "labels": _label_pair}  # task -> what a metric is given
+
+
+class TorchMetric(Metric):
+    """A torchmetrics metric of a task's answers as a fastai metric; logits (B, K) come alone or first in a tuple."""
+
+    def __init__(self, name, metric, task="classes"):
+        self._name, self.metric, self.pair = name, metric, PAIRS[task]
 
     @property
     def name(self):
@@ -115,9 +159,9 @@ class TorchMetric(Metric):
 
     def accumulate(self, learn):
         logits = learn.pred[0] if isinstance(learn.pred, tuple) else learn.pred
-        y = one_hot(learn.yb[0], logits.shape[1]).argmax(1)
+        given, true = self.pair(logits.detach().as_subclass(torch.Tensor), learn.yb[0].as_subclass(torch.Tensor))
         self.metric = self.metric.to(logits.device)
-        self.metric.update(logits.detach().argmax(1).as_subclass(torch.Tensor), y.as_subclass(torch.Tensor))
+        self.metric.update(given, true)
 
     @property
     def value(self):

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from fastai.callback.core import Callback
 
 from xaae.callbacks.adversarial import one_hot
+from xaae.callbacks.losses import label_loss, severity_loss
 
 WARM_UP = 300  # steps until the part has its full weight: features of an untrained network mean little
 TINY = 1e-6
@@ -17,6 +18,18 @@ def feature_distance(seen, wanted):
     """
     unit = lambda f: (f := f.float()) / (f.square().sum(1, keepdim=True) + TINY).sqrt()  # noqa: E731
     return sum((unit(a) - unit(b)).square().sum(1).mean() for a, b in zip(seen, wanted, strict=True))
+
+
+def _class_teacher(logits, y):
+    """Cross entropy of categories (B,) or one-hot targets (B, K)."""
+    return F.cross_entropy(logits, one_hot(y, logits.shape[1]))
+
+
+TEACHERS = {  # task -> (answers (B, K), targets) -> the loss that the features are learned by
+    "classes": _class_teacher,
+    "severity": lambda answers, y: severity_loss(answers, y).mean(),
+    "labels": lambda logits, y: label_loss(logits, y).mean(),
+}
 
 
 class Perceptual(Callback):
@@ -53,10 +66,10 @@ class Perceptual(Callback):
 
     def _learn(self, x):
         """One step of the classifier on the versions of the items whose factors were drawn at random."""
-        y = one_hot(self.yb[0], self.model.classes).as_subclass(torch.Tensor)
+        y = self.yb[0].as_subclass(torch.Tensor)
         self.network.train()
         with torch.autocast(x.device.type, enabled=False):
-            loss = F.cross_entropy(self.network(x[-len(y) :]), y)
+            loss = TEACHERS[self.model.task.name](self.network(x[-len(y) :]), y)
         self.feature_opt.zero_grad()
         loss.backward()
         self.feature_opt.step()

@@ -20,7 +20,8 @@ from xaae.cli.option_types import (
     with_options,
 )
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, RunSettings
-from xaae.experiment.vocabulary import ARMS, FILLS
+from xaae.experiment.tasks import TASKS
+from xaae.experiment.vocabulary import ARMS, BALANCES, FILLS
 from xaae.factors.registry import FACTORS
 
 WEIGHT = click.FloatRange(min=0)
@@ -47,6 +48,12 @@ training_options = with_options(
            "medmnist:NAME, a folder or CSV, or auto."),
     DATA_ROOT,
     option("--split", type=click.Choice(["random", "group"]), default="random", help="Hold out items or whole groups."),
+    option("--target", "predict", callback=parse_names, help="The column that is predicted, or several labels' columns "
+           "with commas: numbers are a severity, 1/0/blank columns labels, anything else classes.  [label]"),
+    option("--task", type=click.Choice(list(TASKS)), help="What the --target is, where its content says otherwise."),
+    option("--unit", default="", help="The unit of a severity, as in words and figures."),
+    option("--balance", type=click.Choice(list(BALANCES)), default="none", help="How classes or labels with few items "
+           "are made up for; loss: each weighs the same in the loss."),
     option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
     option("--arm", type=click.Choice(ARMS), help="biased: the class decides the value; irrelevant: any class has any "
            "value; normal: nothing planted.  [biased; normal for your own data]"),

@@ -14,6 +14,7 @@ import pandas as pd
 
 from xaae.experiment import manifest
 from xaae.experiment.errors import InputError
+from xaae.experiment.tasks import UNKNOWN
 from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import COLUMNS, SPLITS
 from xaae.experiment.whole_file import whole_file
@@ -198,7 +199,7 @@ def _fault_of_items(table, counted, classes):
         return f"its row {blank[0]} lacks a path, a label or a split"
     if odd := sorted(set(table.split) - set(SPLITS)):
         return f"it has the split {odd[0]!r}"
-    if classes and (odd := sorted(set(table.label) - set(classes))):
+    if classes and (odd := sorted(set(table.label) - set(classes) - {UNKNOWN})):
         return f"it has the class {odd[0]!r}, which the run does not know"
     if not (pd.api.types.is_numeric_dtype(table.value) and table.value.notna().all()):
         return "its column value holds something other than numbers"

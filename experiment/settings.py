@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS
-from xaae.experiment.tasks import TASKS
+from xaae.experiment.tasks import CLASSES, TASKS
 
 PRESETS = {
     "default": {},
@@ -57,6 +57,8 @@ SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training show
 class RunSettings:
     """What can be asked of a training. The defaults are those of preset `default`; None stands for "as the data need".
 
+    predict: columns that say what is to be predicted, None for the classes of the column label; task: a name in TASKS,
+    None for what these columns tell; unit: of a severity. balance: a name in BALANCES, what is done for rare classes.
     arm, factor, ranges {class: (low, high)}, strength, contamination, label_noise, fill: the planted bias, see
     `factors.bias`. factor_asked: was the factor named, or is it only the usual one? None before `resolve`. code: a name
     in CODES; coordinates: of a factored code, names of factors in the order of planting, None for the planted one.
@@ -69,6 +71,9 @@ class RunSettings:
     dataset: str = "auto"
     data_root: str | None = None
     split: str = "random"
+    predict: tuple | None = None
+    unit: str = ""
+    balance: str = "none"
     items: int | None = None
     arm: str | None = None
     factor: str | None = None
@@ -100,6 +105,7 @@ class RunSettings:
     maps: tuple | None = None
     seed: int = 0
     data_seed: int | None = None
+    task: str | None = None
     precision: str = "auto"
     command: str = ""
 
@@ -133,9 +139,9 @@ class RunConfig(RunSettings):
     """The settings of a run completed by its data and its machine: what its config.json holds.
 
     classes: names in the order of the logits. ranges: of the arm's values, {class: (low, high)}; class_ranges: those
-    that the biased arm has. factor_about: the planted factor, see `factors.registry.Factor.about`. centres {factor:
-    mean value in training} of the coordinates of a factored code, in the order of planting. kind and task: names in
-    KINDS and TASKS.
+    that the biased arm has. target: as of `tasks.Target.as_dict`, {} of classes. factor_about: the planted factor, see
+    `factors.registry.Factor.about`. centres {factor: mean value in training} of the coordinates of a factored code, in
+    the order of planting. kind and task: names in KINDS and TASKS.
     """
 
     classes: tuple
@@ -144,7 +150,7 @@ class RunConfig(RunSettings):
     class_ranges: dict
     factor: str = USUAL_FACTOR
     kind: str = "picture"
-    task: str = "classes"
+    target: dict = field(default_factory=dict)
     factor_about: dict = field(default_factory=dict)
     centres: dict = field(default_factory=dict)
     dataset_note: str = ""
@@ -159,6 +165,7 @@ class RunConfig(RunSettings):
         """
         known = {f.name: content[f.name] for f in fields(cls) if content.get(f.name) is not None}
         known.setdefault("code", "plain")  # an earlier version knew no other
+        known.setdefault("task", CLASSES.name)
         for name in ("ranges", "class_ranges"):
             if name in known:
                 known[name] = {label: tuple(bounds) for label, bounds in known[name].items()}

@@ -8,6 +8,10 @@ SPACINGS = {  # of the frames of a walk: between neighbours there are ...
     "probability": "equal steps of the probability",
     "alpha": "equal steps of alpha",
 }
+BALANCES = {  # how classes, or labels, with few items are made up for in training
+    "none": "every item counts the same",
+    "loss": "in the loss each class weighs the same, each label as much present as absent",
+}
 SPLITS = ("train", "valid", "test")
 COLUMNS = ("path", "label", "split", "group", "factor", "value")  # of a dataset's table, in this order
 MODELS = {"aae": "AAE", "baseline": "ResNet34"}  # name in files: name in sentences

@@ -14,7 +14,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
-from xaae.experiment.tasks import CLASSES
+from xaae.experiment.tasks import CLASSES, TASKS
 from xaae.experiment.vocabulary import MODELS, WEIGHTS
 from xaae.explain import listing
 from xaae.explain.method_plan import make_plan
@@ -30,7 +30,7 @@ from xaae.training.trained_run import TrainedRun, open_trained_run
 
 SIZE = 224  # pixels a side of a picture for a network of the user's own
 DEFAULTS = ExplanationSettings()
-PROBABILITIES = {CLASSES.name: Subject.probabilities}  # task -> (Subject, answers (B, K)) -> probabilities (B, K)
+PROBABILITIES = dict.fromkeys(TASKS, Subject.probabilities)  # task -> (Subject, answers (B, K)) -> probabilities (B, K)
 
 
 def explain_items(what, settings=DEFAULTS):
@@ -204,7 +204,7 @@ def _find_cases(trained, settings):
         raise InputError(f"{trained.folder} has no {MODELS['baseline']}: choose --model aae.")
     present = [name for name in MODELS if name == "aae" or trained.has_baseline()]
     names = [model] if model in MODELS else present
-    return [Case(name, weights=weights[name], classes=classes) for name in names]
+    return [Case(name, weights=weights[name], classes=classes, sides=trained.sides(name)) for name in names]
 
 
 def _direction(trained, name):

@@ -165,7 +165,8 @@ def _cases(trained, settings, precision):
     if settings.of in ("baseline", "both"):
         trained.model("baseline")  # InputError if there is none
     weights = {name: str(trained.folder.absolute() / WEIGHTS[name]) for name in names}
-    return {name: Case(name, weights=weights[name], classes=classes, precision=precision) for name in names}
+    shared = {"classes": classes, "precision": precision}
+    return {name: Case(name, weights=weights[name], sides=trained.sides(name), **shared) for name in names}
 
 
 def _scene_of_files(path, settings, rng_of):

@@ -17,6 +17,7 @@ from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import SPLITS
 from xaae.sources.foreign_files import BY_ENDING, foreign_in_words, foreign_kind
 from xaae.sources.npz_archives import archive_table
+from xaae.sources.target_columns import target_texts
 
 SYSTEM = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "__pycache__"}  # folders, in small letters
 SPLIT_NAMES = {  # what people call the splits -> ours
@@ -44,11 +45,14 @@ class OwnData:
         self.table = self.table[~rows].reset_index(drop=True)
 
 
-def own_data(path):
-    """The OwnData of a folder, a CSV file or an .npz in MedMNIST's keys. InputError if it is none of them."""
+def own_data(path, target=()):
+    """The OwnData of a folder, a CSV file or an .npz in MedMNIST's keys. InputError if it is none of them.
+
+    target: columns of a CSV file that say what is predicted, () for its column label.
+    """
     path = Path(path)
     if path.suffix.lower() == ".csv" and path.is_file():
-        found = _of_csv(path)
+        found = _of_csv(path, target)
     elif path.is_dir():
         found = _of_folder(path)
     elif path.suffix.lower() == ".npz" and path.is_file():
@@ -167,13 +171,20 @@ def _split_name(text):
 # ---- CSV files --------------------------------------------------------------------------------------------------
 
 
-def _of_csv(path):
-    """The OwnData of a CSV file; relative paths count from the file's own folder."""
+def _of_csv(path, target=()):
+    """The OwnData of a CSV file; relative paths count from the file's own folder.
+
+    target: columns that say what is predicted; the column label then holds what stands there, as one text.
+    """
     table = read_texts(path, trim=True)
-    if missing := {"path", "label"} - set(table.columns):
+    if missing := ({"path"} if target else {"path", "label"}) - set(table.columns):
+        cure = " (or say by --target which column is predicted)" if missing == {"label"} else ""
         raise InputError(
-            f"{path} has no column {' and '.join(sorted(missing))}: name its columns path and label, with commas."
+            f"{path} has no column {' and '.join(sorted(missing))}: name its columns path and label{cure}, with commas."
         )
+    if target:
+        texts = target_texts(table, target)
+        table = (table.rename(columns={"label": "given_label"}) if target != ("label",) else table).assign(label=texts)
     notes, own = [], [name for name in RESERVED if name in table]
     if own:
         table = table.rename(columns={name: f"given_{name}" for name in own})

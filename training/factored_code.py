@@ -144,6 +144,8 @@ class FactoredAAE(AAE):
         self.head = None
         self.to(memory_format=layers.memory)
 
+    answer_layer = "glance.answer"
+
     def content(self, z):
         """The content (B, D) of codes z (B, D + P)."""
         return z[:, : self.dims]

@@ -9,17 +9,20 @@ from fastai.torch_core import default_device
 
 from xaae import data
 from xaae import model as models
-from xaae.callbacks import AAELoss, BFloat16, KeepAnswers, Perceptual, huber
+from xaae.callbacks import AAELoss, BFloat16, KeepAnswers, KeepPairs, Perceptual, huber
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
 from xaae.experiment.settings import VERSIONS, RunConfig
+from xaae.experiment.target_words import labels_in_words, severity_in_words
+from xaae.experiment.tasks import target_of
 from xaae.experiment.text_tables import write_texts
 from xaae.experiment.vocabulary import MODELS, SPLITS, WEIGHTS
 from xaae.factors.coordinates import Coordinate, Moves
 from xaae.training import factored_code, learner, thesis
 from xaae.training.feature_network import FeatureNetwork
 from xaae.training.reconstruction_judge import judge_reconstructions
+from xaae.training.target_scores import LABEL_SCORES, SEVERITY_SCORES, label_scores, severity_scores
 
 BALANCE = ("balanced_accuracy", "majority_share", "majority_class", "constant_answer")
 
@@ -58,7 +61,7 @@ def _judged(folder, prepared):
 def _loaders(prepared, in_pairs=False):
     """The DataLoaders of prepared data. in_pairs: items come in two versions if the code is a factored one."""
     config, planted = prepared.config, prepared.planted
-    options = {"seed": config.seed, "one_hot": config.one_hot, "task": config.task}
+    options = {"seed": config.seed, "one_hot": config.one_hot, "target": target_of(config)}
     batch_size = config.batch_size
     if in_pairs and config.code != "plain":
         coordinates = [Coordinate(name, centre) for name, centre in config.centres.items()]
@@ -77,7 +80,8 @@ def make_aae(config: RunConfig):
     """(the AAE that a config asks for, its stages, its adversarial game, its loss, more callbacks); game and loss are
     None for the usual ones. InputError for settings that make no sense."""
     shape = (config.input_size, config.input_channels, config.encoding_dims, config.step_channels)
-    shared = {"classes": len(config.classes), "prior": config.prior}
+    target = target_of(config)
+    shared = {"classes": target.outputs, "prior": config.prior}
     if config.architecture == "thesis":
         aae = thesis.ThesisAAE(*shape, **shared)
         return aae, thesis.thesis_stages(config.epochs), thesis.thesis_game(), AAELoss(distance=huber), ()
@@ -88,7 +92,7 @@ def make_aae(config: RunConfig):
         return models.AAE(*shape, **shared), stages, None, None, ()
     aae = factored_code.FactoredAAE(*shape, coordinates=config.centres, fill=config.fill, **shared)
     loss = factored_code.FactoredLoss(aae.coordinates, aae.dims, task=config.task)
-    features = FeatureNetwork(config.kind, config.input_channels, len(config.classes))
+    features = FeatureNetwork(config.kind, config.input_channels, target.outputs)
     return aae, stages, None, loss, [Perceptual(features)]
 
 
@@ -103,8 +107,8 @@ def _train_aae(dls, folder, config, quiet):
         history = learner.fit_aae(learn, stages)
     seconds = time.perf_counter() - began
     models.save(aae, folder / WEIGHTS["aae"])
-    last = _judge(learn, "aae", config.classes)
-    return _class_numbers(last) | {
+    last = _judge(learn, "aae", target_of(config))
+    return _numbers_of(last) | {
         "recon_mse": last["reconstruction"],
         "parameters": weights,
         "epochs": len(history),
@@ -117,7 +121,7 @@ def _train_baseline(dls, folder, config, quiet):
     """Train and save the baseline; its numbers for `train.json`."""
     make = learner.BASELINE_LEARNERS[config.kind]
     learn, pretrained, note = make(
-        dls, len(config.classes), config.input_channels, folder, config.precision, config.pretrained
+        dls, target_of(config), config.input_channels, folder, config.precision, config.pretrained
     )
     print(f"ResNet34: {note}, {counted(config.baseline_epochs, 'epochs')}")
     began = time.perf_counter()
@@ -126,7 +130,7 @@ def _train_baseline(dls, folder, config, quiet):
     numbers = {"parameters": models.count_parameters(learn.model), "pretrained": pretrained, "note": note}
     numbers["seconds"] = time.perf_counter() - began
     models.save(learn.model, folder / WEIGHTS["baseline"])
-    return _class_numbers(_judge(learn, "baseline", config.classes)) | numbers
+    return _numbers_of(_judge(learn, "baseline", target_of(config))) | numbers
 
 
 def final_metrics(learn, watch=None):
@@ -139,18 +143,49 @@ def final_metrics(learn, watch=None):
     return dict(zip(["loss", *learn.metrics.attrgot("name")], values, strict=True))
 
 
-def _judge(learn, name, classes):
-    """`final_metrics` and what the accuracy has to be set beside (see `class_balance`); printed in a line."""
-    answers = KeepAnswers(len(classes))
-    last = final_metrics(learn, answers)
-    last |= class_balance(answers.confusion.numpy(), list(classes))
-    print(f"Held-out items, {accuracy_in_words(MODELS[name], last['accuracy'], last)}")
+def _judge(learn, name, target):
+    """(`final_metrics`, the numbers of the task as `train.json` names them) of the model; printed in a line."""
+    watch, numbers, words = JUDGED[target.task]
+    watch = watch(target)
+    last = final_metrics(learn, watch)
+    last |= numbers(last, watch, target)
+    print(f"Held-out items, {words(MODELS[name], last, target)}")
     return last
 
 
-def _class_numbers(last):
-    """Accuracy, precision, recall and what they have to be set beside, under the names of `train.json`."""
-    return {f"valid_{name}": last[name] for name in ("accuracy", "precision", "recall", *BALANCE)}
+def _beside_accuracy(last, watch, target):
+    """What an accuracy has to be set beside, see `class_balance`."""
+    return class_balance(watch.confusion.numpy(), list(target.classes))
+
+
+def _severity_numbers(last, watch, target):
+    """The scores of the answered severities, in the severity's unit."""
+    answers, truth = (each.flatten().numpy() * target.std + target.mean for each in (watch.answers, watch.targets))
+    return severity_scores(answers, truth)
+
+
+def _label_numbers(last, watch, target):
+    """The scores of the answered labels, their means and those of each."""
+    return label_scores(watch.answers.sigmoid().numpy(), watch.targets.numpy(), target.columns)
+
+
+JUDGED = {  # task -> what is watched on the held-out items, the numbers that follow, the line that says them
+    "classes": (
+        lambda target: KeepAnswers(target.outputs),
+        _beside_accuracy,
+        lambda name, last, _: accuracy_in_words(name, last["accuracy"], last),
+    ),
+    "severity": (lambda _: KeepPairs(), _severity_numbers, severity_in_words),
+    "labels": (lambda _: KeepPairs(), _label_numbers, labels_in_words),
+}
+KEPT = {  # names in `train.json`, after "valid_"
+    "accuracy", "precision", "recall", *BALANCE, *SEVERITY_SCORES, *LABEL_SCORES,
+}  # fmt: skip
+
+
+def _numbers_of(last):
+    """The numbers of a task under the names of `train.json`."""
+    return {f"valid_{name}": value for name, value in last.items() if name in KEPT}
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Fitting: a fastai Learner for the AAE, its stages, and the ResNet34 it is set beside."""
 
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
@@ -9,19 +10,28 @@ from pickle import UnpicklingError
 import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401  (patches fit_one_cycle and lr_find onto the Learner)
 import pandas as pd
+import torch
 from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.progress import CSVLogger
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
 from fastai.callback.training import GradientAccumulation
 from fastai.learner import Learner
 from fastai.vision.learner import vision_learner
-from torchmetrics.classification import MulticlassAccuracy, MulticlassPrecision, MulticlassRecall
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassPrecision,
+    MulticlassRecall,
+    MultilabelAUROC,
+    MultilabelAveragePrecision,
+)
+from torchmetrics.regression import MeanAbsoluteError, R2Score, SpearmanCorrCoef
 from torchvision.models import ResNet34_Weights, resnet34
 
 from xaae import model as models
 from xaae.callbacks import (
     PAIR_PARTS,
     PARTS,
+    TARGET_LOSSES,
     AAELoss,
     Adversarial,
     BFloat16,
@@ -34,7 +44,29 @@ from xaae.callbacks import (
     SplitPairs,
     TorchMetric,
 )
+from xaae.experiment.tasks import CLASSES
 from xaae.experiment.text_tables import write_texts
+
+
+class PlainLoss:
+    """A task's loss of a network that gives answers (B, K) alone, in the form that a Learner takes."""
+
+    def __init__(self, task, weights=None):
+        self.task, self.weights, self.reduction = TARGET_LOSSES[task], weights, "mean"
+
+    def __call__(self, answers, y):
+        weights = None if self.weights is None else self.weights.to(answers.device)
+        each = self.task.each(answers.as_subclass(torch.Tensor).float(), y.as_subclass(torch.Tensor), weights)
+        return each if self.reduction == "none" else each.mean()
+
+    def activation(self, answers):
+        """What the answers mean, for `get_preds`."""
+        return self.task.activation(answers)
+
+    def decodes(self, answers):
+        """The decisions, for `get_preds`."""
+        return self.task.decision(answers)
+
 
 FETCH_ERRORS = (  # what fetching weights raises
     OSError,  # no connection, refused, timed out, no certificate, no place in the cache
@@ -72,7 +104,29 @@ def class_metrics(classes):
     return [TorchMetric(n, kind(num_classes=classes, average=average.get(n, "macro"))) for n, kind in kinds.items()]
 
 
-METRICS = {"classes": class_metrics}  # task -> the metrics of its decisions, for so many classes
+def _severity_metrics(_):
+    """Mean absolute error, in standard deviations of the severity in training, R2 and Spearman's correlation."""
+    kinds = {"mae": MeanAbsoluteError, "r2": R2Score, "spearman": SpearmanCorrCoef}
+    warnings.filterwarnings("ignore", message="Metric `SpearmanCorrcoef` will save")
+    return [TorchMetric(name, kind(), "severity") for name, kind in kinds.items()]
+
+
+def _label_metrics(labels):
+    """Area under the ROC curve and average precision, means over labels; unknown ones are left out."""
+    kinds = {"auroc": MultilabelAUROC, "average_precision": MultilabelAveragePrecision}
+    return [TorchMetric(name, kind(labels, ignore_index=-1), "labels") for name, kind in kinds.items()]
+
+
+METRICS = {  # task -> the metrics of its answers, for so many outputs
+    "classes": class_metrics,
+    "severity": _severity_metrics,
+    "labels": _label_metrics,
+}
+WATCHED = {  # task -> metrics of the line that each epoch has, those of the held-out items
+    "classes": ("accuracy", "recall"),
+    "severity": ("mae", "spearman"),
+    "labels": ("auroc", "average_precision"),
+}
 
 
 def _autoencoder_parameters(model):
@@ -97,7 +151,7 @@ def aae_learner(dls, model, folder, game=None, loss=None, precision="fp32", more
     parts = [*PARTS, *(PAIR_PARTS if paired else ())]
     metrics = [*map(LossPart, parts), *METRICS[model.task.name](model.classes)]
     health = [DiscriminatorAccuracy(), CodeMoments("mean"), CodeMoments("covariance")]
-    columns = ["valid_reconstruction", "valid_accuracy", "valid_recall", *HEALTH]
+    columns = ["valid_reconstruction", *(f"valid_{name}" for name in WATCHED[model.task.name]), *HEALTH]
     watch = [SampleGrid(Path(folder) / "samples"), EpochLine(columns)]
     cbs = [*([SplitPairs()] if paired else []), KeepInput(), game or Adversarial(), *watch, *more]
     cbs += _precision_callbacks(precision)
@@ -157,11 +211,16 @@ def _fetch_weights():
     return ""
 
 
-def _baseline_learner(dls, classes, channels, folder, precision="fp32", pretrained=True):
-    """A ResNet34 by `vision_learner` on the same items; (Learner, are its weights ImageNet's, one line on that)."""
+def _baseline_learner(dls, target, channels, folder, precision="fp32", pretrained=True):
+    """A ResNet34 by `vision_learner` on the same items; (Learner, are its weights ImageNet's, one line on that).
+
+    target: the Target that it learns.
+    """
+    classes = target.outputs
     make = partial(vision_learner, dls, resnet34, n_out=classes, n_in=channels, normalize=False, path=folder)
-    cbs = [EpochLine(["train_loss", "valid_loss", "accuracy", "recall"]), *_precision_callbacks(precision)]
-    make = partial(make, metrics=class_metrics(classes), cbs=cbs, model_dir="checkpoints")
+    cbs = [EpochLine(["train_loss", "valid_loss", *WATCHED[target.task]]), *_precision_callbacks(precision)]
+    make = partial(make, metrics=METRICS[target.task](classes), cbs=cbs, model_dir="checkpoints")
+    make = partial(make, **({} if target.task == CLASSES.name else {"loss_func": PlainLoss(target.task)}))
     missing = _fetch_weights() if pretrained else ""
     has = pretrained and not missing
     learn = make(pretrained=has)

@@ -24,6 +24,7 @@ from xaae.experiment.settings import (
     epochs_for,
     native_size,
 )
+from xaae.experiment.tasks import CLASSES, SEVERITY, UNKNOWN
 from xaae.experiment.vocabulary import SPLITS
 from xaae.factors.bias import Bias, make_bias, mislabel
 from xaae.factors.coordinates import check_coordinates
@@ -91,11 +92,17 @@ def prepare_training(settings: RunSettings, note=""):
     size = settings.size or native_size(settings.dataset)
     models.check_size(size, kind)
     print(f"Data: {note}")
-    table, items, skipped, notes = _read(settings, kind, size)
+    if not settings.predict and (settings.task or settings.unit):
+        raise InputError("--task and --unit belong to --target: say by --target which column is predicted.")
+    table, items, skipped, notes, target = _read(settings, kind, size)
+    _check_task(settings, target.task)
     _tell_faults(table, items, settings.arm)
-    classes = class_order(table)
+    target = replace(target, classes=target.classes or tuple(class_order(table)))
+    classes = list(target.classes)
+    if settings.arm != "normal" and (table.label == UNKNOWN).any():
+        raise InputError(f"Not every item's {classes[-1]} is known, and a bias is planted by it: use --arm normal.")
     planted = _bias_of(settings, classes, items.channels)
-    config = _complete(settings, table, items, classes, planted, size)
+    config = _complete(settings, table, items, target, planted, size)
     config = replace(config, dataset_note=" ".join([note, *notes]))
     make_aae(config)  # refuses settings that make no sense before anything is written
     _warn_of_few_steps(config, table)
@@ -105,14 +112,33 @@ def prepare_training(settings: RunSettings, note=""):
     return Prepared(data.plant(table, planted, settings.seed), items, planted, skipped, config)
 
 
+def _check_task(settings, task):
+    """InputError for settings that make no sense for a task."""
+    wrong = {
+        "--one-hot": settings.one_hot,
+        "--prior class": settings.prior == "class",
+        "--label-noise": settings.label_noise,
+        "--preset thesis": settings.architecture == "thesis",
+    }
+    if task != CLASSES.name and (used := next((name for name, given in wrong.items() if given), None)):
+        raise InputError(f"{used} needs one class an item, and the task here is {task}: leave it out.")
+    if task == SEVERITY.name and settings.balance != "none":
+        raise InputError("--balance is for classes and labels; a severity has none: leave it out.")
+
+
 def _data_seed(settings):
     return settings.seed if settings.data_seed is None else settings.data_seed
 
 
 def _read(settings, kind, size):
-    """(table of the items that can be read, Items, table of the others, sentences on what was found); prints them."""
+    """(table of the items that can be read, Items, table of the others, sentences on what was found, Target).
+
+    The sentences are printed.
+    """
     root = settings.data_root or data.default_root()
-    found = data.load_dataset(settings.dataset, root, settings.split, settings.items, size, _data_seed(settings))
+    given = (settings.dataset, root, settings.split, settings.items, size, _data_seed(settings))
+    asked = {"columns": settings.predict, "task": settings.task, "unit": settings.unit} if settings.predict else None
+    found = data.load_dataset(*given, asked)
     channels = settings.channels or guess_channels(kind, found.table.path, found.table.label)
     if channels not in picture_files.MODES:
         raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
@@ -121,7 +147,7 @@ def _read(settings, kind, size):
     skipped = pd.concat([found.left_out, unread], ignore_index=True)
     notes = [*found.notes, *getattr(items, "notes", ()), *_counted(table, skipped, kind)]
     print("\n".join(notes))
-    return table, items, skipped, notes
+    return table, items, skipped, notes, found.target
 
 
 def _tell_faults(table, items, arm):
@@ -163,16 +189,18 @@ def _bias_of(settings, classes, channels):
     return make_bias(classes, settings.ranges, settings.arm, settings.fill, settings.factor, *amount)
 
 
-def _complete(settings, table, items, classes, planted, size):
+def _complete(settings, table, items, target, planted, size):
     """The RunConfig of settings, data and machine."""
     n = int((table.split == "train").sum())
     asked = {f.name: getattr(settings, f.name) for f in fields(RunSettings)}
     found = {
-        "classes": tuple(classes),
+        "classes": tuple(target.classes),
+        "task": target.task,
+        "target": target.as_dict(),
         "input_size": size,
         "input_channels": items.channels,
         "kind": items.kind.name,
-        "ranges": {name: planted.of(name) for name in classes},
+        "ranges": {name: planted.of(name) for name in target.classes},
         "class_ranges": planted.ranges,
         "factor_about": FACTORS[planted.factor].about(),
         "epochs": settings.epochs or epochs_for(SEEN, n * VERSIONS[settings.code]),

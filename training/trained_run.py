@@ -15,10 +15,12 @@ from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS
 from xaae.experiment.settings import RunConfig
+from xaae.experiment.tasks import SEVERITY, UNKNOWN, target_of
 from xaae.experiment.vocabulary import WEIGHTS
 from xaae.factors.bias import Bias
 from xaae.factors.registry import FACTORS
 from xaae.sources.items import Items, lazy_items, open_items
+from xaae.training import two_sides
 from xaae.training.item_paths import check_items_exist, locate_items
 
 
@@ -35,6 +37,11 @@ class TrainedRun:
     def classes(self):
         """Class names in the order of the logits."""
         return list(self.config.classes)
+
+    @property
+    def target(self):
+        """The Target: what is predicted."""
+        return target_of(self.config)
 
     @property
     def kind(self):
@@ -65,8 +72,14 @@ class TrainedRun:
         return self.bias.plant(x, values)
 
     def rows(self, split):
-        """Row numbers of a split: (N,)."""
-        return np.flatnonzero(self.table.split == split)
+        """Row numbers of a split: (N,); without those of which it is not known on which side they are."""
+        return np.flatnonzero((self.table.split == split) & (self.table.label != UNKNOWN))
+
+    def numbers(self, rows):
+        """The severities (B,) of table rows in their unit; None for another task."""
+        if self.config.task != SEVERITY.name:
+            return None
+        return self.table[self.target.columns[0]].to_numpy(float)[rows]
 
     def starts(self, n, rng):
         """n held-out rows, the classes in turn for as long as each lasts: (n,), fewer only if fewer are held out."""
@@ -84,8 +97,29 @@ class TrainedRun:
         """Names of the models that the run has, as in MODELS."""
         return [name for name in WEIGHTS if name == "aae" or self.has_baseline()]
 
+    def error(self, name="aae"):
+        """Root mean square error of a model's severities on held-out items, in their unit; None where it is unknown."""
+        path = self.folder / "train.json"
+        numbers = run_folder.read_json(path).get(name) if path.is_file() else None
+        return (numbers or {}).get("valid_rmse")
+
+    def sides(self, name="aae"):
+        """What makes two sides of the answers of the model of this name, see `two_sides`; () for classes."""
+        return two_sides.answers_to_sides(self.target, self.error(name))
+
+    def severities(self, logits, name="aae"):
+        """The severities (...) in their unit of logits (..., 2), NumPy, that the model of this name gave."""
+        return two_sides.severity_of(self.target, logits, self.error(name))
+
     def model(self, name="aae"):
-        """The model of this name in MODELS, ready on this machine's device. InputError if the run has none."""
+        """The model of this name in MODELS as a classifier, ready on this machine's device: of the run's classes, or of
+        the two sides of its severity or first label. InputError if the run has none."""
+        network, sides = self.own_model(name), self.sides(name)
+        return models.answering_sides(network, *sides) if sides else network
+
+    def own_model(self, name="aae"):
+        """The model of this name in MODELS as it was trained, with its answers as they are. InputError if there is
+        none."""
         if name == "baseline" and not self.has_baseline():
             raise InputError(
                 f"{self.folder} holds no ResNet34 (it was trained with --baseline-epochs 0): use --model aae, or train"

@@ -26,7 +26,8 @@ class Case:
     (B,), the caption of each item, and perhaps background (N, C, *places). weights: a file that `model.save` wrote;
     function: in its place "FILE.py:FUNCTION", which makes a network of the user's own. vector: a latent direction, if
     the position along it is explained; () if the scores of classes are. classes: their names. seed, precision: as for
-    `explain`. plugins: files with methods of the user's own.
+    `explain`. plugins: files with methods of the user's own. sides: what makes two sides of the model's answers, as of
+    `TrainedRun.sides`.
     """
 
     name: str
@@ -38,10 +39,12 @@ class Case:
     seed: int = 0
     precision: str = "fp32"
     plugins: tuple = ()
+    sides: tuple = ()
 
     def network(self):
         """The network that is explained, on this machine's device. InputError if it cannot be made."""
         network = own_network(self.function) if self.function else models.load(self.weights)
+        network = models.answering_sides(network, *self.sides) if self.sides else network
         network = network.to(default_device()).eval()
         network = network.to(memory_format=torch.channels_last) if self.precision == "bf16" else network
         return models.position(network, self.vector) if self.vector else network

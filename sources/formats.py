@@ -27,9 +27,15 @@ def format_of(path, kind=None):
     """
     file = split_item(path)[0]
     formats = [each for each in FORMATS if kind in (None, each.kind)]
-    by_ending = (each for each in formats if _ends_like(file, each))
-    by_content = (each for each in formats if each.marks and os.path.isfile(file) and each.marks(file))
-    return next(by_ending, None) or next(by_content, None)
+    if by_ending := [each for each in formats if _ends_like(file, each)]:
+        return next((each for each in by_ending if each.fits and each.fits(file)), by_ending[0])
+    return format_by_content(file, kind)
+
+
+def format_by_content(file, kind=None):
+    """The Format that a file's first bytes say, whatever its name; None where they say none."""
+    formats = (each for each in FORMATS if each.marks and kind in (None, each.kind))
+    return next((each for each in formats if os.path.isfile(file) and each.marks(file)), None)
 
 
 def _ends_like(file, fmt):
@@ -44,11 +50,15 @@ def split_item(path):
     return str(path), ""
 
 
-def items_of(path, kind=None):
-    """The items of a file as a table names them: [FILE] or [FILE#ITEM, ...]. InputError if it cannot be opened."""
+def items_of(path, kind=None, slices="axial"):
+    """The items of a file as a table names them: [FILE] or [FILE#ITEM, ...]. InputError if it cannot be opened.
+
+    slices: along which axis volumes are cut.
+    """
     found = format_of(path, kind)
     check_installed(found)
-    return [f"{path}#{item}" if item else str(path) for item in found.items(str(path))]
+    items = take_slices(found.items(str(path)), slices)
+    return [f"{path}#{item}" if item else str(path) for item in items]
 
 
 def read_item(path, kind=None):
@@ -73,5 +83,6 @@ def check_installed(found):
     """InputError if the library that reads a Format is not installed."""
     if found.package and find_spec(found.package) is None:
         raise InputError(
-            f'{found.name} files are read by {found.package}, which is not installed: pip install "xaae[{found.extra}]".'
+            f"{found.name} files are read by {found.package}, which is not installed:"
+            f' pip install "xaae[{found.extra}]".'
         )

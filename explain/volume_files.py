@@ -1,16 +1,14 @@
 """Volumes in NIfTI files: a scan read as an item, a map written beside it."""
 
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from xaae.experiment.errors import InputError
+from xaae.sources.nifti_files import DAMAGED, open_nifti
 
 SUFFIXES = (".nii", ".nii.gz")
-DAMAGED = (OSError, EOFError, ValueError, TypeError, zlib.error)  # what nibabel raises for a damaged file
 
 
 @dataclass(frozen=True)
@@ -33,28 +31,13 @@ def read_volume(path, limits=None):
     and largest value. Values that are not finite become 0. InputError if there is no such file, or if it is no NIfTI
     file, is damaged, or holds no volume.
     """
-    image = _open_nifti(path)
+    image = open_nifti(path)
     try:
         values = np.asarray(image.get_fdata(dtype=np.float32))
     except DAMAGED as e:
         raise InputError(f"{path} cannot be read ({type(e).__name__}: {e}): give a whole file of numbers.") from e
     values = _channels_first(path, values)
     return Volume(torch.from_numpy(_scale(path, values, limits))[None], image.affine, image.header)
-
-
-def _open_nifti(path):
-    """The nibabel image at `path`, its values not read yet. InputError if it is no NIfTI file."""
-    import nibabel
-
-    if not Path(path).is_file():
-        raise InputError(f"There is no file {path}: give the path of a NIfTI file (.nii or .nii.gz).")
-    try:
-        image = nibabel.load(path)
-    except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError, *DAMAGED) as e:
-        raise InputError(f"{path} is no NIfTI file ({e}): give a whole one (.nii or .nii.gz).") from e
-    if not isinstance(image, nibabel.Nifti1Pair):
-        raise InputError(f"{path} is no NIfTI file but {type(image).__name__}: convert it to .nii or .nii.gz.")
-    return image
 
 
 def _channels_first(path, values):
@@ -95,7 +78,7 @@ def write_map(path, maps, like):
 
     if not str(path).endswith(SUFFIXES):
         raise InputError(f"{path} is no name for a NIfTI file: let it end in .nii or .nii.gz.")
-    like = like if isinstance(like, Volume) else _open_nifti(like)
+    like = like if isinstance(like, Volume) else open_nifti(like)
     data = _as_nifti_data(maps, tuple(like.header.get_data_shape()[:3]))
     image = nibabel.Nifti1Image(data, like.affine, like.header, dtype=np.float32)
     image.header.set_slope_inter(1, 0)

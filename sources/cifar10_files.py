@@ -8,6 +8,7 @@ from fastai.data.transforms import get_image_files
 from torchvision.datasets import CIFAR10
 
 from xaae.experiment.errors import InputError
+from xaae.sources.file_contents import Format, Raster
 
 FOLDER = CIFAR10.base_folder
 NAMES = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck", "plane", "car"}
@@ -93,3 +94,21 @@ def _of_pictures(folder):
 def _nested(folder):
     """Pictures that lie in a folder of their class, in order."""
     return [p for p in sorted(get_image_files(folder)) if p.parent != folder]
+
+
+def _read_item(path, item):
+    """The Raster of one picture of the batches."""
+    return Raster(cifar10_picture(path, *item.split("/")))
+
+
+def _items(path):
+    """Every picture of the batches."""
+    return [f"{part}/{i}" for part in ("train", "test") for i in range(len(_read(path, part)[1]))]
+
+
+def _facts(path):
+    """What is known of all pictures of CIFAR-10."""
+    return {"format": "CIFAR-10", "width": 32, "height": 32, "channels": 3, "bits": 8}
+
+
+CIFAR10_BATCHES = Format("CIFAR-10", "picture", (FOLDER,), _read_item, _items, _facts)

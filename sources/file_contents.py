@@ -5,6 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from xaae.experiment.errors import InputError
+
+
+class EmptyItemError(InputError):
+    """An item that can be read and shows nothing, as the first slices of many scans: it is left out, and is no fault."""
+
 
 @dataclass(frozen=True)
 class Raster:
@@ -61,7 +67,8 @@ class Format:
     item) -> Raster or Recording; raises InputError, OSError or ValueError for a file that cannot be read. items: path
     -> texts that name the items in a file, [""] for a file that is one item; a table has them as FILE#ITEM. facts: path
     -> {name: number or text} of what the head of a file says (width, height, channels, bits, rate, ...), without its
-    values. marks: path -> is a file of this format by its first bytes, whatever its ending? extra: what to install
+    values. marks: path -> is a file of this format by its first bytes, whatever its ending? fits: of several
+    formats with one ending, does a file of that ending hold what this one reads? extra: what to install
     for it, `pip install "xaae[EXTRA]"`, "" for nothing. package: what is imported for it.
     """
 
@@ -72,5 +79,6 @@ class Format:
     items: Callable = one_item
     facts: Callable = no_facts
     marks: Callable | None = None
+    fits: Callable | None = None
     extra: str = ""
     package: str = ""

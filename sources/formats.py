@@ -8,16 +8,22 @@ from importlib.util import find_spec
 
 from xaae.experiment.errors import InputError
 from xaae.sources.array_signals import NUMPY_SIGNALS
+from xaae.sources.cifar10_files import CIFAR10_BATCHES
 from xaae.sources.csv_signals import CSV_SIGNALS
+from xaae.sources.dicom_files import DICOM
 from xaae.sources.edf_files import EDF_FILE
 from xaae.sources.file_contents import Format
+from xaae.sources.nifti_files import NIFTI, take_slices
+from xaae.sources.npy_files import NPY
+from xaae.sources.npz_archives import NPZ
 from xaae.sources.pillow_files import PILLOW
 from xaae.sources.ucr_files import UCR_SERIES
 from xaae.sources.wfdb_records import WFDB_RECORD
 from xaae.sources.zarr_signals import ZARR_SIGNALS
 
 SIGNALS = (NUMPY_SIGNALS, CSV_SIGNALS, ZARR_SIGNALS, UCR_SERIES, WFDB_RECORD, EDF_FILE)
-FORMATS: tuple[Format, ...] = (PILLOW, *SIGNALS)  # of two that fit a file, the first is taken
+PICTURES = (PILLOW, DICOM, NIFTI, NPZ, NPY, CIFAR10_BATCHES)
+FORMATS: tuple[Format, ...] = (*PICTURES, *SIGNALS)  # of two that fit a file, the first is taken
 
 
 def format_of(path, kind=None):

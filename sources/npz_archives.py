@@ -3,6 +3,7 @@
 There is one reader. What cannot be used is refused in one sentence that names the array, what it is, and the cure.
 """
 
+import os
 import struct
 import zipfile
 import zlib
@@ -14,9 +15,10 @@ import pandas as pd
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
+from xaae.sources.file_contents import Format
+from xaae.sources.picture_arrays import channels_last, picture_array
 
 SPLITS_OF_KEYS = {"train": "train", "val": "valid", "test": "test"}  # beginnings of MedMNIST's keys -> ours
-CHANNELS = (1, 3, 4)
 BROKEN = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, SyntaxError, MemoryError,
           struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
 _READING = Lock()  # an array is large: threads that ask for the same one wait for the first
@@ -60,68 +62,44 @@ def _reason(error):
 
 
 def archive_picture(path, key, index):
-    """One picture (H, W) or (H, W, 3 or 4) of the array `key`, in uint8, or as numbers that are scaled like a file's.
+    """The Raster of one picture of the array `key`.
 
     InputError for an array of no pictures, for an index that is not there, and for values that are no finite numbers.
     """
+    file = os.stat(path)
     with _READING:
-        pixels, finite = _pictures_of(path, key)
-    if not (str(index).isdecimal() and int(index) < len(pixels)):
-        raise InputError(f"{path}: {key} has no picture {index}: it has 0 to {len(pixels) - 1}.")
-    if not finite[int(index)]:
-        raise InputError("it holds values that are no finite numbers")
-    return pixels[int(index)]
+        pictures = _pictures_of(path, key, file.st_mtime_ns, file.st_size)
+    if not (str(index).isdecimal() and int(index) < len(pictures.pixels)):
+        raise InputError(f"{path}: {key} has no picture {index}: it has 0 to {len(pictures.pixels) - 1}.")
+    return pictures.raster(int(index))
 
 
 @lru_cache(maxsize=8)
-def _pictures_of(path, key):
-    """The array `key` of pictures, (N, H, W) or (N, H, W, 3 or 4), and which are finite (N,); kept for later."""
+def _pictures_of(path, key, *version):
+    """The PictureArray of the array `key`, kept for later; version: what changes with the file's content."""
     (values,) = read_arrays_of(path, key)
-    values, finite = _channels_last(values, f"{path}: {key}"), np.ones(len(values), bool)
-    if values.dtype.kind == "f":
-        finite = np.isfinite(values).reshape(len(values), -1).all(1)
-        values = values if finite.all() else np.where(finite.reshape(-1, *[1] * (values.ndim - 1)), values, 0)
-    return _as_bytes(values, f"{path}: {key}"), finite
+    return picture_array(values, f"{path}: {key}")
 
 
-def _channels_last(values, name):
-    """Pictures (N, H, W), (N, H, W, C) or (N, C, H, W) as (N, H, W) or (N, H, W, 3 or 4). InputError for others."""
-    shape = values.shape
-    if values.ndim == 4 and shape[3] not in CHANNELS and shape[1] in CHANNELS:
-        values = np.moveaxis(values, 1, -1)
-    if values.ndim == 4 and values.shape[3] == 1:
-        values = values[..., 0]
-    if values.ndim == 3 or (values.ndim == 4 and values.shape[3] in CHANNELS):
-        if 0 in values.shape[1:]:
-            raise InputError(f"{name} has the shape {shape}, pictures without pixels: save them again.")
-        return values
-    if values.ndim in (4, 5):
-        raise InputError(
-            f"{name} has the shape {shape}, which is volumes (or pictures of {shape[-1]} channels): only pictures can"
-            " be trained on yet; save slices (N, H, W), or 1, 3 or 4 channels (N, H, W, C)."
-        )
-    raise InputError(f"{name} has the shape {shape}, no pictures: save them as (N, H, W) or (N, H, W, C).")
+def _read(path, item):
+    """The Raster of FILE.npz#KEY/INDEX."""
+    key, _, index = item.rpartition("/")
+    if not key:
+        raise InputError("an archive of several pictures: write FILE.npz#KEY/INDEX for one of them")
+    return archive_picture(path, key, index)
 
 
-def _as_bytes(values, name):
-    """Pictures as uint8 where all values are truth values, shares from 0 to 1 or whole or broken numbers to 255.
+def _items(path):
+    """The pictures of all parts of an archive."""
+    return [item.partition("#")[2] for item in archive_table(path).path]
 
-    Other numbers of grey pictures stay, and are scaled picture by picture as those of a file are; of coloured pictures
-    they are scaled together. InputError for values that are no real numbers.
-    """
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype == bool:
-        return values * np.uint8(255)
-    if values.dtype.kind not in "iuf":
-        raise InputError(f"{name} holds values of the type {values.dtype}: save whole numbers or floats.")
-    low, high = (float(values.min()), float(values.max())) if values.size else (0, 0)
-    if low >= 0 and high <= 255:
-        share = values.dtype.kind == "f" and high <= 1
-        return np.round(values * 255.0 if share else values).astype(np.uint8)
-    if values.ndim == 3:
-        return values.astype(np.float32)
-    return np.round(255 * (values.astype(np.float32) - low) / ((high - low) or 1)).astype(np.uint8)
+
+def _facts(path):
+    """What is known of the pictures of an archive, by those of training."""
+    (values,) = read_arrays_of(path, f"{next(iter(SPLITS_OF_KEYS))}_images")
+    pixels = channels_last(values, str(path))
+    about = {"format": "NumPy archive", "width": pixels.shape[2], "height": pixels.shape[1], "type": str(pixels.dtype)}
+    return about | {"channels": pixels.shape[3] if pixels.ndim == 4 else 1, "bits": 8 * pixels.dtype.itemsize}
 
 
 # ---- labels and splits ------------------------------------------------------------------------------------------
@@ -153,7 +131,7 @@ def _part_table(path, part, names):
     pixels, values = read_arrays_of(path, images, labels)
     if pixels.ndim == 0 or values.ndim == 0 or not len(pixels):
         raise InputError(f"{path}: {images} or {labels} is empty: give at least two pictures of each class.")
-    _channels_last(pixels, f"{path}: {images}")
+    channels_last(pixels, f"{path}: {images}")
     if len(pixels) != len(values):
         raise InputError(
             f"{path}: {images} has {counted(len(pixels), 'pictures')} and {labels}"
@@ -181,3 +159,6 @@ def _label_texts(values, name):
     if values.dtype.kind not in "iufb" or not (np.isfinite(values).all() and (values == np.round(values)).all()):
         raise InputError(f"{name} holds {values.dtype} values that are no classes: save whole numbers or names.")
     return [str(int(v)) for v in values]
+
+
+NPZ = Format("NumPy archive", "picture", (".npz",), _read, _items, _facts)

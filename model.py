@@ -172,7 +172,7 @@ class AAE(nn.Module):
     any. encoding_dims: D. step_channels: channels of the first layer, doubled at each halving up to 8 times.
     nonlinearity: a name in NONLINEARITIES or a module. classes: K, outputs of any task. noise: standard deviation of
     the Gaussian noise on the code before decoding, in training only. prior: "normal", N(0, I), or "class", N(mean of
-    the class, I), where the discriminator sees the class too. kind: a name in KINDS, of the items. task: a name in TASKS.
+    the class, I), where the discriminator sees the class too. kind, of the items: a name in KINDS. task: one in TASKS.
     `forward(x)` returns the plain tuple (logits, x_hat, z). Raises InputError for settings that make no sense.
     """
 

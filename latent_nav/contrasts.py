@@ -4,7 +4,7 @@ A model may know many classes; a direction, a walk or a verdict is about two sid
 these are asks one Contrast, so that directions, scores and readings speak of the same classes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logsumexp
@@ -19,11 +19,23 @@ class Evidence:
     """What directions are fitted on: training codes z (N, D); last (N,): is the item on the contrast's second side?
 
     head (D,): the classifier's weights of that side less those of the other, None where there is no linear head.
+    numbers (N,): the items' severities, None where they have classes or labels.
     """
 
     z: np.ndarray
     last: np.ndarray
     head: np.ndarray | None = None
+    numbers: np.ndarray | None = None
+
+    @property
+    def amount(self):
+        """What a regression is fitted to: the severities, else 0 and 1 for the sides: (N,) float."""
+        return self.last.astype(float) if self.numbers is None else self.numbers
+
+    def part(self, rows):
+        """The Evidence of some rows (M,)."""
+        numbers = None if self.numbers is None else self.numbers[rows]
+        return replace(self, z=self.z[rows], last=self.last[rows], numbers=numbers)
 
 
 @dataclass(frozen=True)
@@ -62,13 +74,16 @@ class Contrast:
         """Row numbers of the items on the first side and of those on the last, from labels (N,)."""
         return tuple(np.flatnonzero(np.isin(labels, side)) for side in (self.first, self.last))
 
-    def evidence(self, z, labels, head=None):
-        """The Evidence of codes z (N, D) with labels (N,); head (K, D) holds the classifier's weights by class."""
+    def evidence(self, z, labels, head=None, numbers=None):
+        """The Evidence of codes z (N, D) with labels (N,); head (K, D) holds the classifier's weights by class.
+
+        numbers (N,): severities, None where there are none.
+        """
         labels = np.asarray(labels)
         rows, side = self.holds(labels), np.isin(labels, self.last)
         first, last = self.columns
         weights = None if head is None else head[last].mean(0) - head[first].mean(0)
-        return Evidence(z[rows], side[rows], weights)
+        return Evidence(z[rows], side[rows], weights, None if numbers is None else numbers[rows])
 
     # ---- what a model says of it ------------------------------------------------------------------------------------
 

@@ -11,13 +11,14 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeCV
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.run_folder import file_stem
 from xaae.latent_nav.contrasts import Contrast
 from xaae.latent_nav.severity import severity_model
 
+PENALTIES = np.logspace(-2, 4, 13)  # of ridge regression, tried in turn
 REACH = 3.0  # standard deviations that a walk goes each way
 
 
@@ -64,9 +65,14 @@ def means(found, n=1):
     return found.z[found.last].mean(0) - found.z[~found.last].mean(0)
 
 
+def _ridge(found, n=1):
+    """Ridge regression of the severity, its penalty chosen by leave-one-out (Hoerl and Kennard 1970)."""
+    return RidgeCV(PENALTIES).fit(found.z, found.amount).coef_
+
+
 def _severity(found, n=1):
-    """The thesis's regression of the label with label-distribution smoothing."""
-    return severity_model(found.z, found.last.astype(float)).coef_
+    """The thesis's regression of the severity, or the label, with label-distribution smoothing."""
+    return severity_model(found.z, found.amount).coef_
 
 
 def _principal(found, n=2):
@@ -114,10 +120,17 @@ DIRECTIONS = {
         "The difference between the weights of the classifier head: the direction the classifier itself reads.",
         _head_weights,
     ),
+    "ridge": DirectionKind(
+        "ridge regression",
+        "Ridge regression of the severity on the training codes, every item counting the same: the direction in which"
+        " the severity grows.",
+        _ridge,
+    ),
     "means": DirectionKind("class means", "From one class's mean code to the other's.", means),
     "severity": DirectionKind(
         "severity",
-        "A regression of the label with label-distribution smoothing, as in the thesis: rare labels weigh more.",
+        "A regression of the severity, or the label, with label-distribution smoothing, as in the thesis: rare ones"
+        " weigh more (Yang et al. 2021).",
         _severity,
     ),
     "gradient": DirectionKind(

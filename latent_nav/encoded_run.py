@@ -13,15 +13,23 @@ from xaae import data
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.experiment.seeds import generator
+from xaae.experiment.tasks import CLASSES, LABELS, SEVERITY
+from xaae.experiment.vocabulary import MODELS
 from xaae.factors import rotation_network
 from xaae.factors.meters import meters_for
 from xaae.factors.picture_plants import rotate
 from xaae.latent_nav import codes, contrasts, directions, exemplars, led_walks, walks
 from xaae.latent_nav.stability import stability
 from xaae.sources.fingerprints import fingerprint
+from xaae.training.target_scores import spearman
 from xaae.training.trained_run import TrainedRun
 
 DEFAULT = ("lda", "logistic", "head", "means", "severity", "gradient", "pca:2", "dims:3")
+KINDS_OF = {  # task -> what is walked unasked; between halves of a severity no classes are told apart
+    CLASSES.name: DEFAULT,
+    SEVERITY.name: ("ridge", "severity", "head", "gradient", "pca:2", "dims:3"),
+    LABELS.name: DEFAULT,
+}
 MOST_CLASSES = 10  # beyond this no direction of one class against the rest is walked unasked
 PERCENTILE = 5  # of the training codes' scores: below it the discriminator does not accept a code
 TARGET = "target:"
@@ -105,7 +113,17 @@ class EncodedRun:
         """The Evidence of one split for a Contrast."""
         rows, head = self.trained.rows(split), self.model.head  # None where the classifier reads items, not codes
         head = None if head is None else head.weight.detach().cpu().numpy()
-        return sides.evidence(self.z[rows], self.labels[rows], head)
+        return sides.evidence(self.z[rows], self.labels[rows], head, self.trained.numbers(rows))
+
+    def severities(self, frames, leader=None):
+        """The severities (S, T), in their unit, of frames (S, T, C, *places) by the model or by a Leader.
+
+        None where items have no severity, and for a leader that is no model of the run.
+        """
+        if self.trained.config.task != SEVERITY.name or (leader and leader.name not in MODELS):
+            return None
+        logits = walks.frame_logits(self.model, frames, leader.logits if leader else None)
+        return self.trained.severities(logits, leader.name if leader else "aae")
 
     def position(self, rows):
         """Places (B,) of table rows along the main direction, in standard deviations from the training codes' mean."""
@@ -265,19 +283,23 @@ def _towards(encoded, column):
     return directions.along_target(column, encoded.z[rows], numbers[column].to_numpy(float)[rows])
 
 
-def default_specs(sides, leaders=(), of=None, head=True):
+def default_specs(sides, leaders=(), of=None, head=True, target=None):
     """What is walked unasked for a Contrast: every kind, and each other class against the rest of more than two.
 
     leaders: names of the classifiers that lead a walk each. of: the one that was asked for, as in `open_leader`: the
     walks that it leads come first, None if none was. head: has the model a head on the code? One that reads items leads
-    the first walk itself.
+    the first walk itself. target: the run's Target, whose severity or further labels have directions of their own.
     """
+    task = target.task if target else CLASSES.name
+    if task == SEVERITY.name:
+        head, of = True, of  # what leads to more of it is known of every item
     of = of or (None if head else "aae")
     several = 2 < len(sides.classes) <= MOST_CLASSES
     others = [contrasts.against_rest(name, sides.classes) for name in sides.classes if several]
     led = [f"led:{name}" for name in leaders if name != of]
     asked = [f"led:{of}", f"led_gradient:{of}"] if of else []
-    kinds = [kind for kind in DEFAULT if head or kind != "head"]
+    kinds = [kind for kind in KINDS_OF[task] if head or kind != "head"]
+    kinds += [f"{TARGET}{name}" for name in target.columns[1:MOST_CLASSES]] if task == LABELS.name else []
     return (*asked[:1], *kinds, *led, *asked[1:], *(("lda", other) for other in others if other != sides))
 
 
@@ -297,9 +319,11 @@ def _one_direction(encoded, direction):
     found["reach"] = direction.reach
     found["leader"] = direction.leader.about() if direction.leader else None
     if direction.vector is None:
-        return found | {"auc": None, "cohens_d": None, "cosine": None}
+        return found | dict.fromkeys(("spearman", "auc", "cohens_d", "cosine"))
     held = encoded.evidence(sides, "valid")
-    auc, d = directions.class_separation(held.z @ direction.vector, held.last)
+    position = held.z @ direction.vector
+    auc, d = directions.class_separation(position, held.last)
+    found["spearman"] = None if held.numbers is None else spearman(position, held.numbers)
     cosine = float(direction.vector @ encoded.way.vector)
     return found | {"auc": float(auc), "cohens_d": float(d), "cosine": cosine}
 

@@ -75,6 +75,15 @@ def tenth_means(position, items, rows, batch=256):
     return total / np.maximum(counts, 1).reshape(-1, *[1] * (total.ndim - 1)), counts
 
 
+def tenth_numbers(position, numbers):
+    """Mean of numbers (N,) in each tenth of the positions (N,) in [0, 1]: (10,), NaN in an empty one. None for None."""
+    if numbers is None:
+        return None
+    tenth = np.minimum((np.asarray(position) * TENTHS).astype(int), TENTHS - 1)
+    count = np.bincount(tenth, minlength=TENTHS)
+    return np.where(count, np.bincount(tenth, numbers, TENTHS) / np.maximum(count, 1), np.nan)
+
+
 def class_ranks(value):
     """Ranks of value (M,) with mean 0 and standard deviation 1."""
     ranks = rankdata(value)

@@ -6,8 +6,9 @@ from scipy.special import softmax
 
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
-from xaae.experiment.figure_style import save_png
+from xaae.experiment.figure_style import save_png, short_name
 from xaae.experiment.seeds import generator
+from xaae.experiment.tasks import TASKS
 from xaae.experiment.text_tables import write_texts
 from xaae.latent_nav import code_health, codes, directions, exemplars, impact, latent_maps, plots, severity
 from xaae.latent_nav.stability import order_agreement as agreement_of
@@ -25,18 +26,21 @@ def exemplars_all(encoded, starts):
     labels = encoded.labels[encoded.contrast.holds(encoded.labels)]
     k = min(COUNTER, min(np.sum(labels != label) for label in encoded.contrast.both))
     others, distance = encoded.nearest_others(starts, k)
-    mean, count = exemplars.tenth_means(
-        codes.relative_positions(encoded.z[rows], encoded.way.vector), trained.planted, rows
-    )
+    position = codes.relative_positions(encoded.z[rows], encoded.way.vector)
+    mean, count = exemplars.tenth_means(position, trained.planted, rows)
     shown = np.stack([encoded.planted_images(each) for each in others])
     arrays = {
         "along_row": along,
         "along_image": encoded.planted_images(along),
         "along_position": encoded.position(along),
     }
+    if (numbers := trained.numbers(along)) is not None:
+        arrays["along_severity"] = numbers
     arrays |= {"start_row": starts, "start_image": encoded.planted_images(starts)}
     arrays |= {"counter_row": others, "counter_image": shown, "counter_distance": distance}
-    tenths = {"tenth_image": run_folder.as_stored(mean, encoded.trained.kind), "tenth_count": count}
+    severities = exemplars.tenth_numbers(position, trained.numbers(rows))
+    tenths = {} if severities is None else {"tenth_severity": severities}
+    tenths |= {"tenth_image": run_folder.as_stored(mean, encoded.trained.kind), "tenth_count": count}
     run_folder.write_arrays(trained.folder / "exemplars.npz", **arrays, **tenths)
     _draw_exemplars(encoded, arrays, tenths)
 
@@ -45,6 +49,10 @@ def _draw_exemplars(encoded, found, tenths):
     """`exemplars.png`: real items along the direction above, mean pictures of the tenths below."""
     above = [f"{p:+.1f}" for p in found["along_position"]]
     below = [f"n = {n}" for n in tenths["tenth_count"]]
+    if "along_severity" in found:
+        noun = short_name(encoded.trained.target.noun, 14)
+        above = [f"{p}\n{noun} {s:.3g}" for p, s in zip(above, found["along_severity"], strict=True)]
+        below = [f"{n}\nmean {s:.3g}" for n, s in zip(below, tenths["tenth_severity"], strict=True)]
     n = min(len(above), len(below))
     sheet = np.stack([found["along_image"][:n], tenths["tenth_image"][:n]])
     title = f"Real items along {encoded.main} (standard deviations); mean of the items in each tenth"
@@ -63,10 +71,11 @@ def write_correlations(encoded):
 def write_positions(encoded):
     """`positions.csv`: where every item lies along the main direction, its severity, the probability of the last side.
 
-    Severity by the thesis's regression with label-distribution smoothing, 0 and 1 for the two sides of the contrast.
+    Severity by the thesis's regression with label-distribution smoothing, in its unit; where items have none 0 and 1
+    for the two sides of the contrast.
     """
     trained, found = encoded.trained, encoded.evidence(encoded.contrast)
-    model = severity.severity_model(found.z, found.last.astype(float))
+    model = severity.severity_model(found.z, found.amount)
     columns = {"position": encoded.position(np.arange(len(encoded.z))), "severity": model.predict(encoded.z)}
     columns |= {"probability": softmax(encoded.logits, 1)[:, encoded.contrast.columns[1]].sum(1)}
     table = trained.table[["path", "label", "split"]].assign(**{k: np.round(v, 4) for k, v in columns.items()})
@@ -114,8 +123,8 @@ def _baseline_position(encoded, rows):
     network, fit_rows = encoded.trained.model("baseline"), encoded.trained.rows("train")
     fit_rows = np.sort(encoded.rng.permutation(fit_rows)[:BASELINE_ITEMS])
     learned = codes.last_layer_inputs(network, encoded.trained.planted, fit_rows)
-    evidence = encoded.contrast.evidence(learned, encoded.labels[fit_rows])
-    (direction,) = directions.fit_directions(evidence, ["lda"])
+    evidence = encoded.contrast.evidence(learned, encoded.labels[fit_rows], None, encoded.trained.numbers(fit_rows))
+    (direction,) = directions.fit_directions(evidence, [TASKS[encoded.trained.config.task].direction])
     return codes.relative_positions(codes.last_layer_inputs(network, encoded.trained.planted, rows), direction.vector)
 
 

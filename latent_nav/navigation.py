@@ -48,7 +48,8 @@ def _navigate(trained, asked, done):
     encoded = encode_run(trained, asked.contrast)
     encoded.films, encoded.counterfactuals, encoded.spacing = asked.films, asked.counterfactuals, asked.spacing
     encoded.of = asked.of or encoded.of
-    usual = default_specs(encoded.sides, trained.model_names(), asked.of, encoded.model.head is not None)
+    has_head = encoded.model.head is not None
+    usual = default_specs(encoded.sides, trained.model_names(), asked.of, has_head, trained.target)
     find_directions(encoded, asked.specs or usual, asked.away)
     on_map, maps, futures = item_results.start_maps(encoded, asked.maps or trained.config.maps or tuple(MAPS))
     found = {"directions": describe_directions(encoded), "left_out": encoded.left_out}

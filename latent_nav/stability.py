@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.stats import rankdata
 
-from xaae.latent_nav.contrasts import Evidence
 from xaae.latent_nav.directions import DIRECTIONS, parse
 
 
@@ -19,7 +18,7 @@ def stability(found, kind, rng, n=20):
     while len(cosines) < n:
         rows = rng.integers(0, len(found.z), len(found.z))
         if 1 < found.last[rows].sum() < len(rows) - 1:
-            again = _first_unit(fit(Evidence(found.z[rows], found.last[rows], found.head)))
+            again = _first_unit(fit(found.part(rows)))
             cosines.append(abs(again @ whole))
     return float(np.median(cosines))
 

@@ -103,6 +103,7 @@ def one_walk(encoded, name, rows, alpha, spacing=None):
         path = walks.path(encoded.model, start, direction, alpha, sides.target)
         walk = gliding.spaced_walk(encoded.model, path, y, alpha, spacing, encoded.meters, favour)
     walk.led = ask_frames(leader, walk.frames) if leader else None
+    walk.severity = encoded.severities(walk.frames, leader)
     return walk
 
 
@@ -133,21 +134,25 @@ def _walk_numbers(encoded, walk, table, sides):
     by_meter = {row["meter"]: row for row in table}
     own = by_meter[encoded.meter.name]
     on_last, there = sides.favours_last(walk.answers), walk.answers[..., sides.columns[1]].sum(-1)
-    return {
-        "meter": own["meter"],
-        "unit": own["unit"],
-        "change": own["change"],
-        "change_ci": own["change_ci"],
-        "change_words": own["words"],
-        "spearman": own["spearman"],
-        "p_value": own["p"],
-        "match": None if walk.match is None else float(np.median(walk.match[:, -1])),
-        "probability_first": float(there[:, 0].mean()),
-        "probability_last": float(there[:, -1].mean()),
-        "accepted": None if walk.discriminator is None else float((walk.discriminator > encoded.floor).mean()),
-        "flips": float((on_last[:, 0] != on_last[:, -1]).mean()),
-        "frame_change": _frame_change(walk.frames),
-    } | _turn_numbers(encoded, walk, by_meter)
+    return (
+        {
+            "meter": own["meter"],
+            "unit": own["unit"],
+            "change": own["change"],
+            "change_ci": own["change_ci"],
+            "change_words": own["words"],
+            "spearman": own["spearman"],
+            "p_value": own["p"],
+            "match": None if walk.match is None else float(np.median(walk.match[:, -1])),
+            "probability_first": float(there[:, 0].mean()),
+            "probability_last": float(there[:, -1].mean()),
+            "accepted": None if walk.discriminator is None else float((walk.discriminator > encoded.floor).mean()),
+            "flips": float((on_last[:, 0] != on_last[:, -1]).mean()),
+            "frame_change": _frame_change(walk.frames),
+        }
+        | _severity_numbers(walk)
+        | _turn_numbers(encoded, walk, by_meter)
+    )
 
 
 def _led_numbers(encoded, walk, name, chance):
@@ -171,6 +176,15 @@ def _led_numbers(encoded, walk, name, chance):
 def _frame_change(frames):
     """By how much the most changed place of the last frame differs from the first one's: the median over starts."""
     return float(np.median(np.abs(frames[:, -1] - frames[:, 0]).reshape(len(frames), -1).max(1)))
+
+
+def _severity_numbers(walk):
+    """What the model says of the severity at both ends, and how steadily it grows between; {} where there is none."""
+    if walk.severity is None:
+        return {}
+    first, last = (float(walk.severity[:, end].mean()) for end in (0, -1))
+    steady = walks.rank_correlation(np.arange(walk.severity.shape[1]), walk.severity)
+    return {"severity_first": first, "severity_last": last, "severity_spearman": steady}
 
 
 def _turn_numbers(encoded, walk, by_meter):
@@ -222,6 +236,7 @@ def _keep_walk(encoded, name, walk, rows):
     arrays = {"alpha": walk.alpha, "probability": walk.probability, "start": rows}
     arrays |= {f"path_step.{name}": share for name, share in walk.path_steps.items()}
     found = {"match": walk.match, "discriminator": walk.discriminator, "probability.led": walk.led}
+    found |= {"severity": walk.severity}
     arrays |= {name: values for name, values in found.items() if values is not None}
     arrays |= {f"meter.{meter}": reading for meter, reading in walk.readings.items()}
     heats = {f"heat.{kind}": walk_heat(walk.frames, kind).astype(np.float32) for kind in HEATS}
@@ -236,27 +251,36 @@ def _draw_walk(encoded, path, name, frames, walk, heat, rows):
     some = np.s_[:STRIP_STARTS, ::STRIP_EVERY]
     reading, rows = walk.readings[encoded.meter.name], rows[:STRIP_STARTS]
     sides = encoded.sides_of(encoded.directions[name])
-    probability = walk.answers[..., sides.columns[1]].sum(-1)
-    captions = _captions(encoded.meter, (reading - reading[:, :1])[some], probability[some], sides.goal)
-    own = [f"start:\n{short_name(label, NAME)}" for label in encoded.labels[rows]]
+    answers, goal, own = _answers_of(encoded, walk, sides, rows)
+    captions = _captions(encoded.meter, (reading - reading[:, :1])[some], answers[some], goal)
+    own = [f"start:\n{text}" for text in own]
     captions = [[first, *texts] for first, texts in zip(own, captions, strict=True)]
     shown = np.concatenate([encoded.planted_images(rows)[:, None], frames[some]], 1)
     ends = f"{walk.alpha.min():+.3g} to {walk.alpha.max():+.3g} standard deviations"
     leader = encoded.directions[name].leader
     whose = leader.title if leader else MODELS["aae"]
-    title = f"Walk along {name}, {sides}, {ends}: change of {encoded.meter.name}, {sides.goal} says the {whose}"
+    title = f"Walk along {name}, {sides}, {ends}: change of {encoded.meter.name}, {goal} says the {whose}"
     strip = plots.STRIPS[encoded.trained.kind.name]
     save_png(strip(shown, captions, title, heat[:STRIP_STARTS]), path.with_name(f"{name}.png"), dpi=110)
     if name == encoded.main or encoded.films:
         films.FILMS[encoded.trained.kind.name](path, frames)
 
 
-def _captions(meter, change, probability, goal):
-    """The text above each frame, S lists of T: "+30 degrees" and below it "dog 0.24". change, probability (S, T)."""
+def _answers_of(encoded, walk, sides, rows):
+    """(answers (S, T), what they are called, what is known of each start): of the probability, or the severity."""
+    if walk.severity is None:
+        labels = [short_name(label, NAME) for label in encoded.labels[rows]]
+        return walk.answers[..., sides.columns[1]].sum(-1), sides.goal, labels
+    noun, truth = encoded.trained.target.noun, encoded.trained.numbers(rows)
+    return walk.severity, noun, [f"{short_name(noun, NAME)} {number:.3g}" for number in truth]
+
+
+def _captions(meter, change, answers, goal):
+    """The text above each frame, S lists of T: "+30 degrees" and below it "dog 0.24". change, answers (S, T)."""
     told = lambda c: counted(f"{round(float(c), meter.digits) + 0.0:+.{meter.digits}f}", meter.unit)  # noqa: E731
     return [
         [f"{told(c)}\n{short_name(goal, NAME)} {p:.2f}" for c, p in zip(*pair, strict=True)]
-        for pair in zip(change, probability, strict=True)
+        for pair in zip(change, answers, strict=True)
     ]
 
 

@@ -23,7 +23,8 @@ class Walk:
     z (S, T, D) their codes, readings {meter: (S, T)}, match (S, T) correlation with the first frame after un-rotating,
     probability (S, T, K) of the re-encoded frames, discriminator (S, T) score of the codes, None without one.
     path_steps {spacing: (S,)}: see `gliding.spaced_walk`. led (S, T, K): probabilities that the classifier gives the
-    frames which leads the walk, None where none does.
+    frames which leads the walk, None where none does. severity (S, T): what it, else the model itself, says of the
+    severity, None where items have none.
     """
 
     frames: np.ndarray
@@ -36,6 +37,7 @@ class Walk:
     spacing: str = "alpha"
     path_steps: dict = field(default_factory=dict)
     led: np.ndarray | None = None
+    severity: np.ndarray | None = None
 
     @property
     def answers(self):
@@ -82,6 +84,15 @@ def second_look(model, frames):
     flat = torch.from_numpy(frames).flatten(0, 1)
     device = device_of(model)
     found = [model.classify(flat[part].to(device)).float().softmax(-1).cpu() for part in batches(len(flat))]
+    return torch.cat(found).view(*frames.shape[:2], -1).numpy()
+
+
+@torch.inference_mode()
+def frame_logits(model, frames, classify=None):
+    """Logits (S, T, K) of frames (S, T, C, *places) by the model or by `classify(x)`: NumPy float64."""
+    flat, device = torch.from_numpy(frames).flatten(0, 1), device_of(model)
+    answer = classify or (lambda x: model.classify(x.to(device)))
+    found = [answer(flat[part]).double().cpu() for part in batches(len(flat))]
     return torch.cat(found).view(*frames.shape[:2], -1).numpy()
 
 

@@ -16,20 +16,21 @@ import torch
 from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock, TransformBlock
 from fastai.data.core import TfmdDL, fa_collate
 from fastai.data.external import fastai_cfg
-from fastai.data.transforms import IndexSplitter, RandomSplitter
+from fastai.data.transforms import IndexSplitter
 from fastai.torch_core import TensorBase, TensorImage
 from fasttransform import Transform
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.experiment.seeds import generator
-from xaae.experiment.tasks import UNKNOWN, Target
+from xaae.experiment.tasks import Target
 from xaae.experiment.vocabulary import COLUMNS
 from xaae.sources.cifar10_files import cifar10
 from xaae.sources.class_folders import folder, own_data
 from xaae.sources.foreign_files import foreign_in_words
 from xaae.sources.medmnist_sets import medmnist
 from xaae.sources.oxford_pets import PETS_FOLDER, pets
+from xaae.sources.splits import SplitPlan, split_by_plan
 from xaae.sources.synthpets import synthpets
 from xaae.sources.target_columns import set_target, standardised
 
@@ -66,13 +67,24 @@ def choose(dataset, root):
 class Dataset:
     """A dataset as it was found: its table with splits, what is left out (path, reason), and sentences on that.
 
-    target: what is predicted; of classes it does not say which, since some may have no item that can be read.
+    target: what is predicted; of classes it does not say which, since some may have no item that can be read. own: is
+    it a folder or file of the user's? copies: which items are others by content, see `class_folders.OwnData`. split_by:
+    what the splits come from. hints: GroupHints of groups that are in several parts.
     """
 
     table: pd.DataFrame
     left_out: pd.DataFrame
     notes: tuple = ()
     target: Target = Target()
+    own: bool = False
+    copies: pd.DataFrame | None = None
+    split_by: str = ""
+    hints: tuple = ()
+
+    @property
+    def warnings(self):
+        """Sentences on groups that are in several parts."""
+        return tuple(hint.in_words() for hint in self.hints)
 
 
 def load_table(dataset="auto", root=None, split="random", items=None, size=64, seed=0):
@@ -80,14 +92,28 @@ def load_table(dataset="auto", root=None, split="random", items=None, size=64, s
     return load_dataset(dataset, root, split, items, size, seed).table
 
 
-def load_dataset(dataset="auto", root=None, split="random", items=None, size=64, seed=0, asked=None):
+def load_dataset(dataset="auto", root=None, split="auto", items=None, size=64, seed=0, asked=None):
     """The Dataset of that name. InputError if there is none or one class only.
 
     asked: what is to be predicted, a dict of columns, task and unit (see `target_columns.set_target`); None for the
-    classes in the column label.
-    split: "random" (a fifth held out, seed 42) or "group" (whole groups held out, such as breeds); a split of the
-    dataset's own stays, unless "group" is asked for. items: at most so many of them, every class by its share.
+    classes in the column label. split: a SplitPlan, or the name of one of SPLIT_WAYS. items: at most so many of them,
+    every class by its share.
     """
+    plan = split if isinstance(split, SplitPlan) else SplitPlan(split)
+    return split_dataset(find_dataset(dataset, root, items, size, seed, asked), plan)
+
+
+def split_dataset(found, plan):
+    """A Dataset with the columns split and group by a SplitPlan. InputError for a plan that it does not allow."""
+    done = split_by_plan(found.table, plan, found.own)
+    more = pd.DataFrame(done.left_out, columns=["path", "reason"], dtype=object)
+    left_out = pd.concat([found.left_out, more], ignore_index=True)
+    about = {"notes": (*found.notes, *done.notes), "split_by": done.split_by, "hints": tuple(done.hints)}
+    return replace(found, table=done.table, left_out=left_out, target=standardised(found.target, done.table), **about)
+
+
+def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=None):
+    """The Dataset of that name before it is split. InputError as of `load_dataset`."""
     root = Path(root or default_root()).absolute()  # items are found again from any folder
     name, argument, _ = choose(dataset, root)
     options = {"name": argument} if argument else {}
@@ -108,11 +134,9 @@ def load_dataset(dataset="auto", root=None, split="random", items=None, size=64,
     left_out = [*(own.left_out if own else []), *left]
     if own and len(chosen) < len(table):
         left_out = left_out + [(str(p), f"more than --items {items}") for p in table.path.drop(chosen.index)]
-    if split != "group" and "split" in chosen and not (chosen.split == "valid").any():  # see split_table
-        notes.append("There is no split valid: a fifth of each class of the training items is held out for it.")
-    table = split_table(chosen.reset_index(drop=True), split, by_class=own is not None)
     left_out = pd.DataFrame(left_out, columns=["path", "reason"], dtype=object)
-    return Dataset(table, left_out, tuple(notes), standardised(target, table))
+    copies = own.copies if own else None
+    return Dataset(chosen.reset_index(drop=True), left_out, tuple(notes), target, own is not None, copies)
 
 
 def _nothing_found(dataset, own):
@@ -138,55 +162,6 @@ def fewer(table, items):
     parts = [rows.sample(min(counts[name], max(2, round(share * counts[name]))), random_state=42)
              for name, rows in table.groupby("label")]  # fmt: skip
     return pd.concat(parts).sort_index()
-
-
-def split_table(table, split="random", valid_pct=0.2, seed=42, by_class=False):
-    """The table with its columns split and group filled.
-
-    by_class: hold out a fifth of each class, one at least, where fastai's RandomSplitter holds out a fifth of all.
-    InputError if a split would be left without one of the classes.
-    """
-    table = table.assign(group=table["group"] if "group" in table else "", path=table["path"].astype(str))
-    if split == "group":
-        held = held_groups(table, valid_pct, seed)
-        table["split"] = np.where(table.group.isin(held), "valid", "train")
-    elif "split" not in table:
-        table["split"] = np.where(table.index.isin(_held_out(table, valid_pct, seed, by_class)), "valid", "train")
-    elif not (table.split == "valid").any() and len(train := table[table.split == "train"]):
-        table.loc[_held_out(train, valid_pct, seed, True), "split"] = "valid"
-    _check_splits(table)
-    return table
-
-
-def _held_out(table, share, seed, by_class):
-    """Index of the rows that are held out."""
-    if not by_class:
-        return table.index[list(RandomSplitter(share, seed=seed)(table)[1])]
-    parts = [rows.sample(max(1, round(share * len(rows))), random_state=seed) for _, rows in table.groupby("label")]
-    return pd.concat(parts).index
-
-
-def _check_splits(table):
-    """InputError if training or validation is without one of the classes."""
-    table = table[table.label != UNKNOWN]
-    for part in ("train", "valid"):
-        if missing := sorted(set(table.label) - set(table.label[table.split == part])):
-            counts = ", ".join(f"{name} {n}" for name, n in table.label.value_counts().items())
-            raise InputError(
-                f"No item of class {missing[0]!r} is in the {part} split (items: {counts}): give each class two items"
-                " or more, and where splits are given some in train and some in valid."
-            )
-
-
-def held_groups(table, valid_pct, seed):
-    """Groups to hold out: of each class, at least one and about `valid_pct` of them."""
-    if table.group.replace("", np.nan).isna().any():
-        raise InputError("A split by group needs a group for every item: use --split random or add the column.")
-    rng, held = np.random.default_rng(seed), []
-    for _, groups in table.groupby("label").group:
-        names = sorted(groups.unique())
-        held += list(rng.choice(names, max(1, round(valid_pct * len(names))), replace=False))
-    return held
 
 
 def plant(table, bias, seed=0):

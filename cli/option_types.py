@@ -6,7 +6,8 @@ import io
 import click
 
 from xaae.cli.early_checks import check_run
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.tasks import TASKS
+from xaae.experiment.vocabulary import MODELS, SPLIT_WAYS
 
 POSITIVE = click.IntRange(min=1)
 TWO_OR_MORE = click.IntRange(min=2)
@@ -70,5 +71,20 @@ MOVED = option(
     type=PATH,
     help="Where the items of RUN are now, if they were moved after training.  [where they were]",
 )
+SPLIT_OPTIONS = (
+    option("--split", type=click.Choice(list(SPLIT_WAYS)), default="auto", help="What is held out where the data have "
+           "no split of their own: items, of each class a fifth (stratified), or whole groups; auto: whole groups "
+           "where your own data say them, in a column group or as parts of files."),
+    option("--group", metavar="COLUMN", help="Hold out whole groups by this column, such as patient; or by file, "
+           "folder or file-name (what the names begin with, as patient012 in patient012_03.png)."),
+    option("--split-file", type=PATH, metavar="FILE", help="Hold out what a file lists: a CSV with the columns path "
+           "and split, such as another run's items.csv, or a text file of the paths that are held out."),
+)  # fmt: skip
+TARGET_OPTIONS = (
+    option("--target", "predict", callback=parse_names, help="The column that is predicted, or several labels' columns "
+           "with commas: numbers are a severity, 1/0/blank columns labels, anything else classes.  [label]"),
+    option("--task", type=click.Choice(list(TASKS)), help="What the --target is, where its content says otherwise."),
+    option("--unit", default="", help="The unit of a severity, as in words and figures."),
+)  # fmt: skip
 SEED = option("--seed", type=ZERO_OR_MORE, default=0, help="Seed of everything that is drawn.")
 BACKGROUND = "Held-out items that stand for the usual."

@@ -13,6 +13,8 @@ from xaae.cli.option_types import (
     PATH,
     POSITIVE,
     SEED,
+    SPLIT_OPTIONS,
+    TARGET_OPTIONS,
     TWO_OR_MORE,
     ZERO_OR_MORE,
     option,
@@ -20,7 +22,6 @@ from xaae.cli.option_types import (
     with_options,
 )
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, RunSettings
-from xaae.experiment.tasks import TASKS
 from xaae.experiment.vocabulary import ARMS, BALANCES, FILLS
 from xaae.factors.registry import FACTORS
 
@@ -47,11 +48,8 @@ training_options = with_options(
     option("--dataset", default="auto", callback=check_dataset, help="pets, synthpets, cifar10, "
            "medmnist:NAME, a folder or CSV, or auto."),
     DATA_ROOT,
-    option("--split", type=click.Choice(["random", "group"]), default="random", help="Hold out items or whole groups."),
-    option("--target", "predict", callback=parse_names, help="The column that is predicted, or several labels' columns "
-           "with commas: numbers are a severity, 1/0/blank columns labels, anything else classes.  [label]"),
-    option("--task", type=click.Choice(list(TASKS)), help="What the --target is, where its content says otherwise."),
-    option("--unit", default="", help="The unit of a severity, as in words and figures."),
+    *SPLIT_OPTIONS,
+    *TARGET_OPTIONS,
     option("--balance", type=click.Choice(list(BALANCES)), default="none", help="How classes or labels with few items "
            "are made up for; loss: each weighs the same in the loss."),
     option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
@@ -143,9 +141,9 @@ def train_as_told(given):
 
 def settings_of(given):
     """The RunSettings of the preset and of the options that were typed."""
-    root = given.pop("data_root", None)
-    root = root and os.path.abspath(root)  # it has to be found again from any folder
-    return RunSettings.from_options(**given, data_root=root, command=typed_command())
+    for name in ("data_root", "split_file"):
+        given[name] = given.get(name) and os.path.abspath(given[name])  # it has to be found again from any folder
+    return RunSettings.from_options(**given, command=typed_command())
 
 
 def _print_settings(settings, folder):

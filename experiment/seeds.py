@@ -22,6 +22,7 @@ STREAMS = {  # every part that draws at random -> the number of its own stream; 
     "audit scans": 20,  # the same of an audit's arms
     "moves": 21,  # values of the coordinates in the second version of a training item
     "randomised items": 22,  # items whose factors have random values, which leading classifiers are asked about
+    "first look": 24,  # tables with the same margins, in which a fact goes with no class
     "reach": 23,  # items on which the length of a led walk is tried
     "turns read back": 18,  # by which the rotation network is judged
 }

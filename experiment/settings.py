@@ -57,6 +57,8 @@ SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training show
 class RunSettings:
     """What can be asked of a training. The defaults are those of preset `default`; None stands for "as the data need".
 
+    split: a name in SPLIT_WAYS; group: whose values are the groups, a column or what `sources.group_hints` derives;
+    split_file: a list of paths that says what is held out.
     predict: columns that say what is to be predicted, None for the classes of the column label; task: a name in TASKS,
     None for what these columns tell; unit: of a severity. balance: a name in BALANCES, what is done for rare classes.
     arm, factor, ranges {class: (low, high)}, strength, contamination, label_noise, fill: the planted bias, see
@@ -70,7 +72,9 @@ class RunSettings:
     architecture: str = "default"
     dataset: str = "auto"
     data_root: str | None = None
-    split: str = "random"
+    split: str = "auto"
+    group: str | None = None
+    split_file: str | None = None
     predict: tuple | None = None
     unit: str = ""
     balance: str = "none"

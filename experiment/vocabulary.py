@@ -13,6 +13,12 @@ BALANCES = {  # how classes, or labels, with few items are made up for in traini
     "loss": "in the loss each class weighs the same, each label as much present as absent",
 }
 SPLITS = ("train", "valid", "test")
+SPLIT_WAYS = {  # which items are held out where the data have no split of their own
+    "auto": "whole groups of your own data where their groups are known, else as random",
+    "random": "a fifth of the items; of your own data a fifth of each class",
+    "stratified": "a fifth of each class",
+    "group": "about a fifth of the groups of each class, whole; a split of the data's own is not used",
+}
 COLUMNS = ("path", "label", "split", "group", "factor", "value")  # of a dataset's table, in this order
 MODELS = {"aae": "AAE", "baseline": "ResNet34"}  # name in files: name in sentences
 WEIGHTS = {"aae": "model.safetensors", "baseline": "baseline.safetensors"}  # file of each model in a run folder

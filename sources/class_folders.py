@@ -17,25 +17,24 @@ from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import SPLITS
 from xaae.sources.foreign_files import BY_ENDING, foreign_in_words, foreign_kind
 from xaae.sources.npz_archives import archive_table
+from xaae.sources.splits import split_name
 from xaae.sources.target_columns import target_texts
 
 SYSTEM = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "__pycache__"}  # folders, in small letters
-SPLIT_NAMES = {  # what people call the splits -> ours
-    "train": "train", "training": "train", "trn": "train",
-    "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",
-    "test": "test", "testing": "test", "tst": "test",
-}  # fmt: skip
+COPIES = ("path", "label", "split", "twin", "twin_label", "twin_split")  # columns
 RESERVED = ("factor", "value", "obeys")  # columns that planting fills
 
 
 @dataclass
 class OwnData:
     """table: path, label and, where it is given, split and group. left_out: path and reason. notes: sentences on what
-    was found."""
+    was found. copies: path, label and split of items that are others by content, and twin, twin_label, twin_split of
+    these."""
 
     table: pd.DataFrame
     left_out: list = field(default_factory=list)
     notes: list = field(default_factory=list)
+    copies: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COPIES, dtype=object))
 
     def leave_out(self, rows, reason):
         """Move rows (a mask (N,)) of the table to those left out; reason: a text, or one for each of the rows."""
@@ -90,7 +89,7 @@ def _of_folder(path):
     """The OwnData of a folder: CLASS/..., or SPLIT/CLASS/... where all folders on top are called like splits."""
     files, left_out = _files(path)
     tops = {p.relative_to(path).parts[0] for p in files if p.parent != path}
-    splits = {_split_name(top) for top in tops}
+    splits = {split_name(top) for top in tops}
     by_split = "train" in splits and None not in splits
     at = 1 if by_split else 0
     inside = [p for p in files if len(p.relative_to(path).parts) > at + 1]
@@ -102,7 +101,7 @@ def _of_folder(path):
     if bare := sorted(_class_names(path, by_split) - set(table.label)):
         notes.append(f"No picture that can be read lies in the folder {', '.join(bare)}: no class is made of it.")
     if by_split:
-        table["split"] = [_split_name(p[0]) for p in parts]
+        table["split"] = [split_name(p[0]) for p in parts]
         notes.append(f"The folders {', '.join(sorted(tops))} are taken as splits, those inside them as classes.")
     return OwnData(table, left_out, notes)
 
@@ -163,11 +162,6 @@ def _as_text(path):
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
-def _split_name(text):
-    """Our name of a split that people call so, in any case and with blanks around it; None for anything else."""
-    return SPLIT_NAMES.get(str(text).strip().lower())
-
-
 # ---- CSV files --------------------------------------------------------------------------------------------------
 
 
@@ -208,7 +202,7 @@ def _splits_of_csv(found, path):
         found.table = found.table.drop(columns="split")
         return
     found.leave_out(found.table.split.str.strip() == "", "no split in this row, while others have one")
-    names = found.table.split.map(_split_name)
+    names = found.table.split.map(split_name)
     if names.isna().any():
         odd = found.table.split[names.isna()].iloc[0]
         raise InputError(f"{path} has the split {odd!r}: use only {', '.join(SPLITS)}.")
@@ -235,14 +229,17 @@ def _same_contents(found):
 
 def _leave_out_copies(found, key, words):
     """Leave out rows whose key (N,) an earlier row has; that one too if another of them has another label."""
-    groups = found.table.assign(key=key).groupby("key", sort=False)
-    reasons = {}
-    for _, rows in (each for each in groups if len(each[1]) > 1):
+    twice = found.table[key.duplicated(keep=False).to_numpy()]
+    reasons, copies = {}, []
+    for _, rows in twice.groupby(key[twice.index], sort=False):
         torn = rows.label.nunique() > 1
         for row in rows.index[0 if torn else 1 :]:
             twin = next(i for i in rows.index if i != row and (not torn or rows.label[i] != rows.label[row]))
             reasons[row] = f"{words} {rows.path[twin]}" + (f", whose label is {rows.label[twin]!r}" if torn else "")
+            splits = [rows.split[i] if "split" in rows else "" for i in (row, twin)]
+            copies.append((rows.path[row], rows.label[row], splits[0], rows.path[twin], rows.label[twin], splits[1]))
     out = found.table.index.isin(list(reasons))
+    found.copies = pd.concat([found.copies, pd.DataFrame(copies, columns=COPIES, dtype=object)], ignore_index=True)
     found.leave_out(pd.Series(out), [reasons[row] for row in found.table.index[out]])
 
 

@@ -27,7 +27,7 @@ class Fault:
 
 def find_faults(table, items):
     """The Faults of the items of a table with path, label and split, in the order of their weight; mostly none."""
-    looked = _spread(table.label, MOST)
+    looked = spread_over_classes(table.label, MOST)
     seen = _look(table.iloc[looked].reset_index(drop=True), items, looked)
     word = items.kind.plural
     whole = _all_alike(seen, word)
@@ -38,14 +38,14 @@ def find_faults(table, items):
     return faults + list(_few_values(seen, items.kind))
 
 
-def _spread(labels, most):
+def spread_over_classes(labels, most):
     """At most `most` row numbers, as many of each class as there is room for, spread over it."""
     share = max(1, most // labels.nunique())
     groups = labels.reset_index(drop=True).groupby(labels.to_numpy(), sort=False).indices.values()
-    return np.sort(np.concatenate([_evenly(rows, share) for rows in groups]))
+    return np.sort(np.concatenate([evenly_spread(rows, share) for rows in groups]))
 
 
-def _evenly(rows, most):
+def evenly_spread(rows, most):
     """At most `most` of these rows, spread over them."""
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int))]
 
@@ -117,7 +117,7 @@ def _in_both_splits(seen, word):
 def _few_values(seen, kind):
     """Hardly any values in all items together, as in masks of labels."""
     low, high = seen.low.min(), seen.high.max()
-    files = list(seen.path.iloc[_spread(seen.label, 40)])
+    files = list(seen.path.iloc[spread_over_classes(seen.label, 40)])
     values = VALUES[kind.name](files, FEW_VALUES) if kind.name in VALUES else None
     if values is not None:
         shown = ", ".join(f"{v:g}" for v in values)

@@ -32,6 +32,7 @@ from xaae.factors.registry import FACTORS
 from xaae.sources import picture_files
 from xaae.sources.item_faults import find_faults
 from xaae.sources.items import Items, guess_channels, open_items
+from xaae.sources.splits import SplitPlan
 from xaae.training.fitting import make_aae
 
 MOST_DIGITS = 100  # Python reads no numbers of many thousand digits
@@ -136,7 +137,8 @@ def _read(settings, kind, size):
     The sentences are printed.
     """
     root = settings.data_root or data.default_root()
-    given = (settings.dataset, root, settings.split, settings.items, size, _data_seed(settings))
+    plan = SplitPlan(settings.split, settings.group, settings.split_file)
+    given = (settings.dataset, root, plan, settings.items, size, _data_seed(settings))
     asked = {"columns": settings.predict, "task": settings.task, "unit": settings.unit} if settings.predict else None
     found = data.load_dataset(*given, asked)
     channels = settings.channels or guess_channels(kind, found.table.path, found.table.label)
@@ -145,7 +147,8 @@ def _read(settings, kind, size):
     table, items, unread = open_items(kind, found.table, size, channels)
     _check_classes(found.table, table, unread, kind)
     skipped = pd.concat([found.left_out, unread], ignore_index=True)
-    notes = [*found.notes, *getattr(items, "notes", ()), *_counted(table, skipped, kind)]
+    warnings = [f"Warning: {text}" for text in found.warnings]
+    notes = [*found.notes, *warnings, *getattr(items, "notes", ()), *_counted(table, skipped, kind)]
     print("\n".join(notes))
     return table, items, skipped, notes, found.target
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent
-COMMANDS = "run train scan navigate explain predict evaluate rate tutorial audit report app".split()
+COMMANDS = "run data train scan navigate explain predict evaluate rate tutorial audit report app".split()
 
 
 def _refuse(sentence):
@@ -31,6 +31,7 @@ def main():
     """xAAE: see what your classifier really learned.
 
     \b
+    python main.py data PATH       looks at your data before anything is trained
     python main.py                 trains, walks, compares and writes a report, on the data found or drawn here
     python main.py --dry-run       shows what that would do
     python main.py run --help      shows every setting

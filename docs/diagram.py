@@ -22,7 +22,7 @@ LAYERS = (  # from top to bottom; a room imports only rooms of layers below its 
     ("scan", {"scan": (1, "which factors a classifier goes by")}),
     ("walks", {"latent_nav": (0.5, "directions, walks, their names")}),
     ("libraries", {"explain": (1.5, "attributions of any network"), "report": (3, "a run's files to pages, no torch")}),
-    ("training", {"training": (1, "settings to a trained run")}),
+    ("training", {"training": (1, "settings to a trained run"), "first_look": (0, "what goes with the class")}),
     ("data", {"data": (0, "table, split, planted bias, loaders")}),
     ("parts", {"sources": (0, "where items come from"), "model": (1, "the AAE and its heads"),
                "callbacks": (2, "what changes the training loop")}),

@@ -7,6 +7,7 @@ from xaae.experiment.manifest import recording
 from xaae.experiment.run_folder import is_run, write_json
 from xaae.experiment.whole_file import whole_file
 from xaae.report.audit.audit_page import render_audit, render_unknown
+from xaae.report.first_look.look_page import render_look
 from xaae.report.quiz.quiz_page import render_quiz
 from xaae.report.run.conclusions import paragraphs
 from xaae.report.run.run_page import render_run, render_scan
@@ -17,6 +18,7 @@ __all__ = [
     "summarise",
     "summary_in_words",
     "write_audit_page",
+    "write_look_page",
     "write_quiz_page",
     "write_report",
     "write_scan_page",
@@ -67,6 +69,14 @@ def write_quiz_page(folder) -> tuple[Path, Path]:
     page, key = render_quiz(folder)
     write_json(Path(folder) / "quiz-key.json", key)
     return _write_whole(Path(folder) / "quiz.html", page), Path(folder) / "quiz-key.json"
+
+
+def write_look_page(folder) -> Path:
+    """Write `data.html` of the first look in `folder`, whole or not at all; return its path.
+
+    InputError when `folder` holds no data.json or a broken one.
+    """
+    return _write_whole(Path(folder) / "data.html", render_look(folder))
 
 
 def write_scan_page(folder) -> Path:

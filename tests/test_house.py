@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
+from importlib import import_module
+from inspect import ismodule
 from zipfile import ZipFile
 
 import nbformat
@@ -20,7 +22,7 @@ LAYERS = (  # each room imports rooms of the layers before its own, and neighbou
     ("experiment", "factors"),
     ("sources", "model", "callbacks"),
     ("data",),
-    ("training",),
+    ("training", "first_look"),
     ("latent_nav", "explain", "evaluation"),
     ("scan",),
     ("audit", "app", "report"),
@@ -210,6 +212,36 @@ def test_what_has_to_be_quick_does_not_load_torch(name):
     heavy = ["torch", "fastai", "sklearn", "matplotlib"]
     code = f"import json, sys, {name}\nprint(json.dumps([n for n in {heavy} if n in sys.modules]))"
     assert told_by(code) == []
+
+
+def missing_names(path):
+    """What a file takes from the project's modules that they do not have: names that it imports, and `module.name`."""
+    modules, missing = {}, []
+    for node in ast.walk(source.tree(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "xaae":
+            for alias in node.names:
+                try:
+                    found = getattr(import_module(node.module), alias.name, None)
+                    found = import_module(f"{node.module}.{alias.name}") if found is None else found
+                    modules |= {alias.asname or alias.name: found} if ismodule(found) else {}
+                except ModuleNotFoundError:
+                    missing.append(f"{node.module}.{alias.name}")
+    own = {name.arg for name in ast.walk(source.tree(path)) if isinstance(name, ast.arg)}
+    own |= {
+        name.id
+        for name in ast.walk(source.tree(path))
+        if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load)
+    }
+    for node in ast.walk(source.tree(path)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in set(modules) - own:
+            if not hasattr(modules[node.value.id], node.attr):
+                missing.append(f"{node.value.id}.{node.attr}")
+    return missing
+
+
+def test_what_is_taken_from_a_module_is_there():
+    """Benchmarks take hours, so no test runs them whole: at least their names are those of today."""
+    assert breaking([*FILES, *BENCHMARKS, *TESTS], missing_names) == {}
 
 
 # ---- one thing, one name ------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from xaae.experiment.vocabulary import PAGE_COLOURS, PALETTE, PALETTE_DARK
 from xaae.report.shared import words
 from xaae.report.shared.charts import colour_class
 
-FOLDERS = [Path(__file__).parents[1] / name for name in ("run", "audit", "quiz", "shared")]
+FOLDERS = [Path(__file__).parents[1] / name for name in ("run", "audit", "quiz", "first_look", "shared")]
 ACCENT = 1  # the place in the palette of the colour that links, buttons and the main curve have
 
 

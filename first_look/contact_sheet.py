@@ -1,0 +1,63 @@
+"""A sheet with a few items of each class, one row a class, as a model gets them."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from xaae.experiment.amounts import counted
+from xaae.experiment.figure_style import short_name, styled
+from xaae.sources.item_faults import evenly_spread
+from xaae.sources.items import lazy_items
+
+ROWS, COLUMNS = 12, 8  # classes and items of each on the sheet
+CELL, GAP, LEFT, TOP = 0.95, 0.06, 1.5, 0.5  # inches: an item, between items, beside and above them
+STEP = 1.1  # between channels of a signal, in its spread
+
+
+def sheet_rows(table):
+    """{class: paths} of up to COLUMNS items of the ROWS most frequent classes, spread over the table."""
+    frequent = table.label.astype(str).value_counts().index[:ROWS]
+    rows = {name: np.flatnonzero(table.label.astype(str) == name) for name in frequent}
+    return {name: list(table.path.iloc[evenly_spread(at, COLUMNS)]) for name, at in sorted(rows.items())}
+
+
+@styled
+def draw_contact_sheet(kind, rows, counts, size, channels):
+    """The sheet as a Figure. rows {class: paths}; counts {class: number of items}; size, channels: of an item."""
+    wide, tall = LEFT + COLUMNS * (CELL + GAP), TOP + len(rows) * (CELL + GAP)
+    figure = Figure(figsize=(wide, tall))
+    for i, (name, paths) in enumerate(rows.items()):
+        x = lazy_items(kind, paths, size, channels)[range(len(paths))].numpy()
+        top = tall - TOP - i * (CELL + GAP)
+        about = f"{short_name(name, 18)}\n{counted(counts[name], kind.plural)}"
+        figure.text((LEFT - 0.1) / wide, (top - CELL / 2) / tall, about, ha="right", va="center", fontsize=8)
+        for j, item in enumerate(x):
+            place = (LEFT + j * (CELL + GAP)) / wide, (top - CELL) / tall, CELL / wide, CELL / tall
+            DRAW[kind.name](figure.add_axes(place), item)
+    more = f", {len(rows)} of {len(counts)} classes" if len(rows) < len(counts) else ""
+    figure.text(0.5, 1 - 0.22 / tall, f"A few {kind.plural} of each class{more}", ha="center", va="center", fontsize=10)
+    return figure
+
+
+def _draw_picture(ax, item):
+    """An item (C, H, W) in [0, 1]."""
+    shown = np.moveaxis(item, 0, -1)
+    shown = shown[..., :3] if shown.shape[-1] >= 3 else shown[..., 0]
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=1)
+    ax.set_axis_off()
+
+
+def _draw_signal(ax, item):
+    """An item (C, T): a trace for each channel, one below the other, each in its own range."""
+    for k, trace in enumerate(item):
+        spread = np.ptp(trace) or 1
+        ax.plot((trace - trace.min()) / spread - k * STEP, lw=0.6, color="#1f5fa8")
+    ax.margins(x=0)
+    ax.set(xticks=[], yticks=[])
+
+
+def _draw_volume(ax, item):
+    """The middle slice of an item (C, D, H, W) in [0, 1]."""
+    _draw_picture(ax, item[:, item.shape[1] // 2])
+
+
+DRAW = {"picture": _draw_picture, "signal": _draw_signal, "volume": _draw_volume}  # kind -> what draws an item

@@ -1,0 +1,85 @@
+"""What facts of items are called, how their values are written, and whether a classifier can see them."""
+
+import time
+from dataclasses import dataclass
+
+SEEN = "seen"  # in the values that a classifier gets
+CONTENT = "content"  # it may follow from what the items show
+SOURCE = "source"  # it says where items come from
+ENDINGS = {  # how a sentence on a fact ends
+    SEEN: "a classifier can tell the {sides} by it",
+    CONTENT: "it may follow from what the items show, or tell the {sides} apart without it",
+    SOURCE: "no classifier sees it, but it says that the {sides} come from different sources, which may differ in what"
+    " is seen",
+    "": "if it can be seen in the items, a classifier can tell the {sides} by it",
+}
+DAY = 86400  # seconds
+DATES = ("file date", "date in EXIF")
+COPIED = "all files were written within a day, as by a copy"
+
+
+@dataclass(frozen=True)
+class FactAbout:
+    """title: in a sentence. unit: of a number. shows: a key of ENDINGS. digits: of a number, after the point."""
+
+    title: str
+    shows: str = ""
+    unit: str = ""
+    digits: int = 0
+
+
+ABOUT = {  # what is seen comes first: of facts that part the items alike the first is told
+    "JPEG quality": FactAbout("JPEG quality", SEEN),
+    "width": FactAbout("width", SEEN, "pixels"),
+    "height": FactAbout("height", SEEN, "pixels"),
+    "aspect ratio": FactAbout("aspect ratio (width by height)", SEEN, digits=2),
+    "bits": FactAbout("bit depth", SEEN, "bits"),
+    "mode": FactAbout("colour mode", SEEN),
+    "channels": FactAbout("number of channels", SEEN),
+    "chroma subsampling": FactAbout("chroma subsampling of the JPEG", SEEN),
+    "format": FactAbout("file format", SEEN),
+    "rate": FactAbout("sampling rate", SEEN, "Hz"),
+    "samples": FactAbout("length", SEEN, "samples"),
+    "seconds": FactAbout("length", SEEN, "s", 1),
+    "unit": FactAbout("unit", SEEN),
+    "units": FactAbout("unit", SEEN),
+    "colour profile": FactAbout("colour profile", SEEN),
+    "progressive": FactAbout("progressive JPEG", SOURCE),
+    "EXIF orientation": FactAbout("EXIF orientation", SOURCE),
+    "camera": FactAbout("camera", SOURCE),
+    "camera maker": FactAbout("maker of the camera", SOURCE),
+    "software": FactAbout("software", SOURCE),
+    "date in EXIF": FactAbout("date in EXIF", SOURCE),
+    "resolution": FactAbout("resolution", SOURCE, "dots per inch"),
+    "frames": FactAbout("number of frames", SOURCE),
+    "file size": FactAbout("file size", CONTENT, "bytes"),
+    "file date": FactAbout("file date", SOURCE),
+    "file name": FactAbout("pattern of the file name", SOURCE),
+}
+
+
+def about_fact(name):
+    """The FactAbout of a fact; of one that is not listed, such as a tag of a scanner, its own name."""
+    if name in ABOUT:
+        return ABOUT[name]
+    bare = name.removesuffix(" given")
+    if bare != name:
+        return FactAbout(f"whether there is a {about_fact(bare).title}", SOURCE)
+    return FactAbout(f"the {name}" if name.startswith("column ") else name)
+
+
+def in_order(facts):
+    """Names of facts, those of ABOUT first, in its order."""
+    order = {name: i for i, name in enumerate(ABOUT)}
+    return sorted(facts, key=lambda name: order.get(name, len(order)))
+
+
+def fact_value(name, value):
+    """A number of a fact as text: "95", "2021-03-04", "1.33", "24.5 kB"."""
+    if name in DATES:
+        return time.strftime("%Y-%m-%d", time.gmtime(value))
+    if name == "file size":
+        return f"{value / 1000:.3g} kB" if value < 1e6 else f"{value / 1e6:.3g} MB"
+    about = about_fact(name)
+    text = f"{value:.{about.digits}f}" if name in ABOUT and float(value).is_integer() else f"{value:.4g}"
+    return f"{text} {about.unit}" if about.unit else text

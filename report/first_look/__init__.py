@@ -1,0 +1,1 @@
+"""The page of a first look at data."""

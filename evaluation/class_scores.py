@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.stats import binned_statistic, binomtest
+from sklearn.metrics import roc_curve
 from torchmetrics.functional import mean_squared_error
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
@@ -22,7 +23,8 @@ from torchmetrics.functional.classification import (
 
 from xaae.experiment.class_balance import class_balance
 from xaae.experiment.errors import InputError
-from xaae.experiment.tasks import CLASSES
+from xaae.experiment.tasks import CLASSES, LABELS, SEVERITY
+from xaae.training.target_scores import label_scores, severity_scores
 
 BY_CLASS = {
     "precision": multiclass_precision,
@@ -54,7 +56,45 @@ def classifier_scores(logits, target, classes):
     }
 
 
-SCORES = {CLASSES.name: classifier_scores}  # task -> function that scores answers (logits, target, classes)
+def _class_scores(logits, truth, target):
+    """The scores of classes."""
+    return classifier_scores(logits, truth, list(target.classes))
+
+
+def _severity_scores(answers, truth, target):
+    """The scores of severities, answers (N, 1) in standard deviations, with the answers themselves in their unit."""
+    given = answers[:, 0].double().numpy() * target.std + target.mean
+    scores = severity_scores(given, truth)
+    interval = spearman_interval(scores["spearman"], len(truth))
+    return scores | {"spearman_interval": interval, "answers": given, "truth": truth}
+
+
+def _label_scores(logits, truth, target):
+    """The scores of labels, with the points of each label's ROC curve."""
+    p = logits.double().sigmoid().numpy()
+    scores = label_scores(p, truth, target.columns)
+    for k, name in enumerate(target.columns):
+        known = np.isfinite(truth[:, k])
+        if scores["labels"][name]["present"] and scores["labels"][name]["absent"]:
+            false, true, _ = roc_curve(truth[known, k], p[known, k])
+            scores["labels"][name]["roc"] = {"false_positive": false, "true_positive": true}
+    return scores
+
+
+def spearman_interval(r, n):
+    """95 % interval of a Spearman correlation r of n items (Fisher's z; Bonett and Wright 2000): (low, high)."""
+    if n < 5 or not np.isfinite(r):
+        return float("nan"), float("nan")
+    half = 1.96 * np.sqrt((1 + r**2 / 2) / (n - 3))
+    low, high = (np.tanh(np.arctanh(np.clip(r, -0.9999999, 0.9999999)) + sign * half) for sign in (-1, 1))
+    return float(low), float(high)
+
+
+SCORES = {  # task -> function that scores answers: (answers (N, K), truth, Target)
+    CLASSES.name: _class_scores,
+    SEVERITY.name: _severity_scores,
+    LABELS.name: _label_scores,
+}
 
 
 def check_finite(logits):

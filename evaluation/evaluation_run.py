@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from xaae import model as models
 from xaae.evaluation.class_scores import SCORES, check_finite
 from xaae.evaluation.evaluation_figure import evaluation_figure
+from xaae.evaluation.target_figures import label_figure, severity_figure
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import majority_in_words, weakness_in_words
@@ -18,11 +19,12 @@ from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
 from xaae.experiment.figure_style import save_png
 from xaae.experiment.manifest import recording
-from xaae.experiment.tasks import CLASSES
+from xaae.experiment.target_words import severity_weakness
+from xaae.experiment.tasks import CLASSES, LABELS, SEVERITY, Target
 from xaae.experiment.vocabulary import MODELS
 from xaae.training.trained_run import open_trained_run
 
-COLUMNS = (  # of the table that is printed
+CLASS_COLUMNS = (  # of the table that is printed
     "loss",
     "accuracy",
     "95% interval",
@@ -51,12 +53,13 @@ def evaluate_run(run, model="both", split="valid", planted=True, value=None, dat
     run_folder.check_writable(trained.folder, "folder")
     show, shown = _presentation(trained, planted, value)
     rows = _held_out(trained, split)
-    networks = {n: trained.model(n) for n in (trained.model_names() if model == "both" else [model])}
-    target = TARGETS[trained.config.task](trained, rows)
-    results = {"split": split, "values": shown, "items": len(rows), "classes": trained.classes}
+    networks = {n: trained.own_model(n) for n in (trained.model_names() if model == "both" else [model])}
+    truth, target = TARGETS[trained.config.task](trained, rows), trained.target
+    results = {"split": split, "values": shown, "items": len(rows), "task": target.task, "classes": trained.classes}
+    results |= {"target": target.as_dict()} if target.as_dict() else {}
     for name, network in networks.items():
         logits, recon_mse = _answer(network, show, rows, trained.config.batch_size, MODELS[name])
-        results[name] = SCORES[trained.config.task](logits, target, trained.classes)
+        results[name] = SCORES[target.task](logits, truth, target)
         results[name] |= {} if recon_mse is None else {"recon_mse": recon_mse}
     results["seconds"] = time.perf_counter() - began
     with recording(trained.folder):
@@ -83,7 +86,7 @@ def _presentation(trained, planted, value):
 
 def _held_out(trained, split):
     """Rows of a split. InputError if the run's table has none."""
-    rows = trained.rows(split)
+    rows = np.flatnonzero(trained.table.split == split)
     if not len(rows):
         raise InputError(
             f"{trained.folder} has no {split} items: use --split {'valid' if split == 'test' else 'test'}."
@@ -96,8 +99,26 @@ def _class_numbers(trained, rows):
     return torch.tensor([trained.classes.index(label) for label in trained.table.label.to_numpy()[rows]])
 
 
-TARGETS = {CLASSES.name: _class_numbers}  # task -> function that gives the true answers of rows
-FIGURES = {CLASSES.name: evaluation_figure}  # task -> function that draws scores
+def _true_severities(trained, rows):
+    """The severity of each row in its unit: (N,)."""
+    return trained.numbers(rows)
+
+
+def _true_labels(trained, rows):
+    """The labels of each row, 1, 0 or NaN: (N, K)."""
+    return trained.table[list(trained.target.columns)].to_numpy(float)[rows]
+
+
+TARGETS = {  # task -> function that gives the true answers of rows
+    CLASSES.name: _class_numbers,
+    SEVERITY.name: _true_severities,
+    LABELS.name: _true_labels,
+}
+FIGURES = {  # task -> function that draws scores: (scores, Target, title)
+    CLASSES.name: lambda scores, target, title: evaluation_figure(scores, list(target.classes), title),
+    SEVERITY.name: severity_figure,
+    LABELS.name: label_figure,
+}
 
 
 @torch.inference_mode()
@@ -126,7 +147,7 @@ def _draw(trained, results):
         path.unlink(missing_ok=True)
         if name in results:
             title = f"{MODELS[name]} on {_what_was_shown(results)}"
-            figure = FIGURES[trained.config.task](results[name], trained.classes, title)
+            figure = FIGURES[trained.config.task](results[name], trained.target, title)
             save_png(figure, path, dpi=130, bbox_inches="tight")
 
 
@@ -140,12 +161,13 @@ def _what_was_shown(results):
 
 def evaluation_in_words(results):
     """The results of an evaluation as a small table of text, a line for each model."""
-    lines = {MODELS[name]: _cells(results[name]) for name in MODELS if name in results}
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *lines.values(), strict=True)]
+    columns, cells_of, below = TABLES[results.get("task", CLASSES.name)]
+    lines = {MODELS[name]: cells_of(results[name]) for name in MODELS if name in results}
+    widths = [max(map(len, column)) for column in zip(columns, *lines.values(), strict=True)]
     line = lambda name, cells: "  ".join([f"{name:10}", *(c.rjust(w) for c, w in zip(cells, widths, strict=True))])  # noqa: E731
     heading = f"{_what_was_shown(results)}, in full precision:"
-    table = [heading, line("", COLUMNS), *(line(name, cells) for name, cells in lines.items())]
-    return "\n".join([*table, *_majority_lines(results)])
+    table = [heading, line("", columns), *(line(name, cells) for name, cells in lines.items())]
+    return "\n".join([*table, *below(results)])
 
 
 def _majority_lines(results):
@@ -164,3 +186,51 @@ def _cells(scores):
     cells = ["-" if np.isnan(v) else f"{v:.3f}" for v in (scores["loss"], scores["accuracy"], *means, *calibration)]
     mse = f"{scores['recon_mse']:.4f}" if "recon_mse" in scores else "-"
     return [*cells[:2], f"[{low:.3f}, {high:.3f}]", f"{scores['balanced_accuracy']:.3f}", *cells[2:], mse]
+
+
+def _severity_cells(scores):
+    """One model's numbers of a severity as cells."""
+    low, high = scores["spearman_interval"]
+    numbers = [f"{scores[name]:.4g}" for name in ("mae", "mae_of_median", "rmse")]
+    rest = [f"{scores['r2']:.3f}", f"{scores['spearman']:.3f}", f"[{low:.3f}, {high:.3f}]"]
+    return [*numbers, *rest, f"{scores['recon_mse']:.4f}" if "recon_mse" in scores else "-"]
+
+
+def _severity_lines(results):
+    """The unit, and which models are no better than the median alone."""
+    target = Target(**results["target"])
+    yield f"Errors are in the unit of {target.noun}."
+    there = {title: results[name] for name, title in MODELS.items() if name in results}
+    yield from filter(None, (severity_weakness(name, scores) for name, scores in there.items()))
+
+
+def _label_cells(scores):
+    """One model's means over the labels as cells."""
+    means = [f"{scores[name]:.3f}" for name in ("auroc", "average_precision", "balanced_accuracy")]
+    return [*means, f"{scores['recon_mse']:.4f}" if "recon_mse" in scores else "-"]
+
+
+def _label_lines(results):
+    """Each label's scores, a line for each model and label."""
+    for name, title in ((name, title) for name, title in MODELS.items() if name in results):
+        for label, each in results[name]["labels"].items():
+            yield (
+                f"{title}, {label}: AUROC {each['auroc']:.3f}, average precision {each['average_precision']:.3f},"
+                f" balanced accuracy {each['balanced_accuracy']:.3f} (present {each['present']}, absent"
+                f" {each['absent']}, unknown {each['unknown']})."
+            )
+
+
+TABLES = {  # task -> columns of the printed table, a model's cells, lines below it
+    CLASSES.name: (CLASS_COLUMNS, _cells, _majority_lines),
+    SEVERITY.name: (
+        ("mean error", "of the median", "RMSE", "R2", "Spearman", "95% interval", "reconstruction MSE"),
+        _severity_cells,
+        _severity_lines,
+    ),
+    LABELS.name: (
+        ("mean AUROC", "mean average precision", "mean balanced accuracy", "reconstruction MSE"),
+        _label_cells,
+        _label_lines,
+    ),
+}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from fastai.torch_core import default_device
+from scipy.special import expit
 from scipy.stats import norm
 from tqdm.auto import tqdm
 
@@ -17,28 +18,38 @@ from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import KINDS
 from xaae.experiment.manifest import recording
-from xaae.experiment.tasks import CLASSES
+from xaae.experiment.tasks import CLASSES, LABELS, SEVERITY, Target, target_of
 from xaae.experiment.text_tables import write_texts
 from xaae.experiment.vocabulary import MODELS
 from xaae.explain.methods import uncertainty
+from xaae.sources.items import reading_options
 from xaae.sources.path_lists import FILE_READERS, list_items
 from xaae.training.trained_run import open_trained_run
 
 UNCERTAINTY = ["entropy", "mutual_information", "deviation", "entropy_error"]
-OWN_COLUMNS = {"path", "predicted", *UNCERTAINTY[:3], "error"}  # a CSV with all of these was made by `predict`
+OWN_COLUMNS = (  # a CSV with all of one of these was made by `predict`
+    {"path", "predicted", *UNCERTAINTY[:3], "error"},
+    {"path", "predicted", "deviation", "error"},
+    {"path", "most_likely", "error"},
+)
 LEAST_DIFFERENCE, CHANCE = 0.01, 0.05  # nats that matter; how often one of all items may be named by chance
 RATE = 0.1  # dropout rate that is injected into a model without dropout
 
 
 @dataclass
 class Predictions:
-    """The result of `predict`. table: as written to the file `out`. note: where the dropout was, in one line."""
+    """The result of `predict`. table: as written to the file `out`. note: where the dropout was, in one line.
+
+    classes: names of the classes or labels. target: what was predicted.
+    """
 
     table: pd.DataFrame
     out: Path
     classes: list
     note: str
+    target: Target = Target()
 
 
 def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, batch_size=None):
@@ -48,14 +59,15 @@ def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, ba
     `samples` passes with dropout (Gal & Ghahramani 2016) entropy (predictive, nats), mutual_information (nats),
     deviation (of the predicted class's probability) and entropy_error (of the entropy, from so few passes); error, why
     a file could not be read. dropout: the rate that is injected before the last layer of a model without dropout (Ledda
-    et al. 2023), None for RATE. out: the CSV. batch_size: files read at once. Items are cropped and scaled as in
-    training, and nothing is planted. InputError, before anything is written, if no file can be read.
+    et al. 2023), None for RATE. A severity has predicted and deviation, in its unit; labels have probability_LABEL and
+    deviation_LABEL each, and most_likely. out: the CSV. batch_size: files read at once. Items are cropped and scaled as
+    in training, and nothing is planted. InputError, before anything is written, if no file can be read.
     """
     trained = open_trained_run(run, decoded=False)
     out = Path(out or trained.folder / "predictions.csv")
     _check_out(out, path)
     files = list_items(path, trained.kind)
-    body, head, inject = body_and_head(trained.model(model), dropout)
+    body, head, inject = body_and_head(trained.own_model(model), dropout)
     answer = lambda x: ANSWERS[trained.config.task](body, head, x, samples, inject, trained.config.seed)  # noqa: E731
     answers = pd.concat(_answer_files(files.path, trained.config, answer, batch_size or trained.config.batch_size))
     if (answers.error != "").all():
@@ -66,7 +78,8 @@ def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, ba
     table = pd.concat([files[["path", *kept]], answers.reset_index(drop=True)], axis=1)
     with recording(out.parent, trained.folder):
         _write(table, out)
-    return Predictions(table, out, trained.classes, _note(inject, samples))
+    names = trained.target.columns if trained.config.task == LABELS.name else trained.classes
+    return Predictions(table, out, list(names), _note(inject, samples), trained.target)
 
 
 # ---- the network, in two parts ----------------------------------------------------------------------------------
@@ -132,18 +145,67 @@ def _fill_class_table(table, rows, config, answers):
     table.loc[rows, "predicted"] = np.array(config.classes, dtype=object)[p.argmax(1)]
 
 
-ANSWERS = {CLASSES.name: answer_with_dropout}  # task -> function that answers items, with uncertainty
-TABLES = {CLASSES.name: (_class_table, _fill_class_table)}  # task -> functions that make and fill the table of answers
+@torch.inference_mode()
+def numbers_with_dropout(body, head, x, samples, inject, seed):
+    """(answers (B, K) of items x (B, C, *places) without dropout, those of the passes (S, B, K)), NumPy float64.
+
+    As `answer_with_dropout`; for models whose answers are no classes.
+    """
+    with exact():
+        features = body(x.to(default_device()))
+        answers = check_finite(head(features)).double().cpu().numpy()
+        shared = {"samples": samples, "inject": inject, "seed": seed, "batch_size": len(x)}
+        return answers, uncertainty.passes_with_dropout(head, features, **shared).numpy()
+
+
+def _severity_table(config, count):
+    """The table for the severities of `count` files, without values."""
+    return pd.DataFrame(np.nan, np.arange(count), ["predicted", "deviation"])
+
+
+def _fill_severity_table(table, rows, config, answers):
+    """Write severities in their unit into rows of the table."""
+    target, (given, passes) = target_of(config), answers
+    table.loc[rows, "predicted"] = given[:, 0] * target.std + target.mean
+    table.loc[rows, "deviation"] = passes[..., 0].std(0) * target.std
+
+
+def _label_table(config, count):
+    """The table for the labels of `count` files, without values."""
+    columns = target_of(config).columns
+    names = [f"{what}_{name}" for what in ("probability", "deviation") for name in columns]
+    table = pd.DataFrame(np.nan, np.arange(count), names)
+    table.insert(0, "most_likely", None)
+    return table
+
+
+def _fill_label_table(table, rows, config, answers):
+    """Write the labels' probabilities, their deviation over the passes, and the most likely label."""
+    p, passes = (expit(each) for each in answers)
+    table.loc[rows, table.columns[1:]] = np.hstack([p, passes.std(0)])
+    table.loc[rows, "most_likely"] = np.array(target_of(config).columns, dtype=object)[p.argmax(1)]
+
+
+ANSWERS = {  # task -> function that answers items, with uncertainty
+    CLASSES.name: answer_with_dropout,
+    SEVERITY.name: numbers_with_dropout,
+    LABELS.name: numbers_with_dropout,
+}
+TABLES = {  # task -> functions that make and fill the table of answers
+    CLASSES.name: (_class_table, _fill_class_table),
+    SEVERITY.name: (_severity_table, _fill_severity_table),
+    LABELS.name: (_label_table, _fill_label_table),
+}
 FORMATS = {"picture": "PNG or JPEG"}  # kind -> files that can be read
 
 
 def _answer_files(paths, config, answer, size):
     """Yield tables with the columns from predicted to error for all paths, `size` of them at a time."""
-    make_table, fill = TABLES[config.task]
+    (make_table, fill), options = TABLES[config.task], reading_options(KINDS[config.kind], config)
     with tqdm(total=len(paths), desc="predict", leave=False, disable=None) as bar:
         for start in range(0, len(paths), size):
             part = paths[start : start + size]
-            x, errors = FILE_READERS[config.kind](part, config.input_size, config.input_channels)
+            x, errors = FILE_READERS[config.kind](part, config.input_size, config.input_channels, **options)
             table = make_table(config, len(part))
             if len(x):
                 fill(table, np.array(errors) == "", config, answer(x))
@@ -168,7 +230,8 @@ def _check_out(out, path):
 def _is_ours(out):
     """Does a file have the columns of a table that `predict` wrote?"""
     try:
-        return out.is_file() and set(pd.read_csv(out, nrows=0).columns) >= OWN_COLUMNS
+        columns = set(pd.read_csv(out, nrows=0).columns) if out.is_file() else set()
+        return any(columns >= own for own in OWN_COLUMNS)
     except (ValueError, OSError):
         return False
 
@@ -186,14 +249,48 @@ def _write(table, out):
 
 
 def predictions_in_words(predictions, most=5):
-    """A summary of Predictions: items of each class, unreadable files, mean uncertainty, the most uncertain items."""
+    """A summary of Predictions: what was answered, unreadable files, mean uncertainty, the most uncertain items."""
+    return WORDS[predictions.target.task](predictions, most)
+
+
+def _unread(bad):
+    """A line on the files that cannot be read, if there are any."""
+    if len(bad):
+        yield f"{len(bad)} cannot be read (column error), as {bad.path.iloc[0]} ({bad.error.iloc[0]})."
+
+
+def _severities_in_words(predictions, most):
+    """Range and median of the severities, mean deviation, and whether all get the same answer."""
+    table, target = predictions.table, predictions.target
+    good, unit = table[table.error == ""], f" {target.unit}" if target.unit else ""
+    lines = [f"{len(good)} of {counted(len(table), 'pictures')} answered: {target.columns[0]}"
+             f" {good.predicted.min():.4g} to {good.predicted.max():.4g}{unit}, median"
+             f" {good.predicted.median():.4g}{unit}.",
+             *_unread(table[table.error != ""]),
+             f"Mean deviation over the passes {good.deviation.mean():.3g}{unit}."]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _labels_in_words(predictions, most):
+    """How many items have each label, and the mean deviations."""
+    table, names = predictions.table, predictions.classes
+    good = table[table.error == ""]
+    counts = ", ".join(f"{name} {int((good[f'probability_{name}'] > 0.5).sum())}" for name in names)
+    deviation = good[[f"deviation_{name}" for name in names]].mean().mean()
+    lines = [f"{len(good)} of {counted(len(table), 'pictures')} answered; with a probability above 0.5: {counts}.",
+             *_unread(table[table.error != ""]),
+             f"Mean deviation of the probabilities over the passes {deviation:.3f}."]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _classes_in_words(predictions, most):
+    """Items of each class, unreadable files, mean uncertainty, the most uncertain items."""
     table, classes = predictions.table, predictions.classes
     good, bad = table[table.error == ""], table[table.error != ""]
     counts = good.predicted.value_counts().reindex(classes, fill_value=0)
     of_each = ", ".join(f"{c} {n}" for c, n in counts.items())
     lines = [f"{len(good)} of {counted(len(table), 'pictures')} classified: {of_each}."]
-    if len(bad):
-        lines.append(f"{len(bad)} cannot be read (column error), as {bad.path.iloc[0]} ({bad.error.iloc[0]}).")
+    lines += _unread(bad)
     if len(good) > 1 and counts.max() == len(good):
         same = f"All get the same answer, {counts.idxmax()}"
         lines.append(f"{same}: if they are of several classes, this model does not tell them apart.")
@@ -203,6 +300,13 @@ def predictions_in_words(predictions, most=5):
         f" {information:.4f} nats, deviation {deviation:.3f}."
     )
     return "\n".join([*lines, *_most_uncertain(good, most)])
+
+
+WORDS = {  # task -> (Predictions, how many are named) -> a summary
+    CLASSES.name: _classes_in_words,
+    SEVERITY.name: _severities_in_words,
+    LABELS.name: _labels_in_words,
+}
 
 
 def more_uncertain(entropy, error):

@@ -14,7 +14,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
-from xaae.experiment.tasks import CLASSES, TASKS
+from xaae.experiment.tasks import CLASSES, SEVERITY, TASKS
 from xaae.experiment.vocabulary import MODELS, WEIGHTS
 from xaae.explain import listing
 from xaae.explain.method_plan import make_plan
@@ -23,7 +23,7 @@ from xaae.explain.process import runner, status
 from xaae.explain.process.case import Case, plugins
 from xaae.explain.process.runner import Job
 from xaae.explain.result_files import draw_results, run_and_report, write_cases
-from xaae.sources.items import guess_channels
+from xaae.sources.items import guess_channels, reading_options
 from xaae.sources.path_lists import FILE_READERS
 from xaae.training.item_paths import CURE
 from xaae.training.trained_run import TrainedRun, open_trained_run
@@ -169,7 +169,8 @@ def _picture(path, trained, size):
         kind, size, channels = trained.kind, trained.config.input_size, trained.config.input_channels
     else:
         kind, size, channels = PICTURE, size or SIZE, guess_channels(PICTURE, [path])
-    x, (reason,) = FILE_READERS[kind.name]([str(path)], size, channels)
+    options = reading_options(kind, trained.config) if trained is not None else {}
+    x, (reason,) = FILE_READERS[kind.name]([str(path)], size, channels, **options)
     if reason:
         raise InputError(f"{path} cannot be read as a {kind.name} ({reason}): give a run folder or a {kind.name} file.")
     return x
@@ -246,6 +247,9 @@ def _target_of(question, case, target):
     """The target in the form that Subject.targets takes; "true" becomes the items' labels. InputError if unknown."""
     if case.vector and target != "predicted":
         raise InputError("--along explains a place, not a class: leave out --target.")
+    task = question.trained.config.task if question.trained and case.classes else CLASSES.name
+    if target == "predicted" and task == SEVERITY.name:
+        return case.classes[-1]  # what speaks for a higher severity, of every item
     if target != "true" or target in case.classes:
         return target
     if "" in question.label or not case.classes:

@@ -100,6 +100,16 @@ def predict_with_dropout(network, x, samples=30, inject=0.0, seed=0, batch_size=
     mask; the masks depend on `seed` and batch_size. Refusal if there is no dropout, InputError for fewer than one
     sample or a wrong rate.
     """
+    passes = passes_with_dropout(network, x, samples, inject, seed, batch_size)
+    return {name: value.numpy() for name, value in _summary(passes.softmax(-1)).items()}
+
+
+@torch.no_grad()
+def passes_with_dropout(network, x, samples=30, inject=0.0, seed=0, batch_size=256):
+    """What a network answers in `samples` passes with dropout, (S, B, K) in double precision.
+
+    See `predict_with_dropout`.
+    """
     _check(samples, 1)
     network = models.classifier(network)
     device = next((p.device for p in network.parameters()), x.device)
@@ -107,7 +117,7 @@ def predict_with_dropout(network, x, samples=30, inject=0.0, seed=0, batch_size=
     with torch.random.fork_rng(), stochastic(network, inject):
         torch.manual_seed(seed)
         passes = [torch.cat([network(part).cpu() for part in parts]) for _ in range(samples)]
-    return {name: value.numpy() for name, value in _summary(torch.stack(passes).double().softmax(-1)).items()}
+    return torch.stack(passes).double()
 
 
 def _summary(p):

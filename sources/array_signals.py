@@ -226,5 +226,5 @@ NUMPY_SIGNALS = Format(
     read=with_cuts(lambda path, item: array_recording(open_numpy(path), item)),
     items=lambda path: array_items(open_numpy(path)),
     facts=_array_facts,
-    marks=_holds_signals,
+    fits=_holds_signals,
 )

@@ -160,8 +160,8 @@ def csv_table(path):
     labels = [match["label"] if (match := NUMBERED.fullmatch(_name_and_unit(name)[0])) else "" for name in names]
     if odd := [name for name, label in zip(names, labels, strict=True) if not label]:
         raise InputError(
-            f"{path}: the column {odd[0]} names no class: call columns CLASS_1, CLASS_2 and so on, one for each item, or"
-            " put each recording into a file of its own, in a folder of its class."
+            f"{path}: the column {odd[0]} names no class: call columns CLASS_1, CLASS_2 and so on, one for each item,"
+            " or put each recording into a file of its own, in a folder of its class."
         )
     return pd.DataFrame({"path": [f"{path}#column/{name}" for name in names], "label": labels})
 
@@ -179,5 +179,5 @@ CSV_SIGNALS = Format(
     read=with_cuts(csv_recording),
     items=lambda path: [f"row/{i}" for i in range(len(read_numbers(path)))] if csv_layout(path) == "rows" else [""],
     facts=lambda path: recording_facts(csv_recording(path, "row/0" if csv_layout(path) == "rows" else "")),
-    marks=lambda path: str(path).lower().endswith(".csv") and bool(csv_layout(path)),
+    fits=lambda path: bool(csv_layout(path)),
 )

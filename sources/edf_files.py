@@ -1,4 +1,4 @@
-"""EDF, EDF+ and BDF files (edfio): channels of different rates, units, annotations, starts of a fraction of a second."""
+"""EDF, EDF+ and BDF files (edfio): channels of different rates, units, annotations, starts between seconds."""
 
 import warnings
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Recordings of signals (C, T): axes, units and rates made explicit, samples cut out, and what makes one unfit to use."""
+"""Recordings of signals (C, T): axes, units and rates made explicit, samples cut out, and what makes one unfit."""
 
 import re
 from dataclasses import replace

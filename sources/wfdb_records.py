@@ -12,7 +12,7 @@ from xaae.sources.recordings import SamplesOnDisk, make_recording, stack_channel
 
 ANNOTATORS = ("atr", "ecg", "qrs", "man", "pwave", "st", "apn")  # endings, the first that is there is taken
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")  # annotation symbols that mark a beat, by PhysioNet's list
-EXTRA = 'WFDB records are read by wfdb, which is not installed: pip install "xaae[wfdb]".'
+IN_MEMORY = 2**26  # bytes of a record that is read as a whole, which is quicker than part by part
 
 
 def record_stem(path):
@@ -71,6 +71,8 @@ def _on_disk(wfdb, stem, head):
             part = wfdb.rdrecord(stem, sampfrom=first, sampto=last, return_res=32)
         return np.asarray(part.p_signal, np.float32).T
 
+    if head.n_sig * head.sig_len * 4 <= IN_MEMORY:
+        return read(0, head.sig_len), float(head.fs), {}
     values = SamplesOnDisk((head.n_sig, head.sig_len), read)
     try:
         read(head.sig_len - 1, head.sig_len)

@@ -94,7 +94,8 @@ def _refuse_pickled(path):
             raise InputError(f"{path} holds Python objects ({bad[0]}), which are not read since they can hold code.")
 
 
-def _is_zarr(path):
+def is_zarr(path):
+    """Is a path a folder that Zarr wrote?"""
     return any((Path(path) / name).is_file() for name in (".zarray", ".zgroup", "zarr.json"))
 
 
@@ -105,7 +106,7 @@ ZARR_SIGNALS = Format(
     read=with_cuts(lambda path, item: array_recording(open_zarr(path), item)),
     items=lambda path: array_items(open_zarr(path)),
     facts=lambda path: recording_facts(array_recording(open_zarr(path), array_items(open_zarr(path))[0])),
-    marks=_is_zarr,
+    fits=is_zarr,
     extra="zarr",
     package="zarr",
 )

@@ -1,0 +1,288 @@
+"""Tables of signals: what a path of recordings is as a dataset, items by path with label, split and group.
+
+A path is a folder of classes, a pair _TRAIN and _TEST of the UCR archive, one file with all items (.npz, .npy, .zarr,
+.csv, .ts, .arff), or recordings with annotations, which are cut into items whose label is what the annotation says.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xaae.experiment.amounts import counted
+from xaae.experiment.errors import InputError
+from xaae.sources.array_signals import array_table, open_numpy
+from xaae.sources.csv_signals import csv_table
+from xaae.sources.formats import check_installed, format_of, items_of, read_item, split_item
+from xaae.sources.recordings import name_cut
+from xaae.sources.ucr_files import pair_of, series_table
+from xaae.sources.wfdb_records import BEATS, record_of
+from xaae.sources.zarr_signals import open_zarr
+
+AROUND = (0.278, 0.433)  # seconds before and after a beat: 100 and 156 samples at 360 Hz
+AFTER = (0.0, 1.0)  # seconds from an annotation of another kind on
+RULE = re.compile(r"(?P<before>-?\d*\.?\d+):(?P<after>\d*\.?\d+)|(?P<length>\d*\.?\d+)")
+FEWEST, MOST_LONE = 2, 0.5  # items of a class that can be split; share of items that are the only ones of a class
+
+
+@dataclass(frozen=True)
+class CutRule:
+    """Where recordings are cut, in seconds: around each annotation, or, with a length, one after the other.
+
+    before and after: an item begins `before` seconds ahead of its annotation and ends `after` seconds behind it.
+    """
+
+    before: float = 0.0
+    after: float = 0.0
+    length: float = 0.0
+
+
+def parse_cut(text):
+    """The CutRule of "BEFORE:AFTER", seconds around each annotation, or "SECONDS", windows one after the other.
+
+    None of an empty text: what suits the format. InputError for any other text.
+    """
+    if not text:
+        return None
+    match = RULE.fullmatch(str(text).strip())
+    if match and match["length"] and float(match["length"]) > 0:
+        return CutRule(length=float(match["length"]))
+    if match and match["before"] and float(match["before"]) + float(match["after"]) > 0:
+        return CutRule(float(match["before"]), float(match["after"]))
+    raise InputError(
+        f"{text!r} is no window: write BEFORE:AFTER, seconds around each annotation such as 0.3:0.4, or SECONDS."
+    )
+
+
+def signal_format(path):
+    """The Format of a file (or Zarr folder) of signals, by its ending and its content; None if it holds none."""
+    found = format_of(path)
+    if found is None or found.kind != "signal" or (found.fits and not found.fits(split_item(path)[0])):
+        return None
+    return found
+
+
+def is_signal_data(path):
+    """Does a path name signals as a dataset, other than a folder of classes?"""
+    path = Path(path)
+    if path.is_dir() and signal_format(path) is None:
+        return bool(_recordings_in(path) or _pairs_in(path))
+    if record_of(path) and path.suffix.lower() not in (".csv", ".npz", ".npy"):
+        return True
+    return path.exists() and signal_format(path) is not None
+
+
+def _recordings_in(folder):
+    """Records with annotators, and EDF files, that lie in a folder itself, not in those of classes."""
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".hea", ".edf", ".bdf"))
+    return [file for file in files if file.is_file()]
+
+
+def _pairs_in(folder):
+    """The pairs _TRAIN and _TEST that lie in a folder, by their training files."""
+    files = (file for file in sorted(folder.iterdir()) if file.is_file())
+    return [file for file in files if {"train", "test"} == set(pair := pair_of(file)) and pair["train"] == file]
+
+
+def signal_table(path, cut=None):
+    """(table, [(path, reason)] of what is left out, sentences on it) of a path that names signals as a dataset.
+
+    table: path (FILE#ITEM), label, and split and group where they are known. cut: a CutRule that recordings are cut
+    by, None for what suits their annotations. InputError for data without labels.
+    """
+    path = Path(path)
+    if path.is_dir() and signal_format(path) is None:
+        pairs = _pairs_in(path)
+        if len(pairs) > 1:
+            raise InputError(f"{path} holds {len(pairs)} pairs _TRAIN and _TEST: name one file, as {pairs[0]}.")
+        return (series_table(pairs[0]), [], []) if pairs else cut_table(_recordings_in(path), cut)
+    found = format_of(record_of(path) or path)
+    check_installed(found)
+    if found.name in TABLES:
+        table, alone = without_lone_classes(TABLES[found.name](path))
+        return table, alone, []
+    return cut_table([record_of(path) or path], cut)
+
+
+TABLES = {  # format -> path -> table of all items in one file
+    "NumPy": lambda path: array_table(path, open_numpy(path)),
+    "Zarr": lambda path: array_table(path, open_zarr(path)),
+    "CSV": csv_table,
+    "UCR": series_table,
+}
+
+
+# ---- recordings that are cut ------------------------------------------------------------------------------------
+
+
+def cut_table(files, cut=None):
+    """The table of recordings that are cut by their annotations, as `signal_table` gives it; groups are the files.
+
+    Classes of a single item are left out, and so are parts that reach past the ends of a recording.
+    """
+    rows, left_out, notes = [], [], []
+    for file in files:
+        try:
+            recording = read_item(file)
+        except (InputError, OSError, ValueError) as e:
+            left_out.append((str(file), str(e)))
+            continue
+        cut, out, told = cut_by_annotations(file, recording, cut)
+        rows, left_out, notes = rows + cut, left_out + out, notes + told
+    if not rows:
+        first = f" ({left_out[0][0]}: {left_out[0][1]})" if left_out else ""
+        raise InputError(
+            f"{files[0]} has no annotations that items could be cut by{first}: put recordings into folders of their"
+            " classes, or list them in a CSV with the columns path and label."
+        )
+    table = pd.DataFrame(rows, columns=["path", "label", "group"])
+    table, alone = without_lone_classes(table)
+    left_out += alone
+    table = table if table.group.nunique() > 1 else table.drop(columns="group")
+    return table, left_out, list(dict.fromkeys(notes))
+
+
+def without_lone_classes(table):
+    """(table, [(path, reason)]) without classes of a single item, which no split can have in both parts.
+
+    Where these are not few, the labels are no classes and the table stays as it is.
+    """
+    counts = table.label.value_counts()
+    lone = table.label.isin(counts.index[counts < FEWEST])
+    if lone.mean() > MOST_LONE:
+        return table, []
+    alone = zip(table.path[lone], table.label[lone], strict=True)
+    reasons = [(path, f"the only item of its class {label}") for path, label in alone]
+    return table[~lone].reset_index(drop=True), reasons
+
+
+def cut_by_annotations(file, recording, cut=None):
+    """([(path, label, group)], [(path, reason)], sentences) of one recording, cut by what its annotations say.
+
+    cut: a CutRule around each annotation; of one with a length, items are what lies within annotations that last.
+    """
+    marks = list(recording.labels)
+    beats = [mark for mark in marks if mark[2] in BEATS] if str(file).lower().endswith(".hea") else []
+    chosen = beats or [mark for mark in marks if mark[2]]
+    lasting = [mark for mark in chosen if mark[1] - mark[0] > 1]
+    usual = AROUND if beats else AFTER
+    rate = recording.rate
+    if (cut and cut.length) or (cut is None and lasting):
+        return _windows_within(file, recording, lasting, cut.length if cut else 0.0)
+    before, after = (cut.before, cut.after) if cut else usual
+    ahead, size = round(before * rate), round((before + after) * rate)
+    rows, out = [], []
+    for at, _, text in chosen:
+        first, last = at - ahead, at - ahead + size
+        if 0 <= first and last <= recording.values.shape[1]:
+            rows.append((f"{file}#{name_cut(first, last)}", text, Path(file).stem))
+        else:
+            out.append((f"{file} ({text} at {at / rate:.2f} s)", "its window reaches past the recording"))
+    what = "beat" if beats else "annotation"
+    note = f"Items are cut from {before:g} s before to {after:g} s after each {what}; its text is the label (--cut)."
+    others = len(marks) - len(chosen)
+    told = [f"{counted(others, 'annotations')} of {file} mark no beat and are not cut."] if beats and others else []
+    return rows, out, [note, *told]
+
+
+def _windows_within(file, recording, lasting, seconds):
+    """Items of one length, one after the other, that lie within annotations that last; each has the text as label.
+
+    seconds: of an item, 0 for the most frequent length of the annotations.
+    """
+    if not lasting:
+        return [], [(str(file), "it has no annotations that last, which windows could take their label from")], []
+    lengths = np.array([last - first for first, last, _ in lasting])
+    size = round(seconds * recording.rate) if seconds else int(np.median(lengths))
+    rows = [
+        (f"{file}#{name_cut(at, at + size)}", text, Path(file).stem)
+        for first, last, text in lasting
+        for at in range(first, min(last, recording.values.shape[1]) - size + 1, max(size, 1))
+    ]
+    note = f"Items are windows of {size / recording.rate:g} s within annotations, whose text is the label (--cut)."
+    return rows, [], [note]
+
+
+def cut_items(path, cut=None):
+    """([items (paths)], [(path, reason)]) of one recording whose label is known, cut by a CutRule, None for whole.
+
+    With a length they follow one after the other, and what is left at the end is dropped; else they lie around the
+    annotations, whatever these say. InputError for a recording without a rate or, where they are needed, annotations.
+    """
+    if cut is None or split_item(path)[1]:
+        return ([str(path)] if split_item(path)[1] else items_of(path, "signal")), []
+    recording = read_item(path, "signal")
+    if recording.rate is None:
+        raise InputError(f"{path} does not say its sampling rate, which --cut, in seconds, needs.")
+    if not cut.length:
+        rows, out, _ = cut_by_annotations(path, recording, cut)
+        if not rows:
+            raise InputError(f"{path} has no annotations that --cut BEFORE:AFTER needs: write --cut SECONDS.")
+        return [item for item, _, _ in rows], out
+    size = max(round(cut.length * recording.rate), 1)
+    starts = range(0, recording.values.shape[1] - size + 1, size)
+    return [f"{path}#{name_cut(at, at + size)}" for at in starts], []
+
+
+def expand_files(table, cut=None):
+    """(table, [(path, reason)], sentences) in which each file of a table of signals gives its items, cut by a CutRule.
+
+    Other columns are kept; where files give several items, the file is their group unless the table has groups.
+    """
+    parts, left_out = [], []
+    for row, path in zip(table.index, table.path, strict=True):
+        try:
+            items, out = cut_items(str(path), cut)
+        except (InputError, OSError, ValueError) as e:
+            items, out = [], [(str(path), str(e))]
+        left_out += out + ([] if items or out else [(str(path), "it is shorter than an item (--cut)")])
+        parts += [(row, item, str(path)) for item in items]
+    rows, items, files = zip(*parts, strict=True) if parts else ((), (), ())
+    found = table.loc[list(rows)].reset_index(drop=True).assign(path=list(items))
+    if len(set(files)) < len(files) and "group" not in table:
+        found = found.assign(group=list(files))
+    note = f"{counted(len(found), 'items')} come from {counted(len(set(files)), 'files')}."
+    return found, left_out, [note] if len(found) > len(set(files)) else []
+
+
+# ---- folders and lists of files ---------------------------------------------------------------------------------
+
+
+def sort_signals(pictures, others):
+    """(kind's name, files, [(path, reason)] of the others) of a folder's files: of the kind that it holds more of.
+
+    pictures: paths. others: (path, reason) of files that are no pictures.
+    """
+    files = [Path(path) for path in [*pictures, *(path for path, _ in others)]]
+    signals = [path for path in files if path.exists() and signal_format(path)]
+    taken = {str(path) for path in signals}
+    pictures = [path for path in pictures if str(path) not in taken]
+    if len(signals) <= len(pictures):
+        among = [(str(path), "a recording of signals among pictures") for path in signals]
+        return "picture", pictures, [each for each in others if str(each[0]) not in taken] + among
+    rest = [(path, _part_of_record(path) or reason) for path, reason in others if str(path) not in taken]
+    return "signal", sorted(signals), rest + [(str(path), "a picture among signals") for path in pictures]
+
+
+def _part_of_record(path):
+    """A reason for a file that a WFDB header beside it uses; "" for any other."""
+    header = record_of(path)
+    return f"part of the record {header.name}" if header else ""
+
+
+def kind_of_paths(paths, looks=20):
+    """The name of the kind of most of these files that can be told; "picture" where none can."""
+    paths = [str(path) for path in paths]
+    places = np.unique(np.linspace(0, len(paths) - 1, looks).round().astype(int)) if paths else []
+    kinds = [_kind_of_path(paths[at]) for at in places]
+    return "signal" if kinds.count("signal") > len(kinds) / 2 else "picture"
+
+
+def _kind_of_path(path):
+    if not os.path.exists(split_item(path)[0]):
+        return ""
+    found = format_of(path)
+    return found.kind if found else ""

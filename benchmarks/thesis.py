@@ -1,9 +1,9 @@
-"""The thesis's architecture beside the default one: same pictures, same time, one run.
+"""The thesis's architecture beside this project's with the plain code: same pictures, same time, one run.
 
 python benchmarks/thesis.py --seconds 240
 
 Both train on synthpets at 128 pixels, the thesis's size, for the same time at a flat learning rate: the
-thesis in its first stage (autoencoder), the default as always. Speeds are taken in turns, A B A B A B,
+thesis in its first stage (autoencoder), the plain code as always. Speeds are taken in turns, A B A B A B,
 while they train the first minute; --seconds follow.
 """
 
@@ -18,7 +18,8 @@ from fastai.torch_core import default_device, set_seed
 
 from xaae import data
 from xaae import model as models
-from xaae.callbacks import huber
+from xaae.callbacks import AAELoss, huber
+from xaae.experiment.device import fast_precision
 from xaae.factors import bias
 from xaae.sources import picture_files
 from xaae.training import learner, thesis
@@ -52,12 +53,14 @@ def loaders(items, size, batch):
 
 def learners(dls, folder, precision):
     """name -> Learner of both architectures, with the loss weights of the stage that is compared."""
-    old = learner.aae_learner(dls, thesis.ThesisAAE(128), folder, thesis.thesis_game(), huber, precision)
+    old = learner.aae_learner(
+        dls, thesis.ThesisAAE(128), folder, thesis.thesis_game(), AAELoss(distance=huber), precision
+    )
     new = learner.aae_learner(dls, models.AAE(128), folder, precision=precision)
     for learn, stage in ((old, thesis.thesis_stages(1)[0]), (new, learner.default_stages(1)[0])):
         learn.loss_func.reconstruction, learn.loss_func.classification = stage.reconstruction, stage.classification
         learn.adversarial.weight = stage.adversarial
-    return {"thesis": old, "default": new}
+    return {"thesis": old, "plain code": new}
 
 
 class Count(Callback):
@@ -89,7 +92,7 @@ def main():
     parser.add_argument("--items", type=int, default=1000)
     asked = parser.parse_args()
     set_seed(0)
-    precision = learner.fast_precision(default_device())
+    precision = fast_precision(default_device())
     dls = loaders(asked.items, 128, 16)
     with tempfile.TemporaryDirectory() as folder:
         both = learners(dls, folder, precision)

@@ -214,29 +214,27 @@ def test_what_has_to_be_quick_does_not_load_torch(name):
     assert told_by(code) == []
 
 
+def taken_from(module, name):
+    """What `from module import name` gives; AttributeError or ModuleNotFoundError if there is no such name."""
+    found = import_module(module)
+    return getattr(found, name) if hasattr(found, name) else import_module(f"{module}.{name}")
+
+
 def missing_names(path):
-    """What a file takes from the project's modules that they do not have: names that it imports, and `module.name`."""
-    modules, missing = {}, []
-    for node in ast.walk(source.tree(path)):
+    """What a file takes from the project's modules that they do not have: `from module import name`, `module.name`."""
+    nodes, modules, missing = list(ast.walk(source.tree(path))), {}, []
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "xaae":
             for alias in node.names:
                 try:
-                    found = getattr(import_module(node.module), alias.name, None)
-                    found = import_module(f"{node.module}.{alias.name}") if found is None else found
-                    modules |= {alias.asname or alias.name: found} if ismodule(found) else {}
+                    modules[alias.asname or alias.name] = taken_from(node.module, alias.name)
                 except ModuleNotFoundError:
                     missing.append(f"{node.module}.{alias.name}")
-    own = {name.arg for name in ast.walk(source.tree(path)) if isinstance(name, ast.arg)}
-    own |= {
-        name.id
-        for name in ast.walk(source.tree(path))
-        if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load)
-    }
-    for node in ast.walk(source.tree(path)):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in set(modules) - own:
-            if not hasattr(modules[node.value.id], node.attr):
-                missing.append(f"{node.value.id}.{node.attr}")
-    return missing
+    own = {n.arg for n in nodes if isinstance(n, ast.arg)}
+    own |= {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    modules = {name: found for name, found in modules.items() if ismodule(found) and name not in own}
+    of_modules = [n for n in nodes if isinstance(n, ast.Attribute) and getattr(n.value, "id", None) in modules]
+    return missing + [f"{n.value.id}.{n.attr}" for n in of_modules if not hasattr(modules[n.value.id], n.attr)]
 
 
 def test_what_is_taken_from_a_module_is_there():

@@ -112,13 +112,16 @@ def split_dataset(found, plan):
     return replace(found, table=done.table, left_out=left_out, target=standardised(found.target, done.table), **about)
 
 
-def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=None):
-    """The Dataset of that name before it is split. InputError as of `load_dataset`."""
+def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=None, slices="axial"):
+    """The Dataset of that name before it is split. InputError as of `load_dataset`.
+
+    slices: along which axis volumes are cut.
+    """
     root = Path(root or default_root()).absolute()  # items are found again from any folder
     name, argument, _ = choose(dataset, root)
     options = {"name": argument} if argument else {}
     columns = tuple(asked["columns"]) if asked else ()
-    own = own_data(Path(argument or root).absolute(), columns) if name == "folder" else None
+    own = own_data(Path(argument or root).absolute(), columns, slices) if name == "folder" else None
     table = own.table if own else DATASETS[name](root, items=items, size=size, seed=seed, **options)
     table = table.reset_index(drop=True)
     if table.empty:

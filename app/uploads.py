@@ -7,7 +7,11 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import PICTURE
 from xaae.sources import picture_files
+from xaae.sources.file_contents import READING_FAULTS
+from xaae.sources.formats import check_installed, format_by_content
+from xaae.sources.raster_scaling import BY_FILE
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")  # of pictures
 LARGEST = 20 * 2**20  # bytes
@@ -15,10 +19,10 @@ MOST_PIXELS = 50_000_000
 TOO_MANY = "The picture has more than 50 megapixels: make it smaller (2,000 pixels a side are plenty) and try again."
 
 
-def read_upload(path, kind, size, channels):
+def read_upload(path, kind, size, channels, **options):
     """The item in a file, as the run reads its own: float (channels, *places) in [0, 1].
 
-    kind: the Kind of the run's items. size: along each axis. The file's name does not count. InputError for a file
+    kind: the Kind of the run's items. size: along each axis. options: those of `items.reading_options`. The file's name does not count. InputError for a file
     that is too large, empty, of another format, too large once decoded, or broken.
     """
     held = Path(path).stat().st_size
@@ -26,18 +30,34 @@ def read_upload(path, kind, size, channels):
         raise InputError(f"The file has {held / 2**20:.0f} MB, but 20 MB is the limit: save a smaller copy of it.")
     if not held:
         raise InputError("The file is empty: choose another.")
-    return UPLOAD_READERS[kind.name](BytesIO(Path(path).read_bytes()), size, channels)
+    return UPLOAD_READERS[kind.name](path, size, channels, **options)
 
 
-def _read_picture(data, size, channels):
-    """The picture in an open file: float (channels, size, size) in [0, 1]."""
+def _read_picture(path, size, channels, window=BY_FILE):
+    """The picture in a file: float (channels, size, size) in [0, 1]. A volume's is its middle slice."""
+    if found := format_by_content(path, PICTURE.name):
+        return _read_other(path, found, size, channels, window)
+    data = BytesIO(Path(path).read_bytes())
     _check_header(data)
     data.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return picture_files.decode_picture(data, size, channels).float() / 255
+            return picture_files.decode_picture(data, size, channels, window).float() / 255
     except Exception:  # each format fails in its own way
+        raise _broken() from None
+
+
+def _read_other(path, found, size, channels, window):
+    """The picture in a file of a format that its first bytes tell, such as DICOM; of several frames the middle one."""
+    try:
+        check_installed(found)
+        items = found.items(str(path))
+        raster = found.read(str(path), items[len(items) // 2])
+        return picture_files.fit_picture(raster, size, channels, window).float() / 255
+    except InputError as e:
+        raise InputError(f"The {found.name} file cannot be read ({e}): choose another.") from e
+    except READING_FAULTS:
         raise _broken() from None
 
 
@@ -48,7 +68,7 @@ def _check_header(data):
             warnings.simplefilter("ignore")
             width, height = Image.open(data, formats=FORMATS).size
     except UnidentifiedImageError:
-        formats = "PNG, JPEG, WebP, BMP, TIFF or GIF"
+        formats = "PNG, JPEG, WebP, BMP, TIFF, GIF or DICOM"
         raise InputError(f"The file is no {formats} picture, whatever its name says: choose one of these.") from None
     except Image.DecompressionBombError:
         raise InputError(TOO_MANY) from None
@@ -63,4 +83,4 @@ def _broken():
     return InputError("The picture is broken or cut short: open it in a picture program, save it again, and try that.")
 
 
-UPLOAD_READERS = {"picture": _read_picture}  # kind -> (open file, size, channels) -> item
+UPLOAD_READERS = {"picture": _read_picture}  # kind -> (file, size, channels) -> item

@@ -31,6 +31,15 @@ def check_dataset(ctx, param, text):
     raise InputError(f"There is no dataset {text!r}: use {known}.")
 
 
+def check_window(ctx, param, text):
+    """The text of --window. InputError if it is no window."""
+    if text not in (None, "file", "dataset"):
+        from xaae.sources.raster_scaling import parse_window  # loads OpenCV, for which the usual words need not wait
+
+        parse_window(text)
+    return text
+
+
 def _dataset_names():
     """The names that `DATASETS` of data.py holds, read off its text; [] if it is not written as a dict there."""
     for node in ast.parse(DATA.read_text(encoding="utf-8")).body:

@@ -5,7 +5,7 @@ import os
 import click
 
 from xaae.cli.door import announce_loading, stoppable, timed, typed_command
-from xaae.cli.early_checks import check_dataset
+from xaae.cli.early_checks import check_dataset, check_window
 from xaae.cli.option_types import (
     ABOVE_ZERO,
     DATA_ROOT,
@@ -22,7 +22,7 @@ from xaae.cli.option_types import (
     with_options,
 )
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, RunSettings
-from xaae.experiment.vocabulary import ARMS, BALANCES, FILLS
+from xaae.experiment.vocabulary import ARMS, BALANCES, FILLS, SLICES
 from xaae.factors.registry import FACTORS
 
 WEIGHT = click.FloatRange(min=0)
@@ -53,6 +53,10 @@ training_options = with_options(
     option("--balance", type=click.Choice(list(BALANCES)), default="none", help="How classes or labels with few items "
            "are made up for; loss: each weighs the same in the loss."),
     option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
+    option("--window", default="file", callback=check_window, help="What of pictures with more than 8 bits a value is "
+           "black and white: file, as each file says, else its own darkest and brightest value; dataset, the same for "
+           "all, as measured in the training items; or LOW:HIGH, in the files' units."),
+    option("--slices", type=click.Choice(SLICES), default="axial", help="Along which axis volumes (NIfTI) are cut."),
     option("--arm", type=click.Choice(ARMS), help="biased: the class decides the value; irrelevant: any class has any "
            "value; normal: nothing planted.  [biased; normal for your own data]"),
     option("--factor", type=click.Choice(list(FACTORS)), help=f"What the bias plants.  [{USUAL_FACTOR}]"),

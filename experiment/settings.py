@@ -61,6 +61,8 @@ class RunSettings:
     split_file: a list of paths that says what is held out.
     predict: columns that say what is to be predicted, None for the classes of the column label; task: a name in TASKS,
     None for what these columns tell; unit: of a severity. balance: a name in BALANCES, what is done for rare classes.
+    window: how values of more than 8 bits become brightness: file, dataset or LOW:HIGH; slices: along which axis
+    volumes are cut, a name in SLICES.
     arm, factor, ranges {class: (low, high)}, strength, contamination, label_noise, fill: the planted bias, see
     `factors.bias`. factor_asked: was the factor named, or is it only the usual one? None before `resolve`. code: a name
     in CODES; coordinates: of a factored code, names of factors in the order of planting, None for the planted one.
@@ -79,6 +81,8 @@ class RunSettings:
     unit: str = ""
     balance: str = "none"
     items: int | None = None
+    window: str = "file"
+    slices: str = "axial"
     arm: str | None = None
     factor: str | None = None
     factor_asked: bool | None = None
@@ -145,7 +149,8 @@ class RunConfig(RunSettings):
     classes: names in the order of the logits. ranges: of the arm's values, {class: (low, high)}; class_ranges: those
     that the biased arm has. target: as of `tasks.Target.as_dict`, {} of classes. factor_about: the planted factor, see
     `factors.registry.Factor.about`. centres {factor: mean value in training} of the coordinates of a factored code, in
-    the order of planting. kind and task: names in KINDS and TASKS.
+    the order of planting. levels: (low, high) of the window of the dataset, as measured in the training items, () for
+    another window. kind and task: names in KINDS and TASKS.
     """
 
     classes: tuple
@@ -154,6 +159,7 @@ class RunConfig(RunSettings):
     class_ranges: dict
     factor: str = USUAL_FACTOR
     kind: str = "picture"
+    levels: tuple = ()
     target: dict = field(default_factory=dict)
     factor_about: dict = field(default_factory=dict)
     centres: dict = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """Names that several rooms use. Each list of names is written once: here, or where its registry is."""
 
 ARMS = ("biased", "normal", "irrelevant")  # training conditions, see factors.bias
+SLICES = ("axial", "coronal", "sagittal")  # how volumes are cut
 FILLS = ("zeros", "reflect", "circle")  # corners that a rotation leaves empty
 SCAN_VERDICTS = ("used", "cannot tell", "not used")  # of a factor, the strongest first
 SPACINGS = {  # of the frames of a walk: between neighbours there are ...

@@ -8,20 +8,24 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from fastai.data.transforms import image_extensions
-from PIL import Image
 
+from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import PICTURE
 from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import SPLITS
-from xaae.sources.foreign_files import BY_ENDING, foreign_in_words, foreign_kind
-from xaae.sources.npz_archives import archive_table
+from xaae.sources.file_contents import READING_FAULTS
+from xaae.sources.foreign_files import foreign_in_words, foreign_kind
+from xaae.sources.formats import check_installed, file_facts, format_of, items_of, split_item
+from xaae.sources.npz_archives import NPZ, archive_table
 from xaae.sources.splits import split_name
 from xaae.sources.target_columns import target_texts
 
 SYSTEM = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "__pycache__"}  # folders, in small letters
 COPIES = ("path", "label", "split", "twin", "twin_label", "twin_split")  # columns
+ARCHIVE = "a NumPy archive: give one alone as the dataset, with the arrays train_images and train_labels"
 RESERVED = ("factor", "value", "obeys")  # columns that planting fills
 
 
@@ -44,10 +48,11 @@ class OwnData:
         self.table = self.table[~rows].reset_index(drop=True)
 
 
-def own_data(path, target=()):
+def own_data(path, target=(), slices="axial"):
     """The OwnData of a folder, a CSV file or an .npz in MedMNIST's keys. InputError if it is none of them.
 
-    target: columns of a CSV file that say what is predicted, () for its column label.
+    target: columns of a CSV file that say what is predicted, () for its column label. slices: along which axis volumes
+    are cut. A file that holds several items, such as a volume, becomes a row for each, which share a group.
     """
     path = Path(path)
     if path.suffix.lower() == ".csv" and path.is_file():
@@ -64,6 +69,7 @@ def own_data(path, target=()):
     if len(found.table):
         _same_files(found)
         _same_contents(found)
+        _take_apart(found, slices)
     if lost := sorted(classes - set(found.table.label)):
         found.notes.append(f"Of {', '.join(lost)} no item is left: each is a copy of an item with another label.")
     return found
@@ -150,11 +156,12 @@ def _no_picture(file, folder):
         return "a system's or hidden file"
     if not os.path.isfile(folder / file):
         return "a link to nothing" if os.path.islink(folder / file) else "no file (a pipe or a device)"
-    if (known := file.suffix.lower() in image_extensions) and file.suffix.lower() not in BY_ENDING:
-        return ""
+    if found := format_of(folder / file, PICTURE.name):
+        check_installed(found)
+        return ARCHIVE if found is NPZ else ""
     if kind := foreign_kind(folder / file):
         return f"{kind[0]}: {kind[1]}"
-    return "" if known else f"no picture ({file.suffix or 'no ending'})"
+    return f"no picture ({file.suffix or 'no ending'})"
 
 
 def _as_text(path):
@@ -209,6 +216,38 @@ def _splits_of_csv(found, path):
     found.table = found.table.assign(split=names)
 
 
+# ---- several items in a file ------------------------------------------------------------------------------------
+
+
+def _take_apart(found, slices):
+    """Give each item of a file of several a row FILE#ITEM; where there is such a file, each file is a group."""
+    items = [_items_in(path, found.left_out, slices) for path in found.table.path]
+    if all(each == [str(path)] for each, path in zip(items, found.table.path, strict=True)):
+        return
+    files = [split_item(path)[0] for path in found.table.path]
+    rows = np.repeat(np.arange(len(items)), [len(each) for each in items])
+    table = found.table.iloc[rows].reset_index(drop=True).assign(path=[item for each in items for item in each])
+    several = sum(len(each) > 1 for each in items)
+    if not ("group" in table and (table.group.astype(str).str.strip() != "").all()):
+        table["group"] = [files[row] for row in rows]
+    found.table = table
+    what = f" ({slices} slices of volumes)" if any(f"#{slices}/" in path for path in table.path) else ""
+    found.notes.append(
+        f"{counted(several, 'files')} hold several items each{what}, {len(table)} items in all; each file is a group."
+    )
+
+
+def _items_in(path, left_out, slices):
+    """The paths of the items in a file; [] for one that cannot be opened, which is left out."""
+    if split_item(path)[1] or format_of(path, PICTURE.name) is None:
+        return [str(path)]
+    try:
+        return items_of(path, PICTURE.name, slices)
+    except READING_FAULTS as e:
+        left_out.append((str(path), str(e) if isinstance(e, InputError) else f"{type(e).__name__}: {e}"))
+        return []
+
+
 # ---- the same item twice ----------------------------------------------------------------------------------------
 
 
@@ -251,9 +290,8 @@ def _size(path):
 
 
 def _digest(path):
-    """What the content of a picture file is known by; a file that is none, or cannot be read, is like no other."""
+    """What the content of a file is known by; a file of no known format, or that cannot be read, is like no other."""
     try:
-        with Image.open(path):
-            return sha256(Path(path).read_bytes()).hexdigest()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return sha256(Path(path).read_bytes()).hexdigest() if file_facts(path, PICTURE.name) else f"#{path}"
+    except READING_FAULTS:
         return f"#{path}"

@@ -1,15 +1,22 @@
 """What a file of items holds once it is read, and what a format has to offer: the words that all readers share."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from PIL import Image
 
 from xaae.experiment.errors import InputError
 
 
 class EmptyItemError(InputError):
-    """An item that can be read and shows nothing, as the first slices of many scans: it is left out, and is no fault."""
+    """An item that can be read and shows nothing, as outer slices of a scan do: it is left out, and is no fault."""
+
+
+READING_FAULTS = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error,
+                  Image.DecompressionBombError)  # what a reader raises for a file that cannot be read  # fmt: skip
 
 
 @dataclass(frozen=True)

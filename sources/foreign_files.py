@@ -1,19 +1,16 @@
 """Files that people have in place of pictures: what they are, and what to make of them."""
 
-import os
 from collections import Counter
 from pathlib import Path
 
-SLICES = "save their slices as PNG, or as TIFF of 16 bits"
-ARRAYS = "save their arrays as PNG, or all in one .npz as train_images (N, H, W) and train_labels (N,)"
+SLICES = "save them as NIfTI (.nii.gz), whose slices are read"
+ARRAYS = "save each array as .npy, or all in one .npz as train_images (N, H, W) and train_labels (N,)"
 SIGNALS = "only pictures can be trained on yet; draw them as pictures, such as spectrograms, in PNG"
 CONVERT = "convert them to PNG or JPEG"
 UNPACK = "unpack them"
 TABLE = "save it as CSV, in UTF-8 with commas, with the columns path and label"
 KINDS = {  # endings -> (what files are that end so, the cure)
-    ".dcm .dicom .ima": ("DICOM files", "convert them to PNG, or to TIFF of 16 bits, as dcmj2pnm of DCMTK does"),
-    ".nii .nii.gz .mgz .mgh .nrrd .mha .mhd .hdr": ("volumes", SLICES),
-    ".npy": ("NumPy arrays", ARRAYS),
+    ".mgz .mgh .nrrd .mha .mhd .hdr": ("volumes of other formats", SLICES),
     ".npz": ("NumPy archives", "give one alone as the dataset, with the arrays train_images and train_labels"),
     ".mat": ("MATLAB files", ARRAYS),
     ".h5 .hdf5 .he5 .nc .zarr": ("HDF5 files", ARRAYS),
@@ -29,28 +26,13 @@ KINDS = {  # endings -> (what files are that end so, the cure)
     ".tsv .tab": ("tables with tabs", TABLE),
 }  # fmt: skip
 BY_ENDING = {ending: about for endings, about in KINDS.items() for ending in endings.split()}
-DICOM_AT, DICOM = 128, b"DICM"  # where a DICOM file says that it is one, whatever it is called
 
 
 def foreign_kind(path):
     """(what such files are, the cure) of a file that is no picture; None for a picture or what is not known."""
     name = Path(path).name.lower()
     endings = (name[at:] for at, letter in enumerate(name) if letter == ".")
-    if ending := next((each for each in endings if each in BY_ENDING), None):
-        return BY_ENDING[ending]
-    return BY_ENDING[".dcm"] if _says_dicom(path) else None
-
-
-def _says_dicom(path):
-    """Is there DICOM's mark in the head of a file?"""
-    try:
-        if not os.path.isfile(path):  # a pipe would wait for ever
-            return False
-        with open(path, "rb") as file:
-            file.seek(DICOM_AT)
-            return file.read(len(DICOM)) == DICOM
-    except OSError:
-        return False
+    return next((BY_ENDING[each] for each in endings if each in BY_ENDING), None)
 
 
 def foreign_in_words(paths):

@@ -39,6 +39,7 @@ class ArrayItems:
 OPENERS = {"picture": picture_files.open_pictures}  # kind -> what reads all files of a table
 LAZY = {"picture": picture_files.Pictures}  # kind -> items that are read when they are asked for
 CHANNELS = {"picture": picture_files.picture_channels}  # kind -> files, labels -> how many channels they have
+READING = {"picture": picture_files.reading_of_run}  # kind -> settings of a run -> options of its three readers
 
 
 def open_items(kind, table, size, channels, **options):
@@ -50,9 +51,17 @@ def open_items(kind, table, size, channels, **options):
     return OPENERS[kind.name](table, size, channels, **options)
 
 
-def lazy_items(kind, paths, size, channels):
+def lazy_items(kind, paths, size, channels, **options):
     """Items of files that are read each time they are asked for; nothing is checked now."""
-    return LAZY[kind.name](paths, size, channels)
+    return LAZY[kind.name](paths, size, channels, **options)
+
+
+def reading_options(kind, settings):
+    """How a run reads the files of its items: `options` of open_items, lazy_items and of path_lists.FILE_READERS.
+
+    settings: the RunSettings that it is trained with, or later its RunConfig.
+    """
+    return READING[kind.name](settings)
 
 
 def guess_channels(kind, paths, labels=None):

@@ -16,10 +16,11 @@ from threading import Lock
 import numpy as np
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.vocabulary import SLICES
 from xaae.sources.file_contents import EmptyItemError, Format, Raster
 from xaae.sources.raster_scaling import square_pixels
 
-AXES = {"axial": 2, "coronal": 1, "sagittal": 0}  # slices -> the canonical axis that they are cut across
+AXES = dict(zip(SLICES, (2, 1, 0), strict=True))  # slices -> the canonical axis that they are cut across
 DAMAGED = (OSError, EOFError, ValueError, TypeError, zlib.error)  # what nibabel raises for a damaged file
 EMPTY = 0.01  # of the volume's range: a slice whose values lie within so little shows nothing
 _READING = Lock()  # a volume is large: threads that ask for the same one wait for the first
@@ -76,7 +77,7 @@ def _read(path, item=""):
     flat = np.take(slab, index, axis)
     _check_content(flat, window)
     across = [k for k in range(3) if k != axis]
-    width, height = sides[across[0]], sides[across[1]]
+    width, height = (float(sides[k]) for k in across)
     seen = flat[::-1, ::-1].T  # right, or front, to the left; front, or head, to the top
     return Raster(square_pixels(np.ascontiguousarray(seen), height, width), window)
 

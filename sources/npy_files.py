@@ -21,7 +21,7 @@ def _mapped(path):
     except DAMAGED as e:
         if "object" in str(e).lower() or "pickle" in str(e).lower():
             raise InputError(
-                "an array of Python objects, which is not read since it can hold code: save numbers of one shape and type"
+                "an array of Python objects, which is not read since it can hold code: save numbers of one shape"
             ) from e
         raise InputError(f"no whole .npy file ({type(e).__name__}): save it again") from e
 

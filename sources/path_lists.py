@@ -1,52 +1,69 @@
-"""The items that a path of the user's names: a file, a folder, a CSV, an item of an .npz; and their values."""
+"""The items that a path of the user's names: a file, a folder, a CSV, an item of a file; and their values."""
 
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import torch
-from fastai.data.transforms import get_image_files
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.text_tables import read_texts
 from xaae.sources import picture_files
+from xaae.sources.cifar10_files import CIFAR10_BATCHES
+from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
+from xaae.sources.formats import format_of, items_of, split_item
+from xaae.sources.npz_archives import NPZ
+from xaae.sources.raster_scaling import BY_FILE
 
-FINDERS = {"picture": get_image_files}  # kind -> folder -> its files of that kind, at any depth
+ALONE = (NPZ, CIFAR10_BATCHES)  # formats of whole datasets, whose files are no items of a folder
 
-
-def list_items(path, kind=PICTURE):
+def list_items(path, kind=PICTURE, slices="axial"):
     """A table with the column path (absolute; empty where a CSV names none) of all items of a kind that `path` names.
 
-    path: a file, FILE.npz#KEY/INDEX, a folder (all its files of the kind, sorted, at any depth) or a CSV with a column
-    path, relative to the CSV, whose further columns are kept as texts. InputError if it names nothing of the kind.
+    path: a file (all items in it), FILE#ITEM, a folder (all items of the kind in its files, sorted, at any depth) or a
+    CSV with a column path, relative to the CSV, whose further columns are kept as texts. slices: along which axis
+    volumes are cut. InputError if it names nothing of the kind.
     """
     if not str(path).strip():
         raise InputError("PATH is empty: give a file, a folder or a CSV with a column path.")
     where = Path(path).absolute()
-    if os.path.isdir(where):
-        found = [str(p) for p in sorted(FINDERS[kind.name](where))]
-        if not found:
-            others = foreign_in_words([p for p in sorted(where.rglob("*")) if p.is_file()])
-            instead = f", but {others[0]}" if others else ": give one that holds some."
-            raise InputError(f"There are no {kind.plural} in the folder {path}, at any depth{instead}")
-        return pd.DataFrame({"path": found})
     if where.suffix.lower() == ".csv" and os.path.isfile(where):
         return _from_csv(where)
-    if where.suffix.lower() == ".npz" and os.path.isfile(where):
-        raise InputError(f"{path} is an archive: write {path}#KEY/INDEX for one {kind.name}, or name many in a CSV.")
-    if not os.path.exists(_held(where)):
+    if os.path.isdir(where):
+        return pd.DataFrame({"path": _in_folder(path, where, kind, slices)})
+    if not os.path.exists(split_item(where)[0]):
         raise InputError(f"There is no file or folder {path}: give a file, a folder or a CSV with a column path.")
-    return pd.DataFrame({"path": [str(where)]})
+    return pd.DataFrame({"path": _in_file(str(where), kind, slices)})
 
 
-def _held(path):
-    """The file that holds an item: of FILE.npz#KEY/INDEX the archive."""
-    file, archive, _ = str(path).partition(".npz#")
-    return Path(file + archive.removesuffix("#"))
+def _in_folder(path, where, kind, slices):
+    """The items of a kind in the files below a folder, in order. InputError if there are none."""
+    files = [str(p) for p in sorted(where.rglob("*")) if p.is_file() and not _is_hidden(p, where)]
+    found = [file for file in files if (fmt := format_of(file, kind.name)) and fmt not in ALONE]
+    if not found:
+        others = foreign_in_words(files)
+        instead = f", but {others[0]}" if others else ": give one that holds some."
+        raise InputError(f"There are no {kind.plural} in the folder {path}, at any depth{instead}")
+    return [item for file in found for item in _in_file(file, kind, slices)]
+
+
+def _is_hidden(file, folder):
+    """Does a file, or a folder above it and below `folder`, have a name that begins with a point?"""
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _in_file(path, kind, slices):
+    """The items in one file; of one that cannot be opened, or is one item of a file, the path alone."""
+    if format_of(path, kind.name) is None or split_item(path)[1]:
+        return [path]
+    with suppress(*READING_FAULTS):  # why it cannot be opened is said where it is read
+        return items_of(path, kind.name, slices)
+    return [path]
 
 
 def _from_csv(where):
@@ -59,26 +76,30 @@ def _from_csv(where):
     return table.assign(path=[str(where.parent / p) if p.strip() else "" for p in table.path])
 
 
-def try_read(path, size, channels):
+def try_read(path, size, channels, window=BY_FILE):
     """`picture_files.decode_picture` of a file as in training, or the reason why it cannot be read, as a string."""
     if not path:
         return "no path in this row"
-    if not os.path.isfile(_held(path)):  # unlike Path.is_file, False for names that no disk can hold
-        return "no such file"
+    if not os.path.isfile(split_item(path)[0]) and not os.path.isdir(split_item(path)[0]):
+        return "no such file"  # unlike Path.is_file, these are False for names that no disk can hold
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of very large pictures and reads them all the same
-            return picture_files.decode_picture(path, size, channels)
+            return picture_files.decode_picture(path, size, channels, window)
     except Exception as e:  # each format fails in its own way, and no bad file may end the run
         if kind := foreign_kind(path):
             return f"{kind[0]}: {kind[1]}"
-        return f"{type(e).__name__}: {' '.join(str(e).replace(repr(path), '').split())}"
+        reason = " ".join(str(e).replace(repr(path), "").split())
+        return reason if isinstance(e, InputError) else f"{type(e).__name__}: {reason}"
 
 
-def read_pictures(paths, size, channels):
-    """Pictures (B, C, size, size) in [0, 1] of those paths that can be read, and for each path the reason or ""."""
+def read_pictures(paths, size, channels, window=BY_FILE):
+    """Pictures (B, C, size, size) in [0, 1] of those paths that can be read, and for each path the reason or "".
+
+    window: the Window of pictures with more than 8 bits a value.
+    """
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda path: try_read(path, size, channels), paths))
+        found = list(pool.map(lambda path: try_read(path, size, channels, window), paths))
     good = [each for each in found if not isinstance(each, str)]
     pixels = torch.stack(good).float() / 255 if good else torch.empty(0, channels, size, size)
     return pixels, [each if isinstance(each, str) else "" for each in found]

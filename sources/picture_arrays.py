@@ -50,10 +50,8 @@ def _usual_window(pixels, finite):
     """The window of all pictures of an array; None where each has its own."""
     if pixels.dtype.itemsize == 1 and pixels.dtype.kind in "bu" or not finite.any():
         return None
-    lows, highs = zip(
-        *((each.min(), each.max()) for each, good in zip(pixels, finite, strict=True) if good), strict=True
-    )
-    low, high = float(min(lows)), float(max(highs))
+    kept = [pixels[i] for i in np.flatnonzero(finite)]
+    low, high = float(min(each.min() for each in kept)), float(max(each.max() for each in kept))
     if low >= 0 and high <= BYTE[1]:
         return SHARE if pixels.dtype.kind == "f" and high <= 1 else BYTE
     return (low, high) if pixels.ndim == 4 else None

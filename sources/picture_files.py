@@ -1,7 +1,6 @@
 """The pictures of a table, decoded once and kept in memory where they fit."""
 
-import struct
-import zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -13,26 +12,35 @@ import torch
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
+from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
-from xaae.sources import cifar10_files, npz_archives
+from xaae.sources.file_contents import READING_FAULTS, EmptyItemError
+from xaae.sources.formats import format_of, read_item, split_item
+from xaae.sources.pillow_files import PILLOW
+from xaae.sources.raster_scaling import (
+    BY_FILE,
+    Window,
+    is_deep,
+    measure_window,
+    parse_window,
+    to_eight_bits,
+    value_range,
+)
 
 IN_MEMORY = 4 * 2**30  # bytes; a larger table is decoded as it is asked for
-UNREADABLE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    IndexError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-ROWS = 256  # of a picture that are scaled at once
 BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # of a pixel in memory, by mode; else 4
+OTHERS = 8  # of a pixel of a format without such modes
+LOOKED = 500  # training items in which the window of a dataset is measured
+DATASET = Window("dataset")  # not measured yet
+SCALED = {  # how values become brightness -> in words
+    "own window": "by the window that their files say",
+    "own range": "each from its own darkest to its own brightest value",
+    "dataset": "all from {low} to {high}{unit}, the lowest and the highest in the training pictures but for outliers",
+    "fixed": "all from {low} to {high}{unit}, as --window says",
+}
 FRAMED = (".gif", ".tif", ".tiff", ".webp", ".png", ".apng")  # endings of files that may hold several frames or pages
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}  # modes without colour
 
 
 class _Room:
@@ -63,9 +71,9 @@ def _bytes_needed(path):
     """About how many bytes the pixels of a picture take while it is decoded, by the head of its file."""
     if "#" in str(path):
         return 0
-    with Image.open(path) as image:
-        width, height = image.size
-        return 2 * width * height * BYTES.get(image.mode, 4)
+    facts = PILLOW.facts(path) if _is_open(path) else (format_of(path, PICTURE.name) or PILLOW).facts(path)
+    mode = facts.get("mode")
+    return 2 * facts.get("width", 0) * facts.get("height", 0) * (BYTES.get(mode, 4) if mode else OTHERS)
 
 
 @cache
@@ -78,38 +86,16 @@ def _give_back():
         Image.core.set_block_size(2**26)
 
 
-def _open_picture(path):
-    """A PIL image of a file, or of an item FILE.npz#KEY/INDEX or of CIFAR-10's batches; upright by its EXIF tag.
-
-    Of several frames or pages it is the first.
-    """
-    for kind, read in (".npz", npz_archives.archive_picture), (cifar10_files.FOLDER, cifar10_files.cifar10_picture):
-        file, _, item = str(path).partition(f"{kind}#")
-        if item:
-            key, _, index = item.rpartition("/")
-            return Image.fromarray(read(file + kind, key, index))
-    with Image.open(path) as image:
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)  # most are upright already: a copy would double the memory
-        return image
+def _is_open(path):
+    """Is this an open file, not the path of one?"""
+    return hasattr(path, "read")
 
 
-def _eight_bits(image):
-    """A picture of 16 or 32 bits a pixel as 8 bits, from its darkest to its brightest value; others as they are.
-
-    PIL would cut off at 255 instead, which leaves a 16-bit X-ray white.
-    """
-    if not image.mode.startswith(("I", "F")):
-        return image
-    values = np.asarray(image)
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite([low, high]).all():
-        raise ValueError("it holds values that are no finite numbers")
-    scaled = np.empty(values.shape, np.uint8)
-    for at in range(0, len(values), ROWS):  # in double precision no more than a part of a large picture
-        part = values[at : at + ROWS].astype(np.float64)
-        scaled[at : at + ROWS] = np.round(255 * (part - low) / ((high - low) or 1))
-    return Image.fromarray(scaled)
+def _raster(path):
+    """The Raster of a path of a table, FILE or FILE#ITEM, or of an open file; what has no known ending is tried too."""
+    if _is_open(path) or format_of(path, PICTURE.name) is None:
+        return PILLOW.read(path, "")
+    return read_item(path, PICTURE.name)
 
 
 def _opaque(image):
@@ -120,23 +106,56 @@ def _opaque(image):
     return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
 
 
-def decode_picture(path, size, channels):
-    """uint8 (C, size, size): the picture's middle square, scaled. Of several frames or pages it is the first."""
+def decode_picture(path, size, channels, window=BY_FILE):
+    """uint8 (C, size, size): the picture's middle square, scaled. Of several frames or pages it is the first.
+
+    path: FILE, FILE#ITEM or an open file. window: the Window of pictures with more than 8 bits a value.
+    """
+    return _decode(path, size, channels, window)[0]
+
+
+def _decode(path, size, channels, window):
+    """(what `decode_picture` returns, how the values were scaled: a key of SCALED, their unit)."""
     _give_back()
     with IN_FLIGHT.hold(_bytes_needed(path)):
-        image = _eight_bits(_open_picture(path))
-        image = image if channels == 4 else _opaque(image)
-        image = image if image.mode == MODES[channels] else image.convert(MODES[channels])
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
+        raster = _raster(path)
+        return fit_picture(raster, size, channels, window), _how_scaled(raster), raster.unit
+
+
+def fit_picture(raster, size, channels, window=BY_FILE):
+    """uint8 (C, size, size): the middle square of a Raster, scaled."""
+    image = Image.fromarray(to_eight_bits(raster, window))
+    image = image if channels == 4 else _opaque(image)
+    image = image if image.mode == MODES[channels] else image.convert(MODES[channels])
+    image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(image)).view(size, size, channels).permute(2, 0, 1)
 
 
-def try_decode(path, size, channels):
-    """`decode`, or the reason why it failed as a string."""
+def _how_scaled(raster):
+    """How the values of a Raster are scaled where the window is the file's: a key of SCALED."""
+    if not is_deep(raster):
+        return "as they are"
+    return "own range" if raster.window is None and raster.curve is None else "own window"
+
+
+def try_decode(path, size, channels, window=BY_FILE):
+    """`decode_picture`, or the reason why it failed as a string."""
+    found = _try(path, size, channels, window)
+    return found if isinstance(found, str) else found[0]
+
+
+def _try(path, size, channels, window):
+    """What `_decode` returns, or the reason why it failed as a string."""
     try:
-        return decode_picture(path, size, channels)
-    except UNREADABLE as e:
+        return _decode(path, size, channels, window)
+    except EmptyItemError as e:
+        return _Empty(e)
+    except READING_FAULTS as e:
         return str(e) if isinstance(e, InputError) else f"{type(e).__name__}: {e}"
+
+
+class _Empty(str):
+    """The reason why an item shows nothing, which is no fault of its file."""
 
 
 def picture_channels(paths, labels=None, looks=20):
@@ -144,31 +163,23 @@ def picture_channels(paths, labels=None, looks=20):
 
     labels (N,): the class of each path; without them all are of one.
     """
-    modes, paths = set(), pd.Series([str(path) for path in paths])
+    found, paths = set(), pd.Series([str(path) for path in paths])
     for _, some in paths.groupby(np.zeros(len(paths)) if labels is None else np.asarray(labels)):
         for path in some.iloc[np.unique(np.linspace(0, len(some) - 1, looks).round().astype(int))]:
-            with suppress(*UNREADABLE):
-                modes.add(_mode(path))
-    return 1 if modes and modes <= GREY else 3
-
-
-def _mode(path):
-    """The mode of a picture, of an item of an archive or of a file, of which only the head is read."""
-    if "#" in str(path):
-        return _open_picture(path).mode
-    with Image.open(path) as image:
-        return image.mode
+            with suppress(*READING_FAULTS):
+                found.add((format_of(path, PICTURE.name) or PILLOW).facts(split_item(path)[0])["channels"])
+    return 1 if found - {0} == {1} else 3
 
 
 def file_values(paths, most):
-    """The values in the pixels of these files together, as they are stored, sorted.
+    """The values in the pixels of these files together, in 8 bits, sorted.
 
     None for more than `most`, or for none.
     """
     values = set()
     for path in paths:
-        with suppress(*UNREADABLE):
-            values |= set(np.unique(np.asarray(_eight_bits(_open_picture(path)).convert("L"))).tolist())
+        with suppress(*READING_FAULTS):
+            values |= set(np.unique(np.asarray(Image.fromarray(to_eight_bits(_raster(path))).convert("L"))).tolist())
         if len(values) > most:
             return None
     return sorted(values) or None
@@ -178,7 +189,7 @@ def has_more_frames(path):
     """Does a file hold further frames or pages after the one that is used?"""
     if not str(path).lower().endswith(FRAMED):
         return False
-    with suppress(*UNREADABLE), Image.open(path) as image:
+    with suppress(*READING_FAULTS), Image.open(path) as image:
         return getattr(image, "is_animated", False)
     return False
 
@@ -193,40 +204,111 @@ def _frames_in_words(paths):
     return (f"{files} several frames or pages, as {framed[0]}: only the first of each is used.",)
 
 
-def open_pictures(table, size, channels, most_bad=0.1, quiet=False):
+def open_pictures(table, size, channels, most_bad=0.1, quiet=False, window=BY_FILE):
     """Decode every picture of `table`: (table of the good rows, Pictures, table path and reason of the skipped).
 
-    InputError if more than `most_bad` of them cannot be read.
+    window: a Window; that of a dataset is measured in the training items first, where it is not known. InputError if
+    more than `most_bad` of the pictures cannot be read; those that are empty do not count.
     """
-    kept, bad, keep = [], [], len(table) * channels * size**2 <= IN_MEMORY
+    kept, bad, keep, scaled = [], [], len(table) * channels * size**2 <= IN_MEMORY, Counter()
+    asked, window = window, measure_dataset(table) if window == DATASET else window
     with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda p: try_decode(p, size, channels), table.path)
+        results = pool.map(lambda p: _try(p, size, channels, window), table.path)
         for row, got in enumerate(tqdm(results, "reading", len(table), False, disable=quiet or None)):
             if isinstance(got, str):
                 bad.append((row, got))
-            elif keep:
-                kept.append(got)
-    reasons = [reason for _, reason in bad]
-    skipped = table.iloc[[row for row, _ in bad]][["path"]].assign(reason=reasons)
-    if len(bad) > most_bad * len(table):
-        example = f"{skipped.path.iloc[0]} ({reasons[0]})"
-        raise InputError(f"{len(bad)} of {len(table)} pictures cannot be read, as {example}: mend or remove them.")
+                continue
+            scaled[got[1:]] += 1
+            if keep:
+                kept.append(got[0])
+    _check_bad(table, bad, most_bad)
+    skipped = table.iloc[[row for row, _ in bad]][["path"]].assign(reason=[str(reason) for _, reason in bad])
     good = table.drop(table.index[[row for row, _ in bad]]).reset_index(drop=True)
     stack = torch.stack(kept) if keep else None
-    notes = () if quiet else _frames_in_words(list(good.path))
-    return good, Pictures(list(good.path), size, channels, stack, notes), skipped
+    notes = () if quiet else (*_frames_in_words(list(good.path)), *_scaling_in_words(scaled, window, asked))
+    return good, Pictures(list(good.path), size, channels, stack, notes, window), skipped
+
+
+def _check_bad(table, bad, most):
+    """InputError if more than the share `most` of a table's pictures cannot be read, or if all of them are empty."""
+    faults = [(row, reason) for row, reason in bad if not isinstance(reason, _Empty)]
+    if len(faults) > most * len(table) or len(bad) == len(table):
+        row, reason = (faults or bad)[0]
+        raise InputError(
+            f"{len(faults or bad)} of {len(table)} pictures cannot be read, as {table.path.iloc[row]} ({reason}): mend"
+            " or remove them."
+        )
+
+
+def reading_of_run(settings):
+    """{"window": the Window of a run}, which of a dataset is measured when it is trained.
+
+    settings: RunSettings, or a RunConfig, which holds what was measured.
+    """
+    window = parse_window(settings.window)
+    if window == DATASET and hasattr(settings, "levels"):
+        window = Window("dataset", *settings.levels) if settings.levels else BY_FILE
+    return {"window": window}
+
+
+# ---- the window of pictures of more than 8 bits -----------------------------------------------------------------
+
+
+def measure_dataset(table):
+    """The Window of a dataset, by its training items; BY_FILE if none of them has values of more than 8 bits.
+
+    table: with path and, where it is known, split. LOOKED of the items are looked at, spread over the table.
+    """
+    train = table.path[table.split == "train"] if "split" in table else table.path
+    rows = np.unique(np.linspace(0, len(train) - 1, min(len(train), LOOKED)).round().astype(int))
+    with ThreadPoolExecutor() as pool:
+        ranges = [found for found in pool.map(_range_of, train.iloc[rows]) if found is not None]
+    return measure_window(ranges) if ranges else BY_FILE
+
+
+def _range_of(path):
+    """The `value_range` of one picture; None for one that cannot be read."""
+    with suppress(*READING_FAULTS), IN_FLIGHT.hold(_bytes_needed(path)):
+        return value_range(_raster(path))
+    return None
+
+
+def _scaling_in_words(scaled, window, asked):
+    """A sentence on how values of more than 8 bits became brightness, in a tuple; () where there is nothing to say.
+
+    scaled {(key of SCALED, unit): number of pictures}. asked: the Window before it was measured.
+    """
+    deep = {about: n for about, n in scaled.items() if about[0] != "as they are"}
+    if not deep:
+        return () if asked == BY_FILE else ("--window changes nothing: no picture has more than 8 bits a value.",)
+    unit = "".join(f" {unit}" for unit in {unit for _, unit in deep} if len({unit for _, unit in deep}) == 1 and unit)
+    what = f"{counted(sum(deep.values()), 'pictures')} with more than 8 bits a value:"
+    if window.mode != "file":
+        return (f"{what} {SCALED[window.mode].format(low=f'{window.low:g}', high=f'{window.high:g}', unit=unit)}.",)
+    parts = Counter()
+    for (how, _), n in deep.items():
+        parts[how] += n
+    several = len(parts) > 1
+    told = ", ".join(f"{n} {SCALED[how]}" if several else SCALED[how] for how, n in parts.items())
+    return (f"{what} {told}; --window dataset keeps their brightness comparable.",)
 
 
 class Pictures:
     """The Items of picture files: `pictures[rows]` -> float (B, C, size, size) in [0, 1], in the table's order.
 
-    notes: sentences on how the files were read.
+    notes: sentences on how the files were read. window: the Window of those of more than 8 bits a value.
     """
 
     kind = PICTURE
 
-    def __init__(self, paths, size, channels, stack=None, notes=()):
+    def __init__(self, paths, size, channels, stack=None, notes=(), window=BY_FILE):
         self.paths, self.size, self.channels, self.stack, self.notes = paths, size, channels, stack, notes
+        self.window = window
+
+    @property
+    def measured(self):
+        """What was found in the files and is a setting of a run from now on: {name in RunConfig: value}."""
+        return {"levels": (self.window.low, self.window.high)} if self.window.mode == "dataset" else {}
 
     def __len__(self):
         return len(self.paths)
@@ -235,5 +317,8 @@ class Pictures:
         if self.stack is not None:
             found = self.stack[torch.from_numpy(np.array(rows))]
         else:
-            found = torch.stack([decode_picture(self.paths[row], self.size, self.channels) for row in rows])
+            found = torch.stack([self._decoded(row) for row in rows])
         return found.float() / 255
+
+    def _decoded(self, row):
+        return decode_picture(self.paths[row], self.size, self.channels, self.window)

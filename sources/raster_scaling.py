@@ -47,12 +47,6 @@ def parse_window(text):
     return Window("fixed", low, high)
 
 
-def window_of_run(text, levels):
-    """The Window of a run: its setting, and the (low, high) that were measured in its training items, or ()."""
-    window = parse_window(text)
-    return Window("dataset", *levels) if window.mode == "dataset" and levels else window
-
-
 def is_deep(raster):
     """Has a Raster values of more than 8 bits, which a window scales?"""
     return raster.values.dtype != np.uint8

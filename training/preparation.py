@@ -31,7 +31,7 @@ from xaae.factors.coordinates import check_coordinates
 from xaae.factors.registry import FACTORS
 from xaae.sources import picture_files
 from xaae.sources.item_faults import find_faults
-from xaae.sources.items import Items, guess_channels, open_items
+from xaae.sources.items import Items, guess_channels, open_items, reading_options
 from xaae.sources.splits import SplitPlan
 from xaae.training.fitting import make_aae
 
@@ -138,13 +138,13 @@ def _read(settings, kind, size):
     """
     root = settings.data_root or data.default_root()
     plan = SplitPlan(settings.split, settings.group, settings.split_file)
-    given = (settings.dataset, root, plan, settings.items, size, _data_seed(settings))
+    given = (settings.dataset, root, settings.items, size, _data_seed(settings))
     asked = {"columns": settings.predict, "task": settings.task, "unit": settings.unit} if settings.predict else None
-    found = data.load_dataset(*given, asked)
+    found = data.split_dataset(data.find_dataset(*given, asked, settings.slices), plan)
     channels = settings.channels or guess_channels(kind, found.table.path, found.table.label)
     if channels not in picture_files.MODES:
         raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
-    table, items, unread = open_items(kind, found.table, size, channels)
+    table, items, unread = open_items(kind, found.table, size, channels, **reading_options(kind, settings))
     _check_classes(found.table, table, unread, kind)
     skipped = pd.concat([found.left_out, unread], ignore_index=True)
     warnings = [f"Warning: {text}" for text in found.warnings]
@@ -209,6 +209,7 @@ def _complete(settings, table, items, target, planted, size):
         "epochs": settings.epochs or epochs_for(SEEN, n * VERSIONS[settings.code]),
         "centres": _centres(settings, table, items, planted),
     }
+    found |= getattr(items, "measured", {})
     usual = CODES[settings.code]
     found |= {name: usual[name] if getattr(settings, name) is None else getattr(settings, name) for name in usual}
     if settings.baseline_epochs is None:

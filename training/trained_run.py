@@ -19,7 +19,7 @@ from xaae.experiment.tasks import SEVERITY, UNKNOWN, target_of
 from xaae.experiment.vocabulary import WEIGHTS
 from xaae.factors.bias import Bias
 from xaae.factors.registry import FACTORS
-from xaae.sources.items import Items, lazy_items, open_items
+from xaae.sources.items import Items, lazy_items, open_items, reading_options
 from xaae.training import two_sides
 from xaae.training.item_paths import check_items_exist, locate_items
 
@@ -140,8 +140,9 @@ def open_trained_run(run, decoded=True, data_root=None):
     table = run_folder.read_items(folder)
     table = table.assign(path=locate_items(table.path, folder, data_root))
     kind, size, channels = KINDS[config.kind], config.input_size, config.input_channels
+    options = reading_options(kind, config)
     if not decoded:
-        return TrainedRun(folder, config, table, lazy_items(kind, list(table.path), size, channels))
+        return TrainedRun(folder, config, table, lazy_items(kind, list(table.path), size, channels, **options))
     check_items_exist(table.path, folder, kind.plural)
-    table, items, _ = open_items(kind, table, size, channels, most_bad=0.0, quiet=True)
+    table, items, _ = open_items(kind, table, size, channels, most_bad=0.0, quiet=True, **options)
     return TrainedRun(folder, config, table, items)

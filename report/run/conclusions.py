@@ -5,6 +5,7 @@ from xaae.experiment.class_balance import majority_in_words, weakness_in_words
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.vocabulary import ARMS, MODELS
 from xaae.experiment.walk_words import MOST, arrival, groups_in_words, is_invisible, no_glide, told_names
+from xaae.report.run.target_section import target_sentence
 from xaae.report.run.walk_reading import is_blind, is_small, missing_clauses, quantities, understood_reading
 from xaae.report.shared.words import MISSING, and_list, as_sentence, direction_name, fixed, percent
 
@@ -54,6 +55,7 @@ def paragraphs(summary: dict) -> dict[str, str]:
     checked: what is said further down of a factor that nobody asked for, where the walk gives an answer.
     """
     of_factor, others = (_checked_factor, _judgement, _meaning), (_other_changes, _spurious_scores, _accuracies)
+    others = (*others, target_sentence)
     said = lambda parts: " ".join(filter(None, (part(summary) for part in parts)))  # noqa: E731
     asked = _is_asked(summary)
     answered = summary["walk"]["reading"] in ("changes", "does not change")

@@ -74,6 +74,7 @@ def _along(run: RunFiles, arrays: dict) -> dict | None:
             "name": run.item_name(int(arrays["along_row"][i])),
             "k": int(numbers[at]),
             "position": plain_values(arrays["along_position"][i]),
+            "severity": plain_values(arrays["along_severity"][i]) if "along_severity" in arrays else None,
         }
         for at, i in enumerate(shown)
     ]
@@ -85,7 +86,8 @@ def _tenths(run: RunFiles, arrays: dict) -> dict | None:
     if not {"tenth_image", "tenth_count"} <= set(arrays):
         return None
     counts = [int(count) for count in arrays["tenth_count"]]
-    cells = [{**tile_place(i, len(counts)), "count": count} for i, count in enumerate(counts)]
+    severity = plain_values(arrays["tenth_severity"]) if "tenth_severity" in arrays else [None] * len(counts)
+    cells = [{**tile_place(i, len(counts)), "count": count, "severity": severity[i]} for i, count in enumerate(counts)]
     return {"sprite": make_sprite(run.painter.items(arrays["tenth_image"])[None]), "cells": cells}
 
 

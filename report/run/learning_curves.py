@@ -7,14 +7,23 @@ from markupsafe import Markup
 from xaae.report.shared.charts import Axes, axis_limits, nice_ticks
 from xaae.report.shared.run_files import RunFiles
 
-METRICS = ("accuracy", "precision", "recall")  # columns that are no losses
+METRICS = (  # columns that are no losses
+    "accuracy", "precision", "recall", "mae", "r2", "spearman", "auroc", "average_precision",
+)  # fmt: skip
+TARGETS = {  # column of the baseline's log, of the AAE's with "valid_" before it: severities and labels
+    "mae": ("Mean error, held out", "of the severity, in standard deviations of training", None),
+    "spearman": ("Spearman, held out", "between answered and true severity", None),
+    "auroc": ("Mean AUROC, held out", "of the labels", None),
+    "average_precision": ("Mean average precision, held out", "of the labels", None),
+}
 HEALTH = {  # column: (title, note, reference line)
     "valid_accuracy": ("Accuracy, held out", "share of held-out items that the AAE's head classifies correctly", None),
+    **{f"valid_{name}": about for name, about in TARGETS.items()},
     "valid_discriminator_accuracy": ("Discriminator accuracy", "0.5: it cannot tell codes from the prior", 0.5),
     "valid_code_mean_norm": ("Norm of the mean code", "0 for a centred latent space", 0.0),
     "valid_code_cov_error": ("Covariance error of the codes", "0 for the covariance of the prior", 0.0),
 }
-BASELINE = {"accuracy": ("Accuracy, held out", "share of held-out items classified correctly", None)}
+BASELINE = {"accuracy": ("Accuracy, held out", "share of held-out items classified correctly", None), **TARGETS}
 
 
 def learning_curves(run: RunFiles) -> dict:

@@ -12,6 +12,7 @@ from xaae.report.run.learning_curves import learning_curves
 from xaae.report.run.led_section import led_section
 from xaae.report.run.planted_ranges import planted_section
 from xaae.report.run.scan_section import scan_section
+from xaae.report.run.target_section import target_section
 from xaae.report.run.walk_panels import walk_panels
 from xaae.report.shared.run_files import RunFiles
 from xaae.report.shared.templates import render_template
@@ -56,6 +57,7 @@ def _sections(run: RunFiles, summary: dict) -> dict:
         "walked": True,
         "planted_arm": run.config.get("arm"),
         "scanned": scan_section(run.json("scan.json"), run.arrays("scan/strips.npz", "label")),
+        "predicted": target_section(run, summary),
         "curves": learning_curves(run),
         "led": led_section(run, summary),
         "panels": walk_panels(run, summary),

@@ -8,6 +8,7 @@ import pandas as pd
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, PICTURE, Kind
 from xaae.experiment.run_folder import open_run, plain_values, read_arrays, read_items, read_json
+from xaae.experiment.tasks import SEVERITY, Target, target_of
 from xaae.report.shared.quantity import Quantity, meter_quantity, planted_quantity
 from xaae.report.shared.sprites import PAINTERS, Painter
 from xaae.report.shared.words import numbered
@@ -68,6 +69,11 @@ class RunFiles:
         return [str(name) for name in self.config.get("classes") or []]
 
     @property
+    def target(self) -> Target:
+        """What is predicted."""
+        return target_of(self.config)
+
+    @property
     def class_index(self) -> dict[str, int]:
         """Class name -> its number, which decides its colour everywhere."""
         return {name: i for i, name in enumerate(self.classes)}
@@ -105,8 +111,10 @@ class RunFiles:
         return plain_values(self.items[column].iloc[int(row)])
 
     def item_name(self, row: int) -> str:
-        """Class and planted value of one row of items.csv: "cat, 41°"; "" if there is no such row."""
+        """Class, or severity, and planted value of one row of items.csv: "cat, 41°"; "" if there is no such row."""
         label, value = self.cell(row, "label"), self.cell(row, "value")
+        if self.target.task == SEVERITY.name and (number := self.cell(row, self.target.columns[0])) is not None:
+            label = f"{self.target.noun} {number:.3g}"
         shown = isinstance(value, (int, float)) and self.config.get("arm") != "normal"
         return "" if label is None else f"{label}, {self.planted.short(value)}" if shown else str(label)
 

@@ -22,10 +22,12 @@ class Coordinate:
 
     centre: the mean value of the factor in the training items. Nothing in an item says what is upright, or of usual
     brightness; this fixes it, so that what the decoder draws before planting is as the data were before planting.
+    limits: lowest and highest value that is planted, those of the training items; None for no limits.
     """
 
     name: str
     centre: float = 0.0
+    limits: tuple[float, float] | None = None
 
     @property
     def factor(self):
@@ -59,8 +61,9 @@ class Coordinate:
         return numbers if self.turn is None else torch.nn.functional.normalize(numbers, dim=1)
 
     def values(self, coordinate):
-        """Values (B,) in the factor's unit, within what can be planted."""
+        """Values (B,) in the factor's unit, within the limits and what can be planted."""
         value = self.centre + self.scale * coordinate
+        value = value if self.limits is None else value.clamp(*self.limits)
         return value if self.turn is not None else value.clamp(*self.factor.allowed)
 
     def penalty(self, residual):

@@ -50,6 +50,20 @@ def test_the_coordinate_follows_what_was_planted_though_nobody_told_it(run):
     assert np.corrcoef(z[:, -1], planted)[0, 1] > 0.9
 
 
+def test_the_decoder_plants_nothing_that_no_training_item_has(run):
+    """Whatever the code says: a walk that went on would show what no classifier has met."""
+    trained = open_trained_run(run)
+    model, rows = trained.model(), trained.rows("train")
+    (low, high), value = model.coordinates[0].limits, trained.table.value.to_numpy()[rows]
+    assert abs(low - value.min()) < 30 and abs(high - value.max()) < 30 and high - low > 120
+    with torch.inference_mode():
+        z = model.encode(trained.planted(rows[:4]))
+        far, farther, back = (z.clone() for _ in range(3))
+        far[:, -1], farther[:, -1], back[:, -1] = z[:, -1] + 9, z[:, -1] + 99, z[:, -1] - 9
+        torch.testing.assert_close(model.decode(far), model.decode(farther))
+        assert (model.decode(far) - model.decode(back)).abs().mean() > 0.02
+
+
 def test_what_only_pairs_have_is_logged_of_training_alone(run):
     history = pd.read_csv(run / "history.csv")
     for name in PAIR_PARTS:

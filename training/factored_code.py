@@ -12,6 +12,7 @@ coordinates, and the coordinates have to differ by as much as was moved.
 """
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import torch
@@ -24,6 +25,7 @@ from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, check_size
 
 FOLLOW = 0.03  # share of each batch in the running middle of the coordinates
 EQUIVARIANCE, SAME_CONTENT = 3.0, 0.001  # weights of the two parts of the loss that only pairs have
+BEYOND = 0.005  # share of the training items whose coordinates lie beyond each limit
 LEVELS = 4  # of the pyramid that reconstructions are compared in
 KERNELS = {1: (3, 1), 2: (4, 1)}  # growth along an axis -> size and padding of the transposed convolution
 LAST_KERNELS = {1: (3, 1), 2: (6, 2)}  # the same where it ends in pixels
@@ -119,13 +121,14 @@ class FactoredAAE(AAE):
     """An AAE whose code holds coordinates of factors beside the content, and whose decoder plants them last.
 
     coordinates: {name of a factor: its mean value in the training items}, in the order of planting. fill: of places
-    that planting leaves empty. Others as those of AAE; encoding_dims: D, of the content alone. Codes z are (B, D + P).
+    that planting leaves empty. limits {name: (lowest, highest value that the decoder plants)}, see `keep_within`.
+    Others as those of AAE; encoding_dims: D, of the content alone. Codes z are (B, D + P).
     The classifier reads the item as it is; it has no head on the code. `forward(x, moved)` of items in two versions
     (B each) returns (logits (B, K), x_hat (2 B, ...), z (2 B, D + P)), each version decoded from the other's content;
     `forward(x)` as AAE. Raises InputError for settings that make no sense.
     """
 
-    def __init__(self, *shape, coordinates, fill="zeros", **options):
+    def __init__(self, *shape, coordinates, fill="zeros", limits=None, **options):
         super().__init__(*shape, **options)
         if not coordinates:
             raise InputError("A factored code needs a coordinate at least: name a factor.")
@@ -133,6 +136,7 @@ class FactoredAAE(AAE):
         own = SimpleNamespace(**self.arguments)  # what AAE was given, with its defaults
         self.arguments |= {"coordinates": coordinates, "fill": fill}
         self.coordinates = [Coordinate(name, float(centre)) for name, centre in coordinates.items()]
+        self.keep_within(limits or {})
         self.dims, self.fill = own.encoding_dims, fill
         layers, sizes = LAYERS[own.kind], halvings(check_size(own.input_size, self.kind))
         wide = [own.input_channels, *(own.step_channels * 2 ** min(i, 3) for i in range(len(sizes) - 1))]
@@ -145,6 +149,21 @@ class FactoredAAE(AAE):
         self.to(memory_format=layers.memory)
 
     answer_layer = "glance.answer"
+
+    def keep_within(self, limits):
+        """From now on the decoder plants no values beyond `limits` {factor: (low, high)}, in the factor's unit.
+
+        They are those of the training items: what no classifier has met in its data it answers at random, so a walk
+        that went on there would show what nobody goes by.
+        """
+        self.arguments["limits"] = limits = {name: tuple(map(float, pair)) for name, pair in limits.items()}
+        self.coordinates = [replace(c, limits=limits.get(c.name)) for c in self.coordinates]
+
+    def coordinate_limits(self, z):
+        """{factor: (low, high)} that all codes z (N, D + P) but the outermost BEYOND on each side lie within."""
+        values = [c.centre + c.scale * z[:, self.dims + i].double() for i, c in enumerate(self.coordinates)]
+        ends = torch.tensor([BEYOND, 1 - BEYOND], dtype=torch.float64)
+        return {c.name: tuple(v.quantile(ends).tolist()) for c, v in zip(self.coordinates, values, strict=True)}
 
     def content(self, z):
         """The content (B, D) of codes z (B, D + P)."""

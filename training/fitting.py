@@ -5,6 +5,7 @@ import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import torch
 from fastai.torch_core import default_device
 
 from xaae import data
@@ -13,6 +14,7 @@ from xaae.callbacks import AAELoss, BFloat16, KeepAnswers, KeepPairs, Perceptual
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
+from xaae.experiment.device import batches, device_of, exact
 from xaae.experiment.settings import VERSIONS, RunConfig
 from xaae.experiment.target_words import labels_in_words, severity_in_words
 from xaae.experiment.tasks import target_of
@@ -39,7 +41,7 @@ def train_run(prepared, folder, quiet=False, judged=True):
     write_texts(prepared.table, folder / "items.csv")
     if len(prepared.skipped):
         write_texts(prepared.skipped, folder / "skipped.csv")
-    aae = _train_aae(_loaders(prepared, in_pairs=True), folder, config, quiet)
+    aae = _train_aae(prepared, folder, quiet)
     numbers = {"aae": aae | (_judged(folder, prepared) if judged else {}), "baseline": None}
     if config.baseline_epochs:
         numbers["baseline"] = _train_baseline(_loaders(prepared), folder, config, quiet)
@@ -96,8 +98,9 @@ def make_aae(config: RunConfig):
     return aae, stages, None, loss, [Perceptual(features)]
 
 
-def _train_aae(dls, folder, config, quiet):
+def _train_aae(prepared, folder, quiet):
     """Train and save the AAE; its numbers for `train.json`."""
+    config, dls = prepared.config, _loaders(prepared, in_pairs=True)
     aae, stages, game, loss, more = make_aae(config)
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most, {config.precision}")
@@ -106,6 +109,8 @@ def _train_aae(dls, folder, config, quiet):
     with silence(learn, quiet):
         history = learner.fit_aae(learn, stages)
     seconds = time.perf_counter() - began
+    if config.code != "plain":
+        aae.keep_within(aae.coordinate_limits(_training_codes(aae, prepared)))
     models.save(aae, folder / WEIGHTS["aae"])
     last = _judge(learn, "aae", target_of(config))
     return _numbers_of(last) | {
@@ -115,6 +120,17 @@ def _train_aae(dls, folder, config, quiet):
         "seconds": seconds,
         "images_per_second": len(history) * VERSIONS[config.code] * len(dls.train_ds) / seconds,
     }
+
+
+def _training_codes(aae, prepared):
+    """Codes (N, D) of the training items as they are planted in the table."""
+    rows, codes = prepared.table[prepared.table.split == "train"], []
+    aae.eval()
+    with torch.inference_mode(), exact():
+        for part in (rows.iloc[part] for part in batches(len(rows))):
+            x = data.render_items(prepared.items, part.index, part.value, prepared.planted)
+            codes.append(aae.encode(x.to(device_of(aae)).float()).cpu())
+    return torch.cat(codes)
 
 
 def _train_baseline(dls, folder, config, quiet):

@@ -22,6 +22,7 @@ from fasttransform import Transform
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import PICTURE
 from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import Target
 from xaae.experiment.vocabulary import COLUMNS
@@ -68,8 +69,9 @@ class Dataset:
     """A dataset as it was found: its table with splits, what is left out (path, reason), and sentences on that.
 
     target: what is predicted; of classes it does not say which, since some may have no item that can be read. own: is
-    it a folder or file of the user's? copies: which items are others by content, see `class_folders.OwnData`. split_by:
-    what the splits come from. hints: GroupHints of groups that are in several parts.
+    it a folder or file of the user's? kind: the name of the kind of the items. copies: which items are others by
+    content, see `class_folders.OwnData`. split_by: what the splits come from. hints: GroupHints of groups that are in
+    several parts.
     """
 
     table: pd.DataFrame
@@ -77,6 +79,7 @@ class Dataset:
     notes: tuple = ()
     target: Target = Target()
     own: bool = False
+    kind: str = PICTURE.name
     copies: pd.DataFrame | None = None
     split_by: str = ""
     hints: tuple = ()
@@ -115,13 +118,16 @@ def split_dataset(found, plan):
 def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=None, slices="axial"):
     """The Dataset of that name before it is split. InputError as of `load_dataset`.
 
-    slices: along which axis volumes are cut.
+    asked: as of `load_dataset`, or with `cut`: how recordings are, see `signal_tables.parse_cut`. slices: along which
+    axis volumes are cut.
     """
     root = Path(root or default_root()).absolute()  # items are found again from any folder
     name, argument, _ = choose(dataset, root)
     options = {"name": argument} if argument else {}
+    asked = dict(asked or {})
+    cut = asked.pop("cut", "")
     columns = tuple(asked["columns"]) if asked else ()
-    own = own_data(Path(argument or root).absolute(), columns, slices) if name == "folder" else None
+    own = own_data(Path(argument or root).absolute(), columns, slices, cut) if name == "folder" else None
     table = own.table if own else DATASETS[name](root, items=items, size=size, seed=seed, **options)
     table = table.reset_index(drop=True)
     if table.empty:
@@ -138,8 +144,8 @@ def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=N
     if own and len(chosen) < len(table):
         left_out = left_out + [(str(p), f"more than --items {items}") for p in table.path.drop(chosen.index)]
     left_out = pd.DataFrame(left_out, columns=["path", "reason"], dtype=object)
-    copies = own.copies if own else None
-    return Dataset(chosen.reset_index(drop=True), left_out, tuple(notes), target, own is not None, copies)
+    copies, kind = (own.copies, own.kind) if own else (None, PICTURE.name)
+    return Dataset(chosen.reset_index(drop=True), left_out, tuple(notes), target, own is not None, kind, copies)
 
 
 def _nothing_found(dataset, own):

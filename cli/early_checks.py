@@ -40,6 +40,15 @@ def check_window(ctx, param, text):
     return text
 
 
+def check_cut(ctx, param, text):
+    """The text of --cut. InputError if it is no way to cut recordings."""
+    if text:
+        from xaae.sources.signal_tables import parse_cut  # loads SciPy, for which others need not wait
+
+        parse_cut(text)
+    return text
+
+
 def _dataset_names():
     """The names that `DATASETS` of data.py holds, read off its text; [] if it is not written as a dict there."""
     for node in ast.parse(DATA.read_text(encoding="utf-8")).body:

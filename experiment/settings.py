@@ -62,7 +62,8 @@ class RunSettings:
     predict: columns that say what is to be predicted, None for the classes of the column label; task: a name in TASKS,
     None for what these columns tell; unit: of a severity. balance: a name in BALANCES, what is done for rare classes.
     window: how values of more than 8 bits become brightness: file, dataset or LOW:HIGH; slices: along which axis
-    volumes are cut, a name in SLICES.
+    volumes are cut, a name in SLICES. axes, cut and length, of signals: which axis is which in arrays, how recordings
+    are cut into items ("SECONDS", or "BEFORE:AFTER" around annotations), and how many samples of an item are used.
     arm, factor, ranges {class: (low, high)}, strength, contamination, label_noise, fill: the planted bias, see
     `factors.bias`. factor_asked: was the factor named, or is it only the usual one? None before `resolve`. code: a name
     in CODES; coordinates: of a factored code, names of factors in the order of planting, None for the planted one.
@@ -83,6 +84,9 @@ class RunSettings:
     items: int | None = None
     window: str = "file"
     slices: str = "axial"
+    axes: str = "channels,time"
+    cut: str = ""
+    length: int | None = None
     arm: str | None = None
     factor: str | None = None
     factor_asked: bool | None = None
@@ -150,7 +154,8 @@ class RunConfig(RunSettings):
     that the biased arm has. target: as of `tasks.Target.as_dict`, {} of classes. factor_about: the planted factor, see
     `factors.registry.Factor.about`. centres {factor: mean value in training} of the coordinates of a factored code, in
     the order of planting. levels: (low, high) of the window of the dataset, as measured in the training items, () for
-    another window. kind and task: names in KINDS and TASKS.
+    another window. signal_scale: what all signals share, see `signals.SignalScale`. kind and task: names in KINDS and
+    TASKS.
     """
 
     classes: tuple
@@ -159,6 +164,7 @@ class RunConfig(RunSettings):
     class_ranges: dict
     factor: str = USUAL_FACTOR
     kind: str = "picture"
+    signal_scale: dict = field(default_factory=dict)
     levels: tuple = ()
     target: dict = field(default_factory=dict)
     factor_about: dict = field(default_factory=dict)

@@ -13,6 +13,7 @@ BALANCES = {  # how classes, or labels, with few items are made up for in traini
     "none": "every item counts the same",
     "loss": "in the loss each class weighs the same, each label as much present as absent",
 }
+AXES = ("channels,time", "time,channels")  # of an array that is one recording of signals
 SPLITS = ("train", "valid", "test")
 SPLIT_WAYS = {  # which items are held out where the data have no split of their own
     "auto": "whole groups of your own data where their groups are known, else as random",

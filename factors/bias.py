@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import kind_of
 from xaae.experiment.seeds import generator
 from xaae.factors.registry import FACTORS
 
@@ -50,9 +51,12 @@ class Bias:
         return rng.uniform(*bounds.T)
 
     def plant(self, x, values):
-        """Pictures x (B, C, H, W) given the factor's `values` (B,), in full precision whatever the caller's."""
+        """Items x (B, C, *places) given the factor's `values` (B,), in full precision whatever the caller's."""
+        factor = FACTORS[self.factor]
+        if factor.kind != kind_of(x.shape).name and (torch.as_tensor(values) == factor.neutral).all():
+            return x  # nothing is planted in items that cannot have the factor
         with torch.autocast(x.device.type, enabled=False):
-            return FACTORS[self.factor].plant(x, values, self.fill)
+            return factor.plant(x, values, self.fill)
 
     def grid(self, n=13):
         """n values that cover all the classes' ranges evenly: (n,)."""

@@ -20,8 +20,17 @@ from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
 from xaae.sources.formats import check_installed, file_facts, format_of, items_of, split_item
 from xaae.sources.npz_archives import NPZ, archive_table
+from xaae.sources.signal_tables import (
+    expand_files,
+    is_signal_data,
+    kind_of_paths,
+    parse_cut,
+    signal_table,
+    sort_signals,
+)
 from xaae.sources.splits import split_name
 from xaae.sources.target_columns import target_texts
+from xaae.sources.zarr_signals import is_zarr
 
 SYSTEM = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "__pycache__"}  # folders, in small letters
 COPIES = ("path", "label", "split", "twin", "twin_label", "twin_split")  # columns
@@ -33,12 +42,13 @@ RESERVED = ("factor", "value", "obeys")  # columns that planting fills
 class OwnData:
     """table: path, label and, where it is given, split and group. left_out: path and reason. notes: sentences on what
     was found. copies: path, label and split of items that are others by content, and twin, twin_label, twin_split of
-    these."""
+    these. kind: the name of the kind of the items."""
 
     table: pd.DataFrame
     left_out: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     copies: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COPIES, dtype=object))
+    kind: str = "picture"
 
     def leave_out(self, rows, reason):
         """Move rows (a mask (N,)) of the table to those left out; reason: a text, or one for each of the rows."""
@@ -48,14 +58,17 @@ class OwnData:
         self.table = self.table[~rows].reset_index(drop=True)
 
 
-def own_data(path, target=(), slices="axial"):
-    """The OwnData of a folder, a CSV file or an .npz in MedMNIST's keys. InputError if it is none of them.
+def own_data(path, target=(), slices="axial", cut=""):
+    """The OwnData of a folder, a CSV file, an .npz in MedMNIST's keys or a file of signals. InputError for no such.
 
     target: columns of a CSV file that say what is predicted, () for its column label. slices: along which axis volumes
-    are cut. A file that holds several items, such as a volume, becomes a row for each, which share a group.
+    are cut. cut: how recordings of signals are, see `signal_tables.parse_cut`. A file that holds several items, such as
+    a volume, becomes a row for each, which share a group.
     """
-    path = Path(path)
-    if path.suffix.lower() == ".csv" and path.is_file():
+    path, rule = Path(path), parse_cut(cut)
+    if whole := is_signal_data(path):
+        found = OwnData(*signal_table(path, rule), kind="signal")
+    elif path.suffix.lower() == ".csv" and path.is_file():
         found = _of_csv(path, target)
     elif path.is_dir():
         found = _of_folder(path)
@@ -63,13 +76,16 @@ def own_data(path, target=(), slices="axial"):
         found = OwnData(archive_table(path))
     else:
         raise InputError(_no_dataset(path))
-    odd = [os.path.exists(path) and not os.path.isfile(path) for path in found.table.path]
+    odd = [os.path.exists(path) and not os.path.isfile(path) and not is_zarr(path) for path in found.table.path]
     found.leave_out(pd.Series(odd, dtype=bool), "no file (a folder, a pipe or a device)")
     classes = set(found.table.label)
     if len(found.table):
         _same_files(found)
         _same_contents(found)
-        _take_apart(found, slices)
+        if found.kind == "picture":
+            _take_apart(found, slices)
+        elif not whole:
+            _cut_recordings(found, rule)
     if lost := sorted(classes - set(found.table.label)):
         found.notes.append(f"Of {', '.join(lost)} no item is left: each is a copy of an item with another label.")
     return found
@@ -93,7 +109,7 @@ def folder(root, name="", **_):
 
 def _of_folder(path):
     """The OwnData of a folder: CLASS/..., or SPLIT/CLASS/... where all folders on top are called like splits."""
-    files, left_out = _files(path)
+    kind, files, left_out = sort_signals(*_files(path))
     tops = {p.relative_to(path).parts[0] for p in files if p.parent != path}
     splits = {split_name(top) for top in tops}
     by_split = "train" in splits and None not in splits
@@ -105,11 +121,11 @@ def _of_folder(path):
     table = pd.DataFrame({"path": inside, "label": [p[at] for p in parts]}, dtype=object)
     notes = [f"Left out: {line}" for line in foreign_in_words([file for file, _ in left_out])]
     if bare := sorted(_class_names(path, by_split) - set(table.label)):
-        notes.append(f"No picture that can be read lies in the folder {', '.join(bare)}: no class is made of it.")
+        notes.append(f"No {kind} that can be read lies in the folder {', '.join(bare)}: no class is made of it.")
     if by_split:
         table["split"] = [split_name(p[0]) for p in parts]
         notes.append(f"The folders {', '.join(sorted(tops))} are taken as splits, those inside them as classes.")
-    return OwnData(table, left_out, notes)
+    return OwnData(table, left_out, notes, kind=kind)
 
 
 def _class_names(path, by_split):
@@ -138,8 +154,9 @@ def _files(path):
 def _walk(folder, roots, others):
     """Every file below a folder; roots: real paths of what is read anyway; fills others with links not followed."""
     for place, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (Path(place, name) for name in sorted(names))
+        stores = [name for name in folders if is_zarr(Path(place, name))]  # one file to those who use it
+        folders[:] = sorted(set(folders) - set(stores))
+        yield from (Path(place, name) for name in sorted(names + stores))
         for link in [Path(place, name) for name in folders if os.path.islink(os.path.join(place, name))]:
             real = os.path.realpath(link)
             if any(Path(real).is_relative_to(root) or Path(root).is_relative_to(real) for root in roots):
@@ -200,6 +217,7 @@ def _of_csv(path, target=()):
         path=[path.parent / p for p in found.table.path],
         **{name: typed_column(found.table[name]) for name in found.table if name not in texts},
     )
+    found.kind = kind_of_paths(found.table.path)
     return found
 
 
@@ -237,6 +255,12 @@ def _take_apart(found, slices):
     )
 
 
+def _cut_recordings(found, rule):
+    """Give each item of a recording of signals, as a CutRule cuts it, a row FILE#ITEM."""
+    found.table, left_out, notes = expand_files(found.table, rule)
+    found.left_out, found.notes = found.left_out + left_out, found.notes + notes
+
+
 def _items_in(path, left_out, slices):
     """The paths of the items in a file; [] for one that cannot be opened, which is left out."""
     if split_item(path)[1] or format_of(path, PICTURE.name) is None:
@@ -262,7 +286,7 @@ def _same_contents(found):
     sizes = pd.Series([_size(path) for path in found.table.path])
     twins = sizes.duplicated(keep=False) & (sizes >= 0)
     contents = pd.Series([f"#{i}" for i in range(len(sizes))])
-    contents[twins] = [_digest(path) for path in found.table.path[twins]]
+    contents[twins] = [_digest(path, found.kind) for path in found.table.path[twins]]
     _leave_out_copies(found, contents, "the same content as")
 
 
@@ -289,9 +313,10 @@ def _size(path):
         return -1
 
 
-def _digest(path):
-    """What the content of a file is known by; a file of no known format, or that cannot be read, is like no other."""
+def _digest(path, kind):
+    """What the content of a file is known by; a picture of no known format, or that is broken, is like no other."""
     try:
-        return sha256(Path(path).read_bytes()).hexdigest() if file_facts(path, PICTURE.name) else f"#{path}"
+        known = kind != PICTURE.name or file_facts(path, PICTURE.name)
+        return sha256(Path(path).read_bytes()).hexdigest() if known else f"#{path}"
     except READING_FAULTS:
         return f"#{path}"

@@ -12,6 +12,7 @@ from xaae.sources.file_contents import Format
 from xaae.sources.recordings import SamplesOnDisk, make_recording, stack_channels, with_cuts
 
 ENCODINGS = ("ascii", "utf-8", "latin-1")  # of a header: the standard's own, then what programs write
+UNREADABLE = "\ufffd"  # what stands for a byte that an encoding does not have
 
 
 def open_edf(path):
@@ -52,8 +53,9 @@ def _parse(path):
         for encoding in ENCODINGS:
             try:
                 found = read(path, header_encoding=encoding)
-                _ = [(each.label, each.physical_dimension) for each in found.signals], found.annotations
-                break
+                texts = [text for each in found.signals for text in (each.label, each.physical_dimension)]
+                if UNREADABLE not in "".join(texts):
+                    break
             except UnicodeDecodeError:
                 continue
             except Exception as e:  # edfio fails in many ways

@@ -5,7 +5,8 @@ from pathlib import Path
 
 SLICES = "save them as NIfTI (.nii.gz), whose slices are read"
 ARRAYS = "save each array as .npy, or all in one .npz as train_images (N, H, W) and train_labels (N,)"
-SIGNALS = "only pictures can be trained on yet; draw them as pictures, such as spectrograms, in PNG"
+SIGNALS = "convert them to EDF, WFDB, CSV or .npz, which are read as signals"
+MIXED = "train on them alone: a dataset has items of one kind"
 CONVERT = "convert them to PNG or JPEG"
 UNPACK = "unpack them"
 TABLE = "save it as CSV, in UTF-8 with commas, with the columns path and label"
@@ -13,10 +14,11 @@ KINDS = {  # endings -> (what files are that end so, the cure)
     ".mgz .mgh .nrrd .mha .mhd .hdr": ("volumes of other formats", SLICES),
     ".npz": ("NumPy archives", "give one alone as the dataset, with the arrays train_images and train_labels"),
     ".mat": ("MATLAB files", ARRAYS),
-    ".h5 .hdf5 .he5 .nc .zarr": ("HDF5 files", ARRAYS),
+    ".h5 .hdf5 .he5 .nc": ("HDF5 files", ARRAYS),
     ".pkl .pickle .pt .pth": ("pickled Python objects", ARRAYS),
     ".parquet .feather .arrow .tfrecord .tfrecords .lmdb .mdb": ("tables of records", "write each picture to a PNG"),
-    ".edf .bdf .gdf .fif .vhdr .set .hea": ("recordings of signals", SIGNALS),
+    ".edf .bdf .hea": ("recordings of signals", MIXED),
+    ".gdf .fif .vhdr .set": ("recordings of other formats", SIGNALS),
     ".wav .mp3 .flac .ogg .m4a": ("sounds", SIGNALS),
     ".mp4 .avi .mov .mkv .webm .mpg .mpeg": ("films", "save their frames as PNG"),
     ".svs .ndpi .mrxs .scn .czi .lif .nd2 .oib .vsi": ("slides of a microscope", "save tiles as PNG or TIFF"),

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from xaae.experiment.kinds import Kind, kind_of
-from xaae.sources import picture_files
+from xaae.sources import picture_files, signals
 
 
 class Items(Protocol):
@@ -36,10 +36,22 @@ class ArrayItems:
         return self.values[torch.as_tensor(np.asarray(rows), dtype=torch.long)]
 
 
-OPENERS = {"picture": picture_files.open_pictures}  # kind -> what reads all files of a table
-LAZY = {"picture": picture_files.Pictures}  # kind -> items that are read when they are asked for
-CHANNELS = {"picture": picture_files.picture_channels}  # kind -> files, labels -> how many channels they have
-READING = {"picture": picture_files.reading_of_run}  # kind -> settings of a run -> options of its three readers
+OPENERS = {  # kind -> what reads all files of a table
+    "picture": picture_files.open_pictures,
+    "signal": signals.open_signals,
+}
+LAZY = {  # kind -> items that are read when they are asked for
+    "picture": picture_files.Pictures,
+    "signal": signals.lazy_signals,
+}
+CHANNELS = {  # kind -> files, labels -> how many channels they have
+    "picture": picture_files.picture_channels,
+    "signal": signals.signal_channels,
+}
+READING = {  # kind -> settings of a run -> options of its three readers
+    "picture": picture_files.reading_of_run,
+    "signal": signals.reading_of_signals,
+}
 
 
 def open_items(kind, table, size, channels, **options):

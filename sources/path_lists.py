@@ -19,6 +19,7 @@ from xaae.sources.foreign_files import foreign_in_words, foreign_kind
 from xaae.sources.formats import format_of, items_of, split_item
 from xaae.sources.npz_archives import NPZ
 from xaae.sources.raster_scaling import BY_FILE
+from xaae.sources.signals import read_signals
 
 ALONE = (NPZ, CIFAR10_BATCHES)  # formats of whole datasets, whose files are no items of a folder
 
@@ -105,4 +106,7 @@ def read_pictures(paths, size, channels, window=BY_FILE):
     return pixels, [each if isinstance(each, str) else "" for each in found]
 
 
-FILE_READERS = {"picture": read_pictures}  # kind -> paths, size, channels -> (items, reasons), whatever the files are
+FILE_READERS = {  # kind -> paths, size, channels -> (items, reasons), whatever the files are
+    "picture": read_pictures,
+    "signal": read_signals,
+}

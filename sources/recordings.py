@@ -8,9 +8,9 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.vocabulary import AXES
 from xaae.sources.file_contents import Recording
 
-AXES = ("channels,time", "time,channels")  # of an array of one recording
 CUT = re.compile(r"(?:(?P<rest>.*)/)?samples/(?P<first>\d+)-(?P<last>\d+)")  # an item that is a part of a recording
 PREFIXES = {"": 1.0, "k": 1e3, "M": 1e6, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
 BASES = {"V": "V", "A": "A", "T": "T", "Pa": "Pa", "Hz": "Hz", "s": "s", "g": "g", "m": "m", "Ohm": "Ohm", "S": "S"}
@@ -189,12 +189,30 @@ def with_units(recording, units):
 
 
 def resample(values, rate, to):
-    """Values (..., T) at `rate` Hz as float32 at `to` Hz, by a polyphase filter that lets nothing alias."""
+    """Values (..., T) at `rate` Hz as float32 at `to` Hz, by a polyphase filter that lets nothing alias.
+
+    What is missing (NaN or infinite) is missing there too, and does not spread.
+    """
     ratio = Fraction(to / rate).limit_denominator(FINEST)
     values = np.asarray(values, np.float32)
     if ratio == 1:
         return values
-    return resample_poly(values, ratio.numerator, ratio.denominator, axis=-1, padtype="line").astype(np.float32)
+    there = np.isfinite(values)
+    filled = values if there.all() else np.apply_along_axis(_bridge_gaps, -1, values)
+    found = resample_poly(filled, ratio.numerator, ratio.denominator, axis=-1, padtype="line").astype(np.float32)
+    if not there.all():
+        nearest = np.minimum(np.round(np.arange(found.shape[-1]) / float(ratio)), values.shape[-1] - 1).astype(int)
+        found[~there[..., nearest]] = np.nan
+    return found
+
+
+def _bridge_gaps(values):
+    """Values (T,) with straight lines where some are missing; zeros where all are."""
+    there = np.isfinite(values)
+    if not there.any():
+        return np.zeros_like(values)
+    at = np.arange(len(values))
+    return np.interp(at, at[there], values[there])
 
 
 def at_rate(recording, to):

@@ -69,7 +69,8 @@ def is_signal_data(path):
     """Does a path name signals as a dataset, other than a folder of classes?"""
     path = Path(path)
     if path.is_dir() and signal_format(path) is None:
-        return bool(_recordings_in(path) or _pairs_in(path))
+        classes = any(each.is_dir() and signal_format(each) is None for each in path.iterdir())
+        return not classes and bool(_recordings_in(path) or _pairs_in(path))
     if record_of(path) and path.suffix.lower() not in (".csv", ".npz", ".npy"):
         return True
     return path.exists() and signal_format(path) is not None

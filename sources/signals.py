@@ -17,9 +17,9 @@ from tqdm.auto import tqdm
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import SIGNAL
+from xaae.experiment.vocabulary import AXES
 from xaae.sources.formats import format_of, read_item, split_item
 from xaae.sources.recordings import (
-    AXES,
     FINEST,
     SamplesOnDisk,
     at_rate,
@@ -172,7 +172,7 @@ def _common_size(lengths):
     if min(lengths) < LEAST * max(lengths):
         raise InputError(
             f"The signals are from {min(lengths)} to {max(lengths)} samples long, too different to be cut to one length"
-            " unasked: say by --size how many samples of their middle count, or cut recordings by --cut."
+            " unasked: say by --length how many samples of their middle count, or cut recordings by --cut."
         )
     return min(lengths)
 
@@ -388,7 +388,7 @@ def _notes(recordings, found, scale, size):
         notes.append(f"Values in {own} are converted to {to}.")
     lengths = [length_at(each, scale.rate) for each in used]
     if lengths and max(lengths) > size:
-        notes.append(f"Signals are {min(lengths)} to {max(lengths)} samples long: the middle {size} are used (--size).")
+        notes.append(f"Signals are {min(lengths)} to {max(lengths)} samples long: their middle {size} are used.")
     about = f"at {scale.rate:g} Hz" if scale.rate else "of an unknown rate"
     names = [name for name in scale.names if name]
     channels = counted(len(scale.units), "channels") + (f" ({', '.join(names[:12])})" if names else "")

@@ -164,7 +164,7 @@ READERS = {".ts": _read_ts, ".arff": _read_arff, ".txt": _read_lines, ".tsv": _r
 
 
 def _is_series(path):
-    """Is a file one of time series? .ts and .arff by their header, .txt and .tsv if the first line is all numbers."""
+    """Is a file one of time series? .ts and .arff by their header, .txt and .tsv if their first line is a class and numbers."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             if str(path).lower().endswith((".ts", ".arff")):
@@ -173,7 +173,7 @@ def _is_series(path):
                 return False
             first = file.readline().strip()
             numbers = first.split(_divider(first))
-            return len(numbers) >= FEWEST and all(np.isreal(_number(each)) for each in numbers)
+            return len(numbers) >= FEWEST and all(np.isreal(_number(each)) for each in numbers[1:])
     except (OSError, ValueError):
         return False
 

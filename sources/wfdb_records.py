@@ -1,5 +1,6 @@
 """WFDB records (wfdb): the header NAME.hea names the files of samples beside it, annotators (NAME.atr) mark beats."""
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,8 +39,15 @@ def open_record(path):
 
 @lru_cache(maxsize=8)
 def _open_record(path, stamps):
-    import wfdb
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # wfdb's own use of pandas
+        import wfdb
 
+        return _read_record(wfdb, path)
+
+
+def _read_record(wfdb, path):
+    """The Recording of a header. InputError if it cannot be read."""
     stem = record_stem(path)
     try:
         head = wfdb.rdheader(stem)
@@ -110,7 +118,7 @@ def _annotations(wfdb, stem, scale):
     return tuple((at, at + 1, symbol) for at, symbol in zip(places, found.symbol, strict=True))
 
 
-def _read_record(path, item):
+def _record_item(path, item):
     if item:
         raise InputError(f"it has no item {item}: name its samples as samples/FIRST-LAST.")
     return open_record(path)
@@ -120,7 +128,7 @@ WFDB_RECORD = Format(
     name="WFDB",
     kind="signal",
     endings=(".hea",),
-    read=with_cuts(_read_record),
+    read=with_cuts(_record_item),
     facts=lambda path: recording_facts(open_record(path)),
     extra="wfdb",
     package="wfdb",

@@ -11,7 +11,7 @@ from xaae import model as models
 from xaae.experiment.amounts import noun_for
 from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE
+from xaae.experiment.kinds import KINDS, PICTURE
 from xaae.experiment.run_folder import file_stem
 from xaae.experiment.settings import (
     BASELINE_SEEN,
@@ -28,7 +28,7 @@ from xaae.experiment.tasks import CLASSES, SEVERITY, UNKNOWN
 from xaae.experiment.vocabulary import SPLITS
 from xaae.factors.bias import Bias, make_bias, mislabel
 from xaae.factors.coordinates import check_coordinates
-from xaae.factors.registry import FACTORS
+from xaae.factors.registry import FACTORS, factors_for
 from xaae.sources import picture_files
 from xaae.sources.item_faults import find_faults
 from xaae.sources.items import Items, guess_channels, open_items, reading_options
@@ -80,7 +80,7 @@ def run_name(settings: RunSettings):
 
 def class_order(table):
     """The classes in the order of the table's own numbers where there are some, else by name."""
-    number = lambda name: int(name) if name.isdecimal() and len(name) < MOST_DIGITS else None  # noqa: E731
+    number = lambda name: int(name) if name.removeprefix("-").isdecimal() and len(name) < MOST_DIGITS else None  # noqa: E731
     return sorted(table.label.unique(), key=lambda name: (number(name) is None, number(name) or 0, name))
 
 
@@ -89,21 +89,21 @@ def prepare_training(settings: RunSettings, note=""):
 
     settings: resolved ones. note: one line on which data they are.
     """
-    kind = PICTURE
-    size = settings.size or native_size(settings.dataset)
-    models.check_size(size, kind)
+    if not _is_own(settings.dataset):  # nothing is drawn or fetched at a size that makes no sense
+        models.check_size(settings.size or native_size(settings.dataset), PICTURE)
     print(f"Data: {note}")
     if not settings.predict and (settings.task or settings.unit):
         raise InputError("--task and --unit belong to --target: say by --target which column is predicted.")
-    table, items, skipped, notes, target = _read(settings, kind, size)
+    table, items, skipped, notes, target = _read(settings)
     _check_task(settings, target.task)
     _tell_faults(table, items, settings.arm)
     target = replace(target, classes=target.classes or tuple(class_order(table)))
     classes = list(target.classes)
     if settings.arm != "normal" and (table.label == UNKNOWN).any():
         raise InputError(f"Not every item's {classes[-1]} is known, and a bias is planted by it: use --arm normal.")
-    planted = _bias_of(settings, classes, items.channels)
-    config = _complete(settings, table, items, target, planted, size)
+    settings = _code_for(settings, items)
+    planted = _bias_of(settings, classes, items)
+    config = _complete(settings, table, items, target, planted)
     config = replace(config, dataset_note=" ".join([note, *notes]))
     make_aae(config)  # refuses settings that make no sense before anything is written
     _warn_of_few_steps(config, table)
@@ -131,18 +131,33 @@ def _data_seed(settings):
     return settings.seed if settings.data_seed is None else settings.data_seed
 
 
-def _read(settings, kind, size):
+SIZES_ASKED = {  # kind -> settings -> the size of an item that they ask for, None for that of the files
+    "picture": lambda settings: settings.size or native_size(settings.dataset),
+    "signal": lambda settings: settings.length,
+}
+CHANNELS_ASKED = {  # kind -> settings, paths, labels -> how many channels items have, None for what most files have
+    "picture": lambda settings, *files: settings.channels or guess_channels(PICTURE, *files),
+    "signal": lambda settings, *files: settings.channels,
+}
+
+
+def _read(settings):
     """(table of the items that can be read, Items, table of the others, sentences on what was found, Target).
 
     The sentences are printed.
     """
     root = settings.data_root or data.default_root()
     plan = SplitPlan(settings.split, settings.group, settings.split_file)
-    given = (settings.dataset, root, settings.items, size, _data_seed(settings))
-    asked = {"columns": settings.predict, "task": settings.task, "unit": settings.unit} if settings.predict else None
-    found = data.split_dataset(data.find_dataset(*given, asked, settings.slices), plan)
-    channels = settings.channels or guess_channels(kind, found.table.path, found.table.label)
-    if channels not in picture_files.MODES:
+    drawn = settings.size or native_size(settings.dataset)
+    given = (settings.dataset, root, settings.items, drawn, _data_seed(settings))
+    asked = {"columns": settings.predict, "task": settings.task, "unit": settings.unit} if settings.predict else {}
+    found = data.find_dataset(*given, asked | {"cut": settings.cut}, settings.slices)
+    kind, found = KINDS[found.kind], data.split_dataset(found, plan)
+    size = SIZES_ASKED[kind.name](settings)
+    if size:
+        models.check_size(size, kind)
+    channels = CHANNELS_ASKED[kind.name](settings, found.table.path, found.table.label)
+    if kind is PICTURE and channels not in picture_files.MODES:
         raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
     table, items, unread = open_items(kind, found.table, size, channels, **reading_options(kind, settings))
     _check_classes(found.table, table, unread, kind)
@@ -184,15 +199,26 @@ def _counted(table, skipped, kind):
         yield f"{len(skipped)} {what} left out; skipped.csv in the run folder says which and why."
 
 
-def _bias_of(settings, classes, channels):
+def _code_for(settings, items):
+    """The settings with the plain code where no factor of these items can be a coordinate; that is printed."""
+    if settings.code == "plain" or any(FACTORS[name].smooth for name in factors_for(items.kind, items.channels)):
+        return settings
+    print(f"Note: no factor of {items.kind.plural} can be a coordinate of the code: it is a plain one.")
+    return replace(settings, code="plain", coordinates=None)
+
+
+def _bias_of(settings, classes, items):
     """The bias that the settings ask for. InputError for a factor that these items cannot have."""
+    channels = items.channels
+    if settings.arm != "normal" and FACTORS[settings.factor].kind != items.kind.name:
+        raise InputError(f"A {settings.factor} cannot be planted in {items.kind.plural}: use --arm normal.")
     if FACTORS[settings.factor].needs_colour and channels < 3:
         raise InputError(f"A {settings.factor} cannot be planted in grey pictures: use another --factor.")
     amount = settings.strength, settings.contamination
     return make_bias(classes, settings.ranges, settings.arm, settings.fill, settings.factor, *amount)
 
 
-def _complete(settings, table, items, target, planted, size):
+def _complete(settings, table, items, target, planted):
     """The RunConfig of settings, data and machine."""
     n = int((table.split == "train").sum())
     asked = {f.name: getattr(settings, f.name) for f in fields(RunSettings)}
@@ -200,7 +226,7 @@ def _complete(settings, table, items, target, planted, size):
         "classes": tuple(target.classes),
         "task": target.task,
         "target": target.as_dict(),
-        "input_size": size,
+        "input_size": items.size,
         "input_channels": items.channels,
         "kind": items.kind.name,
         "ranges": {name: planted.of(name) for name in target.classes},

@@ -14,6 +14,7 @@ from xaae.latent_nav import directions
 from xaae.latent_nav.contrasts import contrast
 from xaae.latent_nav.led_walks import open_leader
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
+from xaae.sources.items import reading_options
 from xaae.training.trained_run import open_trained_run
 
 SHOWN = 12  # held-out items in the gallery
@@ -41,7 +42,9 @@ def open_explorer(run, data_root=None):
     sides, train = navigated_contrast(trained), splits == "train"
     model, direction = trained.model(), discriminant_direction(trained, sides, z[train], labels[train])
     ways = [direction, *led_directions(trained, sides, model)]
-    return Explorer(model, sides, z, labels, splits, trained.planted, ways), trained
+    explorer = Explorer(model, sides, z, labels, splits, trained.planted, ways)
+    explorer.reading = reading_options(trained.kind, trained.config)
+    return explorer, trained
 
 
 def navigated_contrast(trained):

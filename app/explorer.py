@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -87,8 +88,10 @@ class Explorer:
 
     model: an AAE. contrast: the Contrast between whose sides the Directions `ways` lead: the discriminant one, and
     those that classifiers lead. z (N, D), labels (N,), splits (N,) of the table's items. items(rows) gives those items
-    (B, C, *places) as they were planted.
+    (B, C, *places) as they were planted. reading: how the run reads its files, see `items.reading_options`.
     """
+
+    reading = MappingProxyType({})  # as files are read where nothing is asked for
 
     def __init__(self, model, contrast, z, labels, splits, items, ways):
         self.model, self.contrast, self.classes, self.items = model, contrast, list(contrast.classes), items

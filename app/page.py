@@ -64,7 +64,7 @@ class Page:
         """Start from an uploaded file, which is deleted; or say why that is not possible, and change nothing."""
         model = self.explorer.model
         try:
-            x = uploads.read_upload(path, model.kind, model.input_size, model.input_channels)
+            x = uploads.read_upload(path, model.kind, model.input_size, model.input_channels, **self.explorer.reading)
         except InputError as e:
             unchanged = len(self.zeros) + 1 + len(self.factors.outputs)
             return [gr.skip(), gr.skip(), fragments.note(str(e)), *[gr.skip() for _ in range(unchanged)]]

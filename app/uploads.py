@@ -22,8 +22,8 @@ TOO_MANY = "The picture has more than 50 megapixels: make it smaller (2,000 pixe
 def read_upload(path, kind, size, channels, **options):
     """The item in a file, as the run reads its own: float (channels, *places) in [0, 1].
 
-    kind: the Kind of the run's items. size: along each axis. options: those of `items.reading_options`. The file's name does not count. InputError for a file
-    that is too large, empty, of another format, too large once decoded, or broken.
+    kind: the Kind of the run's items. size: along each axis. options: those of `items.reading_options`. The file's name
+    does not count. InputError for a file that is too large, empty, of another format, too large once decoded, or broken.
     """
     held = Path(path).stat().st_size
     if held > LARGEST:
@@ -34,7 +34,7 @@ def read_upload(path, kind, size, channels, **options):
 
 
 def _read_picture(path, size, channels, window=BY_FILE):
-    """The picture in a file: float (channels, size, size) in [0, 1]. A volume's is its middle slice."""
+    """The picture in a file: float (channels, size, size) in [0, 1]."""
     if found := format_by_content(path, PICTURE.name):
         return _read_other(path, found, size, channels, window)
     data = BytesIO(Path(path).read_bytes())
@@ -52,7 +52,9 @@ def _read_other(path, found, size, channels, window):
     """The picture in a file of a format that its first bytes tell, such as DICOM; of several frames the middle one."""
     try:
         check_installed(found)
-        items = found.items(str(path))
+        facts, items = found.facts(str(path)), found.items(str(path))
+        if facts.get("width", 0) * facts.get("height", 0) > MOST_PIXELS:
+            raise InputError(TOO_MANY)
         raster = found.read(str(path), items[len(items) // 2])
         return picture_files.fit_picture(raster, size, channels, window).float() / 255
     except InputError as e:

@@ -5,7 +5,7 @@ Every file is in the table or in the list of those that are left out, with the r
 
 import os
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
@@ -251,7 +251,8 @@ def _take_apart(found, slices):
     found.table = table
     what = f" ({slices} slices of volumes)" if any(f"#{slices}/" in path for path in table.path) else ""
     found.notes.append(
-        f"{counted(several, 'files')} hold several items each{what}, {len(table)} items in all; each file is a group."
+        f"{counted(several, 'files')} {'holds' if several == 1 else 'hold'} several items{what}, {len(table)} items in all;"
+        " the items of one file are one group."
     )
 
 
@@ -286,7 +287,10 @@ def _same_contents(found):
     sizes = pd.Series([_size(path) for path in found.table.path])
     twins = sizes.duplicated(keep=False) & (sizes >= 0)
     contents = pd.Series([f"#{i}" for i in range(len(sizes))])
-    contents[twins] = [_digest(path, found.kind) for path in found.table.path[twins]]
+    contents[twins] = [_digest(path) for path in found.table.path[twins]]
+    twice = contents.duplicated(keep=False)
+    alone = [not _is_readable(path, found.kind) for path in found.table.path[twice]]
+    contents[contents[twice][alone].index] = [f"#{i}" for i in contents[twice][alone].index]
     _leave_out_copies(found, contents, "the same content as")
 
 
@@ -313,10 +317,18 @@ def _size(path):
         return -1
 
 
-def _digest(path, kind):
-    """What the content of a file is known by; a picture of no known format, or that is broken, is like no other."""
+def _digest(path):
+    """What the content of a file is known by; one that cannot be read is like no other."""
     try:
-        known = kind != PICTURE.name or file_facts(path, PICTURE.name)
-        return sha256(Path(path).read_bytes()).hexdigest() if known else f"#{path}"
-    except READING_FAULTS:
+        with open(path, "rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError:
         return f"#{path}"
+
+
+def _is_readable(path, kind):
+    """Is this a picture, as far as its head tells? What is none is left out for that, not as a copy."""
+    try:
+        return kind != PICTURE.name or bool(file_facts(path, PICTURE.name))
+    except READING_FAULTS:
+        return False

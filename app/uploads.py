@@ -23,7 +23,7 @@ def read_upload(path, kind, size, channels, **options):
     """The item in a file, as the run reads its own: float (channels, *places) in [0, 1].
 
     kind: the Kind of the run's items. size: along each axis. options: those of `items.reading_options`. The file's name
-    does not count. InputError for a file that is too large, empty, of another format, too large once decoded, or broken.
+    does not count. InputError for a file that is too large, empty, of another format, too large when decoded or broken.
     """
     held = Path(path).stat().st_size
     if held > LARGEST:

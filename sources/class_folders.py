@@ -250,10 +250,8 @@ def _take_apart(found, slices):
         table["group"] = [files[row] for row in rows]
     found.table = table
     what = f" ({slices} slices of volumes)" if any(f"#{slices}/" in path for path in table.path) else ""
-    found.notes.append(
-        f"{counted(several, 'files')} {'holds' if several == 1 else 'hold'} several items{what}, {len(table)} items in all;"
-        " the items of one file are one group."
-    )
+    files = f"{counted(several, 'files')} {'holds' if several == 1 else 'hold'} several items{what}"
+    found.notes.append(f"{files}, {len(table)} items in all; the items of one file are one group.")
 
 
 def _cut_recordings(found, rule):

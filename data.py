@@ -70,8 +70,8 @@ class Dataset:
 
     target: what is predicted; of classes it does not say which, since some may have no item that can be read. own: is
     it a folder or file of the user's? kind: the name of the kind of the items. copies: which items are others by
-    content, see `class_folders.OwnData`. split_by: what the splits come from. hints: GroupHints of groups that are in
-    several parts.
+    content, see `class_folders.OwnData`. split_by: what the splits come from. warnings: sentences on groups that are in
+    several parts. group_hint: what --group should be asked for, "" for nothing.
     """
 
     table: pd.DataFrame
@@ -82,12 +82,8 @@ class Dataset:
     kind: str = PICTURE.name
     copies: pd.DataFrame | None = None
     split_by: str = ""
-    hints: tuple = ()
-
-    @property
-    def warnings(self):
-        """Sentences on groups that are in several parts."""
-        return tuple(hint.in_words() for hint in self.hints)
+    warnings: tuple = ()
+    group_hint: str = ""
 
 
 def load_table(dataset="auto", root=None, split="random", items=None, size=64, seed=0):
@@ -111,8 +107,9 @@ def split_dataset(found, plan):
     done = split_by_plan(found.table, plan, found.own)
     more = pd.DataFrame(done.left_out, columns=["path", "reason"], dtype=object)
     left_out = pd.concat([found.left_out, more], ignore_index=True)
-    about = {"notes": (*found.notes, *done.notes), "split_by": done.split_by, "hints": tuple(done.hints)}
-    return replace(found, table=done.table, left_out=left_out, target=standardised(found.target, done.table), **about)
+    about = {"notes": (*found.notes, *done.notes), "split_by": done.split_by, "warnings": tuple(done.warnings)}
+    about |= {"group_hint": done.group_hint, "target": standardised(found.target, done.table)}
+    return replace(found, table=done.table, left_out=left_out, **about)
 
 
 def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=None, slices="axial"):

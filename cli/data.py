@@ -1,13 +1,12 @@
 """`data`: a first look at data, before anything is trained."""
 
 import json
-import os
 
 import click
 
 from xaae.cli.door import stoppable, timed
 from xaae.cli.early_checks import check_dataset
-from xaae.cli.option_types import DATA_ROOT, PATH, SPLIT_OPTIONS, TARGET_OPTIONS, option, with_options
+from xaae.cli.option_types import DATA_ROOT, PATH, READING_OPTIONS, SPLIT_OPTIONS, TARGET_OPTIONS, option, with_options
 
 
 @click.command("data")
@@ -15,6 +14,7 @@ from xaae.cli.option_types import DATA_ROOT, PATH, SPLIT_OPTIONS, TARGET_OPTIONS
     click.argument("what", metavar="PATH", callback=check_dataset),
     *TARGET_OPTIONS,
     *SPLIT_OPTIONS,
+    *READING_OPTIONS,
     DATA_ROOT,
     option("--json", "as_json", is_flag=True, help="Print what data.json holds, and nothing else."),
     option("--out", type=PATH, help="Where to write.  [runs/NNNN-data-NAME]"),
@@ -40,11 +40,10 @@ def data_command(what, as_json, **given):
 def _look(what, given):
     """(what data.json holds, the folder, the page) of a first look."""
     from xaae import report
-    from xaae.experiment.command_settings import LookSettings
+    from xaae.cli.train import settings_of
     from xaae.experiment.run_folder import plain_values
     from xaae.first_look.look_run import look
 
-    for name in ("data_root", "split_file"):
-        given[name] = given[name] and os.path.abspath(given[name])
-    results, folder = look(what, LookSettings(**given))
+    out = given.pop("out")
+    results, folder = look(settings_of(given | {"dataset": what}), out)
     return plain_values(results), folder, report.write_look_page(folder)

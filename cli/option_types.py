@@ -5,9 +5,9 @@ import io
 
 import click
 
-from xaae.cli.early_checks import check_run
+from xaae.cli.early_checks import check_cut, check_run, check_window
 from xaae.experiment.tasks import TASKS
-from xaae.experiment.vocabulary import MODELS, SPLIT_WAYS
+from xaae.experiment.vocabulary import AXES, MODELS, SLICES, SPLIT_WAYS
 
 POSITIVE = click.IntRange(min=1)
 TWO_OR_MORE = click.IntRange(min=2)
@@ -85,6 +85,16 @@ TARGET_OPTIONS = (
            "with commas: numbers are a severity, 1/0/blank columns labels, anything else classes.  [label]"),
     option("--task", type=click.Choice(list(TASKS)), help="What the --target is, where its content says otherwise."),
     option("--unit", default="", help="The unit of a severity, as in words and figures."),
+)  # fmt: skip
+READING_OPTIONS = (
+    option("--window", default="file", callback=check_window, help="What of pictures with more than 8 bits a value is "
+           "black and white: file, as each file says, else its own darkest and brightest value; dataset, the same for "
+           "all, as measured in the training items; or LOW:HIGH, in the files' units."),
+    option("--cut", default="", callback=check_cut, help="How recordings of signals are cut into items: SECONDS, one "
+           "after the other, or BEFORE:AFTER, seconds around each annotation.  [by their annotations]"),
+    option("--length", type=POSITIVE, help="Samples of an item of signals; of longer ones the middle is used.  [all]"),
+    option("--axes", type=click.Choice(AXES), default=AXES[0], help="Which axis is which in arrays of signals."),
+    option("--slices", type=click.Choice(SLICES), default="axial", help="Along which axis volumes (NIfTI) are cut."),
 )  # fmt: skip
 SEED = option("--seed", type=ZERO_OR_MORE, default=0, help="Seed of everything that is drawn.")
 BACKGROUND = "Held-out items that stand for the usual."

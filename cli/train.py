@@ -5,13 +5,14 @@ import os
 import click
 
 from xaae.cli.door import announce_loading, stoppable, timed, typed_command
-from xaae.cli.early_checks import check_cut, check_dataset, check_window
+from xaae.cli.early_checks import check_dataset
 from xaae.cli.option_types import (
     ABOVE_ZERO,
     DATA_ROOT,
     NOISE_SHARE,
     PATH,
     POSITIVE,
+    READING_OPTIONS,
     SEED,
     SPLIT_OPTIONS,
     TARGET_OPTIONS,
@@ -22,7 +23,7 @@ from xaae.cli.option_types import (
     with_options,
 )
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, RunSettings
-from xaae.experiment.vocabulary import ARMS, AXES, BALANCES, FILLS, SLICES
+from xaae.experiment.vocabulary import ARMS, BALANCES, FILLS
 from xaae.factors.registry import FACTORS
 
 WEIGHT = click.FloatRange(min=0)
@@ -53,14 +54,7 @@ training_options = with_options(
     option("--balance", type=click.Choice(list(BALANCES)), default="none", help="How classes or labels with few items "
            "are made up for; loss: each weighs the same in the loss."),
     option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
-    option("--window", default="file", callback=check_window, help="What of pictures with more than 8 bits a value is "
-           "black and white: file, as each file says, else its own darkest and brightest value; dataset, the same for "
-           "all, as measured in the training items; or LOW:HIGH, in the files' units."),
-    option("--cut", default="", callback=check_cut, help="How recordings of signals are cut into items: SECONDS, one "
-           "after the other, or BEFORE:AFTER, seconds around each annotation.  [by their annotations]"),
-    option("--length", type=POSITIVE, help="Samples of an item of signals; of longer ones the middle is used.  [all]"),
-    option("--axes", type=click.Choice(AXES), default=AXES[0], help="Which axis is which in arrays of signals."),
-    option("--slices", type=click.Choice(SLICES), default="axial", help="Along which axis volumes (NIfTI) are cut."),
+    *READING_OPTIONS,
     option("--arm", type=click.Choice(ARMS), help="biased: the class decides the value; irrelevant: any class has any "
            "value; normal: nothing planted.  [biased; normal for your own data]"),
     option("--factor", type=click.Choice(list(FACTORS)), help=f"What the bias plants.  [{USUAL_FACTOR}]"),

@@ -31,29 +31,6 @@ class NavigationSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookSettings:
-    """What `data` is asked.
-
-    split, group, split_file, predict, task, unit: as in RunSettings, what the training would be asked. out: the folder,
-    None for a numbered one in runs/.
-    """
-
-    split: str = "auto"
-    group: str | None = None
-    split_file: str | None = None
-    predict: tuple = ()
-    task: str | None = None
-    unit: str = ""
-    data_root: str | None = None
-    out: str | None = None
-
-    @property
-    def asked(self):
-        """What is to be predicted, as `data.load_dataset` takes it."""
-        return {"columns": self.predict, "task": self.task, "unit": self.unit} if self.predict else None
-
-
-@dataclass(frozen=True, kw_only=True)
 class ExplanationSettings:
     """What `explain` is asked.
 

@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from xaae.experiment.amounts import counted
 from xaae.experiment.figure_style import short_name, styled
 from xaae.sources.item_faults import evenly_spread
-from xaae.sources.items import lazy_items
 
 ROWS, COLUMNS = 12, 8  # classes and items of each on the sheet
 CELL, GAP, LEFT, TOP = 0.95, 0.06, 1.5, 0.5  # inches: an item, between items, beside and above them
@@ -14,27 +13,26 @@ STEP = 1.1  # between channels of a signal, in its spread
 
 
 def sheet_rows(table):
-    """{class: paths} of up to COLUMNS items of the ROWS most frequent classes, spread over the table."""
-    frequent = table.label.astype(str).value_counts().index[:ROWS]
-    rows = {name: np.flatnonzero(table.label.astype(str) == name) for name in frequent}
-    return {name: list(table.path.iloc[evenly_spread(at, COLUMNS)]) for name, at in sorted(rows.items())}
+    """{class: row numbers} of up to COLUMNS items of the ROWS most frequent classes, spread over the table."""
+    labels = table.label.astype(str)
+    rows = {name: np.flatnonzero(labels == name) for name in labels.value_counts().index[:ROWS]}
+    return {name: evenly_spread(at, COLUMNS) for name, at in sorted(rows.items())}
 
 
 @styled
-def draw_contact_sheet(kind, rows, counts, size, channels):
-    """The sheet as a Figure. rows {class: paths}; counts {class: number of items}; size, channels: of an item."""
+def draw_contact_sheet(items, rows, counts):
+    """The sheet as a Figure. items: Items. rows {class: row numbers of items}; counts {class: how many there are}."""
     wide, tall = LEFT + COLUMNS * (CELL + GAP), TOP + len(rows) * (CELL + GAP)
-    figure = Figure(figsize=(wide, tall))
-    for i, (name, paths) in enumerate(rows.items()):
-        x = lazy_items(kind, paths, size, channels)[range(len(paths))].numpy()
+    figure, plural = Figure(figsize=(wide, tall)), items.kind.plural
+    for i, (name, numbers) in enumerate(rows.items()):
         top = tall - TOP - i * (CELL + GAP)
-        about = f"{short_name(name, 18)}\n{counted(counts[name], kind.plural)}"
+        about = f"{short_name(name, 18)}\n{counted(counts[name], plural)}"
         figure.text((LEFT - 0.1) / wide, (top - CELL / 2) / tall, about, ha="right", va="center", fontsize=8)
-        for j, item in enumerate(x):
+        for j, item in enumerate(items[numbers].numpy()):
             place = (LEFT + j * (CELL + GAP)) / wide, (top - CELL) / tall, CELL / wide, CELL / tall
-            DRAW[kind.name](figure.add_axes(place), item)
+            DRAW[items.kind.name](figure.add_axes(place), item)
     more = f", {len(rows)} of {len(counts)} classes" if len(rows) < len(counts) else ""
-    figure.text(0.5, 1 - 0.22 / tall, f"A few {kind.plural} of each class{more}", ha="center", va="center", fontsize=10)
+    figure.text(0.5, 1 - 0.22 / tall, f"A few {plural} of each class{more}", ha="center", va="center", fontsize=10)
     return figure
 
 

@@ -11,61 +11,68 @@ import pandas as pd
 
 from xaae import data
 from xaae.experiment import run_folder
-from xaae.experiment.command_settings import LookSettings
 from xaae.experiment.errors import InputError
 from xaae.experiment.figure_style import save_png
-from xaae.experiment.kinds import KINDS, PICTURE
+from xaae.experiment.kinds import KINDS
+from xaae.experiment.settings import RunSettings, native_size
 from xaae.experiment.text_tables import write_texts
-from xaae.first_look.associations import associate
+from xaae.first_look.associations import GRADES, MOST_P, associate
 from xaae.first_look.contact_sheet import draw_contact_sheet, sheet_rows
 from xaae.first_look.fact_words import COPIED, DATES, DAY, in_order
 from xaae.first_look.look_sentences import copies_in_words, found_in_words, target_word, words_of
-from xaae.sources.formats import format_of
 from xaae.sources.item_facts import column_facts, name_patterns, read_item_facts
 from xaae.sources.item_faults import find_faults, spread_over_classes
-from xaae.sources.items import guess_channels, open_items
+from xaae.sources.items import guess_channels, open_items, reading_options
 from xaae.sources.splits import SplitPlan
 
-DEFAULTS = LookSettings()
 DECODED = 1000  # items whose values are looked at, spread over the classes; heads are read of all
-SIZE, SHEET_SIZE = 64, 96  # places a side of items whose values are looked at, and of those on the sheet
+NEARLY_ALL = 0.999  # of these may be unreadable; what is seen of the others is still told
+SIDE = 96  # pixels a side of pictures that are looked at
+PLACES = {"picture": lambda settings: SIDE, "signal": lambda settings: settings.length}  # kind -> size of an item
 SIZES = {  # kind -> facts that say how large items are
     "picture": ("width", "height"),
     "signal": ("channels", "samples", "rate"),
     "volume": ("width", "height", "depth"),
 }
-FILES = ("data.json", "metadata.csv", "skipped.csv", "contact_sheet.png", "data.html")
+SHEET = "contact_sheet.png"
+FILES = ("data.json", "metadata.csv", "skipped.csv", SHEET, "data.html")
+OPTIONS = {"predict": "target"}  # setting -> its option, where that is called otherwise
 
 
-def look(what, settings=DEFAULTS):
-    """(what data.json holds, the folder) of a first look at `what`, as --dataset of `train` takes it.
+def look(settings, out=None):
+    """(what data.json holds, the folder) of a first look at settings.dataset.
 
-    Writes data.json, metadata.csv (facts of every item), skipped.csv (what is left out, and why) and contact_sheet.png.
-    InputError if nothing is found, or if the folder holds something else.
+    settings: the RunSettings of a training; what they say of splits, targets and readers is used. out: the folder, None
+    for a numbered one in runs/. Writes data.json, metadata.csv (facts of every item), skipped.csv (what is left out,
+    and why) and contact_sheet.png. InputError if nothing is found, or if the folder holds something else.
     """
-    folder, seconds = _folder_of(settings.out, what), {}
+    folder, seconds = _folder_of(out), {}
     with _timed(seconds, "finding"):
-        found = data.find_dataset(what, settings.data_root, asked=settings.asked)
-        found, refusal = _split(found, settings)
+        found, refusal = _find(settings)
     with _timed(seconds, "heads"):
         facts, reasons = _facts_of(found)
     with _timed(seconds, "values"):
-        kind, items, faults = _look_at_values(found.table)
+        good, items, faults = _look_at_values(found, settings)
     with _timed(seconds, "comparing"):
         metadata, skipped = _compare(found, facts)
-    look = _about(what, found, kind, settings) | {
-        "sizes": _sizes(facts, kind),
-        "unreadable": _unreadable(found.table, reasons),
-        "faults": faults,
-        "metadata": metadata,
-        "not_compared": skipped,
-        "refusal": refusal,
-        "seconds": seconds,
-    }
+        look = _about(found, settings) | {
+            "sizes": _sizes(facts, found.kind),
+            "unreadable": _unreadable(found.table, reasons),
+            "faults": faults,
+            "metadata": metadata,
+            "not_compared": skipped,
+            "refusal": refusal,
+            "rule": GRADES | {"p": MOST_P},
+            "seconds": seconds,
+        }
     look |= {"found": found_in_words(look), "target_word": target_word(look)}
     if folder is None:
-        folder = run_folder.claim_folder(run_folder.plan_folder(None, _name(what)))
-    _keep(folder, look, found, facts, items)
+        folder = run_folder.claim_folder(run_folder.plan_folder(None, _name(settings.dataset)))
+    with _timed(seconds, "writing"):
+        _keep(folder, found, facts)
+        if items is not None:
+            save_png(draw_contact_sheet(items, sheet_rows(good), look["classes"]), folder / SHEET, dpi=110)
+    run_folder.write_json(folder / "data.json", look)
     return look, folder
 
 
@@ -80,7 +87,7 @@ def _name(what):
     return f"data-{run_folder.file_stem(Path(what).absolute().name if Path(what).exists() else what)}"
 
 
-def _folder_of(out, what):
+def _folder_of(out):
     """Where a look is written; None for a numbered folder in runs/. InputError if it holds something other than one."""
     if not out:
         return None
@@ -96,18 +103,15 @@ def _folder_of(out, what):
 # ---- what is there ----------------------------------------------------------------------------------------------
 
 
-def _split(found, settings):
+def _find(settings):
     """(the Dataset with its split, ""), or without one and why training would refuse it."""
+    asked = {"columns": settings.predict, "task": settings.task, "unit": settings.unit} if settings.predict else {}
+    given = (settings.dataset, settings.data_root, settings.items, native_size(settings.dataset), settings.seed)
+    found = data.find_dataset(*given, asked | {"cut": settings.cut}, settings.slices)
     try:
         return data.split_dataset(found, SplitPlan(settings.split, settings.group, settings.split_file)), ""
     except InputError as e:
         return found, str(e)
-
-
-def _kind_of(paths):
-    """The Kind of the items at these paths, by the first one."""
-    known = format_of(paths.iloc[0])
-    return KINDS[known.kind] if known else PICTURE
 
 
 def _facts_of(found):
@@ -119,28 +123,29 @@ def _facts_of(found):
     return facts[in_order(facts.columns)], reasons
 
 
-def _look_at_values(table):
-    """(Kind, (table of readable items, Items), sentences on faults) of a spread of items, which are decoded."""
-    kind = _kind_of(table.path)
-    some = table.iloc[spread_over_classes(table.label, DECODED)].reset_index(drop=True)
-    channels = guess_channels(kind, some.path, some.label)
+def _look_at_values(found, settings):
+    """(table of readable items, their Items, sentences on faults) of a spread of items, which are decoded."""
+    kind = KINDS[found.kind]
+    some = found.table.iloc[spread_over_classes(found.table.label, DECODED)].reset_index(drop=True)
     try:
-        good, items, unread = open_items(kind, some, SIZE, channels, most_bad=0.999, quiet=True)
+        form = PLACES[kind.name](settings), guess_channels(kind, some.path, some.label)
+        options = reading_options(kind, settings)
+        good, items, unread = open_items(kind, some, *form, most_bad=NEARLY_ALL, **options)
     except InputError as e:
-        return kind, None, [str(e)]
-    faults = [fault.sentence for fault in find_faults(good, items)]
+        return None, None, [str(e)]
+    faults = [*items.notes, *(fault.sentence for fault in find_faults(good, items))]
     if len(unread):
         first = unread.iloc[0]
-        faults.append(f"{len(unread)} of {len(some)} {kind.plural} that were decoded cannot be read, as {first.path}"
-                      f" ({first.reason}).")  # fmt: skip
-    return kind, (good, channels), faults
+        looked = f"{len(unread)} of the {len(some)} {kind.plural} that were decoded cannot be read"
+        faults.append(f"{looked}, as {first.path} ({first.reason}).")
+    return good, items, faults
 
 
-def _about(what, found, kind, settings):
+def _about(found, settings):
     """What data.json says of items, classes, splits and groups."""
-    table = found.table
+    table, kind = found.table, KINDS[found.kind]
     return {
-        "what": str(what),
+        "what": settings.dataset,
         "kind": kind.name,
         "kind_plural": kind.plural,
         "task": found.target.task,
@@ -157,7 +162,7 @@ def _about(what, found, kind, settings):
         "left_out": _reasons(found.left_out),
         "missing_labels": int(found.left_out.reason.str.startswith("no label").sum()) if len(found.left_out) else 0,
         "copies": _copies(found.copies),
-        "command": _command(what, settings, found),
+        "command": _command(settings, found),
     }
 
 
@@ -193,7 +198,7 @@ def _reasons(left_out):
 
 def _copies(copies):
     """How many items are copies of others by content, of another part, with another label."""
-    if not len(copies):
+    if copies is None or not len(copies):
         return {"number": 0, "across_splits": 0, "two_labels": 0, "example": "", "sentence": ""}
     apart = [a != b for a, b in zip(copies.split, copies.twin_split, strict=True)]
     torn = [a != b for a, b in zip(copies.label, copies.twin_label, strict=True)]
@@ -212,7 +217,7 @@ def _unreadable(table, reasons):
 
 def _sizes(facts, kind):
     """{fact: lowest, highest, usual} of the facts that say how large items are."""
-    known = {name: facts[name].dropna() for name in SIZES[kind.name] if name in facts}
+    known = {name: facts[name].dropna() for name in SIZES[kind] if name in facts}
     return {
         name: {"lowest": float(column.min()), "highest": float(column.max()), "usual": float(column.mode().iloc[0])}
         for name, column in known.items()
@@ -220,14 +225,17 @@ def _sizes(facts, kind):
     }
 
 
-def _command(what, settings, found):
+def _command(settings, found):
     """The command that trains on the data, with the group that a warning names."""
-    words = ["python", "main.py", "--dataset", str(what)]
-    group = settings.group or (found.hints[0].source if found.hints else None)
-    given = {"data-root": settings.data_root, "target": ",".join(settings.predict), "task": settings.task,
-             "unit": settings.unit, "split-file": settings.split_file, "group": group}  # fmt: skip
-    given |= {"split": settings.split if settings.split != "auto" and not group else None}
-    words += [word for name, value in given.items() if value for word in (f"--{name}", str(value))]
+    usual = RunSettings()
+    names = "data_root split group split_file predict task unit window cut length axes slices".split()
+    given = {name: getattr(settings, name) for name in names if getattr(settings, name) != getattr(usual, name)}
+    if found.group_hint and not given.get("group"):
+        given["group"] = found.group_hint
+    words = ["python", "main.py", "--dataset", settings.dataset]
+    for name, value in given.items():
+        text = ",".join(value) if isinstance(value, (tuple, list)) else str(value)
+        words += [f"--{OPTIONS.get(name, name).replace('_', '-')}", text] if text else []
     return " ".join(shlex.quote(word) for word in words)
 
 
@@ -249,21 +257,13 @@ def _compare(found, facts):
 # ---- what is kept -----------------------------------------------------------------------------------------------
 
 
-def _keep(folder, look, found, facts, items):
-    """Write the files of a look. InputError if the disk refuses the folder."""
+def _keep(folder, found, facts):
+    """Write the tables of a look. InputError if the disk refuses the folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise InputError(f"{folder} cannot be written ({e.strerror}): choose another --out.") from e
-    began = time.perf_counter()
     known = [name for name in ("path", "label", "split", "group") if name in found.table]
-    facts = facts[[name for name in facts if not name.startswith("column ") or name[7:] not in known]]
-    write_texts(pd.concat([found.table[known].astype(str), facts.astype(object)], axis=1), folder / "metadata.csv")
+    texts = {name: found.table[name].astype(str) for name in known}
+    write_texts(facts.assign(**texts)[[*known, *facts]], folder / "metadata.csv")
     write_texts(found.left_out, folder / "skipped.csv")
-    if items:
-        good, channels = items
-        rows = sheet_rows(good)
-        save_png(draw_contact_sheet(KINDS[look["kind"]], rows, look["classes"], SHEET_SIZE, channels),
-                 folder / "contact_sheet.png", dpi=110)  # fmt: skip
-    look["seconds"]["writing"] = round(time.perf_counter() - began, 2)
-    run_folder.write_json(folder / "data.json", look)

@@ -90,7 +90,7 @@ def _sizes(look):
     parts = []
     for name, about in look["sizes"].items():
         lowest, highest, usual = (fact_value(name, about[end]) for end in ("lowest", "highest", "usual"))
-        size = lowest if lowest == highest else f"{lowest} to {highest}, mostly {usual}"
+        size = lowest if lowest == highest else f"{lowest.split()[0]} to {highest}, mostly {usual.split()[0]}"
         parts.append(f"{about_fact(name).title} {size}")
     text = "; ".join(parts)
     return f" {text[:1].upper()}{text[1:]}." if text else ""

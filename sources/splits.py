@@ -41,13 +41,15 @@ def split_name(text):
 @dataclass(frozen=True)
 class SplitItems:
     """table: with the columns split and group. left_out: [(path, reason)]. notes: sentences on the split. split_by:
-    what it comes from, in a phrase. hints: GroupHints of groups that are in several parts."""
+    what it comes from, in a phrase. warnings: sentences on groups that are in several parts. group_hint: what --group
+    should be asked for, "" for nothing."""
 
     table: pd.DataFrame
     left_out: list
     notes: list
     split_by: str
-    hints: list
+    warnings: list
+    group_hint: str = ""
 
 
 def split_by_plan(table, plan, own=False):
@@ -69,9 +71,21 @@ def split_by_plan(table, plan, own=False):
     given = way != "group" and "split" in table
     if given and not (table.split == "valid").any():
         notes.append("There is no split valid: a fifth of each class of the training items is held out for it.")
-    split = split_table(table.reset_index(drop=True), way, by_class=own or way == "stratified")
-    hints = find_group_hints(split) if own and way != "group" else []
-    return SplitItems(split, left_out, notes, _in_a_phrase(plan, way, given), hints)
+    table, warnings, hints = table.reset_index(drop=True), [], []
+    try:
+        split = split_table(table, way, by_class=own or way == "stratified")
+    except InputError as e:
+        if plan.group or plan.way == "group" or way != "group":
+            raise
+        way, notes = "random", []  # nobody asked for groups
+        warnings = [f"Whole groups cannot be held out, so items are, which a model may know again. {e}"]
+        split = split_table(table, way, by_class=own)
+    if own and way != "group" and not warnings:
+        hints = find_group_hints(split)
+    warnings += [hint.in_words() for hint in hints]
+    return SplitItems(
+        split, left_out, notes, _in_a_phrase(plan, way, given), warnings, hints[0].source if hints else ""
+    )
 
 
 def _in_a_phrase(plan, way, given):
@@ -89,12 +103,8 @@ def _groups_that_are_known(table):
         return table, "group", [f"Whole groups are held out, by the column group: {cure}."]
     files = parts_of_files(table)
     if files is not None and (files.groupby(table.label).nunique() > 1).all():
-        table = table.assign(group=files)
-        return (
-            table,
-            "group",
-            [f"The items are parts of {files.nunique()} files, and whole files are held out: {cure}."],
-        )
+        words = f"The items are parts of {files.nunique()} files, and whole files are held out: {cure}."
+        return table.assign(group=files), "group", [words]
     return table, "random", []
 
 

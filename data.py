@@ -22,7 +22,7 @@ from fasttransform import Transform
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE
+from xaae.experiment.kinds import KINDS, PICTURE
 from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import Target
 from xaae.experiment.vocabulary import COLUMNS
@@ -147,14 +147,15 @@ def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=N
 
 def _nothing_found(dataset, own):
     """Why there are no items, and what was found instead."""
-    others = foreign_in_words([path for path, _ in own.left_out]) if own else []
+    plural = KINDS[own.kind if own else PICTURE.name].plural
+    others = foreign_in_words([path for path, _ in own.left_out]) if own and own.kind == PICTURE.name else []
     if others:
         return f"No pictures were found for {dataset}, but {others[0]}"
     if own and own.left_out:
         path, reason = own.left_out[0]
         others = f"{counted(len(own.left_out), 'others')}, as {path} ({reason})"
-        return f"No pictures were found for {dataset}, but {others}: give one folder of pictures per class, or a CSV."
-    return f"No pictures were found for {dataset}: give one folder of pictures per class, or a CSV."
+        return f"No {plural} were found for {dataset}, but {others}: give one folder of {plural} per class, or a CSV."
+    return f"No {plural} were found for {dataset}: give one folder of {plural} per class, or a CSV."
 
 
 def fewer(table, items):

@@ -164,7 +164,7 @@ READERS = {".ts": _read_ts, ".arff": _read_arff, ".txt": _read_lines, ".tsv": _r
 
 
 def _is_series(path):
-    """Is a file one of time series? .ts and .arff by their header, .txt and .tsv if their first line is a class and numbers."""
+    """Is a file one of time series? .ts and .arff by their header; .txt, .tsv if a class and numbers come first."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             if str(path).lower().endswith((".ts", ".arff")):

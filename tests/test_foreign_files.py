@@ -18,7 +18,7 @@ FILES = {  # name -> (content, what it is, the cure)
     "brain.NII": (b"x", "volumes", "slices"),
     "x.npy": (b"\x93NUMPY", "NumPy arrays", "train_images"),
     "x.mat": (b"MATLAB 5.0", "MATLAB files", "train_images"),
-    "x.edf": (b"0", "recordings of signals", "spectrograms"),
+    "x.gdf": (b"0", "recordings of other formats", "EDF"),
     "x.h5": (b"\x89HDF", "HDF5 files", "train_images"),
     "x.heic": (b"ftypheic", "pictures that cannot be read", "JPEG"),
     "x.zip": (b"PK", "packed files", "unpack"),

@@ -17,6 +17,7 @@ from xaae.latent_nav import directions, naming, walks
 from xaae.latent_nav.encoded_run import encode_run
 from xaae.model import AAE, load, save
 from xaae.sources.items import ArrayItems
+from xaae.sources.splits import split_table
 from xaae.training import learner
 from xaae.training.trained_run import TrainedRun
 
@@ -43,7 +44,7 @@ def signal_run(tmp_path_factory):
         seed_all(0)
         folder, (values, labels) = tmp_path_factory.mktemp("signals"), pulses(400)
         items = ArrayItems(values)
-        table = data.split_table(pd.DataFrame({"path": [f"signals#{i}" for i in range(len(labels))], "label": labels}))
+        table = split_table(pd.DataFrame({"path": [f"signals#{i}" for i in range(len(labels))], "label": labels}))
         bias = make_bias(CLASSES, factor=LEVEL.name)
         table = data.plant(table, bias)
         dls = data.dataloaders(table, items, bias, CLASSES, bs=32)

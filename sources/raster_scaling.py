@@ -86,9 +86,9 @@ def _limits(raster, window):
 def _as_bytes(values, low, high, inverted):
     scaled = np.empty(values.shape, np.uint8)
     for at in range(0, len(values), ROWS):  # in double precision no more than a part of a large picture
-        share = (values[at : at + ROWS].astype(np.float64) - low) / ((high - low) or 1)
-        share = np.clip(share, 0, 1)
-        scaled[at : at + ROWS] = np.round(255 * (1 - share if inverted else share))
+        part = values[at : at + ROWS].astype(np.float64)
+        share = (high - part if inverted else part - low) / ((high - low) or 1)
+        scaled[at : at + ROWS] = np.round(255 * np.clip(share, 0, 1))
     return scaled
 
 

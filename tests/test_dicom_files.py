@@ -1,0 +1,190 @@
+"""Laws of DICOM files: values, windows and inversion as a viewer shows them, frames as items, faults in a sentence."""
+
+import numpy as np
+import pytest
+from helpers.scans import save_dicom, twins
+
+pydicom = pytest.importorskip("pydicom")
+
+from xaae.experiment.errors import InputError  # noqa: E402
+from xaae.sources import formats, picture_files  # noqa: E402
+from xaae.sources.class_folders import own_data  # noqa: E402
+from xaae.sources.raster_scaling import Window, parse_window  # noqa: E402
+
+CENTRE, WIDTH = 1300, 801
+RAMP = np.linspace(0, 4095, 32 * 32).round().reshape(32, 32)
+
+
+def pixels(path, window=None):
+    """A file as the trainer gets it (32, 32)."""
+    return picture_files.decode_picture(path, 32, 1, *([window] if window else []))[0].numpy()
+
+
+@pytest.mark.parametrize("window", ["file", "dataset"])
+def test_an_inverted_twin_is_the_same_picture(tmp_path, window):
+    values, inverted = twins(0)
+    first = save_dicom(tmp_path / "a.dcm", values, (CENTRE, WIDTH))
+    second = save_dicom(tmp_path / "b.dcm", inverted, (4096 - CENTRE, WIDTH), "MONOCHROME1")
+    chosen = Window("dataset", 900.0, 1700.0) if window == "dataset" else parse_window(window)
+    assert np.ptp(pixels(first, chosen)) > 150
+    np.testing.assert_array_equal(pixels(first, chosen), pixels(second, chosen))
+
+
+def test_a_fixed_window_is_applied_to_the_files_own_values_before_inversion(tmp_path):
+    path = save_dicom(tmp_path / "a.dcm", RAMP, photometric="MONOCHROME1")
+    expected = 255 * (1 - np.clip((RAMP - 500) / 1500, 0, 1))
+    np.testing.assert_allclose(pixels(path, parse_window("500:2000")), expected, atol=0.51)
+
+
+FUNCTIONS = {  # PS3.3, C.11.2.1.2 and C.11.2.1.3
+    "LINEAR": lambda x: np.clip((x - (CENTRE - 0.5)) / (WIDTH - 1) + 0.5, 0, 1),
+    "LINEAR_EXACT": lambda x: np.clip((x - CENTRE) / WIDTH + 0.5, 0, 1),
+    "SIGMOID": lambda x: 1 / (1 + np.exp(-4 * (x - CENTRE) / WIDTH)),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_window_of_a_file_is_obeyed_after_its_modality_values(tmp_path, function):
+    tags = {"RescaleSlope": 2, "RescaleIntercept": -1000, "Modality": "CT", "VOILUTFunction": function}
+    path = save_dicom(tmp_path / "a.dcm", RAMP, (CENTRE, WIDTH), **tags)
+    np.testing.assert_allclose(pixels(path), 255 * FUNCTIONS[function](2 * RAMP - 1000), atol=0.51)
+    assert formats.read_item(path).unit == "HU"
+
+
+def test_a_table_of_brightness_is_obeyed(tmp_path):
+    """A VOI LUT that doubles, of values from 1000 on."""
+    table = pydicom.Dataset()
+    table.add_new("LUTDescriptor", "US", [256, 1000, 8])
+    table.add_new("LUTData", "US", [*range(0, 256, 2)] * 2)
+    path = save_dicom(tmp_path / "a.dcm", np.tile(np.arange(984, 1016) + 60, (32, 1)), VOILUTSequence=[table])
+    np.testing.assert_allclose(pixels(path)[0], 2 * (np.arange(984, 1016) + 60 - 1000) % 256, atol=1)
+
+
+def test_without_a_window_each_file_has_its_own_and_padding_does_not_count(tmp_path):
+    values, _ = twins(0)
+    empty = values.copy()
+    empty[:3] = 0
+    path = save_dicom(tmp_path / "a.dcm", empty, PixelPaddingValue=0)
+    low, high = values[3:].min(), values[3:].max()
+    expected = 255 * (np.where(np.arange(32)[:, None] < 3, low, values) - low) / (high - low)
+    np.testing.assert_allclose(pixels(path), expected, atol=0.51)
+
+
+def test_eight_bits_stay_and_are_inverted(tmp_path):
+    values = (RAMP / 16).astype(np.uint8)
+    first, second = (
+        save_dicom(tmp_path / f"{kind}.dcm", values, None, kind, 8) for kind in ("MONOCHROME2", "MONOCHROME1")
+    )
+    np.testing.assert_array_equal(pixels(first), values)
+    np.testing.assert_array_equal(pixels(second), 255 - values)
+
+
+def test_pixels_that_are_no_squares_are_made_such(tmp_path):
+    values, _ = twins(0)
+    flat = values[::2]  # half the rows: pixels that are twice as high as wide
+    raster = formats.read_item(save_dicom(tmp_path / "a.dcm", flat, PixelSpacing=[1.0, 0.5]))
+    assert raster.values.shape == (32, 32)
+
+
+def test_each_frame_is_an_item_and_a_file_is_a_group(tmp_path):
+    frames = np.stack([np.full((16, 16), 100 * (i + 1)) for i in range(3)])
+    frames[:, 0, 0] = 1000
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        save_dicom(tmp_path / label / f"{label}.dcm", frames + (label == "b"))
+    found = own_data(tmp_path)
+    assert [path.rpartition("#")[2] for path in found.table.path] == ["frame/0", "frame/1", "frame/2"] * 2
+    assert found.table.groupby("group").label.agg(list).to_list() == [["a"] * 3, ["b"] * 3]
+    assert any("2 files hold several items" in note for note in found.notes)
+    middle = formats.read_item(found.table.path[1])
+    assert middle.values[5, 5] == 200 and middle.values.shape == (16, 16)
+
+
+def test_a_file_without_an_ending_is_known_and_its_tags_are_told(tmp_path):
+    values, _ = twins(0)
+    path = save_dicom(tmp_path / "IM0001", values, Manufacturer="Maker", PatientID="007", KVP=120)
+    facts = formats.file_facts(path)
+    assert (facts["width"], facts["bits"], facts["channels"]) == (32, 12, 1)
+    assert (facts["Manufacturer"], facts["PatientID"], facts["KVP"]) == ("Maker", "007", 120.0)
+
+
+def cut(path):
+    with open(path, "rb+") as file:
+        file.truncate(file.seek(0, 2) - 500)
+
+
+def without_pixels(path):
+    found = pydicom.dcmread(path)
+    for name in ("PixelData", "Rows", "Columns"):
+        delattr(found, name)
+    found.Modality = "SR"
+    found.save_as(path)
+
+
+def no_dicom(path):
+    with open(path, "wb") as file:
+        file.write(b"nothing of the kind")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(cut, "cut short"), (without_pixels, r"without pixels \(SR\)"), (no_dicom, "no DICOM file")],
+)
+def test_a_fault_is_listed_with_its_reason(tmp_path, change, words):
+    path = save_dicom(tmp_path / "a.dcm", twins(0)[0])
+    change(path)
+    with pytest.raises(InputError, match=words):
+        formats.read_item(path)
+    assert isinstance(picture_files.try_decode(path, 32, 1), str)
+
+
+def test_without_pydicom_the_extra_is_named(tmp_path, monkeypatch):
+    path = save_dicom(tmp_path / "a.dcm", twins(0)[0])
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r'pip install "xaae\[dicom\]"'):
+        formats.read_item(path)
+
+
+# ---- the files of pydicom's own tests -----------------------------------------------------------------------------
+
+SAMPLES = {  # file -> (items, shape of the last, unit), or the reason why it cannot be read
+    "CT_small.dcm": (1, (128, 128), "HU"),
+    "JPEG-lossy.dcm": "12 bits.*pylibjpeg-libjpeg",
+    "JPEG2000.dcm": (1, (1024, 256), ""),
+    "MR_small.dcm": (1, (64, 64), ""),
+    "MR_small_RLE.dcm": (1, (64, 64), ""),
+    "MR_truncated.dcm": "cut short",
+    "SC_rgb_jpeg_dcmtk.dcm": (1, (100, 100, 3), ""),
+    "SC_rgb_rle_2frame.dcm": (2, (100, 100, 3), ""),
+    "SC_rgb_small_odd.dcm": (1, (3, 3, 3), ""),
+    "examples_overlay.dcm": (1, (300, 484), ""),
+    "examples_palette.dcm": (1, (350, 800, 3), ""),
+    "examples_rgb_color.dcm": (1, (240, 320, 3), ""),
+    "examples_ybr_color.dcm": (30, (240, 320, 3), ""),
+    "reportsi.dcm": r"without pixels \(SR\)",
+}
+
+
+@pytest.mark.real("dicom-samples")
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_sample_is_read_or_refused_with_the_right_reason(real, name):
+    path, expected = str(real / "dicom-samples" / name), SAMPLES[name]
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=expected):
+            formats.read_item(path)
+        return
+    items = formats.items_of(path)
+    raster = formats.read_item(items[-1])
+    assert (len(items), raster.values.shape, raster.unit) == expected
+    assert pixels(items[-1]).std() > 1
+
+
+@pytest.mark.real("dicom-samples")
+def test_no_sample_is_without_a_word(real):
+    assert {path.name for path in (real / "dicom-samples").glob("*.dcm")} == set(SAMPLES)
+
+
+@pytest.mark.real("dicom-samples")
+def test_compression_changes_no_value(real):
+    plain, packed = (formats.read_item(str(real / "dicom-samples" / f"MR_small{end}.dcm")) for end in ("", "_RLE"))
+    np.testing.assert_array_equal(plain.values, packed.values)

@@ -27,7 +27,7 @@ def _parse_pairs(ctx, param, texts):
            "--directions each model of RUN leads one]"),
     option("--directions", "specs", callback=parse_names, help="Which directions, with commas, the main one first: "
            "led, led_gradient, led:baseline, lda, logistic, head, means, severity, gradient, pca:N, dims:N, "
-           "lda@rest:CLASS, target:COLUMN.  [all kinds; with --of the one that it leads first]"),
+           "ridge, lda@rest:CLASS, lda@LABEL, target:COLUMN.  [all kinds; with --of the one that it leads first]"),
     option("--contrast", default="", help="FROM:TO, two classes, or rest:CLASS.  [the first class to the last]"),
     option("--away", callback=parse_names, help="Keep every direction at right angles to these: pca:1, "
            "target:COLUMN, ..."),

@@ -72,8 +72,8 @@ def _severity_scores(answers, truth, target):
 def _label_scores(logits, truth, target):
     """The scores of labels, with the points of each label's ROC curve."""
     p = logits.double().sigmoid().numpy()
-    scores = label_scores(p, truth, target.columns)
-    for k, name in enumerate(target.columns):
+    scores = label_scores(p, truth, target.names)
+    for k, name in enumerate(target.names):
         known = np.isfinite(truth[:, k])
         if scores["labels"][name]["present"] and scores["labels"][name]["absent"]:
             false, true, _ = roc_curve(truth[known, k], p[known, k])

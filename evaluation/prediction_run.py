@@ -66,7 +66,7 @@ def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, ba
     trained = open_trained_run(run, decoded=False)
     out = Path(out or trained.folder / "predictions.csv")
     _check_out(out, path)
-    files = list_items(path, trained.kind)
+    files = list_items(path, trained.kind, trained.config.slices)
     body, head, inject = body_and_head(trained.own_model(model), dropout)
     answer = lambda x: ANSWERS[trained.config.task](body, head, x, samples, inject, trained.config.seed)  # noqa: E731
     answers = pd.concat(_answer_files(files.path, trained.config, answer, batch_size or trained.config.batch_size))
@@ -78,7 +78,7 @@ def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, ba
     table = pd.concat([files[["path", *kept]], answers.reset_index(drop=True)], axis=1)
     with recording(out.parent, trained.folder):
         _write(table, out)
-    names = trained.target.columns if trained.config.task == LABELS.name else trained.classes
+    names = trained.target.names if trained.config.task == LABELS.name else trained.classes
     return Predictions(table, out, list(names), _note(inject, samples), trained.target)
 
 
@@ -172,7 +172,7 @@ def _fill_severity_table(table, rows, config, answers):
 
 def _label_table(config, count):
     """The table for the labels of `count` files, without values."""
-    columns = target_of(config).columns
+    columns = target_of(config).names
     names = [f"{what}_{name}" for what in ("probability", "deviation") for name in columns]
     table = pd.DataFrame(np.nan, np.arange(count), names)
     table.insert(0, "most_likely", None)
@@ -183,7 +183,7 @@ def _fill_label_table(table, rows, config, answers):
     """Write the labels' probabilities, their deviation over the passes, and the most likely label."""
     p, passes = (expit(each) for each in answers)
     table.loc[rows, table.columns[1:]] = np.hstack([p, passes.std(0)])
-    table.loc[rows, "most_likely"] = np.array(target_of(config).columns, dtype=object)[p.argmax(1)]
+    table.loc[rows, "most_likely"] = np.array(target_of(config).names, dtype=object)[p.argmax(1)]
 
 
 ANSWERS = {  # task -> function that answers items, with uncertainty
@@ -196,7 +196,7 @@ TABLES = {  # task -> functions that make and fill the table of answers
     SEVERITY.name: (_severity_table, _fill_severity_table),
     LABELS.name: (_label_table, _fill_label_table),
 }
-FORMATS = {"picture": "PNG or JPEG"}  # kind -> files that can be read
+FORMATS = {"picture": "PNG, JPEG, TIFF, DICOM or NIfTI"}  # kind -> files that can be read
 
 
 def _answer_files(paths, config, answer, size):
@@ -263,7 +263,7 @@ def _severities_in_words(predictions, most):
     """Range and median of the severities, mean deviation, and whether all get the same answer."""
     table, target = predictions.table, predictions.target
     good, unit = table[table.error == ""], f" {target.unit}" if target.unit else ""
-    lines = [f"{len(good)} of {counted(len(table), 'pictures')} answered: {target.columns[0]}"
+    lines = [f"{len(good)} of {counted(len(table), 'pictures')} answered: {target.names[0]}"
              f" {good.predicted.min():.4g} to {good.predicted.max():.4g}{unit}, median"
              f" {good.predicted.median():.4g}{unit}.",
              *_unread(table[table.error != ""]),

@@ -5,7 +5,7 @@ def severity_in_words(model, numbers, target):
     """One line on how well a model answers a severity. numbers: as of `severity_scores`."""
     unit = f" {target.unit}" if target.unit else ""
     line = (
-        f"{model}: {target.columns[0]} answered within {numbers['mae']:.3g}{unit} on average (always the median:"
+        f"{model}: {target.names[0]} answered within {numbers['mae']:.3g}{unit} on average (always the median:"
         f" {numbers['mae_of_median']:.3g}{unit}), R2 {numbers['r2']:.2f}, Spearman {numbers['spearman']:.2f}."
     )
     return " ".join(filter(None, [line, severity_weakness(model, numbers)]))

@@ -33,7 +33,8 @@ UNKNOWN = "(unknown)"  # in the column label: what is led from and to is not kno
 class Target:
     """What a run predicts, of which columns of its table.
 
-    columns: one number column of a severity, one column for each label. unit: of a severity. mean, std: of a severity
+    columns: one number column of a severity, one column for each label; names: what the user calls them. unit: of a
+    severity. mean, std: of a severity
     in training, by which the models see it. middle: its median, between the sides. classes: names in the order of the
     logits, of the sides where the task is another than classes.
     """
@@ -41,6 +42,7 @@ class Target:
     task: str = CLASSES.name
     columns: tuple = ()
     classes: tuple = ()
+    names: tuple = ()
     unit: str = ""
     mean: float = 0.0
     std: float = 1.0
@@ -54,7 +56,11 @@ class Target:
     @property
     def noun(self):
         """What is predicted, in words: "scale (cm)"."""
-        return f"{self.columns[0]} ({self.unit})" if self.unit else "".join(self.columns[:1])
+        return f"{self.names[0]} ({self.unit})" if self.unit else "".join(self.names[:1])
+
+    def sides_of(self, label):
+        """Names of the two sides of a label: "no dog", "dog"."""
+        return f"no {label}", label
 
     def as_dict(self):
         """Ready for JSON; {} for classes, of which the settings say everything."""

@@ -141,6 +141,11 @@ def against_rest(name, classes):
     return Contrast(tuple(c for c in classes if c != name), (name,), tuple(classes))
 
 
+def label_contrast(sides):
+    """The Contrast from absence to presence of a label, given the names of both."""
+    return Contrast(sides[:1], sides[1:], tuple(sides))
+
+
 def _sides_in(text, classes):
     """The two names in "FROM:TO"; a class's name may hold colons itself. InputError if there are none such."""
     if ":" not in text:

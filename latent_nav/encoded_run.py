@@ -69,6 +69,11 @@ class EncodedRun:
         """Class names of all items: (N,)."""
         return self.trained.table.label.to_numpy().astype(str)
 
+    def labels_of(self, sides):
+        """On which side of a Contrast all items are, by name: (N,); of classes, or of one of several labels."""
+        known = sides.classes == tuple(self.trained.classes)
+        return self.labels if known else self.trained.labelled(sides.goal).astype(str)
+
     @property
     def way(self):
         """The Direction that the run's report speaks of."""
@@ -87,7 +92,8 @@ class EncodedRun:
     def starts(self, n, sides=None):
         """n held-out rows of both sides of a Contrast, by default the main direction's, the classes in turn: (n,)."""
         rows = self.trained.starts(len(self.labels), generator(self.trained.config.seed, "starts"))
-        return rows[(sides or self.contrast).holds(self.labels[rows])][:n]
+        sides = sides or self.contrast
+        return rows[sides.holds(self.labels_of(sides)[rows])][:n]
 
     def nearest_others(self, rows, k):
         """Nearest items (B, k) of another class of both sides to table rows (B,), and their distances (B, k)."""
@@ -113,7 +119,7 @@ class EncodedRun:
         """The Evidence of one split for a Contrast."""
         rows, head = self.trained.rows(split), self.model.head  # None where the classifier reads items, not codes
         head = None if head is None else head.weight.detach().cpu().numpy()
-        return sides.evidence(self.z[rows], self.labels[rows], head, self.trained.numbers(rows))
+        return sides.evidence(self.z[rows], self.labels_of(sides)[rows], head, self.trained.numbers(rows))
 
     def severities(self, frames, leader=None):
         """The severities (S, T), in their unit, of frames (S, T, C, *places) by the model or by a Leader.
@@ -237,6 +243,8 @@ def fitted(encoded, spec):
     if spec.startswith(TARGET):
         return [_towards(encoded, spec.removeprefix(TARGET))]
     kind, _, contrast = spec.partition("@")
+    if contrast in encoded.trained.target.names[1:]:
+        return _of_contrast(encoded, kind, contrasts.label_contrast(encoded.trained.target.sides_of(contrast)))
     if contrast:
         return _of_contrast(encoded, kind, contrasts.contrast(contrast, encoded.trained.classes))
     return _of_kind(encoded, kind, encoded.sides)
@@ -246,7 +254,14 @@ def _of_contrast(encoded, kind, sides):
     """The directions of one kind for a Contrast of their own."""
     ends = sides.last if len(sides.both) == len(sides.classes) and len(sides.last) == 1 else sides.both
     ending = run_folder.file_stem("-".join(ends))
-    return [replace(d, name=f"{d.name}.{ending}", sides=sides) for d in _of_kind(encoded, kind, sides)]
+    if sides.classes == tuple(encoded.trained.classes):
+        return [replace(d, name=f"{d.name}.{ending}", sides=sides) for d in _of_kind(encoded, kind, sides)]
+    if directions.DIRECTIONS[directions.parse(kind)[0]].led or kind == "head":
+        raise InputError(f"{kind}@{sides.goal}: only directions of the items' own labels lead to another than the first"
+                         " label; choose from lda, logistic, means, severity.")  # fmt: skip
+    leader = led_walks.label_leader(encoded.trained, sides.goal)
+    found = directions.fit_directions(encoded.evidence(sides), [kind])
+    return [replace(d, name=f"{d.name}.{ending}", sides=sides, leader=leader) for d in found]
 
 
 def _of_kind(encoded, kind, sides):
@@ -299,7 +314,8 @@ def default_specs(sides, leaders=(), of=None, head=True, target=None):
     led = [f"led:{name}" for name in leaders if name != of]
     asked = [f"led:{of}", f"led_gradient:{of}"] if of else []
     kinds = [kind for kind in KINDS_OF[task] if head or kind != "head"]
-    kinds += [f"{TARGET}{name}" for name in target.columns[1:MOST_CLASSES]] if task == LABELS.name else []
+    if task == LABELS.name:
+        others = [contrasts.label_contrast(target.sides_of(name)) for name in target.names[1:MOST_CLASSES]]
     return (*asked[:1], *kinds, *led, *asked[1:], *(("lda", other) for other in others if other != sides))
 
 
@@ -331,7 +347,8 @@ def _one_direction(encoded, direction):
 def _fitted_on(encoded, direction):
     """The Evidence that a Direction was fitted on: the items' classes, or what its leader answers."""
     sides, leader = encoded.sides_of(direction), direction.leader
-    return led_walks.evidence_of(encoded, leader, sides) if leader else encoded.evidence(sides)
+    led = leader and directions.DIRECTIONS[direction.kind].led
+    return led_walks.evidence_of(encoded, leader, sides) if led else encoded.evidence(sides)
 
 
 def _told(direction, sides):
@@ -346,6 +363,6 @@ def _title(direction, sides):
     if kind is None:
         return direction.name
     number = f" {direction.name.partition('.')[0].rpartition('_')[2]}" if kind.many else ""
-    number = f" of the {direction.leader.title}" if direction.leader else number
+    number = f" of the {direction.leader.title}" if kind.led else number
     own = f", {sides.last[0]} against the rest" if sides.one_against_rest else f", {sides}"
     return f"{kind.title}{number}{own if direction.sides else ''}"

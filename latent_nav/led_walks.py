@@ -85,6 +85,12 @@ def open_leader(trained, of, model, x):
     )
 
 
+def label_leader(trained, label):
+    """The Leader that answers for one of several labels of a TrainedRun: its AAE."""
+    model = trained.model("aae", label)
+    return Leader("aae", MODELS["aae"], lambda x: models.classify(model, x.to(device_of(model))))
+
+
 def _fast(network, x):
     """x -> logits by a copy of a network that answers faster, and alike."""
     device = device_of(network)
@@ -241,6 +247,6 @@ def with_reach(encoded, direction):
     if direction.leader is None or direction.vector is None:
         return direction
     sides, rows = encoded.sides_of(direction), encoded.trained.rows("train")
-    rows = rows[sides.holds(encoded.labels[rows])]
+    rows = rows[sides.holds(encoded.labels_of(sides)[rows])]
     rows = generator(encoded.trained.config.seed, "reach").permutation(rows)[:STARTS]
     return replace(direction, reach=find_reach(encoded.model, direction.leader, encoded.codes(rows), direction, sides))

@@ -252,14 +252,16 @@ def _draw_walk(encoded, path, name, frames, walk, heat, rows):
     reading, rows = walk.readings[encoded.meter.name], rows[:STRIP_STARTS]
     sides = encoded.sides_of(encoded.directions[name])
     answers, goal, own = _answers_of(encoded, walk, sides, rows)
-    captions = _captions(encoded.meter, (reading - reading[:, :1])[some], answers[some], goal)
+    change = (reading - reading[:, :1])[some] if walk.severity is None or encoded.trained.config.factor_asked else None
+    captions = _captions(encoded.meter, change, answers[some], goal)
     own = [f"start:\n{text}" for text in own]
     captions = [[first, *texts] for first, texts in zip(own, captions, strict=True)]
     shown = np.concatenate([encoded.planted_images(rows)[:, None], frames[some]], 1)
     ends = f"{walk.alpha.min():+.3g} to {walk.alpha.max():+.3g} standard deviations"
     leader = encoded.directions[name].leader
     whose = leader.title if leader else MODELS["aae"]
-    title = f"Walk along {name}, {sides}, {ends}: change of {encoded.meter.name}, {goal} says the {whose}"
+    shown = f"change of {encoded.meter.name}, {goal}" if change is not None else goal
+    title = f"Walk along {name}, {sides}, {ends}: {shown} says the {whose}"
     strip = plots.STRIPS[encoded.trained.kind.name]
     save_png(strip(shown, captions, title, heat[:STRIP_STARTS]), path.with_name(f"{name}.png"), dpi=110)
     if name == encoded.main or encoded.films:
@@ -276,7 +278,12 @@ def _answers_of(encoded, walk, sides, rows):
 
 
 def _captions(meter, change, answers, goal):
-    """The text above each frame, S lists of T: "+30 degrees" and below it "dog 0.24". change, answers (S, T)."""
+    """The text above each frame, S lists of T: "+30 degrees" and below it "dog 0.24".
+
+    change, answers (S, T); change is None where nothing was planted and no factor asked for.
+    """
+    if change is None:
+        return [[f"{short_name(goal, NAME)} {p:.3g}" for p in each] for each in answers]
     told = lambda c: counted(f"{round(float(c), meter.digits) + 0.0:+.{meter.digits}f}", meter.unit)  # noqa: E731
     return [
         [f"{told(c)}\n{short_name(goal, NAME)} {p:.2f}" for c, p in zip(*pair, strict=True)]

@@ -119,7 +119,9 @@ def _as_severity(table, texts, unit):
     high = numbers > middle if (numbers > middle).any() else numbers >= middle
     sides = (f"low {name}", f"high {name}")
     table = table.assign(label=np.where(high, sides[1], sides[0]).astype(object))
-    target = Target(SEVERITY.name, (kept,), sides, unit, float(numbers.mean()), float(numbers.std(ddof=0)), middle)
+    target = Target(
+        SEVERITY.name, (kept,), sides, (name,), unit, float(numbers.mean()), float(numbers.std(ddof=0)), middle
+    )
     scale = f" {unit}" if unit else ""
     notes = [f"{name} goes from {numbers.min():.4g} to {numbers.max():.4g}{scale}. {sides[0]} and {sides[1]} are those"
              f" up to and above its median, {middle:.4g}{scale}; the models learn the number itself."]  # fmt: skip
@@ -147,10 +149,10 @@ def _as_labels(table, texts, unit):
     table = table.assign(**found)
     table, out = _without(table, table[list(found)].isna().all(axis=1), "all its labels are blank")
     name, first = next(iter(texts)), table[next(iter(found))]
-    sides = (f"no {name}", name)
+    sides = Target().sides_of(name)
     label = np.select([first == PRESENT, first == ABSENT], [sides[1], sides[0]], UNKNOWN)
     notes.append(f"Walks lead from {sides[0]} to {sides[1]}, the first label; name another first to lead to that.")
-    return table.assign(label=label.astype(object)), Target(LABELS.name, tuple(found), sides), notes, out
+    return table.assign(label=label.astype(object)), Target(LABELS.name, tuple(found), sides, tuple(texts)), notes, out
 
 
 READERS = {CLASSES.name: _as_classes, SEVERITY.name: _as_severity, LABELS.name: _as_labels}  # task -> what reads it

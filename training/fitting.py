@@ -19,7 +19,7 @@ from xaae.experiment.settings import VERSIONS, RunConfig
 from xaae.experiment.target_words import labels_in_words, severity_in_words
 from xaae.experiment.tasks import target_of
 from xaae.experiment.text_tables import write_texts
-from xaae.experiment.vocabulary import MODELS, SPLITS, WEIGHTS
+from xaae.experiment.vocabulary import BASELINES, MODELS, SPLITS, WEIGHTS
 from xaae.factors.coordinates import Coordinate, Moves
 from xaae.training import factored_code, learner, thesis
 from xaae.training.feature_network import FeatureNetwork
@@ -112,7 +112,7 @@ def _train_aae(prepared, folder, quiet):
     if config.code != "plain":
         aae.keep_within(aae.coordinate_limits(_training_codes(aae, prepared)))
     models.save(aae, folder / WEIGHTS["aae"])
-    last = _judge(learn, "aae", target_of(config))
+    last = _judge(learn, MODELS["aae"], target_of(config))
     return _numbers_of(last) | {
         "recon_mse": last["reconstruction"],
         "parameters": weights,
@@ -139,14 +139,14 @@ def _train_baseline(dls, folder, config, quiet):
     learn, pretrained, note = make(
         dls, target_of(config), config.input_channels, folder, config.precision, config.pretrained
     )
-    print(f"ResNet34: {note}, {counted(config.baseline_epochs, 'epochs')}")
+    print(f"{BASELINES[config.kind]}: {note}, {counted(config.baseline_epochs, 'epochs')}")
     began = time.perf_counter()
     with silence(learn, quiet):
         learner.fit_baseline(learn, config.baseline_epochs, pretrained)
     numbers = {"parameters": models.count_parameters(learn.model), "pretrained": pretrained, "note": note}
     numbers["seconds"] = time.perf_counter() - began
     models.save(learn.model, folder / WEIGHTS["baseline"])
-    return _numbers_of(_judge(learn, "baseline", target_of(config))) | numbers
+    return _numbers_of(_judge(learn, BASELINES[config.kind], target_of(config))) | numbers
 
 
 def final_metrics(learn, watch=None):
@@ -160,12 +160,15 @@ def final_metrics(learn, watch=None):
 
 
 def _judge(learn, name, target):
-    """(`final_metrics`, the numbers of the task as `train.json` names them) of the model; printed in a line."""
+    """(`final_metrics`, the numbers of the task as `train.json` names them) of the model; printed in a line.
+
+    name: of the model, in sentences.
+    """
     watch, numbers, words = JUDGED[target.task]
     watch = watch(target)
     last = final_metrics(learn, watch)
     last |= numbers(last, watch, target)
-    print(f"Held-out items, {words(MODELS[name], last, target)}")
+    print(f"Held-out items, {words(name, last, target)}")
     return last
 
 
@@ -182,7 +185,7 @@ def _severity_numbers(last, watch, target):
 
 def _label_numbers(last, watch, target):
     """The scores of the answered labels, their means and those of each."""
-    return label_scores(watch.answers.sigmoid().numpy(), watch.targets.numpy(), target.columns)
+    return label_scores(watch.answers.sigmoid().numpy(), watch.targets.numpy(), target.names)
 
 
 JUDGED = {  # task -> what is watched on the held-out items, the numbers that follow, the line that says them

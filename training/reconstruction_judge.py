@@ -10,6 +10,7 @@ from xaae import data
 from xaae.experiment.amounts import counted
 from xaae.experiment.device import batches, device_of, exact
 from xaae.experiment.settings import epochs_for
+from xaae.experiment.tasks import UNKNOWN
 from xaae.training.convnet import ConvNet
 from xaae.training.learner import class_metrics
 
@@ -29,6 +30,7 @@ def judge_reconstructions(aae, prepared):
     config = prepared.config
     if config.kind not in JUDGES:
         return {}
+    prepared = replace(prepared, table=prepared.table[prepared.table.label != UNKNOWN])
     judge, held = _train_judge(prepared).to(device_of(aae)), prepared.table[prepared.table.split == "valid"]
     target = torch.tensor([config.classes.index(label) for label in held.label])
     same = right = 0

@@ -103,18 +103,28 @@ class TrainedRun:
         numbers = run_folder.read_json(path).get(name) if path.is_file() else None
         return (numbers or {}).get("valid_rmse")
 
-    def sides(self, name="aae"):
-        """What makes two sides of the answers of the model of this name, see `two_sides`; () for classes."""
-        return two_sides.answers_to_sides(self.target, self.error(name))
+    def sides(self, name="aae", label=None):
+        """What makes two sides of the answers of the model of this name, see `two_sides`; () for classes.
+
+        label: whose sides, of several; None for the first.
+        """
+        return two_sides.answers_to_sides(self.target, self.error(name), label)
+
+    def labelled(self, label):
+        """On which side of one of several labels all items are, as the column label says it of the first: (N,)."""
+        target = self.target
+        known = self.table[target.columns[target.names.index(label)]].to_numpy(float)
+        absent, present = target.sides_of(label)
+        return np.select([known == 1, known == 0], [present, absent], UNKNOWN).astype(object)
 
     def severities(self, logits, name="aae"):
         """The severities (...) in their unit of logits (..., 2), NumPy, that the model of this name gave."""
         return two_sides.severity_of(self.target, logits, self.error(name))
 
-    def model(self, name="aae"):
+    def model(self, name="aae", label=None):
         """The model of this name in MODELS as a classifier, ready on this machine's device: of the run's classes, or of
-        the two sides of its severity or first label. InputError if the run has none."""
-        network, sides = self.own_model(name), self.sides(name)
+        the two sides of its severity or of a label, the first one if none is named. InputError if the run has none."""
+        network, sides = self.own_model(name), self.sides(name, label)
         return models.answering_sides(network, *sides) if sides else network
 
     def own_model(self, name="aae"):

@@ -28,24 +28,27 @@ def severity_slope(target, error=None):
     return LOGISTIC / max(error / target.std, LEAST_ERROR), (target.middle - target.mean) / target.std
 
 
-def _of_severity(target, error):
+def _of_severity(target, error, label):
     """Both sides of a severity."""
     slope, middle = severity_slope(target, error)
     return ((-slope / 2,), (slope / 2,)), (slope * middle / 2, -slope * middle / 2)
 
 
-def _of_labels(target, error):
-    """Absence and presence of the first label."""
-    half = (0.5, *(0.0,) * (target.outputs - 1))
+def _of_labels(target, error, label):
+    """Absence and presence of one label."""
+    half = tuple(0.5 * (name == label) for name in target.names)
     return (tuple(-x for x in half), half), (0.0, 0.0)
 
 
 SIDES = {SEVERITY.name: _of_severity, LABELS.name: _of_labels}  # task -> what makes them; classes are sides already
 
 
-def answers_to_sides(target, error=None):
-    """(weights (2, K), bias (2,)) that make logits of the two sides of a model's K answers; () for classes."""
-    return () if target.task == CLASSES.name else SIDES[target.task](target, error)
+def answers_to_sides(target, error=None, label=None):
+    """(weights (2, K), bias (2,)) that make logits of the two sides of a model's K answers; () for classes.
+
+    label: the one of several labels whose sides they are, None for the first.
+    """
+    return () if target.task == CLASSES.name else SIDES[target.task](target, error, label or target.names[0])
 
 
 def severity_of(target, logits, error=None):

@@ -146,9 +146,9 @@ def _labels_section(run: RunFiles, summary: dict, target) -> dict:
             counts = [str(each[count]) for count in ("present", "absent", "unknown")]
             rows.append((f"{name}, {label}", scores + counts))
     return {
-        "about": f"Each item has {len(target.columns)} labels ({', '.join(target.columns)}), each present, absent or "
+        "about": f"Each item has {len(target.columns)} labels ({', '.join(target.names)}), each present, absent or "
         "unknown; unknown ones count neither in the loss nor in the scores. Walks lead from "
-        f"{target.classes[0]} to {target.classes[1]}, the first label; the directions target:LABEL lead to the others.",
+        f"{target.classes[0]} to {target.classes[1]}, the first label; a further walk leads to each of the others.",
         "columns": ("AUROC", "Average precision", "Balanced accuracy", "present", "absent", "unknown"),
         "rows": rows,
         "ordered": [],

@@ -260,8 +260,8 @@ def _draw_walk(encoded, path, name, frames, walk, heat, rows):
     ends = f"{walk.alpha.min():+.3g} to {walk.alpha.max():+.3g} standard deviations"
     leader = encoded.directions[name].leader
     whose = leader.title if leader else MODELS["aae"]
-    shown = f"change of {encoded.meter.name}, {goal}" if change is not None else goal
-    title = f"Walk along {name}, {sides}, {ends}: {shown} says the {whose}"
+    told = f"change of {encoded.meter.name}, {goal}" if change is not None else goal
+    title = f"Walk along {name}, {sides}, {ends}: {told} says the {whose}"
     strip = plots.STRIPS[encoded.trained.kind.name]
     save_png(strip(shown, captions, title, heat[:STRIP_STARTS]), path.with_name(f"{name}.png"), dpi=110)
     if name == encoded.main or encoded.films:

@@ -1,5 +1,6 @@
 """`explain`: a few items of a run, or a picture file, by many attribution methods."""
 
+import os
 import sys
 import tomllib
 from pathlib import Path
@@ -95,13 +96,15 @@ def _as_typed(ctx, file, content):
 def explain_command(what, listing, describe, **given):
     """Explain a few items of a trained RUN, or a picture file, by many methods; --list names them.
 
+    IMAGE is a file, or one item of a file, such as scan.nii.gz#axial/17 or frames.dcm#frame/3.
     Each method has a process and a time limit of its own; status.csv says which failed or did not fit the network.
     Without --methods and --config a RUN's models are also asked at every value of the planted factor. Exit status 1
     if a method failed.
     """
-    if what and not (listing or describe or Path(what).exists()):
+    file = bool(what) and os.path.isfile(what if os.path.exists(what) else what.rpartition("#")[0])  # or one item of it
+    if what and not (listing or describe or file or Path(what).exists()):
         check_run(None, None, what)
-    elif what and Path(what).is_file():
+    elif file:
         check_run(None, None, given["run"])
     from xaae.explain import explanation_run
 
@@ -109,7 +112,7 @@ def explain_command(what, listing, describe, **given):
         return click.echo(explanation_run.methods_in_words(describe, given["plugin"]))
     if not what:
         raise InputError("What shall be explained? Give the folder of a run or a picture file; --list names methods.")
-    if not (given["methods"] or given["config"] or Path(what).is_file()):
+    if not (given["methods"] or given["config"] or file):
         ask_both_models(what, given["data_root"])
     if explanation_run.failed(explain_by_methods(what, **given)):
         sys.exit(1)

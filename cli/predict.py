@@ -20,8 +20,9 @@ from xaae.cli.option_types import MODEL, PATH, POSITIVE, RUN, TWO_OR_MORE, optio
 def predict_command(run, path, **given):
     """Classify the pictures at PATH with a trained RUN into a CSV, with Monte-Carlo-dropout uncertainty.
 
-    PATH: a picture, a folder (searched at any depth), a CSV with a column path, or FILE.npz#KEY/INDEX. Pictures are
-    cropped to their middle square and scaled as in training, and nothing is planted in them.
+    PATH: a file, a folder (searched at any depth), a CSV with a column path, or one item of a file, such as
+    FILE.npz#KEY/INDEX or FILE.nii.gz#axial/17. Pictures are cropped to their middle square and scaled as in training,
+    with the run's --window, and nothing is planted in them.
     """
     from xaae.evaluation.prediction_run import predict_items, predictions_in_words
 

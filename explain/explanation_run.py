@@ -23,6 +23,7 @@ from xaae.explain.process import runner, status
 from xaae.explain.process.case import Case, plugins
 from xaae.explain.process.runner import Job
 from xaae.explain.result_files import draw_results, run_and_report, write_cases
+from xaae.sources.formats import split_item
 from xaae.sources.items import guess_channels, reading_options
 from xaae.sources.path_lists import FILE_READERS
 from xaae.training.item_paths import CURE
@@ -106,14 +107,25 @@ def _pose(path, settings):
     precision = settings.precision or (trained.config.precision if trained else "fp32")
     seed = settings.seed if settings.seed is not None else (trained.config.seed if trained else 0)
     cases = [replace(case, precision=precision, seed=seed) for case in _find_cases(trained, settings)]
-    if not path.is_file():
+    if not _is_item(path):
         rows = _find_rows(trained, seed, settings.items, settings.rows)
         label = list(trained.table.label.to_numpy()[rows])
         return Question(_planted(trained, rows), rows, label, cases, trained, trained.folder / "explanations")
     if settings.rows:
         raise InputError("--rows names items of a run, and a picture file was given: leave one of them out.")
-    folder = (trained.folder if trained else Path()) / "explanations" / f"picture-{_file_name(path.stem)}"
+    folder = (trained.folder if trained else Path()) / "explanations" / f"picture-{_file_name(_stem(path))}"
     return Question(_picture(path, trained, settings.size), np.array([-1]), [""], cases, trained, folder)
+
+
+def _stem(path):
+    """What results of a file, or of an item in one, are called."""
+    file, item = split_item(path)
+    return f"{Path(file).stem}-{item}" if item else Path(file).stem
+
+
+def _is_item(path):
+    """Is this a file, or an item FILE#ITEM in one?"""
+    return os.path.isfile(split_item(path)[0])
 
 
 def _file_name(text):
@@ -124,9 +136,9 @@ def _file_name(text):
 def _open_for(path, run, network, data_root=None):
     """The run that answers: `path` itself, or the one that explains a picture file; None for a network without a run.
     Its items are not read yet."""
-    if not path.exists():
+    if not (path.exists() or _is_item(path)):
         raise InputError(f"There is no file or folder {path}: give the folder of a run or a picture file.")
-    if not path.is_file():
+    if not _is_item(path):
         if run:
             raise InputError("--run names the models for a picture file: leave it out where RUN is given.")
         return open_trained_run(path, decoded=False, data_root=data_root)

@@ -37,6 +37,7 @@ ARCHITECTURES = {  # what a saved file can hold: name -> where its class, or the
     "ThesisAAE": "xaae.training.thesis:ThesisAAE",
     "FactoredAAE": "xaae.training.factored_code:FactoredAAE",
     "ConvNet": "xaae.training.convnet:ConvNet",
+    "SignalResNet": "xaae.training.signal_resnet:SignalResNet",
     "baseline": "xaae.model:baseline",
 }
 SIZES = {"signal": (16, 2**20), "picture": (16, 512), "volume": (8, 128)}  # smallest and largest along an axis

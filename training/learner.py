@@ -46,6 +46,7 @@ from xaae.callbacks import (
 )
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.text_tables import write_texts
+from xaae.training.signal_resnet import SignalResNet
 
 
 class PlainLoss:
@@ -229,7 +230,18 @@ def _baseline_learner(dls, target, channels, folder, precision="fp32", pretraine
     return learn, has, "ImageNet weights" if has else f"trained from scratch{f' ({why})' if missing else ', as asked'}"
 
 
-BASELINE_LEARNERS = {"picture": _baseline_learner}  # kind -> what makes the learner of its baseline
+def _signal_learner(dls, target, channels, folder, precision="fp32", pretrained=True):
+    """A SignalResNet on the same items, which nobody has trained before; (Learner, False, one line on that)."""
+    cbs = [EpochLine(["train_loss", "valid_loss", *WATCHED[target.task]]), *_precision_callbacks(precision)]
+    options = {"metrics": METRICS[target.task](target.outputs), "cbs": cbs, "path": folder, "model_dir": "checkpoints"}
+    learn = Learner(dls, SignalResNet(target.outputs, channels), PlainLoss(target.task), **options)
+    return learn, False, "trained from scratch"
+
+
+BASELINE_LEARNERS = {  # kind -> what makes the learner of its baseline
+    "picture": _baseline_learner,
+    "signal": _signal_learner,
+}
 
 
 def fit_baseline(learn, epochs, pretrained, lr=2e-3):

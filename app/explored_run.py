@@ -1,5 +1,6 @@
 """A navigated run, opened for the page: its Explorer, its ChangedItems, what its scan says, the words at the top."""
 
+import numpy as np
 import torch
 
 from xaae import model as models
@@ -10,6 +11,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.device import autocast_in, device_of
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.tasks import LABELS, SEVERITY, TASKS
 from xaae.latent_nav import directions
 from xaae.latent_nav.contrasts import contrast
 from xaae.latent_nav.led_walks import open_leader
@@ -59,15 +61,17 @@ def _navigation_of(trained):
 
 
 def discriminant_direction(trained, sides, z, labels):
-    """The LDA Direction between the sides of a Contrast: as `navigate` stored it, else fitted again.
+    """The Direction of the run's task between the sides of a Contrast: as `navigate` stored it, else fitted again.
 
-    z (M, D), labels (M,): of the training items. It is fitted again where `navigate` had no lda or another contrast.
+    z (M, D), labels (M,): of the training items. LDA of classes and labels, ridge regression of a severity. It is
+    fitted again where `navigate` had none or another contrast.
     """
-    stored = run_folder.read_arrays(trained.folder / "directions.npz")
-    about = _navigation_of(trained).get("directions", {}).get("lda", {})
-    if "lda.direction" in stored and about.get("contrast", str(sides)) == str(sides):
-        return directions.Direction("lda", stored["lda.direction"], float(stored["lda.scale"]), "lda")
-    return directions.fit_directions(sides.evidence(z, labels), ["lda"])[0]
+    stored, name = run_folder.read_arrays(trained.folder / "directions.npz"), TASKS[trained.config.task].direction
+    about = _navigation_of(trained).get("directions", {}).get(name, {})
+    if f"{name}.direction" in stored and about.get("contrast", str(sides)) == str(sides):
+        return directions.Direction(name, stored[f"{name}.direction"], float(stored[f"{name}.scale"]), name)
+    numbers = trained.numbers(np.flatnonzero(trained.table.split == "train"))
+    return directions.fit_directions(sides.evidence(z, labels, numbers=numbers), [name])[0]
 
 
 def led_directions(trained, sides, model):
@@ -125,6 +129,17 @@ def scan_verdicts(trained):
     return found
 
 
+ABOUT_TARGET = {  # task -> Target -> lines on what the probabilities are of, where there are no classes
+    SEVERITY.name: lambda target: [
+        f"Each item has a number, {target.noun}; a probability of {target.classes[1]} is that of a number above the "
+        f"median, {target.middle:.4g}."
+    ],
+    LABELS.name: lambda target: [
+        f"Each item has several labels; the probabilities are those of the first one, {target.names[0]}."
+    ],
+}
+
+
 def heading(trained):
     """(title, lines): what the page is called, what it does, and what the run is."""
     config, kind = trained.config, trained.kind.name
@@ -134,5 +149,6 @@ def heading(trained):
         f"Choose a {kind}, move its code, and see what the decoder draws and what the model says of it. Below, change "
         f"one thing in the {kind} itself.",
         f"{config.dataset}, arm {config.arm}; {'nothing planted' if config.arm == 'normal' else planted}.",
+        *ABOUT_TARGET.get(config.task, lambda _: [])(trained.target),
     ]
     return f"Explore {trained.folder.resolve().name}", lines

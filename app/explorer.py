@@ -117,7 +117,7 @@ class Explorer:
     @cached_property
     def floor(self):
         """The lowest score of an accepted code. None for a discriminator that does not tell single codes apart."""
-        train = self.splits == "train"
+        train = (self.splits == "train") & np.isin(self.labels, self.classes)  # one of labels may not be known
         index = [self.classes.index(label) for label in self.labels[train]]
         scores = self.scores(self.z[train], index)
         return float(np.percentile(scores, FLOOR)) if np.isfinite(scores).all() and np.ptp(scores) > 1e-6 else None

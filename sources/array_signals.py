@@ -25,6 +25,7 @@ KEYS = {  # what an array is -> names that people give it, in small letters
     "group": "group groups subject subjects patient patients record records".split(),
 }
 ELONGATED = 4  # a recording has so many times more samples than channels, a picture has not
+MARK = b"\x93NUMPY"  # with which an .npy file begins
 PIXELS = (1, 3, 4)  # channels of pictures, which are their last axis
 
 
@@ -183,6 +184,9 @@ def _open_numpy(path, stamp):
         keys = _names_in(path)
         return dict(zip(keys, read_arrays_of(path, *keys), strict=True))
     try:
+        with open(path, "rb") as file:
+            if file.read(len(MARK)) != MARK:
+                raise ValueError("its first bytes are of another format")
         return {"": np.load(path, mmap_mode="r", allow_pickle=False)}
     except BROKEN as e:
         if "pickle" in str(e) or "Python objects" in str(e):

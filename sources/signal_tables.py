@@ -131,8 +131,8 @@ def cut_table(files, cut=None):
         except (InputError, OSError, ValueError) as e:
             left_out.append((str(file), str(e)))
             continue
-        cut, out, told = cut_by_annotations(file, recording, cut)
-        rows, left_out, notes = rows + cut, left_out + out, notes + told
+        found, out, told = cut_by_annotations(file, recording, cut)
+        rows, left_out, notes = rows + found, left_out + out, notes + told
     if not rows:
         first = f" ({left_out[0][0]}: {left_out[0][1]})" if left_out else ""
         raise InputError(

@@ -343,7 +343,7 @@ def _values_of(found, scale, size, quiet):
         bounds.append((values.min(1), values.max(1)))
         if keep:
             kept.append(values)
-    lows, highs = (np.array([each[i] for each in bounds]).reshape(len(bounds), -1) for i in (0, 1))
+    lows, highs = (np.array([each[i] for each in bounds]).reshape(len(bounds), len(scale.units)) for i in (0, 1))
     return np.stack(kept) if kept else None, (lows, highs), found
 
 

@@ -1,0 +1,212 @@
+"""Paths of signals as datasets: folders of classes, one file with all items, recordings cut by their annotations."""
+
+import numpy as np
+import pytest
+from helpers.command_line import SMALL, call, refused, succeed
+from helpers.pictures import save_pictures
+from helpers.recorded import class_folder, pulses, save_csv, save_edf, save_lines, save_record, save_ts, save_zarr
+
+from xaae import data
+from xaae.experiment.errors import InputError
+from xaae.sources import signal_tables
+from xaae.sources.class_folders import own_data
+from xaae.sources.signals import read_signal
+
+
+def save_edf_item(path, values):
+    save_edf(path.with_suffix(".edf"), values, [100] * len(values))
+
+
+SAVERS = {  # ending -> what saves one recording (path without ending, values (C, T))
+    ".npy": None,
+    ".npz": lambda path, values: np.savez(path.with_suffix(".npz"), X=values, fs=100),
+    ".csv": lambda path, values: save_csv(path.with_suffix(".csv"), values),
+    ".zarr": lambda path, values: save_zarr(path.with_suffix(".zarr"), X=values),
+    ".hea": lambda path, values: save_record(path.parent, path.name, values),
+    ".edf": save_edf_item,
+}
+
+
+@pytest.mark.parametrize("ending", SAVERS)
+def test_folders_of_classes_hold_signals_of_every_format(tmp_path, ending):
+    class_folder(tmp_path, n=6, save=SAVERS[ending], samples=100)
+    (tmp_path / "narrow" / "notes.md").write_text("of no use")
+    found = own_data(tmp_path)
+    assert found.kind == "signal" and sorted(found.table.label) == ["narrow"] * 3 + ["wide"] * 3
+    assert all(path.endswith(ending) for path in found.table.path)
+    left = {path.rpartition("/")[2]: reason for path, reason in found.left_out}
+    assert "notes.md" in left and all("part of the record" in r for p, r in left.items() if p.endswith(".dat"))
+    assert read_signal(found.table.path[0]).values.shape == (1, 100)
+
+
+def test_pictures_stay_pictures_beside_a_few_signals(tmp_path):
+    save_pictures(tmp_path, n=3)
+    np.save(tmp_path / "left" / "one.npy", np.arange(400.0)[None])
+    found = own_data(tmp_path)
+    assert found.kind == "picture" and len(found.table) == 6
+    assert [reason for _, reason in found.left_out] == ["a recording of signals among pictures"]
+    np.savez(tmp_path / "medmnist.npz", train_images=np.zeros((4, 28, 28), np.uint8), train_labels=[0, 0, 1, 1])
+    assert own_data(tmp_path / "medmnist.npz").kind == "picture"
+
+
+def test_one_file_with_all_items(tmp_path):
+    values, labels = pulses(8, channels=2)
+    np.savez(tmp_path / "all.npz", X=values, y=labels, fs=50, subject=["a", "a", "b", "b", "c", "c", "d", "d"])
+    save_zarr(tmp_path / "all.zarr", X=values, y=np.arange(8) % 2)
+    np.savez(tmp_path / "split.npz", X_train=values[:6], y_train=labels[:6], X_test=values[6:], y_test=labels[6:])
+    found = own_data(tmp_path / "all.npz")
+    assert found.kind == "signal" and list(found.table.label) == list(labels) and found.table.group.nunique() == 4
+    assert found.table.path[3] == f"{tmp_path}/all.npz#X/3" and read_signal(found.table.path[3]).rate == 50
+    assert list(own_data(tmp_path / "all.zarr").table.label) == ["0", "1"] * 4
+    assert list(own_data(tmp_path / "split.npz").table.split) == ["train"] * 6 + ["test"] * 2
+
+
+def test_a_csv_has_its_items_as_columns_or_as_rows(tmp_path):
+    values, labels = pulses(6, samples=30)
+    columns = [f"{label}_{i}" for i, label in enumerate(labels)]
+    lines = [",".join(["time", *columns])]
+    lines += [",".join([f"{t / 200:.4f}", *(f"{v:.5f}" for v in values[:, 0, t])]) for t in range(30)]
+    (tmp_path / "columns.csv").write_text("\n".join(lines))
+    rows = [",".join(["label", *(f"t{t}" for t in range(30))])]
+    rows += [",".join([label, *(f"{v:.5f}" for v in x[0])]) for x, label in zip(values, labels, strict=True)]
+    (tmp_path / "rows.csv").write_text("\n".join(rows))
+    for name, rate in ("columns.csv", 200.0), ("rows.csv", None):
+        table = own_data(tmp_path / name).table
+        assert list(table.label) == list(labels)
+        found = read_signal(table.path[4])
+        assert found.rate == rate
+        np.testing.assert_allclose(found.values, values[4], atol=1e-4)
+    (tmp_path / "odd.csv").write_text("x,y\n" + "\n".join(f"{t},{t * t}" for t in range(20)))
+    with pytest.raises(InputError, match="column x names no class"):
+        own_data(tmp_path / "odd.csv")
+
+
+def test_a_list_of_files_in_a_csv_says_their_classes(tmp_path):
+    class_folder(tmp_path / "data")
+    files = sorted((tmp_path / "data").rglob("*.npy"))
+    rows = ["path,label,age", *(f"{file.relative_to(tmp_path)},{file.parent.name},{i}" for i, file in enumerate(files))]
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    found = own_data(tmp_path / "list.csv")
+    assert found.kind == "signal" and list(found.table.age) == list(range(6))
+
+
+# ---- recordings that are cut ------------------------------------------------------------------------------------
+
+BEATS = [(60, "N"), (160, "V"), (240, "+"), (260, "N"), (360, "V"), (460, "N"), (5, "N"), (500, "A")]
+
+
+def record(folder, name="r1", beats=BEATS):
+    """A record of 600 samples at 100 Hz whose value is the number of the sample, with beats."""
+    return save_record(folder, name, np.arange(600.0)[None] / 100, beats=sorted(beats))
+
+
+def test_beats_are_cut_around_their_annotations(tmp_path):
+    found = own_data(record(tmp_path), cut="0.2:0.3")
+    assert found.kind == "signal" and list(found.table.label) == ["N", "V", "N", "V", "N"]
+    item = read_signal(found.table.path[1])
+    np.testing.assert_allclose(item.values[0], np.arange(140, 190) / 100, atol=1e-3)
+    reasons = [reason for _, reason in found.left_out]
+    assert reasons == ["its window reaches past the recording", "the only item of its class A"]
+    assert "0.2 s before to 0.3 s after each beat" in found.notes[0] and "1 annotation" in found.notes[1]
+
+
+def test_several_records_are_groups(tmp_path):
+    for name in "r1", "r2", "r3":
+        record(tmp_path, name)
+    for path, groups in (tmp_path, ["r1", "r2", "r3"]), (tmp_path / "r1.dat", None):
+        table = own_data(path, cut="0.2:0.3").table
+        assert ("group" in table) == bool(groups)
+        assert groups is None or sorted(table.group.unique()) == groups
+
+
+def test_annotations_that_last_are_filled_with_windows(tmp_path):
+    stages = [(0, 30, "wake"), (30, 30, "rem"), (60, 30, "wake"), (90, 30, "rem"), (120, 10, "wake")]
+    path = save_edf(tmp_path / "night.edf", np.arange(13_000.0)[None] % 777, [100], annotations=stages)
+    whole = own_data(path)
+    assert list(whole.table.label) == ["wake", "rem"] * 2 and "30 s" in whole.notes[0]
+    short = own_data(path, cut="5")
+    assert short.table.label.value_counts().to_dict() == {"wake": 14, "rem": 12}
+    assert read_signal(short.table.path[0]).values.shape == (1, 500)
+
+
+def test_moments_of_an_edf_are_cut_from_their_annotation_on(tmp_path):
+    moments = [(2, None, "left"), (4, None, "right"), (6, None, "left"), (8, None, "right"), (9.5, None, "left")]
+    path = save_edf(tmp_path / "tasks.edf", np.arange(1000.0)[None], [100], annotations=moments)
+    found = own_data(path)
+    assert list(found.table.label) == ["left", "right"] * 2 and found.left_out[0][1].startswith("its window")
+    assert found.table.path[0].endswith("#samples/200-300")
+
+
+def test_recordings_of_a_known_class_are_cut_into_windows(tmp_path):
+    class_folder(tmp_path, n=4, save=SAVERS[".csv"], samples=250)
+    found = own_data(tmp_path, cut="1")
+    assert len(found.table) == 8 and found.table.group.nunique() == 4 and "8 items come from 4 files." in found.notes
+    assert read_signal(found.table.path[1]).values.shape == (1, 100)
+
+
+def test_what_cannot_be_cut_is_said(tmp_path):
+    class_folder(tmp_path / "data", n=4)
+    assert "does not say its sampling rate" in own_data(tmp_path / "data", cut="1").left_out[0][1]
+    with pytest.raises(InputError, match="no annotations that items could be cut by"):
+        own_data(record(tmp_path, "bare", beats=[(10, "+")]), cut="2")
+    for text in "x", "0", "1:", "-1:0.5":
+        with pytest.raises(InputError, match="is no window"):
+            signal_tables.parse_cut(text)
+    assert signal_tables.parse_cut("") is None and signal_tables.parse_cut("-0.5:1").before == -0.5
+
+
+# ---- at the command line ----------------------------------------------------------------------------------------
+
+
+def test_training_takes_the_kind_of_its_data(tmp_path):
+    values, labels = pulses(40)
+    path = save_ts(tmp_path / "made.ts", values, labels)
+    out = tmp_path / "run"
+    little = ["--epochs", 1, "--baseline-epochs", 1, "--step-channels", 4]
+    printed = succeed("train", *SMALL, *little, "--dataset", path, "--out", out)
+    assert "40 signals are used" in printed and "1-D ResNet: trained from scratch" in printed
+    from xaae.training.trained_run import open_trained_run
+
+    run = open_trained_run(out)
+    assert run.kind.name == "signal" and run.config.input_size == 64 and run.config.code == "plain"
+    x = run.planted(run.rows("valid"))
+    model = run.model()
+    assert model.decode(model.encode(x)).shape == x.shape == (8, 1, 64)
+    assert run.model("baseline")(x).shape == (8, 2)
+    np.testing.assert_allclose(run.items.to_units(run.items[[0]]), values[:1], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--arm", "biased"], "cannot be planted in signals"),
+        (["--length", "8"], "8 samples makes no sense"),
+        (["--cut", "soon"], "is no window"),
+    ],
+)
+def test_settings_that_signals_cannot_have_are_refused(tmp_path, options, words):
+    path = save_ts(tmp_path / "made.ts", *pulses(40))
+    assert refused(call("train", *SMALL, "--dataset", path, "--out", tmp_path / "run", *options), words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_signals_that_are_all_unfit_are_refused(tmp_path):
+    values, labels = pulses(10)
+    values[:, :, 5] = np.nan
+    path = save_lines(tmp_path / "made.tsv", values, labels)
+    assert refused(call("train", *SMALL, "--dataset", path, "--out", tmp_path / "r"), "10 of 10 signals", "missing")
+    for name in "ab":
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "x.edf").write_bytes(f"0       {name}".encode())
+    found = call("train", *SMALL, "--dataset", tmp_path / "data", "--out", tmp_path / "r")
+    assert refused(found, "No signals were found", "no whole EDF")
+
+
+@pytest.mark.real("ucr")
+def test_a_real_pair_keeps_its_test_items(real):
+    found = data.load_dataset(str(real / "ucr" / "ECG200" / "ECG200_TRAIN.arff"))
+    assert found.kind == "signal" and found.table.split.value_counts().to_dict() == {
+        "test": 100,
+        "train": 80,
+        "valid": 20,
+    }

@@ -187,9 +187,14 @@ def _groups(table):
     return {"number": int(groups.nunique()), "shared": shared}
 
 
+def _of_another(found):
+    """Why a copy is left out, without what it is a copy of."""
+    return f"{found[1]} another{', with another label' if found[2] else ''}"
+
+
 def _reasons(left_out):
     """[{reason, number, example}] of what is left out, the most frequent reason first; what a copy is of, is cut."""
-    general = left_out.reason.str.replace(r"(the same \w+ as).*", r"\1 another", regex=True)
+    general = left_out.reason.str.replace(r"(the same \w+ as) .*?(, whose label is .*)?$", _of_another, regex=True)
     return [
         {"reason": reason, "number": len(rows), "example": str(rows.path.iloc[0])}
         for reason, rows in sorted(left_out.groupby(general.to_numpy()), key=lambda each: -len(each[1]))

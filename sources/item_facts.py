@@ -104,13 +104,11 @@ def _as_columns(facts):
 
 
 def name_patterns(paths, labels):
-    """What file names look like (N,): digits as #, the name of the item's own class as an ellipsis."""
+    """What file names look like (N,): digits as #, names of classes as an ellipsis, whichever class an item has."""
     stems = (os.path.splitext(os.path.basename(split_item(path)[0]))[0] for path in map(str, paths))
-    own = {label: re.compile(re.escape(label), re.IGNORECASE) for label in set(labels) if label}
-    return pd.Series(
-        [DIGITS.sub("#", own[label].sub(MARK, stem) if label in own else stem)
-         for stem, label in zip(stems, labels, strict=True)], dtype="category",
-    )  # fmt: skip
+    names = "|".join(re.escape(name) for name in sorted(set(labels), key=len, reverse=True) if name)
+    classes = re.compile(rf"(?<![^\W\d_])(?:{names})(?![^\W\d_])", re.IGNORECASE)  # as a word, not in another
+    return pd.Series([DIGITS.sub("#", classes.sub(MARK, stem)) for stem in stems], dtype="category")
 
 
 def column_facts(table, known=()):

@@ -22,6 +22,7 @@ from xaae.experiment.text_tables import write_texts
 from xaae.experiment.vocabulary import BASELINES, MODELS, SPLITS, WEIGHTS
 from xaae.factors.coordinates import Coordinate, Moves
 from xaae.training import factored_code, learner, thesis
+from xaae.training.balance import loss_weights
 from xaae.training.feature_network import FeatureNetwork
 from xaae.training.reconstruction_judge import judge_reconstructions
 from xaae.training.target_scores import LABEL_SCORES, SEVERITY_SCORES, label_scores, severity_scores
@@ -44,7 +45,7 @@ def train_run(prepared, folder, quiet=False, judged=True):
     aae = _train_aae(prepared, folder, quiet)
     numbers = {"aae": aae | (_judged(folder, prepared) if judged else {}), "baseline": None}
     if config.baseline_epochs:
-        numbers["baseline"] = _train_baseline(_loaders(prepared), folder, config, quiet)
+        numbers["baseline"] = _train_baseline(prepared, folder, quiet)
     numbers |= {"items": _counts(prepared), "seconds": {"total": time.perf_counter() - began}}
     run_folder.write_json(folder / "train.json", numbers)
 
@@ -105,6 +106,7 @@ def _train_aae(prepared, folder, quiet):
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most, {config.precision}")
     learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision, more)
+    learn.loss_func.weights = _balance_of(prepared)
     began = time.perf_counter()
     with silence(learn, quiet):
         history = learner.fit_aae(learn, stages)
@@ -133,12 +135,21 @@ def _training_codes(aae, prepared):
     return torch.cat(codes)
 
 
-def _train_baseline(dls, folder, config, quiet):
+def _balance_of(prepared):
+    """What each class or label counts for in the loss, (K,); None where all count the same."""
+    config = prepared.config
+    return loss_weights(prepared.table, target_of(config), config.balance)
+
+
+def _train_baseline(prepared, folder, quiet):
     """Train and save the baseline; its numbers for `train.json`."""
+    config, dls, balance = prepared.config, _loaders(prepared), _balance_of(prepared)
     make = learner.BASELINE_LEARNERS[config.kind]
     learn, pretrained, note = make(
         dls, target_of(config), config.input_channels, folder, config.precision, config.pretrained
     )
+    if balance is not None:
+        learn.loss_func = learner.PlainLoss(config.task, balance)
     print(f"{BASELINES[config.kind]}: {note}, {counted(config.baseline_epochs, 'epochs')}")
     began = time.perf_counter()
     with silence(learn, quiet):

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE
+from xaae.experiment.kinds import PICTURE, SIGNAL
 from xaae.experiment.text_tables import read_texts
 from xaae.sources import picture_files
 from xaae.sources.cifar10_files import CIFAR10_BATCHES
@@ -19,9 +19,11 @@ from xaae.sources.foreign_files import foreign_in_words, foreign_kind
 from xaae.sources.formats import format_of, items_of, split_item
 from xaae.sources.npz_archives import NPZ
 from xaae.sources.raster_scaling import BY_FILE
+from xaae.sources.signal_tables import signal_format
 from xaae.sources.signals import read_signals
 
 ALONE = (NPZ, CIFAR10_BATCHES)  # formats of whole datasets, whose files are no items of a folder
+
 
 def list_items(path, kind=PICTURE, slices="axial"):
     """A table with the column path (absolute; empty where a CSV names none) of all items of a kind that `path` names.
@@ -33,9 +35,10 @@ def list_items(path, kind=PICTURE, slices="axial"):
     if not str(path).strip():
         raise InputError("PATH is empty: give a file, a folder or a CSV with a column path.")
     where = Path(path).absolute()
-    if where.suffix.lower() == ".csv" and os.path.isfile(where):
+    recording = kind is SIGNAL and signal_format(where) is not None  # a CSV or a Zarr folder may be one
+    if where.suffix.lower() == ".csv" and os.path.isfile(where) and not recording:
         return _from_csv(where)
-    if os.path.isdir(where):
+    if os.path.isdir(where) and not recording:
         return pd.DataFrame({"path": _in_folder(path, where, kind, slices)})
     if not os.path.exists(split_item(where)[0]):
         raise InputError(f"There is no file or folder {path}: give a file, a folder or a CSV with a column path.")
@@ -45,12 +48,17 @@ def list_items(path, kind=PICTURE, slices="axial"):
 def _in_folder(path, where, kind, slices):
     """The items of a kind in the files below a folder, in order. InputError if there are none."""
     files = [str(p) for p in sorted(where.rglob("*")) if p.is_file() and not _is_hidden(p, where)]
-    found = [file for file in files if (fmt := format_of(file, kind.name)) and fmt not in ALONE]
+    found = [file for file in files if (fmt := _format_in_folder(file, kind)) and fmt not in ALONE]
     if not found:
         others = foreign_in_words(files)
         instead = f", but {others[0]}" if others else ": give one that holds some."
         raise InputError(f"There are no {kind.plural} in the folder {path}, at any depth{instead}")
     return [item for file in found for item in _in_file(file, kind, slices)]
+
+
+def _format_in_folder(file, kind):
+    """The Format by which a file in a folder is an item of a kind; a CSV or a text may hold signals or not."""
+    return signal_format(file) if kind is SIGNAL else format_of(file, kind.name)
 
 
 def _is_hidden(file, folder):

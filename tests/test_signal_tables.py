@@ -8,8 +8,10 @@ from helpers.recorded import class_folder, pulses, save_csv, save_edf, save_line
 
 from xaae import data
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import SIGNAL
 from xaae.sources import signal_tables
 from xaae.sources.class_folders import own_data
+from xaae.sources.path_lists import list_items
 from xaae.sources.signals import read_signal
 
 
@@ -197,9 +199,10 @@ def test_signals_that_are_all_unfit_are_refused(tmp_path):
     assert refused(call("train", *SMALL, "--dataset", path, "--out", tmp_path / "r"), "10 of 10 signals", "missing")
     for name in "ab":
         (tmp_path / "data" / name).mkdir(parents=True)
-        (tmp_path / "data" / name / "x.edf").write_bytes(f"0       {name}".encode())
+        for i in range(3):
+            (tmp_path / "data" / name / f"{i}.edf").write_bytes(f"0       {name}{i}".encode())
     found = call("train", *SMALL, "--dataset", tmp_path / "data", "--out", tmp_path / "r")
-    assert refused(found, "No signals were found", "no whole EDF")
+    assert refused(found, "6 of 6 signals cannot be used", "no whole EDF")
 
 
 @pytest.mark.real("ucr")
@@ -210,3 +213,18 @@ def test_a_real_pair_keeps_its_test_items(real):
         "train": 80,
         "valid": 20,
     }
+
+
+def test_predict_finds_the_signals_of_a_path(tmp_path):
+    class_folder(tmp_path / "data", n=2, save=SAVERS[".csv"], samples=100)
+    (tmp_path / "data" / "about.csv").write_text("name,age\nx,1\n")
+    files = sorted((tmp_path / "data").glob("*/*.csv"))
+    assert list(list_items(tmp_path / "data", SIGNAL).path) == [str(file) for file in files]
+    assert list(list_items(files[0], SIGNAL).path) == [str(files[0])]
+    values, labels = pulses(3)
+    path = save_ts(tmp_path / "made.ts", values, labels)
+    assert list(list_items(path, SIGNAL).path) == [f"{path}#{i}" for i in range(3)]
+    store = save_zarr(tmp_path / "one.zarr", X=values[0])
+    assert list(list_items(store, SIGNAL).path) == [str(store)]
+    (tmp_path / "list.csv").write_text("path\nmade.ts#1\n")
+    assert list(list_items(tmp_path / "list.csv", SIGNAL).path) == [f"{tmp_path}/made.ts#1"]

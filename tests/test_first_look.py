@@ -1,4 +1,4 @@
-"""Laws of the first look: planted metadata are named, shuffled labels raise no alarm, nothing is lost without a word."""
+"""Laws of the first look: planted metadata are named, shuffled labels raise no alarm, nothing goes untold."""
 
 import json
 
@@ -47,7 +47,7 @@ PLANTED = {  # what is planted -> (how it is saved, the fact, what is said of it
     "quality": (
         save_with_quality,
         "JPEG quality",
-        "JPEG quality gives the class away: cat 95, dog 75 (AUROC 1.00, p <",
+        "JPEG quality gives the class away: cat 95, dog 75 (AUROC 1.00",
     ),
     "size": (save_with_size, "width", "gives the class away: cat 2"),
     "orientation": (save_with_orientation, "EXIF orientation", "EXIF orientation gives the class away"),

@@ -53,8 +53,8 @@ def parts_of(arrays):
 
 def is_elongated(shape):
     """Is an array of this shape one of signals, and not of pictures? (T,), (C, T), (N, C, T), or the axes swapped."""
-    if len(shape) == 1:
-        return True
+    if len(shape) < 2:
+        return len(shape) == 1
     short, long = sorted(shape[-2:])
     pixels = len(shape) == 3 and shape[-1] in PIXELS
     return len(shape) in (2, 3) and not pixels and long >= ELONGATED * short

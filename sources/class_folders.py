@@ -95,6 +95,8 @@ def _no_dataset(path):
     """Why a path is no dataset."""
     if not path.exists():
         return f"There is no folder or CSV file {path}: give one that exists."
+    if found := format_of(path, PICTURE.name):
+        return f"{path} is one {found.name} file: give a folder of them for each class, or a CSV that lists them."
     what, cure = foreign_kind(path) or ("no folder, CSV file or .npz", "give one of these")
     return f"{path} cannot be used ({what}): {cure}."
 

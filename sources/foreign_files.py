@@ -3,6 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
+from xaae.sources.formats import PICTURES
+
 SLICES = "save them as NIfTI (.nii.gz), whose slices are read"
 ARRAYS = "save each array as .npy, or all in one .npz as train_images (N, H, W) and train_labels (N,)"
 SIGNALS = "convert them to EDF, WFDB, CSV or .npz, which are read as signals"
@@ -33,8 +35,10 @@ BY_ENDING = {ending: about for endings, about in KINDS.items() for ending in end
 def foreign_kind(path):
     """(what such files are, the cure) of a file that is no picture; None for a picture or what is not known."""
     name = Path(path).name.lower()
+    known = {ending for each in PICTURES for ending in each.endings} - set(BY_ENDING)
     endings = (name[at:] for at, letter in enumerate(name) if letter == ".")
-    return next((BY_ENDING[each] for each in endings if each in BY_ENDING), None)
+    ending = next((each for each in endings if each in BY_ENDING or each in known), None)
+    return BY_ENDING.get(ending)
 
 
 def foreign_in_words(paths):

@@ -71,11 +71,11 @@ def _read(path, item=""):
     """
     file = os.stat(path)
     with _READING:
-        values, sides, window = _volume(str(path), file.st_mtime_ns, file.st_size)
+        values, sides, span, window = _volume(str(path), file.st_mtime_ns, file.st_size)
     axis, index, number = _parse(item, values.shape, path)
     slab = values[..., number] if values.ndim == 4 else values
     flat = np.take(slab, index, axis)
-    _check_content(flat, window)
+    _check_content(flat, span)
     across = [k for k in range(3) if k != axis]
     width, height = (float(sides[k]) for k in across)
     seen = flat[::-1, ::-1].T  # right, or front, to the left; front, or head, to the top
@@ -95,17 +95,23 @@ def _parse(item, shape, path):
     return axis, int(index), int(number)
 
 
-def _check_content(values, window):
-    """EmptyItemError for a slice of one value, or nearly one; ValueError for values that are no finite numbers."""
+def _check_content(values, span):
+    """EmptyItemError for a slice of one value, or nearly one; ValueError for values that are no finite numbers.
+
+    span: (lowest, highest) value of the volume.
+    """
     if not np.isfinite(values).all():
         raise ValueError("it holds values that are no finite numbers")
-    if np.ptp(values) <= EMPTY * (window[1] - window[0]):
+    if np.ptp(values) <= EMPTY * (span[1] - span[0]):
         raise EmptyItemError("an empty slice: one value throughout")
 
 
 @lru_cache(maxsize=3)
 def _volume(path, *version):
-    """(values float32 (X, Y, Z[, N]), sides of a voxel in mm (3,), window) of a file; version: see `_read`."""
+    """(values float32 (X, Y, Z[, N]), sides of a voxel in mm (3,), (lowest, highest), window) of a file.
+
+    version: what changes with the file's content.
+    """
     image = _canonical(path)
     try:
         values = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
@@ -115,8 +121,9 @@ def _volume(path, *version):
     if not finite.size:
         raise InputError("it holds no finite number")
     said = float(image.header["cal_min"]), float(image.header["cal_max"])
-    window = said if np.isfinite(said).all() and said[0] < said[1] else (float(finite.min()), float(finite.max()))
-    return values, image.header.get_zooms()[:3], window
+    span = float(finite.min()), float(finite.max())
+    window = said if np.isfinite(said).all() and said[0] < said[1] else span
+    return values, image.header.get_zooms()[:3], span, window
 
 
 def _facts(path):

@@ -9,14 +9,9 @@ from xaae.experiment.errors import InputError
 from xaae.sources import foreign_files, path_lists
 from xaae.sources.class_folders import own_data
 
-DICOM = b"\0" * 128 + b"DICM" + b"\2\0\0\0UL"
 FILES = {  # name -> (content, what it is, the cure)
-    "scan.dcm": (DICOM, "DICOM files", "PNG"),
-    "IM0001": (DICOM, "DICOM files", "PNG"),
-    "1.2.840.113619": (DICOM, "DICOM files", "PNG"),
-    "brain.nii.gz": (b"\x1f\x8b", "volumes", "slices"),
-    "brain.NII": (b"x", "volumes", "slices"),
-    "x.npy": (b"\x93NUMPY", "NumPy arrays", "train_images"),
+    "brain.mgz": (b"\x1f\x8b", "volumes of other formats", "NIfTI"),
+    "brain.MHA": (b"x", "volumes of other formats", "NIfTI"),
     "x.mat": (b"MATLAB 5.0", "MATLAB files", "train_images"),
     "x.gdf": (b"0", "recordings of other formats", "EDF"),
     "x.h5": (b"\x89HDF", "HDF5 files", "train_images"),
@@ -55,6 +50,32 @@ def test_such_files_alone_are_refused_and_counted(tmp_path, door, name):
     assert what in path_lists.try_read(str(tmp_path / "data" / "a" / name), 8, 1)
 
 
+BROKEN = {  # files of formats that are read, without what makes them readable -> why
+    "scan.dcm": (b"nothing", "no DICOM file"),
+    "IM0001": (b"\0" * 128 + b"DICM" + b"\2\0\0\0UL", "DICOM file"),
+    "brain.nii.gz": (b"\x1f\x8b", "no NIfTI file"),
+    "brain.NII": (b"x", "no NIfTI file"),
+    "x.npy": (b"\x93NUMPY", "no whole .npy file"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_of_a_known_format_is_listed_with_its_reason(tmp_path, name):
+    content, words = BROKEN[name]
+    save_pictures(tmp_path, n=3)
+    (tmp_path / "left" / name).write_bytes(content)
+    found = own_data(tmp_path)
+    assert len(found.table) == 6
+    assert [(path, words in reason) for path, reason in found.left_out] == [(str(tmp_path / "left" / name), True)]
+    assert words in path_lists.try_read(str(tmp_path / "left" / name), 8, 1)
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_one_file_of_a_known_format_is_no_dataset(tmp_path, name):
+    (tmp_path / name).write_bytes(BROKEN[name][0])
+    assert refused(call("train", *SMALL, "--dataset", tmp_path / name, "--out", tmp_path / "run"), "for each class")
+
+
 def test_a_picture_is_none_of_them(tmp_path):
     folder = save_pictures(tmp_path, n=1)
     (tmp_path / "notes.txt").write_text("hi")
@@ -62,8 +83,8 @@ def test_a_picture_is_none_of_them(tmp_path):
 
 
 def test_each_kind_is_counted_the_most_frequent_first(tmp_path):
-    lines = foreign_files.foreign_in_words(["a.npy", "b.dcm", "c.npy", "d.png"])
-    assert [line.split(",")[0] for line in lines] == ["NumPy arrays (2)", "DICOM files (1)"] and "as a.npy" in lines[0]
+    lines = foreign_files.foreign_in_words(["a.mat", "b.h5", "c.mat", "d.png", "e.nii.gz", "f.dcm"])
+    assert [line.split(",")[0] for line in lines] == ["MATLAB files (2)", "HDF5 files (1)"] and "as a.mat" in lines[0]
 
 
 @pytest.mark.parametrize(("content", "words"), [

@@ -338,7 +338,8 @@ def _one_direction(encoded, direction):
         return found | dict.fromkeys(("spearman", "auc", "cohens_d", "cosine"))
     held = encoded.evidence(sides, "valid")
     position = held.z @ direction.vector
-    auc, d = directions.class_separation(position, held.last)
+    told_apart = held.last.any() and not held.last.all()  # a label may be present in all held-out items, or in none
+    auc, d = directions.class_separation(position, held.last) if told_apart else (np.nan, np.nan)
     found["spearman"] = None if held.numbers is None else spearman(position, held.numbers)
     cosine = float(direction.vector @ encoded.way.vector)
     return found | {"auc": float(auc), "cohens_d": float(d), "cosine": cosine}

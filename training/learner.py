@@ -114,6 +114,7 @@ def _severity_metrics(_):
 
 def _label_metrics(labels):
     """Area under the ROC curve and average precision, means over labels; unknown ones are left out."""
+    warnings.filterwarnings("ignore", message="No (negative|positive) samples in targets")
     kinds = {"auroc": MultilabelAUROC, "average_precision": MultilabelAveragePrecision}
     return [TorchMetric(name, kind(labels, ignore_index=-1), "labels") for name, kind in kinds.items()]
 

@@ -67,6 +67,8 @@ def _head(path, *version):
         found = pydicom.dcmread(path, stop_before_pixels=True, force=not says_dicom(path))
     except DAMAGED as e:
         raise InputError(f"a DICOM file that is broken or cut short ({_brief(e)})") from e
+    if getattr(found, "file_meta", {}).get("MediaStorageSOPClassUID") == pydicom.uid.MediaStorageDirectoryStorage:
+        raise InputError("a DICOMDIR, which lists DICOM files and holds no picture")
     if "Rows" not in found and "SOPClassUID" not in found:
         raise InputError("no DICOM file, whatever its ending says")
     return found
@@ -171,7 +173,9 @@ def _greys(head, stored, frame):
     rescale, look = (_group(head, frame, name) for name in ("PixelValueTransformationSequence", "FrameVOILUTSequence"))
     inverted = head.get("PhotometricInterpretation") == "MONOCHROME1"
     if stored.dtype == np.uint8 and not _has_modality(rescale) and not _has_look(look):
-        values = 255 - stored if inverted else stored
+        most = 2 ** min(8, int(head.BitsStored)) - 1
+        values = stored if most == 255 else (stored.astype(np.uint16) * 255 // most).astype(np.uint8)
+        values = 255 - values if inverted else values
         return Raster(square_pixels(values, *_spacing(head)), facts=_tags_of(head))
     values = _without_padding(head, stored, _modality(rescale, stored), inverted)
     window, curve = _look_of(look)

@@ -79,6 +79,32 @@ def test_eight_bits_stay_and_are_inverted(tmp_path):
     np.testing.assert_array_equal(pixels(second), 255 - values)
 
 
+def test_few_bits_are_black_and_white(tmp_path):
+    masks = save_dicom(tmp_path / "a.dcm", (RAMP > 2000).astype(np.uint8), bits=1)
+    assert set(np.unique(pixels(masks))) == {0, 255}
+
+
+LOSSLESS = ["JPEGLosslessProcess14_1", "JPEGLSLossless", "JPEG2000Lossless", "RLELossless"]
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_lossless_compression_changes_no_value(tmp_path, name):
+    gdcm = pytest.importorskip("gdcm")
+    plain, packed = save_dicom(tmp_path / "a.dcm", twins(0)[0]), str(tmp_path / "b.dcm")
+    reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+    reader.SetFileName(plain)
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, name)))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer.SetFileName(packed)
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    assert formats.file_facts(packed)["compression"] != formats.file_facts(plain)["compression"]
+    np.testing.assert_array_equal(formats.read_item(packed).values, formats.read_item(plain).values)
+
+
 def test_pixels_that_are_no_squares_are_made_such(tmp_path):
     values, _ = twins(0)
     flat = values[::2]  # half the rows: pixels that are twice as high as wide
@@ -121,6 +147,12 @@ def without_pixels(path):
     found.save_as(path)
 
 
+def directory(path):
+    found = pydicom.dcmread(path)
+    found.file_meta.MediaStorageSOPClassUID = found.SOPClassUID = pydicom.uid.MediaStorageDirectoryStorage
+    found.save_as(path)
+
+
 def no_dicom(path):
     with open(path, "wb") as file:
         file.write(b"nothing of the kind")
@@ -128,7 +160,12 @@ def no_dicom(path):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(cut, "cut short"), (without_pixels, r"without pixels \(SR\)"), (no_dicom, "no DICOM file")],
+    [
+        (cut, "cut short"),
+        (without_pixels, r"without pixels \(SR\)"),
+        (no_dicom, "no DICOM file"),
+        (directory, "DICOMDIR"),
+    ],
 )
 def test_a_fault_is_listed_with_its_reason(tmp_path, change, words):
     path = save_dicom(tmp_path / "a.dcm", twins(0)[0])

@@ -11,6 +11,7 @@ from xaae.experiment.vocabulary import ARMS, MODELS
 DIRECTION_NAMES = {  # short, as on a tab; the run itself holds the full titles
     "lda": "LDA",
     "head": "classifier head",
+    "ridge": "ridge regression",
     "means": "class means",
     "pca": "PCA",
     "dim": "dimension",

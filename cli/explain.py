@@ -12,6 +12,7 @@ from xaae.cli.early_checks import check_run
 from xaae.cli.option_types import (
     ABOVE_ZERO,
     BACKGROUND,
+    FILE_WINDOW,
     MODEL_OR_BOTH,
     MOVED,
     PATH,
@@ -81,6 +82,7 @@ def _as_typed(ctx, file, content):
     option("--model", type=MODEL_OR_BOTH, help="Which model is explained.  [both, where a run has both]"),
     option("--network", metavar="FILE.py:FUNCTION", help="Your own nn.Module, x -> logits, made by a function."),
     option("--size", type=POSITIVE, help="Pixels a side of IMAGE for --network without --run.  [224]"),
+    FILE_WINDOW,
     option("--target", default="predicted", help="The class explained: predicted, true, a name or a number."),
     option("--along", metavar="DIRECTION", help="Explain the position along a direction that navigate made; AAE only."),
     option("--background", type=ZERO_OR_MORE, default=20, help=BACKGROUND),

@@ -7,6 +7,7 @@ import click
 
 from xaae.cli.door import announce_loading, stoppable, timed
 from xaae.cli.option_types import (
+    FILE_WINDOW,
     MODEL_OR_BOTH,
     MOVED,
     PATH,
@@ -48,6 +49,7 @@ def _parse_ranges(ctx, param, texts):
            "about in place of what the data hold; repeatable."),
     option("--items", type=click.IntRange(min=2), help="Ask about so many held-out items.  [200; 60 in a smoke run]"),
     option("--size", type=click.IntRange(min=8), help="Pixels a side of pictures for --network without a run.  [224]"),
+    FILE_WINDOW,
     option("--precision", type=click.Choice(["bf16", "fp32"]), help="Arithmetic of the networks.  [the run's]"),
     option("--seed", type=ZERO_OR_MORE, help="Seed of everything that is drawn.  [the run's]"),
     MOVED,

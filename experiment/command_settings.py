@@ -37,7 +37,8 @@ class ExplanationSettings:
     methods: names, kinds, labels of `config`, "quick" or "all". config: tables of methods of a TOML file. plugin: files
     with methods of the user's own. items: how many held-out items, or rows: which rows of items.csv. run: whose models
     explain a picture file. model: aae, baseline or both, network: FILE.py:FUNCTION of the user's own in their place.
-    size: pixels a side of a picture file for such a network. target: predicted, true, a class's name or number. along:
+    size: pixels a side of a picture file for such a network; window: how its values of more than 8 bits are scaled, both
+    None for those of the run. target: predicted, true, a class's name or number. along:
     a latent direction whose position is explained instead. background: how many held-out items methods may compare
     with. workers: methods at once. time_limit: seconds, memory_limit: GiB, for each method. precision, seed: None for
     those of the run. out: the folder, None for `explanations/` of the run. data_root: where the run's items are now, if
@@ -53,6 +54,7 @@ class ExplanationSettings:
     model: str | None = None
     network: str | None = None
     size: int | None = None
+    window: str | None = None
     target: str = "predicted"
     along: str | None = None
     background: int = 20
@@ -94,7 +96,7 @@ class ScanSettings:
     of: aae, baseline or both; network: FILE.py:FUNCTION of the user's own in their place. factors: names; () for all
     that the items can be given. ranges {factor: (low, high)}: asked about in place of what the data hold. items: how
     many held-out items, None for 200, or 60 in a smoke run. size: pixels a side of pictures for a network without a
-    run. seed, precision: None for those of the run. out: the folder, None for the run's own, or for a numbered one in
+    run; window: how their values of more than 8 bits are scaled, None for as the files say. seed, precision: None for those of the run. out: the folder, None for the run's own, or for a numbered one in
     runs/ without a run. data_root: where the run's items are now, if they were moved.
     """
 
@@ -104,6 +106,7 @@ class ScanSettings:
     ranges: dict | None = None
     items: int | None = None
     size: int | None = None
+    window: str | None = None
     seed: int | None = None
     precision: str | None = None
     out: str | None = None

@@ -14,6 +14,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
+from xaae.experiment.settings import RunSettings
 from xaae.experiment.tasks import CLASSES, SEVERITY, TASKS
 from xaae.experiment.vocabulary import MODELS, WEIGHTS
 from xaae.explain import listing
@@ -114,7 +115,7 @@ def _pose(path, settings):
     if settings.rows:
         raise InputError("--rows names items of a run, and a picture file was given: leave one of them out.")
     folder = (trained.folder if trained else Path()) / "explanations" / f"picture-{_file_name(_stem(path))}"
-    return Question(_picture(path, trained, settings.size), np.array([-1]), [""], cases, trained, folder)
+    return Question(_picture(path, trained, settings), np.array([-1]), [""], cases, trained, folder)
 
 
 def _stem(path):
@@ -173,15 +174,18 @@ def _planted(trained, rows):
         raise InputError(f"A picture of this run cannot be read any more ({e}): put it back, or {CURE}.") from e
 
 
-def _picture(path, trained, size):
+def _picture(path, trained, settings):
     """A file as items (1, C, *places), cropped and scaled as for training. InputError if it cannot be read."""
+    size = settings.size
+    if trained is not None and settings.window:
+        raise InputError(f"--window is part of the run ({trained.config.window}): leave it out.")
     if trained is not None and size not in (None, trained.config.input_size):
         raise InputError(f"--size {size} does not fit: the run's models take {trained.config.input_size} pixels.")
     if trained is not None:
         kind, size, channels = trained.kind, trained.config.input_size, trained.config.input_channels
     else:
         kind, size, channels = PICTURE, size or SIZE, guess_channels(PICTURE, [path])
-    options = reading_options(kind, trained.config) if trained is not None else {}
+    options = reading_options(kind, trained.config if trained else RunSettings(window=settings.window or "file"))
     x, (reason,) = FILE_READERS[kind.name]([str(path)], size, channels, **options)
     if reason:
         raise InputError(f"{path} cannot be read as a {kind.name} ({reason}): give a run folder or a {kind.name} file.")

@@ -19,6 +19,7 @@ from xaae.experiment.figure_style import save_png
 from xaae.experiment.kinds import PICTURE, Kind
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
+from xaae.experiment.settings import RunSettings
 from xaae.experiment.vocabulary import MODELS, WEIGHTS
 from xaae.explain.network.answer_form import as_probabilities
 from xaae.explain.network.quick_network import fastest_layout, quick_network
@@ -32,7 +33,7 @@ from xaae.scan.scanned_run import READ, read_rows, scan_items, value_grid
 from xaae.scan.value_ranges import only_compares, readings_of
 from xaae.scan.verdicts import NOT_USED, RULE
 from xaae.sources.class_folders import own_data
-from xaae.sources.items import guess_channels, open_items
+from xaae.sources.items import guess_channels, open_items, reading_options
 from xaae.sources.path_lists import list_items
 from xaae.training.trained_run import open_trained_run
 
@@ -119,6 +120,8 @@ def _scene_of_run(run, settings, rng_of):
     run_folder.check_writable(trained.folder, "folder")
     if settings.size not in (None, trained.config.input_size):
         raise InputError(f"--size {settings.size} does not fit: this run's items have {trained.config.input_size}.")
+    if settings.window:
+        raise InputError(f"--window is part of the run ({trained.config.window}): leave it out.")
     seed = trained.config.seed if settings.seed is None else settings.seed
     rng = rng_of(seed)
     rows = trained.starts(settings.items or (ITEMS_OF_SMOKE if trained.config.preset == "smoke" else ITEMS), rng)
@@ -179,7 +182,8 @@ def _scene_of_files(path, settings, rng_of):
     rng = rng_of(seed)
     table = _some_of_each(_table_of(path, kind), asked + READ, rng)
     channels = guess_channels(kind, list(table.path), list(table.label))
-    table, opened, skipped = open_items(kind, table, size, channels, quiet=True)
+    options = reading_options(kind, RunSettings(window=settings.window or "file"))
+    table, opened, skipped = open_items(kind, table, size, channels, quiet=True, **options)
     chosen = np.arange(min(asked, len(table)))
     items = ScanItems(opened[chosen], table.label.to_numpy()[chosen].astype(str))
     seen = np.arange(len(table))[-READ:]

@@ -13,6 +13,7 @@ from torchvision.utils import save_image
 
 from xaae.callbacks.adversarial import one_hot
 from xaae.callbacks.losses import PAIR_PARTS
+from xaae.callbacks.trace_grid import save_trace_grid
 
 
 class KeepInput(Callback):
@@ -139,7 +140,10 @@ def _picture_grid(items, path):
 
 
 MOST_SHOWN = 40  # columns of a grid
-GRIDS = {"picture": _picture_grid}  # kind -> what draws items and their reconstructions; other kinds have no grid
+GRIDS = {  # kind -> what draws items and their reconstructions; other kinds have no grid
+    "picture": _picture_grid,
+    "signal": save_trace_grid,
+}
 
 
 HEAPS = {  # task -> K outputs -> (how many heaps grids take turns from, targets -> the heap (B,) of each item)

@@ -96,7 +96,11 @@ READING_OPTIONS = (
     option("--axes", type=click.Choice(AXES), default=AXES[0], help="Which axis is which in arrays of signals."),
     option("--slices", type=click.Choice(SLICES), default="axial", help="Along which axis volumes (NIfTI) are cut."),
 )  # fmt: skip
-FILE_WINDOW = option("--window", callback=check_window, metavar="file|dataset|LOW:HIGH", help="Which values are black "
-                     "and white in files of more than 8 bits, for --network without a run.  [file; the run's]")  # fmt: skip
+FILE_WINDOW = option(
+    "--window",
+    callback=check_window,
+    metavar="file|dataset|LOW:HIGH",
+    help="Which values are black and white in files of more than 8 bits, for --network without a run.  [file]",
+)
 SEED = option("--seed", type=ZERO_OR_MORE, default=0, help="Seed of everything that is drawn.")
 BACKGROUND = "Held-out items that stand for the usual."

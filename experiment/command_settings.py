@@ -37,9 +37,9 @@ class ExplanationSettings:
     methods: names, kinds, labels of `config`, "quick" or "all". config: tables of methods of a TOML file. plugin: files
     with methods of the user's own. items: how many held-out items, or rows: which rows of items.csv. run: whose models
     explain a picture file. model: aae, baseline or both, network: FILE.py:FUNCTION of the user's own in their place.
-    size: pixels a side of a picture file for such a network; window: how its values of more than 8 bits are scaled, both
-    None for those of the run. target: predicted, true, a class's name or number. along:
-    a latent direction whose position is explained instead. background: how many held-out items methods may compare
+    size: pixels a side of a picture file for such a network; window: how its values of more than 8 bits are scaled;
+    both None for those of the run. target: predicted, true, a class's name or number. along: a latent direction whose
+    position is explained instead. background: how many held-out items methods may compare
     with. workers: methods at once. time_limit: seconds, memory_limit: GiB, for each method. precision, seed: None for
     those of the run. out: the folder, None for `explanations/` of the run. data_root: where the run's items are now, if
     they were moved.
@@ -96,8 +96,9 @@ class ScanSettings:
     of: aae, baseline or both; network: FILE.py:FUNCTION of the user's own in their place. factors: names; () for all
     that the items can be given. ranges {factor: (low, high)}: asked about in place of what the data hold. items: how
     many held-out items, None for 200, or 60 in a smoke run. size: pixels a side of pictures for a network without a
-    run; window: how their values of more than 8 bits are scaled, None for as the files say. seed, precision: None for those of the run. out: the folder, None for the run's own, or for a numbered one in
-    runs/ without a run. data_root: where the run's items are now, if they were moved.
+    run; window: how their values of more than 8 bits are scaled, None for as the files say. seed, precision: None for
+    those of the run. out: the folder, None for the run's own, or for a numbered one in runs/ without a run. data_root:
+    where the run's items are now, if they were moved.
     """
 
     of: str | None = None

@@ -1,7 +1,10 @@
 """Laws of DICOM files: values, windows and inversion as a viewer shows them, frames as items, faults in a sentence."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
+from helpers.command_line import BRIEFLY, SMALL, succeed
 from helpers.scans import save_dicom, twins
 
 pydicom = pytest.importorskip("pydicom")
@@ -9,7 +12,10 @@ pydicom = pytest.importorskip("pydicom")
 from xaae.experiment.errors import InputError  # noqa: E402
 from xaae.sources import formats, picture_files  # noqa: E402
 from xaae.sources.class_folders import own_data  # noqa: E402
+from xaae.sources.items import reading_options  # noqa: E402
+from xaae.sources.path_lists import read_pictures  # noqa: E402
 from xaae.sources.raster_scaling import Window, parse_window  # noqa: E402
+from xaae.training.trained_run import open_trained_run  # noqa: E402
 
 CENTRE, WIDTH = 1300, 801
 RAMP = np.linspace(0, 4095, 32 * 32).round().reshape(32, 32)
@@ -225,3 +231,38 @@ def test_no_sample_is_without_a_word(real):
 def test_compression_changes_no_value(real):
     plain, packed = (formats.read_item(str(real / "dicom-samples" / f"MR_small{end}.dcm")) for end in ("", "_RLE"))
     np.testing.assert_array_equal(plain.values, packed.values)
+
+
+# ---- a run --------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_on_dicom_is_walked_and_predicts_twins_alike(tmp_path):
+    """Half of each class is stored inverted: one model gives a file and its twin the same codes and answers."""
+    folder, files = tmp_path / "scans", tmp_path / "twins"
+    files.mkdir()
+    for k, name in enumerate(("clear", "nodule")):
+        (folder / name).mkdir(parents=True)
+        for i in range(12):
+            values, inverted = twins(20 * k + i, 300 + 500 * k)
+            plain, other = ((values, (CENTRE, WIDTH)), (inverted, (4096 - CENTRE, WIDTH), "MONOCHROME1"))
+            save_dicom(folder / name / f"IM{i:03d}", *(other if i % 2 else plain))
+        save_dicom(files / f"{name}-plain", *plain)
+        save_dicom(files / f"{name}-twin", *other)
+    cut(save_dicom(folder / "clear" / "cut.dcm", values))
+    out = tmp_path / "run"
+    printed = succeed("train", *SMALL, "--epochs", 1, "--baseline-epochs", 0, "--dataset", folder, "--out", out)
+    assert "24 pictures with more than 8 bits a value: by the window that their files say" in printed
+    assert "cut short" in (out / "skipped.csv").read_text()
+    succeed("navigate", out, *BRIEFLY)
+    succeed("predict", out, files, "--samples", 2, "--out", tmp_path / "p.csv")
+    answers = pd.read_csv(tmp_path / "p.csv").set_index("path")
+    assert len(answers) == 4 and answers.error.isna().all()
+    trained = open_trained_run(out)
+    network, options = trained.model().eval(), reading_options(trained.kind, trained.config)
+    for name in ("clear", "nodule"):
+        pair = [str(files / f"{name}-{which}") for which in ("plain", "twin")]
+        first, second = (answers.loc[path].filter(like="probability_") for path in pair)
+        pd.testing.assert_series_equal(first, second, check_names=False)
+        x, _ = read_pictures(pair, trained.config.input_size, 1, **options)
+        codes = [network.encode(each[None].to(next(network.parameters()).device)) for each in x]
+        assert torch.equal(*x) and torch.equal(*codes)

@@ -5,13 +5,13 @@ import json
 from dataclasses import dataclass, fields, replace
 from itertools import product
 
+from xaae.experiment.audit_settings import USUAL_CODE
 from xaae.experiment.errors import InputError
 from xaae.experiment.settings import RunSettings
 from xaae.experiment.vocabulary import ARMS
 from xaae.factors.registry import FACTORS
 
 PLACES = ("dataset", "data_root", "dataset_note", "out")  # settings that say where data are, not what they are
-AUDITED_CODE = "plain"  # what is audited is the thesis's code, whose arms are kept
 RECIPE = 1  # raise it when training or asking changes what is found: older results are then not used
 
 
@@ -62,7 +62,7 @@ class Arm:
         """The same as RunSettings."""
         known = {f.name for f in fields(RunSettings)}
         given = {name: value for name, value in self.settings(base).items() if name in known}
-        return RunSettings(**({"code": AUDITED_CODE} | given))
+        return RunSettings(**({"code": USUAL_CODE} | given))
 
     def trained_condition(self):
         """The condition as far as it matters to this arm: only in `biased` are there items that do not obey."""

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from xaae import data
-from xaae.audit.arms import AUDITED_CODE, make_arms, make_conditions
+from xaae.audit.arms import make_arms, make_conditions
 from xaae.audit.interview import default_workers
 from xaae.audit.questions import QuestionPlan
 from xaae.audit.verdict import Thresholds
 from xaae.experiment import run_folder
-from xaae.experiment.audit_settings import AuditSettings
+from xaae.experiment.audit_settings import USUAL_CODE, AuditSettings
 from xaae.experiment.errors import InputError
-from xaae.experiment.settings import RunSettings
+from xaae.experiment.settings import CODES, RunSettings
 from xaae.experiment.vocabulary import MODELS
 from xaae.explain.method import find_method
 from xaae.latent_nav.contrasts import contrast
@@ -31,7 +31,6 @@ TRAINED_WITH = (  # settings of an audit that training takes as they are
     "items",
     "size",
     "channels",
-    "encoding_dims",
     "step_channels",
     "batch_size",
     "epochs",
@@ -44,18 +43,17 @@ FIXED = {  # settings of training that are the same in every audit
     "architecture": "default",
     "one_hot": False,
     "fill": "zeros",
-    "noise": 0.3,
     "prior": "normal",
-    "lr": 3e-3,
-    "reconstruction_weight": 30.0,
     "adversarial_weight": 0.2,
-    "classification_weight": 0.1,
     "precision": "fp32",
     "data_seed": 0,
     "pretrained": False,
 }
 SETTINGS_FILE = "audit-settings.json"  # written when an audit begins
-STRAIGHT = [n for n, kind in DIRECTIONS.items() if kind.fit and not (kind.many or kind.led)]  # those of a single vector
+STRAIGHT = {  # code -> directions of a single vector; the head of a factored code reads items, not codes
+    code: [n for n, kind in DIRECTIONS.items() if kind.fit and not (kind.many or kind.led or n in without)]
+    for code, without in {"plain": (), "factored": ("head",)}.items()
+}
 PARAMETERS = {  # of attribution methods, cheaper than usual: an audit asks some sixty models
     "smoothgrad": {"samples": 6},
     "integrated_gradients": {"steps": 10},
@@ -130,16 +128,20 @@ def _checked_conditions(settings):
     """The conditions of the AuditSettings. InputError for a method, direction or factor that does not exist."""
     for name in settings.methods:
         find_method(name)
+    known = [*STRAIGHT[settings.code], *(f"led:{model}" for model in _asked_models(settings))]
     for name in settings.directions:
-        if name not in STRAIGHT:
-            raise InputError(f"There is no direction {name!r} for an audit: choose from {', '.join(STRAIGHT)}.")
+        if name not in known:
+            of_code = f"with the {settings.code} code" if name in STRAIGHT[USUAL_CODE] else "for an audit"
+            raise InputError(f"There is no direction {name!r} {of_code}: choose from {', '.join(known)}.")
     return make_conditions(settings.factors, settings.strength, settings.contamination)
 
 
 def _shared_settings(settings):
     """What the training of all arms shares, a dict; its keys are part of the arms' keys on disk."""
-    asked = FIXED | {name: getattr(settings, name) for name in TRAINED_WITH}
-    resolved, note = resolve(RunSettings(**({"code": AUDITED_CODE} | asked)))
+    own = CODES[settings.code] | ({"encoding_dims": settings.encoding_dims} if settings.encoding_dims else {})
+    asked = FIXED | {name: getattr(settings, name) for name in TRAINED_WITH} | own
+    asked |= {} if settings.code == USUAL_CODE else {"code": settings.code}  # the arms of earlier versions stay known
+    resolved, note = resolve(RunSettings(**({"code": USUAL_CODE} | asked)))
     base = {name: getattr(resolved, name) for name in (*asked, "arm")}
     base = {name: value for name, value in base.items() if value is not None}
     base |= {"dataset_note": note, "items": settings.items, "out": None}
@@ -189,9 +191,14 @@ def _data_key(prepared, base):
     return f"{name}-{fingerprint(prepared.items, np.arange(len(table)), table.label, table.split)}"
 
 
+def _asked_models(settings):
+    """Names of the models that each arm has."""
+    return [name for name in MODELS if name == "aae" or settings.baseline_epochs]
+
+
 def _question_plan(settings):
     """The QuestionPlan of the AuditSettings."""
-    models = [name for name in MODELS if name == "aae" or settings.baseline_epochs]
+    models = _asked_models(settings)
     methods = {
         model: {name: method_parameters(find_method(name), model, settings.size) for name in settings.methods}
         for model in models

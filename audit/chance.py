@@ -18,7 +18,7 @@ from xaae.audit.map_scores import pointing_scores
 from xaae.audit.reference_cells import name_by_order, sorted_features
 from xaae.audit.scan_cells import name_by_scan
 from xaae.audit.verdict import REVEALS
-from xaae.audit.walk_cells import condition_signatures, score_walk_of, walk_features
+from xaae.audit.walk_cells import condition_signatures, explained_model, score_walk_of, walk_features
 from xaae.audit.walk_scores import sum_up_walks
 
 FEWEST_SEEDS = 6  # with fewer, a group is too small for the detection's own null
@@ -132,4 +132,4 @@ def _explained_by_walks(judged, n):
         features = [walk_features(judged, "irrelevant", i, direction) for i in range(n)]
         scored = [score_walk_of(judged, "irrelevant", i, direction, signatures) for i in range(n)]
         name = lambda group, scored=scored: sum_up_walks([scored[i] for i in group], factor)  # noqa: E731
-        yield ChanceExplanation(f"walk:{direction}", "aae", features, name)
+        yield ChanceExplanation(f"walk:{direction}", explained_model(direction), features, name)

@@ -35,7 +35,7 @@ HELP = {
     "sorted": "Real pictures, from those that the model calls {first} most surely to those it calls {last}.",
 }
 ANIMALS = ("pets", "synthpets")  # datasets of animals; of others the quiz speaks of objects
-WALK = "walk:head"  # asked about where the audit has it
+WALKS = ("led_aae", "head")  # directions: the first that the audit has is asked about
 MAPS = ("gradcam", "integrated_gradients", "lrp_epsilon_plus")
 MAPS_ASKED = 2  # of MAPS, the first that the audit has
 SHOWN_MODEL = 1  # the number of the model of each arm that is shown; figures of cells show number 0
@@ -129,5 +129,5 @@ def _asked_explanations(judged):
     last = judged.models[-1]
     methods = [method for method in MAPS if method in judged.methods(last)][:MAPS_ASKED]
     maps = [(method, last) for method in methods if _is_mapped(judged, method, last)]
-    walks = [(WALK, "aae")] if WALK.removeprefix("walk:") in judged.directions() else []
-    return [*walks, ("sorted", last), *maps]
+    walks = [(f"walk:{name}", "aae") for name in WALKS if name in judged.directions()]
+    return [*walks[:1], ("sorted", last), *maps]

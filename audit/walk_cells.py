@@ -6,7 +6,13 @@ from xaae.audit.cells import COMPARED, detection_numbers, make_cell
 from xaae.audit.detection import map_planes, plane_features
 from xaae.audit.factor_signatures import factor_signatures
 from xaae.audit.walk_scores import score_walk, shows_factor, sum_up_walks
+from xaae.experiment.vocabulary import MODELS
 from xaae.latent_nav.walks import alphas
+
+
+def explained_model(direction):
+    """Whose answer the walk along a direction explains, by the direction's name: the AAE's, unless another leads it."""
+    return next((name for name in MODELS if direction == f"led_{name}"), "aae")
 
 
 def walk_cells(judged):
@@ -23,14 +29,14 @@ def condition_signatures(judged):
 def score_walk_of(judged, arm, number, direction, signatures):
     """The scores of the walk of an arm's model `number`; the planted shift is that of the first biased model."""
     walks, shift = judged.walks(arm, number), judged.walks("biased", 0).shift
-    about = judged.meter, shift, alphas(), judged.flip_set("aae"), signatures
+    about = judged.meter, shift, alphas(), judged.flip_set(explained_model(direction)), signatures
     return score_walk(walks.arrays[direction], walks.tables[direction], *about)
 
 
 def walk_features(judged, arm, number, direction):
     """What detection sees of the walk of an arm's model `number`: features (P, F) of last frame less first."""
     difference = judged.walks(arm, number).arrays[direction]["difference"]
-    return plane_features(map_planes(difference[judged.flip_set("aae")]))
+    return plane_features(map_planes(difference[judged.flip_set(explained_model(direction))]))
 
 
 def _walk_cell(judged, direction, signatures):
@@ -47,8 +53,8 @@ def _walk_cell(judged, direction, signatures):
     numbers["false_alarms"] = max(numbers["false_alarms"], alarms)
     summed = sum_up_walks(scored["biased"], factor)
     summed["scores"] |= {"boundary_error": _boundary_error(judged, direction), "walk_alarms": alarms}
-    gates = {"gates": ["aae", "shown"]}
-    return make_cell(judged.condition, f"walk:{direction}", "aae", **gates, **summed, **numbers)
+    model = explained_model(direction)
+    return make_cell(judged.condition, f"walk:{direction}", model, gates=[model, "shown"], **summed, **numbers)
 
 
 def _boundary_error(judged, direction):
@@ -56,7 +62,7 @@ def _boundary_error(judged, direction):
 
     The median over starts and biased models, in the meter's unit; None if no walk crosses.
     """
-    wanted, rows = _reading_at_boundary(judged), judged.flip_set("aae")
+    wanted, rows = _reading_at_boundary(judged), judged.flip_set(explained_model(direction))
     crossings = [judged.walks("biased", number).arrays[direction]["crossing"] for number in range(judged.seeds)]
     missed = np.concatenate([judged.meter.between(crossing, wanted)[rows] for crossing in crossings])
     return float(np.nanmedian(np.abs(missed))) if np.isfinite(missed).any() else None

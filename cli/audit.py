@@ -16,7 +16,8 @@ from xaae.cli.option_types import (
     parse_numbers,
     with_options,
 )
-from xaae.experiment.audit_settings import AUDITS, audit_settings
+from xaae.experiment.audit_settings import AUDITS, USUAL_CODE, audit_settings
+from xaae.experiment.settings import CODES
 from xaae.factors.registry import FACTORS
 
 _numbers = parse_numbers(float, "write numbers with commas, such as 1,0.5.")
@@ -36,8 +37,10 @@ def _parse_shares(ctx, param, text):
     option("--factors", callback=parse_names, help=f"What is planted, with commas: {', '.join(FACTORS)}.  [by preset]"),
     option("--methods", callback=parse_names, help="Attribution methods with commas; `explain --list` names them.  "
            "[by preset]"),
-    option("--directions", callback=parse_names, help="Which walks, with commas: lda, head, means, logistic, ...  [by "
-           "preset]"),
+    option("--directions", callback=parse_names, help="Which walks, with commas: lda, head, means, logistic, "
+           "led:aae, led:baseline, ...  [by preset and code]"),
+    option("--code", type=click.Choice(list(CODES)), help="factored: coordinates of factors beside the content; plain: "
+           f"the thesis's code.  [{USUAL_CODE}]"),
     option("--strength", callback=_parse_shares, help="Share of each factor's range that is planted; several with "
            "commas are a sweep.  [1]"),
     option("--contamination", callback=_parse_shares, help="Share of items that obey the bias; several are a sweep.  "

@@ -17,6 +17,10 @@ AUDITED_METHODS = (  # one or two attribution methods of every family; any other
 )
 
 
+USUAL_CODE = "plain"  # the thesis's
+FACTORED_WALKS = ("led:aae", "led:baseline", "lda", "means")  # directions of the other code, which has no head
+
+
 @dataclass(frozen=True)
 class AuditSettings:
     """What an audit plants, trains and asks. The defaults are those of preset `default`; None stands for "by itself".
@@ -24,8 +28,10 @@ class AuditSettings:
     factors: what is planted; each with every strength (share of the factor's range) and every contamination (share of
     items that obey). label_noise: share of the biased arm's training items that get another class's label. seeds:
     models of each arm; irrelevant_seeds: of arm irrelevant of the first condition, for the check of chance. probe:
-    held-out items that are explained. directions: of the walks, see `latent_nav.directions`. methods: attribution
-    methods. arms: folder of the trained arms. classes: found when the data are read. The others are as for a run.
+    held-out items that are explained. code: of every AAE, see `settings.CODES`; encoding_dims: of its content, None for
+    that code's. directions: of the walks, see `latent_nav.directions`, "led:MODEL" for those that a classifier leads.
+    methods: attribution methods. arms: folder of the trained arms. classes: found when the data are read. The others
+    are as for a run.
     """
 
     dataset: str = "synthpets"
@@ -36,7 +42,8 @@ class AuditSettings:
     seeds: int = 3
     items: int | None = 2400
     size: int | None = 32
-    encoding_dims: int = 16
+    code: str = USUAL_CODE
+    encoding_dims: int | None = None
     step_channels: int = 16
     batch_size: int = 64
     epochs: int = 12
@@ -61,6 +68,9 @@ class AuditSettings:
         KeyError for a preset that is not there, TypeError for a setting that is not there.
         """
         chosen = {name: value for name, value in given.items() if value not in (None, (), [])}
+        if chosen.get("code", USUAL_CODE) != USUAL_CODE and "directions" not in chosen:
+            left_out = () if chosen.get("baseline_epochs", AUDITS[preset].baseline_epochs) else ("led:baseline",)
+            chosen["directions"] = tuple(name for name in FACTORED_WALKS if name not in left_out)
         return replace(AUDITS[preset], **{n: tuple(v) if isinstance(v, list) else v for n, v in chosen.items()})
 
     def as_dict(self):

@@ -130,6 +130,8 @@ def test_killed_twice_it_ends_with_the_same_table(ended, begun, data_root, warm,
         (["--probe", "1000"], "held out"),
         (["--directions", "nowhere"], "no direction"),
         (["--directions", "gradient"], "no direction"),
+        (["--directions", "head", "--code", "factored"], "no direction 'head' with the factored code"),
+        (["--directions", "led:baseline", "--baseline-epochs", "0"], "choose from lda"),
         (["--dataset", "no-such-thing"], "no dataset"),
     ],
 )

@@ -1,15 +1,22 @@
 """A trained run with a factored code, in seconds: its coordinate, its led walk, its explanations, its page."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from helpers.command_line import call, refused
 
+from xaae.audit.arm_walks import walk_from_probe
+from xaae.audit.arms import Condition
+from xaae.audit.opened_arm import OpenedArm
+from xaae.audit.walk_cells import explained_model
 from xaae.callbacks import PAIR_PARTS
 from xaae.experiment import run_folder
 from xaae.experiment.command_settings import NavigationSettings
 from xaae.experiment.settings import RunSettings
+from xaae.latent_nav.encoded_run import encode_run
 from xaae.latent_nav.navigation import navigate
 from xaae.report import write_report
 from xaae.training.fitting import train_run
@@ -62,6 +69,20 @@ def test_the_decoder_plants_nothing_that_no_training_item_has(run):
         far[:, -1], farther[:, -1], back[:, -1] = z[:, -1] + 9, z[:, -1] + 99, z[:, -1] - 9
         torch.testing.assert_close(model.decode(far), model.decode(farther))
         assert (model.decode(far) - model.decode(back)).abs().mean() > 0.02
+
+
+def test_an_audit_walks_where_a_classifier_leads(run):
+    """The walk is judged by the answer that leads it, and shows what that goes by."""
+    trained = open_trained_run(run)
+    arm = OpenedArm(trained, Condition("rotation"))
+    encoded = encode_run(trained, meters=arm.meters)
+    question = SimpleNamespace(directions=("led:aae", "means"), random_directions=3, spacing="arc")
+    probe = arm.probe_items(12)
+    arrays, tables = walk_from_probe(encoded, arm, probe, question, np.random.default_rng(0))
+    assert set(arrays) == set(tables) == {"led_aae", "means", "pca_1"}
+    assert arrays["led_aae"]["flips"].mean() > 0.7 and explained_model("led_aae") == "aae"
+    turned = arrays["led_aae"]["meter.rotation"]
+    assert abs(np.median(turned[:, -1] - turned[:, 0])) > 45
 
 
 def test_what_only_pairs_have_is_logged_of_training_alone(run):

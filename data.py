@@ -6,6 +6,7 @@ is known of its items. To add one, write a function that returns such a table (`
 """
 
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -152,7 +153,8 @@ def _nothing_found(dataset, own):
     if others:
         return f"No pictures were found for {dataset}, but {others[0]}"
     if own and own.left_out:
-        path, reason = own.left_out[0]
+        reasons = Counter(reason for _, reason in own.left_out)
+        path, reason = next(each for each in own.left_out if each[1] == reasons.most_common(1)[0][0])
         others = f"{counted(len(own.left_out), 'others')}, as {path} ({reason})"
         return f"No {plural} were found for {dataset}, but {others}: give one folder of {plural} per class, or a CSV."
     return f"No {plural} were found for {dataset}: give one folder of {plural} per class, or a CSV."

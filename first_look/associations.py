@@ -40,6 +40,9 @@ def associate(facts, table, target, groups=None, seed=0):
     facts, skipped = _comparable(facts)
     columns, also = _without_repeats(facts)
     columns, answers, counted = _by_group(columns, answers, groups)
+    varied = [name for name, column in columns.items() if _is_too_varied(column)]
+    skipped |= {name: f"different in nearly every one of the {counted}" for name in varied}
+    columns = {name: column for name, column in columns.items() if name not in varied}
     rng = generator(seed, "first look")
     rows = {name: _strongest(column, answers, target.task, rng) for name, column in columns.items()}
     skipped |= {name: f"known of fewer than {FEWEST} {counted} of a class" for name in rows if rows[name] is None}
@@ -91,11 +94,14 @@ def _comparable(facts):
             values += not known.all()
         if values < 2:
             skipped[name] = f"{_as_text(column[known].iloc[0])} in all items" if known.any() else "known of no item"
-        elif column.dtype == object and values > TOO_VARIED * len(column):
-            skipped[name] = "different in nearly every item"
         else:
             columns[name] = column
     return columns, skipped
+
+
+def _is_too_varied(column):
+    """Does a category name nearly every item, or group, so that it groups nothing?"""
+    return not pd.api.types.is_numeric_dtype(column) and column.nunique() > TOO_VARIED * len(column)
 
 
 def _as_text(value):
@@ -209,7 +215,7 @@ def _v_of_classes(column, labels, rng):
         return None
     strength = cramers_v(counts)
     shares = counts.div(counts.sum(axis=1), axis=0)
-    telling = (shares.max() - shares.min()).idxmax()
+    telling = (shares.max() - shares.min()).drop(OTHERS, errors="ignore").idxmax()
     shown = {name: float(share) for name, share in shares[telling].items()}
     return {"measure": "Cramer's V", "value": strength, "strength": strength, "p": _chi_square_p(counts, rng),
             "n": int(counts.to_numpy().sum()), "category": str(telling), "shown": shown}  # fmt: skip

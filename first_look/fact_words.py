@@ -69,9 +69,9 @@ def about_fact(name):
 
 
 def in_order(facts):
-    """Names of facts, those of ABOUT first, in its order."""
-    order = {name: i for i, name in enumerate(ABOUT)}
-    return sorted(facts, key=lambda name: order.get(name, len(order)))
+    """Names of facts: those of ABOUT that are seen, then those that are not listed, then the others, in its order."""
+    order = {name: (about.shows != SEEN, i) for i, (name, about) in enumerate(ABOUT.items())}
+    return sorted(facts, key=lambda name: order.get(name, (True, -1)))
 
 
 def fact_value(name, value):

@@ -15,11 +15,12 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.figure_style import save_png
 from xaae.experiment.kinds import KINDS
 from xaae.experiment.settings import RunSettings, native_size
+from xaae.experiment.tasks import CLASSES
 from xaae.experiment.text_tables import write_texts
 from xaae.first_look.associations import GRADES, MOST_P, associate
 from xaae.first_look.contact_sheet import draw_contact_sheet, sheet_rows
 from xaae.first_look.fact_words import COPIED, DATES, DAY, in_order
-from xaae.first_look.look_sentences import copies_in_words, found_in_words, target_word, words_of
+from xaae.first_look.look_sentences import balance_in_words, copies_in_words, found_in_words, target_word, words_of
 from xaae.sources.item_facts import column_facts, name_patterns, read_item_facts
 from xaae.sources.item_faults import find_faults, spread_over_classes
 from xaae.sources.items import guess_channels, open_items, reading_options
@@ -62,10 +63,13 @@ def look(settings, out=None):
             "metadata": metadata,
             "not_compared": skipped,
             "refusal": refusal,
+            "reading": list(items.notes) if items is not None else [],
+            "balance": _balance(found.table.label) if found.target.task == CLASSES.name else {},
             "rule": GRADES | {"p": MOST_P},
             "seconds": seconds,
         }
     look |= {"found": found_in_words(look), "target_word": target_word(look)}
+    look["notes"] += balance_in_words(look["balance"])
     if folder is None:
         folder = run_folder.claim_folder(run_folder.plan_folder(None, _name(settings.dataset)))
     with _timed(seconds, "writing"):
@@ -133,7 +137,7 @@ def _look_at_values(found, settings):
         good, items, unread = open_items(kind, some, *form, most_bad=NEARLY_ALL, **options)
     except InputError as e:
         return None, None, [str(e)]
-    faults = [*items.notes, *(fault.sentence for fault in find_faults(good, items))]
+    faults = [fault.sentence for fault in find_faults(good, items)]
     if len(unread):
         first = unread.iloc[0]
         looked = f"{len(unread)} of the {len(some)} {kind.plural} that were decoded cannot be read"
@@ -152,6 +156,7 @@ def _about(found, settings):
         "items": len(table),
         "classes": table.label.astype(str).value_counts().to_dict(),
         "target": found.target.as_dict(),
+        "parts": kind.name == "signal" and table.path.astype(str).str.contains("#").any(),
         "decoded": min(DECODED, len(table)),
         "formats": _formats(table.path),
         "splits": _splits(table),
@@ -163,6 +168,17 @@ def _about(found, settings):
         "missing_labels": int(found.left_out.reason.str.startswith("no label").sum()) if len(found.left_out) else 0,
         "copies": _copies(found.copies),
         "command": _command(settings, found),
+    }
+
+
+def _balance(labels):
+    """{"majority_class", "majority_share", "smallest_class", "smallest"}: how unlike the classes are in number."""
+    counts = labels.astype(str).value_counts()
+    return {
+        "majority_class": counts.index[0],
+        "majority_share": float(counts.iloc[0] / counts.sum()),
+        "smallest_class": counts.index[-1],
+        "smallest": int(counts.iloc[-1]),
     }
 
 

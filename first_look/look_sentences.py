@@ -1,11 +1,13 @@
 """A first look in words, for the terminal and the page."""
 
 from xaae.experiment.amounts import counted
+from xaae.experiment.class_balance import majority_in_words
 from xaae.first_look.associations import ALARMS, NONE
 from xaae.first_look.fact_words import ENDINGS, about_fact, fact_value
 
 VERBS = {"gives away": "gives the {target} away"}  # grade -> what a fact does; any other fact goes with it
 MOST_SHOWN = 3  # classes whose values a sentence names
+UNBALANCED = 0.7  # share of the most frequent class
 MOST_REASONS = 5  # why items are left out
 
 
@@ -85,6 +87,14 @@ def target_in_words(look):
     return f"{', '.join(shown)}{more}"
 
 
+def balance_in_words(balance):
+    """A sentence on classes that are unlike in number, in a list; [] where they are about alike."""
+    if not balance or balance["majority_share"] < UNBALANCED:
+        return []
+    words = majority_in_words(balance)
+    return [f"The classes are unlike in number: {words}. Accuracy alone says little; --balance loss weighs them alike."]
+
+
 def _sizes(look):
     """The sizes of items, in a sentence; "" where they are not known."""
     parts = []
@@ -92,13 +102,13 @@ def _sizes(look):
         lowest, highest, usual = (fact_value(name, about[end]) for end in ("lowest", "highest", "usual"))
         size = lowest if lowest == highest else f"{lowest.split()[0]} to {highest}, mostly {usual.split()[0]}"
         parts.append(f"{about_fact(name).title} {size}")
-    text = "; ".join(parts)
-    return f" {text[:1].upper()}{text[1:]}." if text else ""
+    text = ("of the whole recordings: " if look["parts"] else "") + "; ".join(parts)
+    return f" {text[:1].upper()}{text[1:]}." if parts else ""
 
 
 def _about_parts(look):
     """Lines on notes, splits and groups."""
-    lines = list(look["notes"])
+    lines = [*look["notes"], *look["reading"]]
     if look["splits"]:
         parts = [f"{name} {sum(counts.values())}" for name, counts in look["splits"].items()]
         lines.append(f"Splits: {', '.join(parts)} ({look['split_by']}).")

@@ -277,3 +277,51 @@ def test_bad_input_is_refused_in_a_sentence(tmp_path, case):
         words = "thesis.txt"
     assert refused(call("data", folder, "--out", out), words)
     assert case != "other folder" or [p.name for p in out.iterdir()] == ["thesis.txt"]
+
+
+# ---- other formats ----------------------------------------------------------------------------------------------
+
+
+def test_a_sampling_rate_that_goes_with_the_class_is_named(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, rate in (("ill", 250), ("well", 360)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(12):
+            np.savez(tmp_path / "data" / name / f"{i}.npz", x=rng.normal(size=(2, 3 * rate)), fs=rate)
+    text = succeed("data", tmp_path / "data", "--out", tmp_path / "out")
+    look = json.loads((tmp_path / "out" / "data.json").read_text())
+    named = {name for row in alarms_of(look) for name in (row["fact"], *row["also"])}
+    assert look["kind"] == "signal" and "rate" in named and "sampling rate" in text.lower()
+    assert Image.open(tmp_path / "out" / "contact_sheet.png").size[0] > 600
+
+
+def test_a_scanner_that_goes_with_the_class_is_named(tmp_path):
+    pydicom = pytest.importorskip("pydicom", reason="DICOM is read by the extra dicom")
+    rng = np.random.default_rng(0)
+    for name, maker in (("ill", "ACME"), ("well", "Umbrella")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(12):
+            save_dicom(pydicom, tmp_path / "data" / name / f"{i}.dcm", rng, maker)
+    text = succeed("data", tmp_path / "data", "--out", tmp_path / "out")
+    assert (
+        "gives the class away: ACME in 100 % of ill" in text
+        or "gives the class away: Umbrella in 100 % of well" in text
+    )
+    assert "Manufacturer" in text.partition("Metadata")[2]
+
+
+def save_dicom(pydicom, path, rng, maker):
+    """A small grey slice."""
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    slice_ = pydicom.Dataset()
+    slice_.file_meta = meta
+    slice_.Manufacturer, slice_.Modality = maker, "CT"
+    slice_.Rows = slice_.Columns = 16
+    slice_.SamplesPerPixel, slice_.PhotometricInterpretation = 1, "MONOCHROME2"
+    slice_.BitsAllocated = slice_.BitsStored = 16
+    slice_.HighBit, slice_.PixelRepresentation = 15, 0
+    slice_.PixelData = rng.integers(0, 4000, (16, 16)).astype(np.uint16).tobytes()
+    slice_.save_as(path, enforce_file_format=True)

@@ -136,11 +136,15 @@ def _checked_conditions(settings):
     return make_conditions(settings.factors, settings.strength, settings.contamination)
 
 
+READING = {"window": RunSettings.window, "slices": RunSettings.slices}  # how files are read; usual ones are in no key
+
+
 def _shared_settings(settings):
     """What the training of all arms shares, a dict; its keys are part of the arms' keys on disk."""
     own = CODES[settings.code] | ({"encoding_dims": settings.encoding_dims} if settings.encoding_dims else {})
     asked = FIXED | {name: getattr(settings, name) for name in TRAINED_WITH} | own
     asked |= {} if settings.code == USUAL_CODE else {"code": settings.code}  # the arms of earlier versions stay known
+    asked |= {name: getattr(settings, name) for name, usual in READING.items() if getattr(settings, name) != usual}
     resolved, note = resolve(RunSettings(**({"code": USUAL_CODE} | asked)))
     base = {name: getattr(resolved, name) for name in (*asked, "arm")}
     base = {name: value for name, value in base.items() if value is not None}

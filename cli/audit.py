@@ -3,7 +3,7 @@
 import click
 
 from xaae.cli.door import announce_loading, refuse_other_options, stoppable, timed, typed_command
-from xaae.cli.early_checks import check_dataset, check_run
+from xaae.cli.early_checks import check_dataset, check_run, check_window
 from xaae.cli.option_types import (
     DATA_ROOT,
     NOISE_SHARE,
@@ -18,6 +18,7 @@ from xaae.cli.option_types import (
 )
 from xaae.experiment.audit_settings import AUDITS, USUAL_CODE, audit_settings
 from xaae.experiment.settings import CODES
+from xaae.experiment.vocabulary import SLICES
 from xaae.factors.registry import FACTORS
 
 _numbers = parse_numbers(float, "write numbers with commas, such as 1,0.5.")
@@ -52,6 +53,8 @@ def _parse_shares(ctx, param, text):
            "6 for ten pairs of groups, to see how often chance raises an alarm.  [as --seeds]"),
     option("--dataset", help="As for `run`; every arm is trained on it.  [synthpets]"),
     DATA_ROOT,
+    option("--window", callback=check_window, metavar="file|dataset|LOW:HIGH", help="As for `train`.  [file]"),
+    option("--slices", type=click.Choice(SLICES), help="As for `train`.  [axial]"),
     option("--items", type=click.IntRange(min=100), help="Use at most so many items.  [by preset]"),
     option("--size", type=int, help="Pixels a side, 16 to 512.  [by preset]"),
     option("--epochs", type=POSITIVE, help="Epochs of every AAE.  [by preset]"),

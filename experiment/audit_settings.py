@@ -56,6 +56,8 @@ class AuditSettings:
     irrelevant_seeds: int | None = None
     data_root: str | None = None
     channels: int | None = None
+    window: str = "file"
+    slices: str = "axial"
     workers: int | None = None
     arms: str | None = None
     command: str | None = None

@@ -9,6 +9,7 @@ from xaae.cli.explain import ask_both_models, explain_by_methods
 from xaae.cli.report import write_run_page
 from xaae.cli.scan import scan_as_told
 from xaae.cli.train import train_as_told, training_options
+from xaae.experiment.kinds import PICTURE
 
 
 @click.command("run")
@@ -16,8 +17,19 @@ from xaae.cli.train import train_as_told, training_options
 def run_command(**given):
     """Everything: train, scan, navigate, explain, report. This is what `python main.py` does."""
     folder = train_as_told(given)
-    if folder:
+    if folder and _is_drawn(folder):
         _work_on(folder)
+    elif folder:
+        click.echo("The walks and explanations of this kind of items cannot be drawn yet.")
+        write_run_page(folder)
+
+
+def _is_drawn(folder):
+    """Are the items of a run of a kind whose walks can be drawn?"""
+    from xaae.experiment.run_folder import open_run
+    from xaae.latent_nav.plots import STRIPS
+
+    return open_run(folder)[1].get("kind", PICTURE.name) in STRIPS
 
 
 def _work_on(folder):

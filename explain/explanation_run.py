@@ -23,7 +23,7 @@ from xaae.explain.network.subject import Subject
 from xaae.explain.process import runner, status
 from xaae.explain.process.case import Case, plugins
 from xaae.explain.process.runner import Job
-from xaae.explain.result_files import draw_results, run_and_report, write_cases
+from xaae.explain.result_files import TILES, draw_results, run_and_report, write_cases
 from xaae.sources.formats import split_item
 from xaae.sources.items import guess_channels, reading_options
 from xaae.sources.path_lists import FILE_READERS
@@ -105,6 +105,8 @@ class Question:
 def _pose(path, settings):
     """The Question that these settings ask of a run folder or picture file. InputError if they do not fit."""
     trained = _open_for(path, settings.run, settings.network, settings.data_root)
+    if trained and trained.kind.name not in TILES:
+        raise InputError(f"Explanations of {trained.kind.plural} cannot be drawn yet: give a run of pictures.")
     precision = settings.precision or (trained.config.precision if trained else "fp32")
     seed = settings.seed if settings.seed is not None else (trained.config.seed if trained else 0)
     cases = [replace(case, precision=precision, seed=seed) for case in _find_cases(trained, settings)]

@@ -9,6 +9,7 @@ from fastai.torch_core import default_device
 from xaae import model as models
 from xaae.experiment import run_folder
 from xaae.experiment.device import autocast_in
+from xaae.experiment.errors import InputError
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
 from xaae.experiment.text_tables import write_texts
@@ -27,6 +28,9 @@ def answer_to_factor(run, data_root=None):
     """
     began = time.perf_counter()
     trained = open_trained_run(run, data_root=data_root)
+    if trained.factor.kind != trained.kind.name:
+        plural = trained.kind.plural
+        raise InputError(f"No factor of {plural} can be planted and asked about yet: explain a run of pictures.")
     runner.processes()  # starts to load what the methods need later
     networks = {name: trained.model(name) for name in trained.model_names()}
     rng = generator(trained.config.seed, "explained items")

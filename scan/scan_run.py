@@ -228,6 +228,8 @@ def _some_of_each(table, n, rng):
 def _factor_names(settings, scene):
     """Names of the factors that are asked about, in the registry's order. InputError for such as do not exist."""
     possible = factors_for(scene.kind, scene.items.x.shape[1])
+    if not possible:
+        raise InputError(f"No factor of {scene.kind.plural} is known yet that could be asked about: give pictures.")
     if unknown := [name for name in settings.factors or () if name not in FACTORS]:
         raise InputError(f"There is no factor {unknown[0]!r}: choose from {', '.join(possible)}.")
     if grey := [name for name in settings.factors or () if name not in possible]:

@@ -176,6 +176,12 @@ def test_training_takes_the_kind_of_its_data(tmp_path):
     assert model.decode(model.encode(x)).shape == x.shape == (8, 1, 64)
     assert run.model("baseline")(x).shape == (8, 2)
     np.testing.assert_allclose(run.items.to_units(run.items[[0]]), values[:1], atol=0.02)
+    assert "items of the valid split" in succeed("evaluate", out)
+    succeed("predict", out, path, "--out", tmp_path / "answers.csv")
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 41
+    assert len(list((out / "samples").glob("*.png"))) == 1
+    for command in "navigate", "explain", "scan":
+        assert refused(call(command, out), "signals")
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def _check_content(values, span):
         raise EmptyItemError("an empty slice: one value throughout")
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=2)
 def _volume(path, *version):
     """(values float32 (X, Y, Z[, N]), sides of a voxel in mm (3,), (lowest, highest), window) of a file.
 

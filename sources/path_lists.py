@@ -47,7 +47,8 @@ def list_items(path, kind=PICTURE, slices="axial"):
 
 def _in_folder(path, where, kind, slices):
     """The items of a kind in the files below a folder, in order. InputError if there are none."""
-    files = [str(p) for p in sorted(where.rglob("*")) if p.is_file() and not _is_hidden(p, where)]
+    below = (Path(place, name) for place, _, names in os.walk(where, followlinks=True) for name in names)
+    files = [str(p) for p in sorted(below) if os.path.isfile(p) and not _is_hidden(p, where)]
     found = [file for file in files if (fmt := _format_in_folder(file, kind)) and fmt not in ALONE]
     if not found:
         others = foreign_in_words(files)

@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from helpers.command_line import SMALL, call, refused, succeed
@@ -10,7 +11,7 @@ from PIL import Image
 
 from xaae import data
 from xaae.experiment.errors import InputError
-from xaae.sources import picture_files
+from xaae.sources import formats, picture_files, pillow_files
 from xaae.sources.file_contents import Raster
 from xaae.sources.items import reading_options
 from xaae.sources.raster_scaling import BY_FILE, Window, measure_window, parse_window, square_pixels, to_eight_bits
@@ -122,3 +123,42 @@ def test_a_run_keeps_its_window_for_every_command(tmp_path, window):
     chosen = reading_options(kept.kind, kept.config)
     own = picture_files.decode_picture(kept.table.path[0], kept.config.input_size, 1, **chosen).float() / 255
     assert (own == kept.items[[0]][0]).all()
+
+
+# ---- colours ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.tif", "float.tif"])
+def test_colours_of_more_than_8_bits_keep_them(tmp_path, name):
+    """Of a camera's 12 bits in 16, Pillow alone would keep the highest 4."""
+    values = np.random.default_rng(0).integers(0, 4096, (24, 24, 3)).astype(np.uint16)
+    values[0, 0], values[0, 1] = 0, 4095
+    stored = (values / 4096).astype(np.float32) if name == "float.tif" else values
+    assert cv2.imwrite(str(tmp_path / name), stored[..., ::-1])
+    found = picture_files.decode_picture(tmp_path / name, 24, 3).permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(found, values / 4095 * 255, atol=0.6)
+    facts = formats.file_facts(tmp_path / name)
+    assert facts["bits"] == stored.dtype.itemsize * 8 and facts["channels"] == 3
+    assert picture_files.picture_channels([tmp_path / name]) == 3
+
+
+def test_transparent_colours_of_16_bits_lie_on_black(tmp_path):
+    values = np.full((8, 8, 4), 40_000, np.uint16)
+    values[0, 0] = 0
+    values[4:, :, 3] = 0
+    values[1, 1] = 65_535
+    assert cv2.imwrite(str(tmp_path / "x.png"), values)
+    found = picture_files.decode_picture(tmp_path / "x.png", 8, 3)
+    assert found[:, 4:].max() == 0 and found[:, 2:4].min() > 80
+
+
+# ---- endings ----------------------------------------------------------------------------------------------------
+
+
+def test_every_ending_is_one_that_pillow_opens():
+    Image.init()
+    opened = {ending for ending, name in Image.EXTENSION.items() if name in Image.OPEN} | {".mpo", ".qoi", ".im"}
+    assert set(pillow_files.ENDINGS) <= opened
+    left = opened - set(pillow_files.ENDINGS)
+    stubs = set(".bufr .grib .h5 .hdf .mpg .mpeg .wmf .emf .ps .eps .iim".split())  # Pillow knows them, and reads none
+    assert left <= stubs

@@ -19,6 +19,7 @@ from xaae.factors.geometry import rotation
 from xaae.factors.picture_plants import blur
 from xaae.factors.registry import FACTORS
 from xaae.sources.items import ArrayItems
+from xaae.sources.splits import split_table
 from xaae.training.factored_code import FactoredAAE, FactoredLoss, GrowingDecoder, pyramid_distance
 from xaae.training.feature_network import FeatureNetwork
 
@@ -93,7 +94,7 @@ def test_moves_are_drawn_without_regard_to_the_class_and_told_in_coordinates():
 
 def test_training_batches_hold_every_item_twice_and_validation_once():
     x = draw_pets(24, 32)
-    table = data.split_table(table_of(24), by_class=True)
+    table = split_table(table_of(24), by_class=True)
     bias = make_bias(["cat", "dog"])
     moves = Moves([Coordinate("rotation", 90.0)], "rotation", bias.whole())
     dls = data.dataloaders(data.plant(table, bias), ArrayItems(x), bias, ["cat", "dog"], 4, moves=moves)

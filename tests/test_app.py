@@ -6,6 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers.html_laws import HOSTILE, Page
@@ -46,6 +47,12 @@ def parts():
     found = SIDES.evidence(z[:-10], labels[:-10])
     (main,) = directions.fit_directions(found, ["lda"])
     return SimpleNamespace(model=model, z=z, labels=labels, splits=splits, x=x, main=main)
+
+
+def opened(folder, classes):
+    """What directions ask of a trained run with classes."""
+    table, config = pd.DataFrame({"split": ["train"]}), SimpleNamespace(task="classes")
+    return SimpleNamespace(folder=folder, classes=classes, table=table, config=config, numbers=lambda rows: None)
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +193,7 @@ def test_the_page_explores_the_contrast_of_the_navigation(tmp_path, parts, text)
     z += 6 * np.eye(4, D, dtype=np.float32)[[classes.index(c) for c in labels]]
     np.savez(tmp_path / "directions.npz", **{"means.direction": np.eye(D)[2], "means.scale": 1.0})
     (tmp_path / "navigate.json").write_text(json.dumps({"options": {"contrast": text}}))
-    trained = SimpleNamespace(folder=tmp_path, classes=classes)
+    trained = opened(tmp_path, classes)
     sides = navigated_contrast(trained)
     assert sides == contrast(text, classes)
     main = discriminant_direction(trained, sides, z, labels)
@@ -320,7 +327,7 @@ def test_a_run_that_was_not_navigated_is_refused(tmp_path, missing):
 
 
 def test_a_direction_walked_elsewhere_is_fitted_again(tmp_path, parts):
-    trained, train = SimpleNamespace(folder=tmp_path, classes=CLASSES), parts.splits == "train"
+    trained, train = opened(tmp_path, CLASSES), parts.splits == "train"
     stored = {"lda.direction": np.eye(D, dtype=np.float32)[1], "lda.scale": 2.0}
     np.savez(tmp_path / "directions.npz", **stored)
 

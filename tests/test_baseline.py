@@ -10,8 +10,10 @@ import pytest
 import torch
 from helpers.loops import quietly, small_loaders
 
+from xaae.experiment.tasks import Target
 from xaae.training import learner
 
+TARGET = Target(classes=("left", "right"))
 FETCHING = "torchvision.models._api.load_state_dict_from_url"
 FAILURES = [
     urllib.error.URLError("Name or service not known"),
@@ -37,7 +39,9 @@ def dls(tmp_path_factory):
 
 def fitted(dls, folder, epochs, pretrained):
     """The history of a baseline of so many epochs."""
-    learn, has, _ = learner.BASELINE_LEARNERS["picture"](dls, 2, 3, folder, "fp32", pretrained=False)
+    learn, has, _ = learner.BASELINE_LEARNERS["picture"](
+        dls, Target(classes=("left", "right")), 3, folder, "fp32", pretrained=False
+    )
     assert not has
     return quietly(learn, learner.fit_baseline, learn, epochs, pretrained)
 
@@ -54,7 +58,7 @@ def test_a_baseline_trains_as_many_epochs_as_were_asked(dls, tmp_path, epochs, p
 
 
 def test_one_epoch_of_a_pretrained_baseline_moves_the_whole_network(dls, tmp_path):
-    learn, _, _ = learner.BASELINE_LEARNERS["picture"](dls, 2, 3, tmp_path, "fp32", pretrained=False)
+    learn, _, _ = learner.BASELINE_LEARNERS["picture"](dls, TARGET, 3, tmp_path, "fp32", pretrained=False)
     body = next(p for p in learn.model[0].parameters() if p.ndim == 4)
     before = body.detach().clone()
     quietly(learn, learner.fit_baseline, learn, 1, True)
@@ -67,7 +71,7 @@ def test_weights_that_cannot_be_fetched_are_done_without(dls, tmp_path, monkeypa
         raise error
 
     monkeypatch.setattr(FETCHING, fail)
-    _, has, note = learner.BASELINE_LEARNERS["picture"](dls, 2, 3, tmp_path)
+    _, has, note = learner.BASELINE_LEARNERS["picture"](dls, TARGET, 3, tmp_path)
     assert not has and f"could not be fetched: {type(error).__name__}" in note
 
 
@@ -79,7 +83,7 @@ def test_what_fails_elsewhere_is_no_failed_fetch(dls, tmp_path, monkeypatch, err
     monkeypatch.setattr(FETCHING, lambda *args, **kwargs: {})
     monkeypatch.setattr(learner, "vision_learner", fail)
     with pytest.raises(type(error), match=str(error.args[0])):
-        learner.BASELINE_LEARNERS["picture"](dls, 2, 3, tmp_path)
+        learner.BASELINE_LEARNERS["picture"](dls, TARGET, 3, tmp_path)
 
 
 @pytest.mark.parametrize("error", [TypeError("bug"), AttributeError("bug"), KeyError("bug")])
@@ -89,4 +93,4 @@ def test_a_bug_in_fetching_surfaces_too(dls, tmp_path, monkeypatch, error):
 
     monkeypatch.setattr(FETCHING, fail)
     with pytest.raises(type(error)):
-        learner.BASELINE_LEARNERS["picture"](dls, 2, 3, tmp_path)
+        learner.BASELINE_LEARNERS["picture"](dls, TARGET, 3, tmp_path)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.tasks import Target
 from xaae.latent_nav import encoded_run
 from xaae.latent_nav.contrasts import against_rest, contrast
 
@@ -20,6 +21,9 @@ class Opened(SimpleNamespace):
     def rows(self, split):
         return np.flatnonzero(self.table.split == split)
 
+    def numbers(self, rows):
+        return None
+
 
 @pytest.fixture
 def encoded(tmp_path):
@@ -30,7 +34,8 @@ def encoded(tmp_path):
     split = np.where(np.arange(300) // 3 % 4 == 0, "valid", "train")
     table = pd.DataFrame({"label": labels, "split": split, "size": 10 + 3 * z[:, 4], "pattern": "plain"})
     head = SimpleNamespace(weight=torch.eye(5)[:3])
-    trained = Opened(folder=tmp_path, classes=CLASSES, table=table)
+    target = Target(classes=tuple(CLASSES))
+    trained = Opened(folder=tmp_path, classes=CLASSES, table=table, target=target)
     args = trained, SimpleNamespace(head=head), z.astype(np.float32), z[:, :3], contrast("", CLASSES), rng
     return encoded_run.EncodedRun(*args)
 

@@ -17,6 +17,7 @@ from helpers.sharing import copy_of
 from torch import nn
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.tasks import Target
 from xaae.factors.bias import Bias
 from xaae.factors.picture_plants import marker
 from xaae.latent_nav import directions, encoded_run, gradient, led_walks, walks
@@ -78,6 +79,9 @@ class Opened(SimpleNamespace):
     def rows(self, split):
         return np.flatnonzero(self.table.split == split)
 
+    def numbers(self, rows):
+        return None
+
     def upright(self, rows):
         return self.x[torch.as_tensor(rows)]
 
@@ -101,7 +105,8 @@ def world(tmp_path, factor="brightness", arm="biased"):
     labels = np.array(CLASSES)[last.astype(int)]
     table = pd.DataFrame({"label": labels, "split": np.where(np.arange(N) % 3 == 0, "valid", "train")})
     table["value"] = bias.draw(labels, rng)
-    about = {"classes": CLASSES, "config": SimpleNamespace(seed=0, precision="fp32"), "table": table, "bias": bias}
+    config = SimpleNamespace(seed=0, precision="fp32", task="classes")
+    about = {"classes": CLASSES, "config": config, "table": table, "bias": bias, "target": Target(classes=CLASSES)}
     trained = Opened(folder=tmp_path, x=painter(torch.tensor(z)), **about)
     model = Adapter(Reader(painter), painter, lambda x: torch.stack([-x.mean((1, 2, 3)), x.mean((1, 2, 3))], 1))
     model.head = nn.Linear(5, 2)

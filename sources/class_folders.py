@@ -4,6 +4,7 @@ Every file is in the table or in the list of those that are left out, with the r
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path
@@ -16,6 +17,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import SPLITS
+from xaae.sources.dicom_files import DICOM, patient_of
 from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
 from xaae.sources.formats import check_installed, file_facts, format_of, items_of, split_item
@@ -63,7 +65,7 @@ def own_data(path, target=(), slices="axial", cut=""):
 
     target: columns of a CSV file that say what is predicted, () for its column label. slices: along which axis volumes
     are cut. cut: how recordings of signals are, see `signal_tables.parse_cut`. A file that holds several items, such as
-    a volume, becomes a row for each, which share a group.
+    a volume, becomes a row for each.
     """
     path, rule = Path(path), parse_cut(cut)
     if whole := is_signal_data(path):
@@ -240,20 +242,34 @@ def _splits_of_csv(found, path):
 
 
 def _take_apart(found, slices):
-    """Give each item of a file of several a row FILE#ITEM; where there is such a file, each file is a group."""
+    """Give each item of a file of several a row FILE#ITEM; patients that DICOM files name become groups."""
     items = [_items_in(path, found.left_out, slices) for path in found.table.path]
-    if all(each == [str(path)] for each, path in zip(items, found.table.path, strict=True)):
-        return
-    files = [split_item(path)[0] for path in found.table.path]
     rows = np.repeat(np.arange(len(items)), [len(each) for each in items])
-    table = found.table.iloc[rows].reset_index(drop=True).assign(path=[item for each in items for item in each])
-    several = sum(len(each) > 1 for each in items)
-    if not ("group" in table and (table.group.astype(str).str.strip() != "").all()):
-        table["group"] = [files[row] for row in rows]
-    found.table = table
-    what = f" ({slices} slices of volumes)" if any(f"#{slices}/" in path for path in table.path) else ""
-    files = f"{counted(several, 'files')} {'holds' if several == 1 else 'hold'} several items{what}"
-    found.notes.append(f"{files}, {len(table)} items in all; the items of one file are one group.")
+    paths = [item for each in items for item in each]
+    if several := sum(len(each) > 1 for each in items):
+        what = f" ({slices} slices of volumes)" if any(f"#{slices}/" in path for path in paths) else ""
+        files = f"{counted(several, 'files')} {'holds' if several == 1 else 'hold'} several items{what}"
+        found.notes.append(f"{files}, {len(paths)} items in all.")
+        found.table = found.table.iloc[rows].reset_index(drop=True).assign(path=paths)
+    elif len(paths) < len(found.table):
+        found.table = found.table.iloc[rows].reset_index(drop=True)
+    _group_by_patient(found)
+
+
+def _group_by_patient(found):
+    """Fill the column group with the patients of DICOM files, if all name one and each class has two or more."""
+    filled = "group" in found.table and (found.table.group.astype(str).str.strip() != "").any()
+    if filled or not len(found.table) or not all(format_of(p, PICTURE.name) is DICOM for p in found.table.path):
+        return
+    with ThreadPoolExecutor() as pool:
+        patients = pd.Series(list(pool.map(patient_of, found.table.path)))
+    files = pd.Series([split_item(path)[0] for path in found.table.path])
+    if (patients != "").all() and (patients.groupby(found.table.label).nunique() > 1).all():
+        if patients.nunique() < files.nunique():
+            found.table = found.table.assign(group=patients)
+            found.notes.append(
+                f"The groups are the {patients.nunique()} patients that the DICOM files name (PatientID)."
+            )
 
 
 def _cut_recordings(found, rule):

@@ -8,6 +8,7 @@ planes) is not drawn.
 import os
 import warnings
 from functools import cache, lru_cache, partial
+from hashlib import sha256
 
 import numpy as np
 
@@ -305,6 +306,12 @@ def _facts(path):
         "compression": _syntax(head),
     }
     return shape | _tags_of(head)
+
+
+def patient_of(path):
+    """A pseudonym for the patient that a file, or FILE#frame/3, names, always the same one; "" where it names none."""
+    known = str(_open(str(path).partition(f"#{FRAME}")[0]).get("PatientID") or "").strip()
+    return f"patient-{sha256(known.encode()).hexdigest()[:8]}" if known else ""
 
 
 def _tags_of(head):

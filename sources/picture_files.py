@@ -281,7 +281,8 @@ def _scaling_in_words(scaled, window, asked):
     deep = {about: n for about, n in scaled.items() if about[0] != "as they are"}
     if not deep:
         return () if asked == BY_FILE else ("--window changes nothing: no picture has more than 8 bits a value.",)
-    unit = "".join(f" {unit}" for unit in {unit for _, unit in deep} if len({unit for _, unit in deep}) == 1 and unit)
+    units = {unit for _, unit in deep}
+    unit = f" {units.pop()}" if len(units) == 1 and units != {""} else ""
     what = f"{counted(sum(deep.values()), 'pictures')} with more than 8 bits a value:"
     if window.mode != "file":
         return (f"{what} {SCALED[window.mode].format(low=f'{window.low:g}', high=f'{window.high:g}', unit=unit)}.",)

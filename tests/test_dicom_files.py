@@ -9,6 +9,7 @@ from helpers.scans import save_dicom, twins
 
 pydicom = pytest.importorskip("pydicom")
 
+from xaae.data import load_dataset  # noqa: E402
 from xaae.experiment.errors import InputError  # noqa: E402
 from xaae.sources import formats, picture_files  # noqa: E402
 from xaae.sources.class_folders import own_data  # noqa: E402
@@ -118,7 +119,7 @@ def test_pixels_that_are_no_squares_are_made_such(tmp_path):
     assert raster.values.shape == (32, 32)
 
 
-def test_each_frame_is_an_item_and_a_file_is_a_group(tmp_path):
+def test_each_frame_is_an_item(tmp_path):
     frames = np.stack([np.full((16, 16), 100 * (i + 1)) for i in range(3)])
     frames[:, 0, 0] = 1000
     for label in "ab":
@@ -126,10 +127,23 @@ def test_each_frame_is_an_item_and_a_file_is_a_group(tmp_path):
         save_dicom(tmp_path / label / f"{label}.dcm", frames + (label == "b"))
     found = own_data(tmp_path)
     assert [path.rpartition("#")[2] for path in found.table.path] == ["frame/0", "frame/1", "frame/2"] * 2
-    assert found.table.groupby("group").label.agg(list).to_list() == [["a"] * 3, ["b"] * 3]
+    assert list(found.table.label) == ["a"] * 3 + ["b"] * 3
     assert any("2 files hold several items" in note for note in found.notes)
     middle = formats.read_item(found.table.path[1])
     assert middle.values[5, 5] == 200 and middle.values.shape == (16, 16)
+
+
+@pytest.mark.parametrize(("patients", "grouped"), [(3, True), (1, False), (12, False)])
+def test_no_patient_is_in_two_parts_unasked(tmp_path, patients, grouped):
+    """Where each class has several patients with several files; the table has no name of them."""
+    for k, label in enumerate("ab"):
+        (tmp_path / label).mkdir()
+        for i in range(12):
+            save_dicom(tmp_path / label / f"{i}.dcm", twins(20 * k + i)[0], PatientID=f"{label}{i % patients}")
+    table = load_dataset(str(tmp_path)).table
+    assert (table.group != "").all() == grouped
+    assert not grouped or (table.group.nunique() == 6 and table.groupby("group").split.nunique().max() == 1)
+    assert not table.group.str.contains("a0").any()
 
 
 def test_a_file_without_an_ending_is_known_and_its_tags_are_told(tmp_path):

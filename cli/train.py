@@ -28,7 +28,7 @@ from xaae.factors.registry import FACTORS
 
 WEIGHT = click.FloatRange(min=0)
 # settings that are not printed
-HIDDEN = "versions command dataset_note class_ranges factor_about factor_asked".split()
+HIDDEN = "versions command dataset_note data_warnings class_ranges factor_about factor_asked".split()
 
 
 def _parse_ranges(ctx, param, texts):

@@ -150,7 +150,8 @@ class RunSettings:
 class RunConfig(RunSettings):
     """The settings of a run completed by its data and its machine: what its config.json holds.
 
-    classes: names in the order of the logits. ranges: of the arm's values, {class: (low, high)}; class_ranges: those
+    data_warnings: sentences on groups that are in training and among what is held out. classes: names in the order of
+    the logits. ranges: of the arm's values, {class: (low, high)}; class_ranges: those
     that the biased arm has. target: as of `tasks.Target.as_dict`, {} of classes. factor_about: the planted factor, see
     `factors.registry.Factor.about`. centres {factor: mean value in training} of the coordinates of a factored code, in
     the order of planting. levels: (low, high) of the window of the dataset, as measured in the training items, () for
@@ -170,6 +171,7 @@ class RunConfig(RunSettings):
     factor_about: dict = field(default_factory=dict)
     centres: dict = field(default_factory=dict)
     dataset_note: str = ""
+    data_warnings: tuple = ()
     device: str = "cpu"
     versions: dict = field(default_factory=dict)
 

@@ -119,6 +119,12 @@ def test_names_from_the_run_change_no_tag_of_the_page(tmp_path):
     assert hostile.tags == tame.tags and hostile.words.count(HOSTILE) > 60
 
 
+def test_a_warning_of_groups_on_both_sides_stands_beside_the_accuracy(tmp_path):
+    warned = fake_run(tmp_path / "run", config=fake_config() | {"data_warnings": ["Patients are on both sides."]})
+    assert page(warned).index("Patients are on both sides.") < page(warned).index("Accuracy of the AAE")
+    assert json.loads((warned / "summary.json").read_text())["data_warnings"] == ["Patients are on both sides."]
+
+
 def test_classes_called_none_or_na_are_classes(tmp_path):
     names = ("None", "NA")
     run = RunFiles(fake_run(tmp_path / "run", classes=names))

@@ -94,7 +94,8 @@ def prepare_training(settings: RunSettings, note=""):
     print(f"Data: {note}")
     if not settings.predict and (settings.task or settings.unit):
         raise InputError("--task and --unit belong to --target: say by --target which column is predicted.")
-    table, items, skipped, notes, target = _read(settings)
+    table, items, skipped, notes, found = _read(settings)
+    target, warnings = found.target, found.warnings
     _check_task(settings, target.task)
     _tell_faults(table, items, settings.arm)
     target = replace(target, classes=target.classes or tuple(class_order(table)))
@@ -104,7 +105,7 @@ def prepare_training(settings: RunSettings, note=""):
     settings = _code_for(settings, items)
     planted = _bias_of(settings, classes, items)
     config = _complete(settings, table, items, target, planted)
-    config = replace(config, dataset_note=" ".join([note, *notes]))
+    config = replace(config, dataset_note=" ".join([note, *notes]), data_warnings=warnings)
     make_aae(config)  # refuses settings that make no sense before anything is written
     _warn_of_few_steps(config, table)
     seed = _data_seed(settings)
@@ -142,7 +143,7 @@ CHANNELS_ASKED = {  # kind -> settings, paths, labels -> how many channels items
 
 
 def _read(settings):
-    """(table of the items that can be read, Items, table of the others, sentences on what was found, Target).
+    """(table of the items that can be read, Items, table of the others, sentences on what was found, the Dataset).
 
     The sentences are printed.
     """
@@ -162,10 +163,9 @@ def _read(settings):
     table, items, unread = open_items(kind, found.table, size, channels, **reading_options(kind, settings))
     _check_classes(found.table, table, unread, kind)
     skipped = pd.concat([found.left_out, unread], ignore_index=True)
-    warnings = [f"Warning: {text}" for text in found.warnings]
-    notes = [*found.notes, *warnings, *getattr(items, "notes", ()), *_counted(table, skipped, kind)]
-    print("\n".join(notes))
-    return table, items, skipped, notes, found.target
+    notes = [*found.notes, *getattr(items, "notes", ()), *_counted(table, skipped, kind)]
+    print("\n".join([*notes, *(f"Warning: {text}" for text in found.warnings)]))
+    return table, items, skipped, notes, found
 
 
 def _tell_faults(table, items, arm):

@@ -15,9 +15,8 @@ from xaae.report.run.walk_reading import reading
 from xaae.report.shared.run_files import RunFiles
 
 COMMANDS = ("command", "command_line", "argv")  # keys of config.json, the later ones of earlier versions
-SETTINGS = (
-    "dataset dataset_note kind arm factor factor_about seed preset device precision classes target ranges".split()
-)
+SETTINGS = """dataset dataset_note data_warnings kind arm factor factor_about seed preset device precision classes
+    target ranges""".split()
 BALANCE = "valid_balanced_accuracy valid_majority_share valid_majority_class valid_constant_answer".split()
 AAE = """valid_accuracy valid_precision valid_recall recon_mse recon_agreement recon_judge_accuracy parameters epochs
 seconds images_per_second""".split()

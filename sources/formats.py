@@ -17,6 +17,7 @@ from xaae.sources.nifti_files import NIFTI, take_slices
 from xaae.sources.npy_files import NPY
 from xaae.sources.npz_archives import NPZ
 from xaae.sources.pillow_files import PILLOW
+from xaae.sources.recordings import split_cut
 from xaae.sources.ucr_files import UCR_SERIES
 from xaae.sources.wfdb_records import WFDB_RECORD
 from xaae.sources.zarr_signals import ZARR_SIGNALS
@@ -82,7 +83,9 @@ def file_facts(path, kind=None):
     if found is None:
         return {}
     check_installed(found)
-    return found.facts(split_item(path)[0])
+    file, item = split_item(path)
+    cut = split_cut(item)[1]
+    return found.facts(file) | ({"samples": cut[1] - cut[0]} if cut else {})
 
 
 def check_installed(found):

@@ -25,6 +25,7 @@ class _Lazy:
 
     @property
     def size(self):
+        """How many values it holds."""
         return self.array.size
 
     def __getitem__(self, place):

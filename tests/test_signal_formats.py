@@ -55,6 +55,7 @@ def test_a_recording_comes_back_as_it_was_written(tmp_path, ending):
     np.testing.assert_allclose(again, part.values[:, 20:30], atol=1e-6)
     facts = formats.file_facts(path, "signal")
     assert (facts["channels"], facts["samples"], facts.get("rate")) == (2, 400, found.rate)
+    assert formats.file_facts(f"{path}#samples/100-250", "signal") == facts | {"samples": 150}
 
 
 def test_names_and_units_travel(tmp_path):

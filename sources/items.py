@@ -10,10 +10,11 @@ from xaae.sources import picture_files, signals
 
 
 class Items(Protocol):
-    """What every source of items offers."""
+    """What every source of items offers. size: of an item along each axis, one number where all are alike."""
 
     kind: Kind
     channels: int
+    size: int | tuple
 
     def __len__(self):
         """How many items there are."""
@@ -28,6 +29,8 @@ class ArrayItems:
     def __init__(self, values):
         self.values = torch.as_tensor(np.asarray(values), dtype=torch.float32)
         self.kind, self.channels = kind_of(self.values.shape), self.values.shape[1]
+        places = tuple(self.values.shape[2:])
+        self.size = places[0] if len(set(places)) == 1 else places
 
     def __len__(self):
         return len(self.values)

@@ -82,6 +82,12 @@ def _recordings_in(folder):
     return [file for file in files if file.is_file()]
 
 
+def _others_in(folder, used):
+    """[(path, reason)] of the files of a folder that are not used."""
+    files = [file for file in sorted(folder.iterdir()) if file.is_file() and file not in used]
+    return [(str(file), _part_of_record(file) or "it belongs to no recording that is used") for file in files]
+
+
 def _pairs_in(folder):
     """The pairs _TRAIN and _TEST that lie in a folder, by their training files."""
     files = (file for file in sorted(folder.iterdir()) if file.is_file())
@@ -99,7 +105,11 @@ def signal_table(path, cut=None):
         pairs = _pairs_in(path)
         if len(pairs) > 1:
             raise InputError(f"{path} holds {len(pairs)} pairs _TRAIN and _TEST: name one file, as {pairs[0]}.")
-        return (series_table(pairs[0]), [], []) if pairs else cut_table(_recordings_in(path), cut)
+        if pairs:
+            used = pair_of(pairs[0]).values()
+            return series_table(pairs[0]), _others_in(path, used), []
+        table, left_out, notes = cut_table(_recordings_in(path), cut)
+        return table, left_out + _others_in(path, _recordings_in(path)), notes
     found = format_of(record_of(path) or path)
     check_installed(found)
     if found.name in TABLES:
@@ -168,6 +178,8 @@ def cut_by_annotations(file, recording, cut=None):
     marks = list(recording.labels)
     beats = [mark for mark in marks if mark[2] in BEATS] if str(file).lower().endswith(".hea") else []
     chosen = beats or [mark for mark in marks if mark[2]]
+    if not chosen:
+        return [], [(str(file), "it has no annotations that items could be cut by")], []
     lasting = [mark for mark in chosen if mark[1] - mark[0] > 1]
     usual = AROUND if beats else AFTER
     rate = recording.rate

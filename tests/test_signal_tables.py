@@ -121,6 +121,16 @@ def test_several_records_are_groups(tmp_path):
         assert groups is None or sorted(table.group.unique()) == groups
 
 
+def test_no_file_beside_recordings_is_lost_without_a_word(tmp_path):
+    record(tmp_path, "r1")
+    record(tmp_path, "r2", beats=())
+    (tmp_path / "notes.md").write_text("of no use")
+    reasons = {path.rpartition("/")[2]: reason for path, reason in own_data(tmp_path, cut="0.1:0.1").left_out}
+    assert reasons["r2.hea"] == "it has no annotations that items could be cut by"
+    assert reasons["notes.md"] == "it belongs to no recording that is used"
+    assert reasons["r1.dat"] == reasons["r1.atr"] == "part of the record r1.hea"
+
+
 def test_annotations_that_last_are_filled_with_windows(tmp_path):
     stages = [(0, 30, "wake"), (30, 30, "rem"), (60, 30, "wake"), (90, 30, "rem"), (120, 10, "wake")]
     path = save_edf(tmp_path / "night.edf", np.arange(13_000.0)[None] % 777, [100], annotations=stages)

@@ -3,7 +3,6 @@
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -71,9 +70,14 @@ def _in_file(path, kind, slices):
     """The items in one file; of one that cannot be opened, or is one item of a file, the path alone."""
     if format_of(path, kind.name) is None or split_item(path)[1]:
         return [path]
-    with suppress(*READING_FAULTS):  # why it cannot be opened is said where it is read
+    try:
         return items_of(path, kind.name, slices)
-    return [path]
+    except READING_FAULTS as e:
+        if format_of(path, kind.name) is NPZ:  # of other keys than MedMNIST's
+            raise InputError(
+                f"{path} is an archive: write {path}#KEY/INDEX for one {kind.name}, or name many in a CSV."
+            ) from e
+        return [path]  # why it cannot be opened is said where it is read
 
 
 def _from_csv(where):
@@ -97,10 +101,11 @@ def try_read(path, size, channels, window=BY_FILE):
             warnings.simplefilter("ignore")  # Pillow warns of very large pictures and reads them all the same
             return picture_files.decode_picture(path, size, channels, window)
     except Exception as e:  # each format fails in its own way, and no bad file may end the run
-        if kind := foreign_kind(path):
-            return f"{kind[0]}: {kind[1]}"
         reason = " ".join(str(e).replace(repr(path), "").split())
-        return reason if isinstance(e, InputError) else f"{type(e).__name__}: {reason}"
+        if isinstance(e, InputError):
+            return reason
+        kind = foreign_kind(path)
+        return f"{kind[0]}: {kind[1]}" if kind else f"{type(e).__name__}: {reason}"
 
 
 def read_pictures(paths, size, channels, window=BY_FILE):

@@ -11,7 +11,8 @@ from helpers.recorded import class_folder, pulses, save_csv, save_edf, save_reco
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import SIGNAL
 from xaae.sources import items, recordings, signals
-from xaae.sources.signals import SignalScale, open_signals
+from xaae.sources.signal_scale import SignalScale
+from xaae.sources.signals import open_signals
 
 
 def table_of(paths, **columns):

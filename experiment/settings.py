@@ -155,7 +155,7 @@ class RunConfig(RunSettings):
     that the biased arm has. target: as of `tasks.Target.as_dict`, {} of classes. factor_about: the planted factor, see
     `factors.registry.Factor.about`. centres {factor: mean value in training} of the coordinates of a factored code, in
     the order of planting. levels: (low, high) of the window of the dataset, as measured in the training items, () for
-    another window. signal_scale: what all signals share, see `signal_scale.SignalScale`. kind and task: names in KINDS and
+    another window. signal_scale: what all signals share, see `sources.signal_scale`. kind and task: names in KINDS and
     TASKS.
     """
 

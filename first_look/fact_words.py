@@ -7,11 +7,15 @@ SEEN = "seen"  # in the values that a classifier gets
 CONTENT = "content"  # it may follow from what the items show
 SOURCE = "source"  # it says where items come from
 ENDINGS = {  # how a sentence on a fact ends
-    SEEN: "a classifier can tell the {sides} by it",
-    CONTENT: "it may follow from what the items show, or tell the {sides} apart without it",
-    SOURCE: "no classifier sees it, but it says that the {sides} come from different sources, which may differ in what"
-    " is seen",
-    "": "if it can be seen in the items, a classifier can tell the {sides} by it",
+    SEEN: "{reader} by it",
+    CONTENT: "it may follow from what the items show; if not, {reader} by it",
+    SOURCE: "no model sees it, but it says that items come from different sources, which may differ in what is seen",
+    "": "if it can be seen in the items, {reader} by it",
+}
+WHO_SEES = {  # task -> who may go by a fact
+    "classes": "a classifier can tell the classes",
+    "severity": "a model can tell the severity",
+    "labels": "a classifier can tell this label",
 }
 DAY = 86400  # seconds
 DATES = ("file date", "date in EXIF")

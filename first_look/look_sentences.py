@@ -3,7 +3,7 @@
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import majority_in_words
 from xaae.first_look.associations import ALARMS, NONE
-from xaae.first_look.fact_words import ENDINGS, about_fact, fact_value
+from xaae.first_look.fact_words import ENDINGS, WHO_SEES, about_fact, fact_value
 
 VERBS = {"gives away": "gives the {target} away"}  # grade -> what a fact does; any other fact goes with it
 MOST_SHOWN = 3  # classes whose values a sentence names
@@ -20,14 +20,13 @@ def association_in_words(row, task="classes", noun=""):
     """A sentence on a fact that goes with the target. row: of `associate`. noun: of a severity."""
     about = about_fact(row["fact"])
     target = {"classes": "class", "severity": noun or "severity", "labels": f"label {row['of']}"}[task]
-    sides = {"classes": "classes", "severity": "items by their severity", "labels": "items by this label"}[task]
     title = about.title[:1].upper() + about.title[1:]
     verb = VERBS.get(row["grade"], "goes with the {target}").format(target=target)
     shown = f": {_shown(row)}" if row["shown"] else ""
     groups = f", {row['n']} groups" if row["counted"] == "groups" else ""
     numbers = f"{row['measure']} {row['value']:.2f}, {p_text(row['p_holm'])}{groups}"
     also = f" ({', '.join(about_fact(name).title for name in row['also'])}: likewise)" if row["also"] else ""
-    return f"{title}{also} {verb}{shown} ({numbers}): {ENDINGS[about.shows].format(sides=sides)}."
+    return f"{title}{also} {verb}{shown} ({numbers}): {ENDINGS[about.shows].format(reader=WHO_SEES[task])}."
 
 
 def words_of(row, task="classes", noun=""):

@@ -306,9 +306,7 @@ def default_specs(sides, leaders=(), of=None, head=True, target=None):
     the first walk itself. target: the run's Target, whose severity or further labels have directions of their own.
     """
     task = target.task if target else CLASSES.name
-    if task == SEVERITY.name:
-        head, of = True, of  # what leads to more of it is known of every item
-    of = of or (None if head else "aae")
+    of = of or (None if head or task == SEVERITY.name else "aae")  # to more of a severity its regression leads first
     several = 2 < len(sides.classes) <= MOST_CLASSES
     others = [contrasts.against_rest(name, sides.classes) for name in sides.classes if several]
     led = [f"led:{name}" for name in leaders if name != of]

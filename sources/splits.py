@@ -20,6 +20,7 @@ SPLIT_NAMES = {  # what people call the splits -> ours
     "valid": "valid", "val": "valid", "validation": "valid", "dev": "valid",
     "test": "test", "testing": "test", "tst": "test",
 }  # fmt: skip
+MOST_TOLD = 10  # classes that a sentence counts one by one
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,16 @@ def _check_splits(table):
     """InputError if training or validation is without one of the classes."""
     if found := _missing_class(table):
         part, name = found
-        counts = ", ".join(f"{label} {n}" for label, n in table.label.value_counts().items())
+        counts = [f"{label} {n}" for label, n in table.label.value_counts().items()]
+        more = f", and {len(counts) - MOST_TOLD} more" if len(counts) > MOST_TOLD else ""
+        numbers = pd.to_numeric(table.label, errors="coerce").notna().all() and len(counts) > MOST_TOLD
         raise InputError(
-            f"No item of class {name!r} is in the {part} split (items: {counts}): give each class two items"
-            " or more, and where splits are given some in train and some in valid."
+            f"No item of class {name!r} is in the {part} split (items: {', '.join(counts[:MOST_TOLD])}{more}): "
+            + (
+                "if these numbers are a severity, add --target label."
+                if numbers
+                else "give each class two items or more, and where splits are given some in train and some in valid."
+            )
         )
 
 

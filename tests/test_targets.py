@@ -316,6 +316,13 @@ def test_what_makes_no_sense_for_a_task_is_refused(listed, options, words):
                    *words)  # fmt: skip
 
 
+def test_numbers_as_classes_without_items_name_the_option(listed):
+    said = refused(
+        call("train", *SHORT, "--dataset", listed / "items.csv", "--size", "16", "--dry-run"), "--target label"
+    )
+    assert said
+
+
 def test_a_csv_without_labels_names_the_option(listed):
     pd.read_csv(listed / "items.csv").drop(columns="label").to_csv(listed / "bare.csv", index=False)
     assert refused(call("train", *SHORT, "--dataset", listed / "bare.csv", "--dry-run"), "label", "--target")

@@ -225,7 +225,15 @@ def _direction(name, kind, classes):
     """What is known of one direction."""
     about = {"title": f"title of {name}", "note": "A note from the run", "contrast": " to ".join(classes), "kind": kind}
     about |= {"leads_to": [classes[-1]]}
-    return about | {"leader": None, "reach": 3.0, "stability": 0.93, "auc": 0.991, "cohens_d": 3.4, "cosine": 1.0}
+    return about | {
+        "leader": None,
+        "reach": 3.0,
+        "spearman": None,
+        "stability": 0.93,
+        "auc": 0.991,
+        "cohens_d": 3.4,
+        "cosine": 1.0,
+    }
 
 
 def _counterfactual():

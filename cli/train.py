@@ -56,7 +56,7 @@ training_options = with_options(
     option("--items", type=click.IntRange(min=20), help="Use at most so many items."),
     *READING_OPTIONS,
     option("--arm", type=click.Choice(ARMS), help="biased: the class decides the value; irrelevant: any class has any "
-           "value; normal: nothing planted.  [biased; normal for your own data]"),
+           "value; normal: nothing planted.  [biased; normal for your own data and with --target]"),
     option("--factor", type=click.Choice(list(FACTORS)), help=f"What the bias plants.  [{USUAL_FACTOR}]"),
     option("--range", "ranges", multiple=True, callback=_parse_ranges, help="CLASS=LOW:HIGH in the factor's unit, "
            "degrees for rotation; repeatable. [equal slices of its whole range: cat=0:90 dog=90:180]"),

@@ -14,12 +14,14 @@ from xaae import model as models
 from xaae.callbacks.losses import class_loss, label_loss, severity_loss
 from xaae.data import load_dataset
 from xaae.experiment.errors import InputError
+from xaae.experiment.settings import RunSettings
 from xaae.experiment.tasks import CLASSES, LABELS, SEVERITY, UNKNOWN, Target, target_of
 from xaae.latent_nav.contrasts import Evidence
 from xaae.latent_nav.directions import fit_directions
 from xaae.latent_nav.exemplars import tenth_numbers
 from xaae.sources.target_columns import set_target
 from xaae.training.balance import class_weights, label_weights
+from xaae.training.preparation import resolve
 from xaae.training.target_scores import label_scores, severity_scores
 from xaae.training.two_sides import answers_to_sides, severity_of
 
@@ -314,6 +316,13 @@ def test_labels_go_from_a_csv_to_a_report(listed, small_baseline):
 def test_what_makes_no_sense_for_a_task_is_refused(listed, options, words):
     assert refused(call("train", *SHORT, "--dataset", listed / "items.csv", "--size", "16", "--dry-run", *options),
                    *words)  # fmt: skip
+
+
+@pytest.mark.parametrize("given, arm", [(None, "normal"), ("biased", "biased")])
+def test_with_a_target_nothing_is_planted_unasked(data_root, given, arm):
+    named = {"dataset": "synthpets", "data_root": str(data_root)}
+    assert resolve(RunSettings(**named, predict=("scale",), arm=given))[0].arm == arm
+    assert resolve(RunSettings(**named))[0].arm == "biased"
 
 
 def test_numbers_as_classes_without_items_name_the_option(listed):

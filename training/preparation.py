@@ -11,13 +11,13 @@ from xaae import model as models
 from xaae.experiment.amounts import noun_for
 from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import KINDS, PICTURE
+from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL
 from xaae.experiment.run_folder import file_stem
 from xaae.experiment.settings import (
     BASELINE_SEEN,
     CODES,
     SEEN,
-    USUAL_FACTOR,
+    USUAL_FACTORS,
     VERSIONS,
     RunConfig,
     RunSettings,
@@ -57,10 +57,14 @@ def resolve(settings: RunSettings):
     """
     name, _, note = data.choose(settings.dataset, settings.data_root or data.default_root())
     dataset = name if settings.dataset == "auto" else settings.dataset
-    arm = settings.arm or ("normal" if _is_own(dataset) else "biased")
+    unasked = _is_own(dataset) or settings.predict  # where nothing is planted unless it is asked for
+    arm = settings.arm or ("normal" if unasked else "biased")
     if settings.ranges and arm == "normal" and not settings.arm:
-        raise InputError("In your own data nothing is planted unless you ask: with --range give --arm biased too.")
-    factor, asked = settings.factor or USUAL_FACTOR, settings.factor is not None
+        raise InputError(
+            "In your own data and with --target nothing is planted unless you ask: with --range give --arm biased too."
+        )
+    kind = SIGNAL if name in data.SIGNAL_SETS else PICTURE  # of your own data it is known when they are read
+    factor, asked = settings.factor or USUAL_FACTORS[kind.name], settings.factor is not None
     return replace(settings, dataset=dataset, arm=arm, factor=factor, factor_asked=asked), note
 
 
@@ -71,10 +75,10 @@ def _is_own(dataset):
 
 
 def run_name(settings: RunSettings):
-    """What a numbered run folder is called after its number: dataset, factor where it is not rotation, arm and seed."""
+    """What a numbered run folder is called after its number: dataset, factor where it is not the usual one, arm and seed."""
     dataset = Path(settings.dataset).stem if _is_own(settings.dataset) else settings.dataset
     name = file_stem(dataset)
-    factor = "" if settings.factor == USUAL_FACTOR else f"-{settings.factor}"
+    factor = "" if settings.factor in USUAL_FACTORS.values() else f"-{settings.factor}"
     return f"{name}{factor}-{settings.arm}-s{settings.seed}"
 
 
@@ -89,7 +93,9 @@ def prepare_training(settings: RunSettings, note=""):
 
     settings: resolved ones. note: one line on which data they are.
     """
-    if not _is_own(settings.dataset):  # nothing is drawn or fetched at a size that makes no sense
+    if (
+        not _is_own(settings.dataset) and settings.dataset not in data.SIGNAL_SETS
+    ):  # nothing is drawn or fetched at a size that makes no sense
         models.check_size(settings.size or native_size(settings.dataset), PICTURE)
     print(f"Data: {note}")
     if not settings.predict and (settings.task or settings.unit):
@@ -102,7 +108,7 @@ def prepare_training(settings: RunSettings, note=""):
     classes = list(target.classes)
     if settings.arm != "normal" and (table.label == UNKNOWN).any():
         raise InputError(f"Not every item's {classes[-1]} is known, and a bias is planted by it: use --arm normal.")
-    settings = _code_for(settings, items)
+    settings = _code_for(_factor_for(settings, items.kind), items)
     planted = _bias_of(settings, classes, items)
     config = _complete(settings, table, items, target, planted)
     config = replace(config, dataset_note=" ".join([note, *notes]), data_warnings=warnings)
@@ -199,6 +205,14 @@ def _counted(table, skipped, kind):
         yield f"{len(skipped)} {what} left out; skipped.csv in the run folder says which and why."
 
 
+def _factor_for(settings, kind):
+    """The settings with the factor that is usual for a Kind where none is planted that its items can have."""
+    asked = settings.factor_asked and settings.arm != "normal"
+    if asked or FACTORS[settings.factor].kind == kind.name:
+        return settings
+    return replace(settings, factor=USUAL_FACTORS[kind.name])
+
+
 def _code_for(settings, items):
     """The settings with the plain code where no factor of these items can be a coordinate; that is printed."""
     if settings.code == "plain" or any(FACTORS[name].smooth for name in factors_for(items.kind, items.channels)):
@@ -211,11 +225,14 @@ def _bias_of(settings, classes, items):
     """The bias that the settings ask for. InputError for a factor that these items cannot have."""
     channels = items.channels
     if settings.arm != "normal" and FACTORS[settings.factor].kind != items.kind.name:
-        raise InputError(f"A {settings.factor} cannot be planted in {items.kind.plural}: use --arm normal.")
+        possible = factors_for(items.kind, channels)
+        others = f"choose --factor from {', '.join(possible)}" if possible else "use --arm normal"
+        raise InputError(f"A {settings.factor} cannot be planted in {items.kind.plural}: {others}.")
     if FACTORS[settings.factor].needs_colour and channels < 3:
         raise InputError(f"A {settings.factor} cannot be planted in grey pictures: use another --factor.")
     amount = settings.strength, settings.contamination
-    return make_bias(classes, settings.ranges, settings.arm, settings.fill, settings.factor, *amount)
+    planted = make_bias(classes, settings.ranges, settings.arm, settings.fill, settings.factor, *amount)
+    return replace(planted, rate=items.scale.rate if items.kind is SIGNAL else None)
 
 
 def _complete(settings, table, items, target, planted):
@@ -255,7 +272,7 @@ def _centres(settings, table, items, planted):
         raise InputError("The thesis's architecture has the plain code: leave out --code.")
     if settings.code == "plain":
         return {}
-    own = planted.factor if FACTORS[planted.factor].smooth else USUAL_FACTOR
+    own = planted.factor if FACTORS[planted.factor].smooth else USUAL_FACTORS[items.kind.name]
     names = settings.coordinates or (own,)
     check_coordinates(names, items.kind, items.channels)
     train = table[table.split == "train"]

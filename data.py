@@ -27,6 +27,7 @@ from xaae.experiment.kinds import KINDS, PICTURE
 from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import Target
 from xaae.experiment.vocabulary import COLUMNS
+from xaae.sources.augmentations import augment
 from xaae.sources.cifar10_files import cifar10
 from xaae.sources.class_folders import folder, own_data
 from xaae.sources.foreign_files import foreign_in_words
@@ -193,7 +194,8 @@ def plant(table, bias, seed=0):
 class Planted:
     """An item on its way to the model: its row in the table and the value of the factor to plant.
 
-    moved (P,): the values of the coordinates' factors in its second version, in training of a factored code.
+    moved (P,): the values of the coordinates' factors in its second version, in training of a factored code. redrawn:
+    is it met in training, with a fresh value?
     """
 
     row: int
@@ -201,6 +203,7 @@ class Planted:
     value: float
     obeys: bool = True
     moved: np.ndarray | None = None
+    redrawn: bool = False
 
 
 class Redraw(Transform):
@@ -217,7 +220,8 @@ class Redraw(Transform):
 
     def encodes(self, item: Planted):
         value = float(self.bias.draw([item.label], self.rng, None if item.obeys else np.array([False]))[0])
-        return replace(item, value=value, moved=None if self.moves is None else self.moves.draw(value))
+        moved = None if self.moves is None else self.moves.draw(value)
+        return replace(item, value=value, moved=moved, redrawn=True)
 
 
 class OnceRead(TfmdDL):
@@ -235,19 +239,21 @@ class OnceRead(TfmdDL):
 BATCH_TYPES = {"signal": TensorBase, "picture": TensorImage, "volume": TensorBase}  # kind -> fastai's type
 
 
-def collate(items, bias, moves, chosen):
+def collate(items, bias, moves, augmentations, chosen):
     """Chosen (planted, target) -> their batch: x (B, C, *places) in [0, 1], rendered together, and targets.
 
     Where the items come in two versions, x is (2 B, ...), all first versions before all second ones, and the moves
-    (B, P) in between follow the targets. moves: a Moves, or None.
+    (B, P) in between follow the targets. moves: a Moves, or None. augmentations: names, of training items alone.
     """
     planted, *targets = zip(*chosen, strict=True)
-    rows, values = [p.row for p in planted], np.array([p.value for p in planted])
-    x, batch_type = render_items(items, rows, values, bias), BATCH_TYPES[items.kind.name]
+    values, batch_type = np.array([p.value for p in planted]), BATCH_TYPES[items.kind.name]
+    plain = items[[p.row for p in planted]]
+    plain = augment(plain, augmentations) if planted[0].redrawn else plain
+    x = bias.plant(plain, torch.from_numpy(values.astype(np.float32)))
     moved = [p.moved for p in planted]
     if moved[0] is None:
         return batch_type(x), *map(fa_collate, targets)
-    x = torch.cat([x, moves.apply(items[rows], values, moved, bias)])
+    x = torch.cat([x, moves.apply(plain, values, moved, bias)])
     return batch_type(x), *map(fa_collate, targets), moves.differences(values, moved)
 
 
@@ -280,14 +286,14 @@ def _label_target(classes, one_hot, target):
 TARGETS = {"classes": _class_target, "severity": _severity_target, "labels": _label_target}  # task -> what makes it
 
 
-def datablock(items, bias, classes, seed=0, one_hot=False, target=None, moves=None):
+def datablock(items, bias, classes, seed=0, *, one_hot=False, target=None, moves=None, augmentations=()):
     """The DataBlock of a planted table: one input, one target; validation keeps the table's own values.
 
     seed: of the fresh values in training; None to keep the table's own there too. target: what is predicted, None for
-    the classes. moves: the Moves of a factored code,
-    whose training items come in two versions.
+    the classes. moves: the Moves of a factored code, whose training items come in two versions. augmentations: names in
+    AUGMENTATIONS, of what is done to training items before anything is planted; none without a seed.
     """
-    batch = {"dl_type": OnceRead, "dls_kwargs": {"create_batch": partial(collate, items, bias, moves)}}
+    batch = {"dl_type": OnceRead, "dls_kwargs": {"create_batch": partial(collate, items, bias, moves, augmentations)}}
     target = target or Target()
     answer, get_y = TARGETS[target.task](classes, one_hot, target)
     return DataBlock(

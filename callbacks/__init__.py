@@ -2,11 +2,14 @@
 
 from xaae.callbacks.adversarial import Adversarial
 from xaae.callbacks.code_moments import CodeMoments, DiscriminatorAccuracy
+from xaae.callbacks.corruption import Corrupt
+from xaae.callbacks.distances import DISTANCES, huber
 from xaae.callbacks.loop import BFloat16, EpochLine, KeepAnswers, KeepInput, KeepPairs, SampleGrid, SplitPairs
-from xaae.callbacks.losses import PAIR_PARTS, PARTS, TARGET_LOSSES, AAELoss, LossPart, TorchMetric, huber
+from xaae.callbacks.losses import PAIR_PARTS, PARTS, TARGET_LOSSES, AAELoss, LossPart, TorchMetric
 from xaae.callbacks.perceptual import Perceptual
 
 __all__ = [
+    "DISTANCES",
     "PAIR_PARTS",
     "PARTS",
     "TARGET_LOSSES",
@@ -14,6 +17,7 @@ __all__ = [
     "Adversarial",
     "BFloat16",
     "CodeMoments",
+    "Corrupt",
     "DiscriminatorAccuracy",
     "EpochLine",
     "KeepAnswers",

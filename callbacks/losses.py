@@ -8,19 +8,10 @@ import torch.nn.functional as F
 from fastai.learner import Metric
 
 from xaae.callbacks.adversarial import one_hot
+from xaae.callbacks.distances import squared_distance
 
 PARTS = ("reconstruction", "adversarial", "discriminator", "classification")
 PAIR_PARTS = ("equivariance", "content", "perceptual")  # of a factored code, in training only
-
-
-def _squared(x_hat, x):
-    """Squared error of every value."""
-    return F.mse_loss(x_hat, x, reduction="none")
-
-
-def huber(x_hat, x):
-    """The thesis's reconstruction loss of every value: Huber with delta 0.5."""
-    return F.huber_loss(x_hat, x, delta=0.5, reduction="none")
 
 
 def class_loss(logits, y, weights=None):
@@ -77,7 +68,7 @@ class AAELoss:
     weights (K,): what the classes count for, or a label where it is present; None where all count the same.
     """
 
-    def __init__(self, reconstruction=1.0, classification=0.1, distance=_squared, task="classes", weights=None):
+    def __init__(self, reconstruction=1.0, classification=0.1, distance=squared_distance, task="classes", weights=None):
         self.task, self.weights = TARGET_LOSSES[task], weights
         self.reconstruction, self.classification, self.distance = reconstruction, classification, distance
         self.parts, self.model_input, self.reduction = {}, None, "mean"

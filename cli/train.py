@@ -23,7 +23,7 @@ from xaae.cli.option_types import (
     with_options,
 )
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, RunSettings
-from xaae.experiment.vocabulary import ARMS, BALANCES, FILLS
+from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, LOSSES
 from xaae.factors.registry import FACTORS
 
 WEIGHT = click.FloatRange(min=0)
@@ -89,6 +89,15 @@ training_options = with_options(
     option("--batch-size", type=TWO_OR_MORE, help="Items a batch.  [by preset]"),
     option("--lr", type=ABOVE_ZERO, help="Highest learning rate of the AAE.  [factored 0.005, plain 0.003]"),
     option("--reconstruction-weight", type=WEIGHT, help="Weight of the reconstruction loss.  [by code]"),
+    option("--reconstruction-loss", type=click.Choice(LOSSES), help="What the reconstruction is compared with its item "
+           "by; pyramid: L1 in four bands of detail; ms-ssim: structure and L1, of pictures.  [by code: factored "
+           "pyramid, plain mse]"),
+    option("--corrupt-noise", type=WEIGHT, default=0.0, help="Noise on what the model sees in training, a standard "
+           "deviation where values are 0 to 1; it has to give back the item without it."),
+    option("--corrupt-masked", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of the places that "
+           "is hidden from the model in training."),
+    option("--augment", callback=parse_names, help=f"What is done to training items at random, before anything is "
+           f"planted: {', '.join(AUGMENTATIONS)}, with commas.  [nothing]"),
     option("--adversarial-weight", type=WEIGHT, default=0.2, help="Weight of the adversarial loss."),
     option("--classification-weight", type=WEIGHT, help="Weight of the classification loss.  [by code]"),
     option("--starts", type=TWO_OR_MORE, help="Held-out items that walks start from.  [by preset]"),

@@ -48,6 +48,7 @@ CODES = {  # code -> what goes with it where nothing else is asked for
         "classification_weight": 1.0,
     },
 }
+USUAL_LOSSES = {"plain": "mse", "factored": "pyramid"}  # code -> reconstruction loss; the thesis has huber
 VERSIONS = {"plain": 1, "factored": 2}  # code -> in how many versions an epoch shows each item
 USUAL_FACTOR = "rotation"  # what is planted where no factor is named
 SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training shows the AAE and the baseline
@@ -67,6 +68,8 @@ class RunSettings:
     arm, factor, ranges {class: (low, high)}, strength, contamination, label_noise, fill: the planted bias, see
     `factors.bias`. factor_asked: was the factor named, or is it only the usual one? None before `resolve`. code: a name
     in CODES; coordinates: of a factored code, names of factors in the order of planting, None for the planted one.
+    reconstruction_loss: a name in LOSSES, None for the code's own. corrupt_noise, corrupt_masked, augment: what is done
+    to training items, see `callbacks.corruption` and `sources.augmentations`.
     size: of an item along each axis. epochs: of the AAE, of each of its stages. starts, random_directions, maps: what
     `navigate` walks and draws. data_seed: of the data, where it is not that of training.
     """
@@ -110,6 +113,10 @@ class RunSettings:
     batch_size: int = 64
     lr: float | None = None
     reconstruction_weight: float | None = None
+    reconstruction_loss: str | None = None
+    corrupt_noise: float = 0.0
+    corrupt_masked: float = 0.0
+    augment: tuple = ()
     adversarial_weight: float = 0.2
     classification_weight: float | None = None
     starts: int = 32
@@ -194,6 +201,11 @@ class RunConfig(RunSettings):
         if config.kind not in KINDS or config.task not in TASKS:
             raise InputError(f"This run is of kind {config.kind!r} and task {config.task!r}: a newer xAAE made it.")
         return config
+
+
+def usual_loss(settings):
+    """The name of the reconstruction loss where none is asked for."""
+    return "huber" if settings.architecture == "thesis" else USUAL_LOSSES[settings.code]
 
 
 def native_size(dataset):

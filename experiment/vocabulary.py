@@ -13,6 +13,8 @@ BALANCES = {  # how classes, or labels, with few items are made up for in traini
     "none": "every item counts the same",
     "loss": "in the loss each class weighs the same, each label as much present as absent",
 }
+LOSSES = ("mse", "l1", "huber", "ms-ssim", "pyramid")  # how far a reconstruction is from its item
+AUGMENTATIONS = ("flip", "shift", "gain")  # of training items
 AXES = ("channels,time", "time,channels")  # of an array that is one recording of signals
 SPLITS = ("train", "valid", "test")
 SPLIT_WAYS = {  # which items are held out where the data have no split of their own

@@ -10,6 +10,7 @@ from helpers.pictures import draw_pets
 
 from xaae import data
 from xaae import model as models
+from xaae.callbacks.distances import pyramid_distance
 from xaae.callbacks.perceptual import feature_distance
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
@@ -20,7 +21,7 @@ from xaae.factors.picture_plants import blur
 from xaae.factors.registry import FACTORS
 from xaae.sources.items import ArrayItems
 from xaae.sources.splits import split_table
-from xaae.training.factored_code import FactoredAAE, FactoredLoss, GrowingDecoder, pyramid_distance
+from xaae.training.factored_code import FactoredAAE, FactoredLoss, GrowingDecoder
 from xaae.training.feature_network import FeatureNetwork
 
 SMOOTH = [name for name, factor in FACTORS.items() if factor.smooth]

@@ -26,7 +26,6 @@ from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, check_size
 FOLLOW = 0.03  # share of each batch in the running middle of the coordinates
 EQUIVARIANCE, SAME_CONTENT = 3.0, 0.001  # weights of the two parts of the loss that only pairs have
 BEYOND = 0.005  # share of the training items whose coordinates lie beyond each limit
-LEVELS = 4  # of the pyramid that reconstructions are compared in
 KERNELS = {1: (3, 1), 2: (4, 1)}  # growth along an axis -> size and padding of the transposed convolution
 LAST_KERNELS = {1: (3, 1), 2: (6, 2)}  # the same where it ends in pixels
 
@@ -217,26 +216,6 @@ class FactoredAAE(AAE):
         return [Affine(2.0, -1.0), *self.glance.body, nn.Flatten(), self.glance.answer]
 
 
-def pyramid_distance(x_hat, x):
-    """Absolute differences of x_hat and x (B, C, *places), band by band from fine to coarse, summed: (B, 1).
-
-    A Laplacian pyramid (Burt and Adelson 1983) in L1: each coarser band, with a quarter of the values in pictures,
-    counts twice as much a value, so that outlines are not given up for the mean.
-    """
-    rest, total = x_hat - x, 0.0
-    pool = (nn.functional.avg_pool1d, nn.functional.avg_pool2d, nn.functional.avg_pool3d)[x.ndim - 3]
-    for level in range(LEVELS):
-        coarsest = level == LEVELS - 1 or min(rest.shape[2:]) < 4
-        coarse = pool(rest, 2, ceil_mode=True, count_include_pad=False) if not coarsest else None
-        mode = ("linear", "bilinear", "trilinear")[x.ndim - 3]
-        band = rest if coarsest else rest - nn.functional.interpolate(coarse, rest.shape[2:], mode=mode)
-        total = total + 2**level * band.abs().flatten(1).mean(1, keepdim=True)
-        if coarsest:
-            return total
-        rest = coarse
-    return total
-
-
 class FactoredLoss(AAELoss):
     """AAELoss for a FactoredAAE, whose training batches hold every item in two versions.
 
@@ -246,7 +225,7 @@ class FactoredLoss(AAELoss):
     """
 
     def __init__(self, coordinates, dims, **options):
-        super().__init__(distance=pyramid_distance, **options)
+        super().__init__(**options)
         self.coordinates, self.dims, self.moves = coordinates, dims, None
 
     def __call__(self, pred, y):

@@ -10,12 +10,12 @@ from fastai.torch_core import default_device
 
 from xaae import data
 from xaae import model as models
-from xaae.callbacks import AAELoss, BFloat16, KeepAnswers, KeepPairs, Perceptual, huber
+from xaae.callbacks import DISTANCES, AAELoss, BFloat16, Corrupt, KeepAnswers, KeepPairs, Perceptual
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
 from xaae.experiment.device import batches, device_of, exact
-from xaae.experiment.settings import VERSIONS, RunConfig
+from xaae.experiment.settings import VERSIONS, RunConfig, usual_loss
 from xaae.experiment.target_words import labels_in_words, severity_in_words
 from xaae.experiment.tasks import target_of
 from xaae.experiment.text_tables import write_texts
@@ -65,6 +65,7 @@ def _loaders(prepared, in_pairs=False):
     """The DataLoaders of prepared data. in_pairs: items come in two versions if the code is a factored one."""
     config, planted = prepared.config, prepared.planted
     options = {"seed": config.seed, "one_hot": config.one_hot, "target": target_of(config)}
+    options["augmentations"] = config.augment
     batch_size = config.batch_size
     if in_pairs and config.code != "plain":
         coordinates = [Coordinate(name, centre) for name, centre in config.centres.items()]
@@ -83,20 +84,22 @@ def make_aae(config: RunConfig):
     """(the AAE that a config asks for, its stages, its adversarial game, its loss, more callbacks); game and loss are
     None for the usual ones. InputError for settings that make no sense."""
     shape = (config.input_size, config.input_channels, config.encoding_dims, config.step_channels)
-    target = target_of(config)
+    target, distance = target_of(config), DISTANCES[config.reconstruction_loss or usual_loss(config)]
+    corrupted = config.corrupt_noise or config.corrupt_masked
+    corrupt = [Corrupt(config.corrupt_noise, config.corrupt_masked)] if corrupted else []
     shared = {"classes": target.outputs, "prior": config.prior}
     if config.architecture == "thesis":
         aae = thesis.ThesisAAE(*shape, **shared)
-        return aae, thesis.thesis_stages(config.epochs), thesis.thesis_game(), AAELoss(distance=huber), ()
+        return aae, thesis.thesis_stages(config.epochs), thesis.thesis_game(), AAELoss(distance=distance), corrupt
     shared |= {"noise": config.noise, "kind": config.kind, "task": config.task}
     weights = (config.reconstruction_weight, config.adversarial_weight, config.classification_weight)
     stages = learner.default_stages(config.epochs, config.lr, *weights)
     if config.code == "plain":
-        return models.AAE(*shape, **shared), stages, None, None, ()
+        return models.AAE(*shape, **shared), stages, None, AAELoss(distance=distance, task=config.task), corrupt
     aae = factored_code.FactoredAAE(*shape, coordinates=config.centres, fill=config.fill, **shared)
-    loss = factored_code.FactoredLoss(aae.coordinates, aae.dims, task=config.task)
+    loss = factored_code.FactoredLoss(aae.coordinates, aae.dims, task=config.task, distance=distance)
     features = FeatureNetwork(config.kind, config.input_channels, target.outputs)
-    return aae, stages, None, loss, [Perceptual(features)]
+    return aae, stages, None, loss, [Perceptual(features), *corrupt]
 
 
 def _train_aae(prepared, folder, quiet):

@@ -23,6 +23,7 @@ from xaae.experiment.settings import (
     RunSettings,
     epochs_for,
     native_size,
+    usual_loss,
 )
 from xaae.experiment.tasks import CLASSES, SEVERITY, UNKNOWN
 from xaae.experiment.vocabulary import SPLITS
@@ -30,6 +31,7 @@ from xaae.factors.bias import Bias, make_bias, mislabel
 from xaae.factors.coordinates import check_coordinates
 from xaae.factors.registry import FACTORS, factors_for
 from xaae.sources import picture_files
+from xaae.sources.augmentations import check_augmentations
 from xaae.sources.item_faults import find_faults
 from xaae.sources.items import Items, guess_channels, open_items, reading_options
 from xaae.sources.splits import SplitPlan
@@ -112,7 +114,11 @@ def prepare_training(settings: RunSettings, note=""):
     planted = _bias_of(settings, classes, items)
     config = _complete(settings, table, items, target, planted)
     config = replace(config, dataset_note=" ".join([note, *notes]), data_warnings=warnings)
-    make_aae(config)  # refuses settings that make no sense before anything is written
+    check_augmentations(config.augment, items.kind)
+    _, _, _, loss, _ = make_aae(config)  # refuses settings that make no sense before anything is written
+    if loss is not None:
+        example = items[[0]]
+        loss.distance(example, example)  # some losses ask for pictures of some size
     _warn_of_few_steps(config, table)
     seed = _data_seed(settings)
     if settings.label_noise:
@@ -251,6 +257,7 @@ def _complete(settings, table, items, target, planted):
         "factor_about": FACTORS[planted.factor].about(),
         "epochs": settings.epochs or epochs_for(SEEN, n * VERSIONS[settings.code]),
         "centres": _centres(settings, table, items, planted),
+        "reconstruction_loss": settings.reconstruction_loss or usual_loss(settings),
     }
     found |= getattr(items, "measured", {})
     usual = CODES[settings.code]

@@ -117,16 +117,16 @@ def split_dataset(found, plan):
 def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=None, slices="axial"):
     """The Dataset of that name before it is split. InputError as of `load_dataset`.
 
-    asked: as of `load_dataset`, or with `cut`: how recordings are, see `signal_tables.parse_cut`. slices: along which
+    asked: as of `load_dataset`, or with `cut` and `outside`, see `class_folders.own_data`. slices: along which
     axis volumes are cut.
     """
     root = Path(root or default_root()).absolute()  # items are found again from any folder
     name, argument, _ = choose(dataset, root)
     options = {"name": argument} if argument else {}
     asked = dict(asked or {})
-    cut = asked.pop("cut", "")
+    cut, outside = asked.pop("cut", ""), asked.pop("outside", False)
     columns = tuple(asked["columns"]) if asked else ()
-    own = own_data(Path(argument or root).absolute(), columns, slices, cut) if name == "folder" else None
+    own = own_data(Path(argument or root).absolute(), columns, slices, cut, outside) if name == "folder" else None
     table = own.table if own else DATASETS[name](root, items=items, size=size, seed=seed, **options)
     table = table.reset_index(drop=True)
     if table.empty:

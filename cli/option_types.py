@@ -95,6 +95,7 @@ READING_OPTIONS = (
     option("--length", type=POSITIVE, help="Samples of an item of signals; of longer ones the middle is used.  [all]"),
     option("--axes", type=click.Choice(AXES), default=AXES[0], help="Which axis is which in arrays of signals."),
     option("--slices", type=click.Choice(SLICES), default="axial", help="Along which axis volumes (NIfTI) are cut."),
+    option("--outside-files", is_flag=True, help="A CSV may name files outside its own folder."),
 )  # fmt: skip
 FILE_WINDOW = option(
     "--window",

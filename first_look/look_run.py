@@ -111,7 +111,7 @@ def _find(settings):
     """(the Dataset with its split, ""), or without one and why training would refuse it."""
     asked = {"columns": settings.predict, "task": settings.task, "unit": settings.unit} if settings.predict else {}
     given = (settings.dataset, settings.data_root, settings.items, native_size(settings.dataset), settings.seed)
-    found = data.find_dataset(*given, asked | {"cut": settings.cut}, settings.slices)
+    found = data.find_dataset(*given, asked | {"cut": settings.cut, "outside": settings.outside_files}, settings.slices)
     try:
         return data.split_dataset(found, SplitPlan(settings.split, settings.group, settings.split_file)), ""
     except InputError as e:

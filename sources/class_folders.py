@@ -60,18 +60,18 @@ class OwnData:
         self.table = self.table[~rows].reset_index(drop=True)
 
 
-def own_data(path, target=(), slices="axial", cut=""):
+def own_data(path, target=(), slices="axial", cut="", outside=False):
     """The OwnData of a folder, a CSV file, an .npz in MedMNIST's keys or a file of signals. InputError for no such.
 
     target: columns of a CSV file that say what is predicted, () for its column label. slices: along which axis volumes
-    are cut. cut: how recordings of signals are, see `signal_tables.parse_cut`. A file that holds several items, such as
-    a volume, becomes a row for each.
+    are cut. cut: how recordings of signals are, see `signal_tables.parse_cut`. outside: may a CSV file name files that
+    are not in its own folder? A file that holds several items, such as a volume, becomes a row for each.
     """
     path, rule = Path(path), parse_cut(cut)
     if whole := is_signal_data(path):
         found = OwnData(*signal_table(path, rule), kind="signal")
     elif path.suffix.lower() == ".csv" and path.is_file():
-        found = _of_csv(path, target)
+        found = _of_csv(path, target, outside)
     elif path.is_dir():
         found = _of_folder(path)
     elif path.suffix.lower() == ".npz" and path.is_file():
@@ -193,8 +193,8 @@ def _as_text(path):
 # ---- CSV files --------------------------------------------------------------------------------------------------
 
 
-def _of_csv(path, target=()):
-    """The OwnData of a CSV file; relative paths count from the file's own folder.
+def _of_csv(path, target=(), outside=False):
+    """The OwnData of a CSV file; relative paths count from the file's own folder, which they may leave if `outside`.
 
     target: columns that say what is predicted; the column label then holds what stands there, as one text.
     """
@@ -221,8 +221,20 @@ def _of_csv(path, target=()):
         path=[path.parent / p for p in found.table.path],
         **{name: typed_column(found.table[name]) for name in found.table if name not in texts},
     )
+    if not outside:
+        _check_inside(found.table.path, path)
     found.kind = kind_of_paths(found.table.path)
     return found
+
+
+def _check_inside(paths, file):
+    """InputError if a CSV file names files outside its own folder: a list from elsewhere may point anywhere."""
+    folder = os.path.abspath(file.parent)
+    if away := [path for path in paths if not Path(os.path.abspath(path)).is_relative_to(folder)]:
+        names = "a file" if len(away) == 1 else f"{len(away)} files"
+        raise InputError(
+            f"{file} names {names} outside its own folder, as {away[0]}: give --outside-files if that is meant."
+        )
 
 
 def _splits_of_csv(found, path):

@@ -33,6 +33,17 @@ def every_file(folder):
     return sorted(str(p) for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
 
 
+@pytest.mark.parametrize("away", ["../elsewhere/{}.png", "{root}/elsewhere/{}.png"])
+def test_a_csv_may_name_files_outside_its_folder_only_if_that_is_meant(tmp_path, away):
+    save_pictures(tmp_path / "elsewhere", n=1)
+    (tmp_path / "mine").mkdir()
+    rows = [f"{away.format(f'{side}/000', root=tmp_path)},{side}" for side in ("left", "right")]
+    file = write_csv(tmp_path / "mine" / "items.csv", "\n".join(["path,label", *rows]))
+    with pytest.raises(InputError, match=r"names 2 files outside its own folder, as .*000\.png: give --outside-files"):
+        own_data(file)
+    assert list(own_data(file, outside=True).table.label) == ["left", "right"]
+
+
 @pytest.mark.parametrize("label", ODD)
 def test_any_text_is_a_label_of_a_folder_and_of_a_csv(tmp_path, label):
     folder = save_pictures(tmp_path / "pictures", classes=(label, "other"), n=3)

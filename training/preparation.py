@@ -164,7 +164,7 @@ def _read(settings):
     drawn = settings.size or native_size(settings.dataset)
     given = (settings.dataset, root, settings.items, drawn, _data_seed(settings))
     asked = {"columns": settings.predict, "task": settings.task, "unit": settings.unit} if settings.predict else {}
-    found = data.find_dataset(*given, asked | {"cut": settings.cut}, settings.slices)
+    found = data.find_dataset(*given, asked | {"cut": settings.cut, "outside": settings.outside_files}, settings.slices)
     kind, found = KINDS[found.kind], data.split_dataset(found, plan)
     size = SIZES_ASKED[kind.name](settings)
     if size:

@@ -1,8 +1,19 @@
 """A dataset: its table, its split, its planted bias, and the fastai DataLoaders of all that.
 
 A dataset is a table with the columns `path, label, split, group, factor, value` and any further column of numbers that
-is known of its items. To add one, write a function that returns such a table (`path` and `label` are enough, see
-`sources/class_folders.py`) and name it in `DATASETS`.
+is known of its items. To add one, put a function like this one here and name it in `DATASETS`, as `"mine": mine`; then
+`python main.py --dataset mine` trains on it, and `python main.py data mine` looks at it first:
+
+    def mine(root, **_):
+        rows = pd.read_csv(Path(root) / "mine" / "patients.csv", dtype=str, keep_default_na=False)
+        return pd.DataFrame({
+            "path": [Path(root) / "mine" / name for name in rows["file"]],  # files of any format of docs/data.md
+            "label": rows["diagnosis"],  # the class, any text
+            "group": rows["patient"],  # if there are groups: `--split group` holds out whole ones
+            "age": rows["age"].astype(float),  # any more columns: `navigate --directions target:age`
+        })
+
+`root` is what `--data-root` says. Columns path and label are enough; a column split keeps your own split.
 """
 
 import os

@@ -1,5 +1,8 @@
 """Laws of the data: the same seed gives the same table, arms mean what they say, loading obeys the table."""
 
+import textwrap
+from pathlib import Path
+
 import fastai.callback.progress  # noqa: F401  (patches no_bar onto the Learner)
 import numpy as np
 import pandas as pd
@@ -9,13 +12,16 @@ from fastai.data.core import Datasets
 from fastai.metrics import accuracy
 from fastai.torch_core import TensorCategory, TensorImage, set_seed
 from fastai.vision.learner import vision_learner
+from helpers.pictures import save_pictures
 from torchvision.models import resnet18
 
 from xaae import data
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import PICTURE
 from xaae.experiment.vocabulary import COLUMNS
 from xaae.factors import bias as biases
 from xaae.sources import picture_files
+from xaae.sources.items import open_items
 
 CLASSES = ["left", "right"]
 
@@ -23,6 +29,22 @@ CLASSES = ["left", "right"]
 def planted_table(folder, arm="biased", seed=0, **options):
     table = data.load_table(str(folder), **options)
     return data.plant(table, biases.make_bias(CLASSES, arm=arm), seed)
+
+
+def test_the_example_of_how_a_dataset_is_added_works(tmp_path, monkeypatch):
+    code = textwrap.dedent("\n".join(line for line in data.__doc__.splitlines() if line.startswith("    ")))
+    assert len(code.splitlines()) <= 10
+    names = {"pd": pd, "Path": Path}
+    exec(code, names)  # the docstring's own words
+    save_pictures(tmp_path / "mine", n=6)
+    rows = [f"{side}/{i:03d}.png,{side},p{i},{40 + i}" for side in ("left", "right") for i in range(6)]
+    (tmp_path / "mine" / "patients.csv").write_text("\n".join(["file,diagnosis,patient,age", *rows]))
+    monkeypatch.setitem(data.DATASETS, "mine", names["mine"])
+    found = data.load_dataset("mine", tmp_path, "group")
+    assert set(found.table.label) == {"left", "right"} and found.table.age.max() == 45
+    table, items, unread = open_items(PICTURE, found.table, 16, 3)
+    assert len(table) == len(items) == 12 and not len(unread)
+    assert not set(table.group[table.split == "train"]) & set(table.group[table.split == "valid"])
 
 
 def test_same_seed_same_table(pictures_folder):
@@ -82,14 +104,14 @@ FACTORS = [("rotation", 0), ("brightness", 1e-6), ("blur", 0.01)]  # a blur reac
 @pytest.mark.parametrize(("factor", "bound"), FACTORS)
 def test_a_batch_is_rendered_at_once_and_as_its_items_would_be(loaded, monkeypatch, factor, bound):
     table, found = loaded
-    planted, asked, whole = biases.make_bias(CLASSES, factor=factor), [], data.render_items
-    monkeypatch.setattr(data, "render_items", lambda p, rows, *more: asked.append(rows) or whole(p, rows, *more))
+    planted, asked, read = biases.make_bias(CLASSES, factor=factor), [], type(found).__getitem__
+    monkeypatch.setattr(type(found), "__getitem__", lambda items, rows: asked.append(rows) or read(items, rows))
     table = data.plant(table, planted)
     dls = data.dataloaders(table, found, planted, CLASSES, bs=16)
     asked.clear()
     x = torch.cat([x.as_subclass(torch.Tensor).cpu() for x, _ in dls.valid])
-    assert asked == [list(table.index[table.split == "valid"])]
-    alone = [whole(found, [row], [table.value[row]], planted) for row in asked[0]]
+    assert asked == [rows := list(table.index[table.split == "valid"])]
+    alone = [data.render_items(found, [row], [table.value[row]], planted) for row in rows]
     torch.testing.assert_close(x, torch.cat(alone), atol=bound + 1e-6, rtol=0)
 
 

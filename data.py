@@ -34,7 +34,7 @@ from fasttransform import Transform
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import KINDS, PICTURE
+from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL
 from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import Target
 from xaae.experiment.vocabulary import COLUMNS
@@ -45,10 +45,20 @@ from xaae.sources.foreign_files import foreign_in_words
 from xaae.sources.medmnist_sets import medmnist
 from xaae.sources.oxford_pets import PETS_FOLDER, pets
 from xaae.sources.splits import SplitPlan, split_by_plan
+from xaae.sources.synthbeats import synthbeats
 from xaae.sources.synthpets import synthpets
 from xaae.sources.target_columns import set_target, standardised
 
-DATASETS = {"pets": pets, "synthpets": synthpets, "medmnist": medmnist, "cifar10": cifar10, "folder": folder}
+DATASETS = {
+    "pets": pets,
+    "synthpets": synthpets,
+    "synthbeats": synthbeats,
+    "medmnist": medmnist,
+    "cifar10": cifar10,
+    "folder": folder,
+}
+SIGNAL_SETS = ("synthbeats",)  # those whose items are signals; of the others they are pictures, but of "folder" any
+DRAWN = ("synthpets", "synthbeats")  # those that are made here
 
 
 def default_root():
@@ -74,7 +84,21 @@ def choose(dataset, root):
         bare = [name for name in DATASETS if name not in ("folder", "medmnist")]  # these need something after them
         known = f"{', '.join(bare)}, auto, medmnist:NAME, or the path of a folder or CSV"
         raise InputError(f"There is no dataset {dataset!r}: use {known}.")
-    return name, argument, f"{name}, from {argument or root}." if name != "synthpets" else "synthpets, drawn here."
+    return name, argument, f"{name}, drawn here." if name in DRAWN else f"{name}, from {argument or root}."
+
+
+def kind_of_dataset(dataset, root=None):
+    """The Kind of the items that `--dataset` names; a folder or file of the user's own is looked at."""
+    root = Path(root or default_root()).absolute()
+    name, argument, _ = choose(dataset, root)
+    if name == "folder":
+        return KINDS[own_data(Path(argument or root).absolute(), outside=True).kind]
+    return _kind_of_set(name)
+
+
+def _kind_of_set(name):
+    """The Kind of the items of one of DATASETS but the user's own."""
+    return SIGNAL if name in SIGNAL_SETS else PICTURE
 
 
 @dataclass(frozen=True)
@@ -154,7 +178,7 @@ def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=N
     if own and len(chosen) < len(table):
         left_out = left_out + [(str(p), f"more than --items {items}") for p in table.path.drop(chosen.index)]
     left_out = pd.DataFrame(left_out, columns=["path", "reason"], dtype=object)
-    copies, kind = (own.copies, own.kind) if own else (None, PICTURE.name)
+    copies, kind = (own.copies, own.kind) if own else (None, _kind_of_set(name).name)
     return Dataset(chosen.reset_index(drop=True), left_out, tuple(notes), target, own is not None, kind, copies)
 
 

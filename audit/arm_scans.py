@@ -55,7 +55,7 @@ def _scanned(folder, condition, n):
     items = scan_items(trained, arm.held_out_rows(n), planted, rng)
     train = trained.upright(read_rows(trained, rng))
     names = factors_for(trained.kind, trained.config.input_channels)
-    return items, [value_grid(name, items, readings_of(FACTORS[name], train)) for name in names]
+    return items, [value_grid(name, items, readings_of(FACTORS[name], train, items.rate)) for name in names]
 
 
 def _answering(arm, model, x):

@@ -4,10 +4,12 @@ The signature of a factor is the change of every meter when real items go from o
 other. A walk is named after the factor whose signature is most like its own changes (cosine), if any is.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
-from xaae.experiment.audit_settings import AUDITS
+from xaae.experiment.audit_settings import AUDITED_FACTORS
 from xaae.experiment.kinds import kind_of
 from xaae.factors.bias import even_ranges, make_bias
 from xaae.factors.measuring import measure_all
@@ -17,22 +19,23 @@ ALIKE = 0.5  # cosine from which changes count as those of a factor
 ENDS = ("first", "last")  # two classes between which a factor is planted to get its signature
 
 
-def factor_signatures(x_0, meters, fill="zeros", planted=""):
+def factor_signatures(x_0, meters, fill="zeros", planted="", rate=None):
     """{factor: {meter: float}} for the factors that an audit plants by default and that items x_0 (P, C, *places) can
     be given, and for the one called `planted`; not for others with its meter, from which no walk could tell it.
 
     The number is the meter's median change from the middle of the factor's first class's range to that of its last
-    class, in the meter's unit.
+    class, in the meter's unit. rate: samples a second of signals.
     """
-    possible, own = factors_for(kind_of(x_0.shape), x_0.shape[1]), FACTORS[planted].meter if planted else ""
-    usual = [name for name in AUDITS["default"].factors if FACTORS[name].meter != own]
+    kind = kind_of(x_0.shape)
+    possible, own = factors_for(kind, x_0.shape[1]), FACTORS[planted].meter if planted else ""
+    usual = [name for name in AUDITED_FACTORS[kind.name] if FACTORS[name].meter != own]
     factors = [name for name in possible if name in usual or name == planted]
-    return {name: _signature(name, x_0, meters, fill) for name in factors}
+    return {name: _signature(name, x_0, meters, fill, rate) for name in factors}
 
 
-def _signature(name, x_0, meters, fill):
+def _signature(name, x_0, meters, fill, rate):
     """{meter: change} of one factor."""
-    factor, plant = FACTORS[name], make_bias(ENDS, fill=fill, factor=name).plant
+    factor, plant = FACTORS[name], replace(make_bias(ENDS, fill=fill, factor=name), rate=rate).plant
     ends = [float(np.mean(bounds)) for bounds in even_ranges(ENDS, factor.whole, factor.gap).values()]
     frames = torch.stack([plant(x_0, torch.full((len(x_0),), value)) for value in ends], 1)
     readings = measure_all(frames.numpy(), meters)

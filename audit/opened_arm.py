@@ -1,6 +1,6 @@
 """A trained arm, opened, with the condition under which it is asked: its bias, its items, its models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -50,13 +50,15 @@ class OpenedArm:
     @property
     def meters(self):
         """The meters that read its items and frames, that of the factor among them: {name: Meter}."""
-        return meters_for(self.trained.config.input_channels, self.trained.kind, self.factor.meter)
+        config = self.trained.config
+        return meters_for(config.input_channels, self.trained.kind, self.factor.meter, config.rate)
 
     @property
     def bias(self):
         """The Bias that the condition's biased arm has for these classes, whatever this arm is."""
         fill, factor, strength = self.trained.config.fill, self.condition.factor, self.condition.strength
-        return make_bias(self.trained.classes, None, "biased", fill, factor, strength)
+        bias = make_bias(self.trained.classes, None, "biased", fill, factor, strength)
+        return replace(bias, rate=self.trained.config.rate)
 
     @property
     def sides(self):

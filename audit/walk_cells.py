@@ -23,7 +23,8 @@ def walk_cells(judged):
 
 def condition_signatures(judged):
     """The `factor_signatures` of a condition's probe items."""
-    return factor_signatures(judged.probe.x_0, judged.arm.meters, judged.bias.fill, judged.factor.name)
+    bias = judged.bias
+    return factor_signatures(judged.probe.x_0, judged.arm.meters, bias.fill, judged.factor.name, bias.rate)
 
 
 def score_walk_of(judged, arm, number, direction, signatures):

@@ -17,6 +17,11 @@ AUDITED_METHODS = (  # one or two attribution methods of every family; any other
 )
 
 
+AUDITED_FACTORS = {  # kind -> what an audit plants where nothing else is asked for
+    "signal": ("hum", "drift", "shift", "polarity", "spike"),
+    "picture": ("rotation", "brightness", "tint", "blur", "tag"),
+    "volume": (),
+}
 USUAL_CODE = "plain"  # the thesis's
 FACTORED_WALKS = ("led:aae", "led:baseline", "lda", "means")  # directions of the other code, which has no head
 
@@ -35,7 +40,7 @@ class AuditSettings:
     """
 
     dataset: str = "synthpets"
-    factors: tuple[str, ...] = ("rotation", "brightness", "tint", "blur", "tag")
+    factors: tuple[str, ...] = AUDITED_FACTORS["picture"]
     strength: tuple[float, ...] = (1.0,)
     contamination: tuple[float, ...] = (1.0,)
     label_noise: float = 0.4

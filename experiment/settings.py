@@ -50,7 +50,8 @@ CODES = {  # code -> what goes with it where nothing else is asked for
 }
 USUAL_LOSSES = {"plain": "mse", "factored": "pyramid"}  # code -> reconstruction loss; the thesis has huber
 VERSIONS = {"plain": 1, "factored": 2}  # code -> in how many versions an epoch shows each item
-USUAL_FACTOR = "rotation"  # what is planted where no factor is named
+USUAL_FACTOR = "rotation"  # what is planted in pictures where no factor is named
+USUAL_FACTORS = {"signal": "hum", "picture": USUAL_FACTOR, "volume": USUAL_FACTOR}  # the same by the kind of the items
 SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training shows the AAE and the baseline
 
 
@@ -183,6 +184,11 @@ class RunConfig(RunSettings):
     data_warnings: tuple = ()
     device: str = "cpu"
     versions: dict = field(default_factory=dict)
+
+    @property
+    def rate(self):
+        """Samples a second of signals; None where it is not known, and for items of other kinds."""
+        return self.signal_scale.get("rate")
 
     @classmethod
     def from_dict(cls, content):

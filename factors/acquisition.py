@@ -23,14 +23,19 @@ DARK = 0.1  # luma from which a line of pixels is no longer part of a black bord
 RADIX = 2**31
 
 
+def noise_like(x):
+    """Standard normal noise (B, C, *places) for items x, the same for the same item whatever is in its batch."""
+    seeds = (x.detach().cpu().double().abs().flatten(1).sum(1) * 1e6).long().tolist()  # not every device has doubles
+    draws = [torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(s % RADIX)) for s in seeds]
+    return torch.stack(draws).to(x)
+
+
 def add_noise(x, percent, fill=None):
     """Pictures x (B, C, H, W) with Gaussian noise whose standard deviation is `percent` (B,) of full scale.
 
     The same picture gets the same noise every time, whatever is in its batch: what is planted stays planted.
     """
-    seeds = (x.detach().cpu().double().abs().sum((1, 2, 3)) * 1e6).long().tolist()  # not every device has doubles
-    draws = [torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(s % RADIX)) for s in seeds]
-    noisy = (x + torch.stack(draws).to(x) * as_column(percent, x) / 100).clamp(0, 1)
+    noisy = (x + noise_like(x) * as_column(percent, x) / 100).clamp(0, 1)
     return torch.where(as_column(percent, x) == 0, x, torch.cat([noisy[:, :3], x[:, 3:]], 1))
 
 

@@ -16,7 +16,8 @@ class Bias:
     """Which values of the factor each class gets. ranges: {class: (low, high)} in the factor's unit; see ARMS, FILLS.
 
     biased: from the range of the item's own class; irrelevant: from the whole range, whatever the class; normal: the
-    neutral value. contamination: the share of a biased arm's items that obey; the others are as in irrelevant.
+    neutral value. contamination: the share of a biased arm's items that obey; the others are as in irrelevant. rate:
+    samples a second of signals, None where it is not known.
     """
 
     ranges: dict
@@ -24,6 +25,7 @@ class Bias:
     fill: str = "zeros"
     factor: str = "rotation"
     contamination: float = 1.0
+    rate: float | None = None
 
     def whole(self):
         """(low, high) of all classes' ranges together."""
@@ -56,7 +58,7 @@ class Bias:
         if factor.kind != kind_of(x.shape).name and (torch.as_tensor(values) == factor.neutral).all():
             return x  # nothing is planted in items that cannot have the factor
         with torch.autocast(x.device.type, enabled=False):
-            return factor.plant(x, values, self.fill)
+            return factor.plant(x, values, self.fill, self.rate)
 
     def grid(self, n=13):
         """n values that cover all the classes' ranges evenly: (n,)."""

@@ -22,12 +22,14 @@ class Coordinate:
 
     centre: the mean value of the factor in the training items. Nothing in an item says what is upright, or of usual
     brightness; this fixes it, so that what the decoder draws before planting is as the data were before planting.
-    limits: lowest and highest value that is planted, those of the training items; None for no limits.
+    limits: lowest and highest value that is planted, those of the training items; None for no limits. rate: samples a
+    second of signals, None where it is not known.
     """
 
     name: str
     centre: float = 0.0
     limits: tuple[float, float] | None = None
+    rate: float | None = None
 
     @property
     def factor(self):
@@ -66,6 +68,10 @@ class Coordinate:
         value = value if self.limits is None else value.clamp(*self.limits)
         return value if self.turn is not None else value.clamp(*self.factor.allowed)
 
+    def plant(self, x, values, fill):
+        """Items x (B, C, *places) with the factor at `values` (B,)."""
+        return self.factor.plant(x, values, fill, self.rate)
+
     def penalty(self, residual):
         """Half the square of a small residual (B,), and what grows less for large ones; periodic where it has to be."""
         if self.turn is None:
@@ -79,7 +85,7 @@ def plant_coordinates(x, coordinates, z, fill):
     with torch.autocast(x.device.type, enabled=False):
         x = x.float()
         for i, coordinate in enumerate(coordinates):
-            x = coordinate.factor.plant(x, coordinate.values(z[:, i].float()), fill)
+            x = coordinate.plant(x, coordinate.values(z[:, i].float()), fill)
     return x
 
 
@@ -93,7 +99,7 @@ def undo_coordinates(x, coordinates, z, fill):
         for i, coordinate in reversed(list(enumerate(coordinates))):
             if coordinate.factor.opposite is not None:
                 value = coordinate.factor.opposite(coordinate.values(z[:, i].float()))
-                x = coordinate.factor.plant(x, value, fill)
+                x = coordinate.plant(x, value, fill)
     return x
 
 
@@ -134,7 +140,7 @@ class Moves:
         values = torch.as_tensor(np.stack(values), dtype=torch.float32)
         for i, coordinate in enumerate(self.coordinates):
             if coordinate.name != self.planted:
-                x = coordinate.factor.plant(x, values[:, i], bias.fill)
+                x = coordinate.plant(x, values[:, i], bias.fill)
         names = [coordinate.name for coordinate in self.coordinates]
         own = values[:, names.index(self.planted)] if self.planted in names else torch.as_tensor(before)
         return bias.plant(x, own.float())

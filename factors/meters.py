@@ -3,26 +3,48 @@
 Those of walks read decoded frames; those of items alone read what a decoder does not draw, such as noise.
 """
 
+from dataclasses import replace
+from functools import partial
+
 from xaae.experiment.kinds import PICTURE
 from xaae.factors.acquisition import ACQUISITION_METERS
 from xaae.factors.photometry import PICTURE_METERS
+from xaae.factors.signal_meters import SIGNAL_ITEM_METERS, SIGNAL_METERS, SignalSight
 
-METERS_BY_KIND = {"signal": {}, "picture": PICTURE_METERS, "volume": {}}  # kind -> its meters by name
-METERS = {name: meter for meters in METERS_BY_KIND.values() for name, meter in meters.items()}
-ITEM_METERS_BY_KIND = {"signal": {}, "picture": ACQUISITION_METERS, "volume": {}}  # kind -> read on items alone
+METERS_BY_KIND = {"signal": SIGNAL_METERS, "picture": PICTURE_METERS, "volume": {}}  # kind -> its meters by name
+METERS = METERS_BY_KIND[PICTURE.name]  # those of pictures
+ITEM_METERS_BY_KIND = {  # kind -> meters that are read on items alone
+    "signal": SIGNAL_ITEM_METERS,
+    "picture": ACQUISITION_METERS,
+    "volume": {},
+}
 
 
-def meter_named(name, kind=PICTURE):
-    """The Meter of this name, of walks or of items alone, that reads items of a kind. KeyError if there is none."""
-    return (METERS_BY_KIND[kind.name] | ITEM_METERS_BY_KIND[kind.name])[name]
+def meter_named(name, kind=PICTURE, rate=None):
+    """The Meter of this name, of walks or of items alone, that reads items of a kind. KeyError if there is none.
+
+    rate: samples a second of signals, None where it is not known.
+    """
+    meter = (METERS_BY_KIND[kind.name] | ITEM_METERS_BY_KIND[kind.name])[name]
+    return _at_rate({name: meter}, rate)[name]
 
 
-def meters_for(channels, kind=PICTURE, planted=""):
+def meters_for(channels, kind=PICTURE, planted="", rate=None):
     """The meters of walks that make sense for items of a kind with so many channels: {name: Meter}.
 
-    planted: name of a planted factor's meter, which is among them even if it reads items alone.
+    planted: name of a planted factor's meter, which is among them even if it reads items alone. rate: samples a second
+    of signals, None where it is not known.
     """
     found = {
         name: meter for name, meter in METERS_BY_KIND[kind.name].items() if channels >= 3 or not meter.needs_colour
     }
-    return found | {name: meter for name, meter in ITEM_METERS_BY_KIND[kind.name].items() if name == planted}
+    found |= {name: meter for name, meter in ITEM_METERS_BY_KIND[kind.name].items() if name == planted}
+    return _at_rate(found, rate)
+
+
+def _at_rate(meters, rate):
+    """Meters that know the rate of the signals that they read; they share one sight still."""
+    if rate is None:
+        return meters
+    sight = partial(SignalSight, rate=rate)
+    return {n: replace(m, sight=sight) if m.sight is SignalSight else m for n, m in meters.items()}

@@ -1,4 +1,4 @@
-"""Where and how the content of one picture lies: read off its edges, without a frame to compare it with.
+"""Where and how the content of one item lies: of a picture read off its edges, without a frame to compare it with.
 
 The walk's meters of turn, size and place compare frames of one walk; these read single pictures, roughly, so that it
 can be told how far the pictures of a dataset differ in them.
@@ -9,6 +9,7 @@ import torch
 from xaae.factors.geometry import disc_weight, plane, smooth
 from xaae.factors.measuring import wrap
 from xaae.factors.picture_plants import luma
+from xaae.factors.signal_meters import place_in_time
 
 SHARED = 0.8  # length of the mean direction, in mean lengths, from which pictures share a direction
 SOFT = 1.0  # pixels of smoothing before edges are read
@@ -59,7 +60,7 @@ def size_change(x):
 
 
 PLACEMENT = {  # kind -> name of a meter that only compares -> what reads single items instead
-    "signal": {},
+    "signal": {"lag": place_in_time},
     "picture": {
         "rotation": edge_orientation,
         "scale": size_change,

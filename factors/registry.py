@@ -1,7 +1,7 @@
 """The registry of factors: what can be planted in an item, and which meter reads it back. Needs no torch.
 
-To add a factor: write the function that plants it (see `picture_plants`, `acquisition`), the meter that reads it (see
-`photometry`, `acquisition`), and enter it in FACTORS.
+To add a factor: write the function that plants it (see `picture_plants`, `acquisition`, `signal_plants`), the meter
+that reads it (see `photometry`, `acquisition`, `signal_meters`), and enter it in FACTORS.
 """
 
 from collections.abc import Callable
@@ -27,10 +27,10 @@ class Factor:
     allowed: what --range accepts. neutral: the value that leaves an item as it is. meter: name of the meter that reads
     it. usual: the range that the scan asks about where nothing is planted and the meter only compares items with each
     other, so that the data cannot tell their own range. noun, sign and digits: how values are told. location: for a
-    local factor, "module:name" of size -> (size, size) bool, where it is. period: after which values repeat, None for
-    a factor that has none. smooth: can a decoder plant it as its last step, because it is differentiable and the same
-    for every item? opposite: the value that takes a value back, for factors that move places. kind: name of the kind of
-    its items.
+    local factor, "module:name" of size -> (T,) or (size, size) bool, where it is. period: after which values repeat,
+    None for a factor that has none. smooth: can a decoder plant it as its last step, because it is differentiable and
+    the same for every item? opposite: the value that takes a value back, for factors that move places. kind: name of
+    the kind of its items. needs_rate: does the planter take the sampling rate too?
     """
 
     name: str
@@ -51,10 +51,12 @@ class Factor:
     smooth: bool = True
     opposite: Callable | None = None
     kind: str = "picture"
+    needs_rate: bool = False
 
-    def plant(self, x, values, fill="zeros"):
-        """Items x (B, C, *places) with the factor at `values` (B,)."""
-        return function_named(self.planter)(x, values, fill)
+    def plant(self, x, values, fill="zeros", rate=None):
+        """Items x (B, C, *places) with the factor at `values` (B,). rate: Hz of signals, None if it is not known."""
+        more = {"rate": rate} if self.needs_rate else {}
+        return function_named(self.planter)(x, values, fill, **more)
 
     @property
     def is_local(self):
@@ -62,7 +64,7 @@ class Factor:
         return self.location is not None
 
     def place(self, size):
-        """Where a local factor is in items of `size`: (size, size) bool; None for a global factor."""
+        """Where a local factor is in items of `size`: (T,) or (size, size) bool; None for a global factor."""
         return function_named(self.location)(size) if self.is_local else None
 
     def about(self):
@@ -190,8 +192,30 @@ SHIFT_Y = replace(SHIFT_X, name="shift_y", planter="picture_plants:shift_up", me
 BORDER = Factor(
     "border", "acquisition:frame_black", OF_SIDE, (0, 12), (0, 45), "border", "black border", "\u202f%", 0, gap=0.6
 )
+OF_RANGE, OF_WINDOW = "% of the range", "% of the window"
+HUM = Factor("hum", "signal_plants:add_hum", OF_RANGE, (0, 15), (0, 50), "hum", "mains hum", "\u202f%", 1, gap=0.6,
+             kind="signal", needs_rate=True)  # fmt: skip
+DRIFT = replace(HUM, name="drift", planter="signal_plants:add_drift", whole=(-20, 20), allowed=(-80, 80), meter="drift",
+                noun="drift of the baseline", gap=0.36)  # fmt: skip
+OFFSET = replace(DRIFT, name="offset", planter="signal_plants:add_offset", whole=(-12, 12), meter="level",
+                 noun="offset of the baseline", needs_rate=False)  # fmt: skip
+GAIN = replace(OFFSET, name="gain", planter="signal_plants:amplify", unit="% of the amplitude", whole=(-50, 50),
+               allowed=(-95, 300), meter="amplitude", noun="change of the amplitude", digits=0)  # fmt: skip
+SPIKE = replace(HUM, name="spike", planter="signal_plants:add_spike", whole=(0, 40), allowed=(0, 100), meter="spike",
+                noun="spike", location="signal_plants:spike_place", needs_rate=False)  # fmt: skip
+NOISE_FLOOR = replace(HUM, name="noise_floor", planter="signal_plants:add_noise_floor", whole=(0, 6), allowed=(0, 50),
+                      meter="noise_floor", noun="noise floor", smooth=False, needs_rate=False)  # fmt: skip
+POLARITY = Factor("polarity", "signal_plants:flip", "of the sign", (-1, 1), (-1, 1), "polarity", "polarity",
+                  neutral=1.0, smooth=False, kind="signal")  # fmt: skip
+DELAY = Factor("shift", "signal_plants:delay", OF_WINDOW, (-10, 10), (-45, 45), "lag", "delay", "\u202f%", 1, gap=0.36,
+               usual=(-5, 5), opposite=neg, kind="signal")  # fmt: skip
+STRETCH = replace(DELAY, name="stretch", planter="signal_plants:stretch", unit="% of the duration", whole=(-20, 25),
+                  allowed=(-60, 150), meter="rate", noun="stretch in time", usual=None, digits=0,
+                  opposite=ZOOM.opposite)  # fmt: skip
 LIGHT, FILE, FRAME = (BRIGHTNESS, CONTRAST, TINT), (BLUR, SHARPENING, NOISE, JPEG), (ZOOM, SHIFT_X, SHIFT_Y)
-FACTORS = {factor.name: factor for factor in (ROTATION, *LIGHT, *FILE, *FRAME, BORDER, TAG)}
+OF_PICTURES = (ROTATION, *LIGHT, *FILE, *FRAME, BORDER, TAG)
+OF_SIGNALS = (HUM, DRIFT, DELAY, POLARITY, SPIKE, OFFSET, GAIN, NOISE_FLOOR, STRETCH)
+FACTORS = {factor.name: factor for factor in (*OF_PICTURES, *OF_SIGNALS)}
 
 
 def factors_for(kind, channels):

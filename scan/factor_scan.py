@@ -1,6 +1,6 @@
 """The scan of one classifier: every factor at a grid of values, and changes of the same size that no factor names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,13 +34,15 @@ class ScanItems:
     """The items that a scan changes.
 
     x (N, C, *places), upright. labels (N,): their classes, "" where they are not known. values (N,): of the factor that
-    the run plants, drawn without regard to the class; None where nothing is planted. bias: how it is planted.
+    the run plants, drawn without regard to the class; None where nothing is planted. bias: how it is planted. rate:
+    samples a second of signals, None where it is not known.
     """
 
     x: torch.Tensor
     labels: np.ndarray
     values: np.ndarray | None = None
     bias: object = None
+    rate: float | None = None
 
     def finish(self, x):
         """Items x, one for each, with the planted factor at their own values; as they are without one."""
@@ -53,7 +55,8 @@ class ScanItems:
 
     def part(self, rows):
         """The items of a slice of rows."""
-        return ScanItems(self.x[rows], self.labels[rows], None if self.values is None else self.values[rows], self.bias)
+        values = None if self.values is None else self.values[rows]
+        return replace(self, x=self.x[rows], labels=self.labels[rows], values=values)
 
     def changed(self, factor, values):
         """The items with a factor at `values` (N,): the planted one in its own way, others before it is planted."""
@@ -61,7 +64,7 @@ class ScanItems:
         if self.bias is not None and factor == self.bias.factor:
             return self.bias.plant(self.x, values)
         with torch.autocast(self.x.device.type, enabled=False):
-            return self.finish(FACTORS[factor].plant(self.x, values, FILL))
+            return self.finish(FACTORS[factor].plant(self.x, values, FILL, self.rate))
 
 
 @dataclass(frozen=True)

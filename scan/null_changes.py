@@ -1,13 +1,16 @@
-"""Changes that no factor names: smooth random warps, and smooth random changes of light and colour, of any size.
+"""Changes that no factor names: smooth random warps, and smooth random changes of light, colour or gain, of any size.
 
 A warp has no part that turns, shifts, scales or shears the whole picture; a change of light has mean zero and is at
-right angles to the picture, so that neither brightness nor contrast nor tint of the whole is changed by it. They say
+right angles to the picture, so that neither brightness nor contrast nor tint of the whole is changed by it. A warp of a
+signal's time neither moves nor stretches the whole; a change of its gain leaves offset, amplitude and drift. They say
 how often a decision flips at a change of so many pixels, whatever it is.
 """
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+from xaae.factors.signal_plants import sample_at
 
 WAVES = 4  # random bumps along a side
 FARTHEST = (0.02, 0.04, 0.08, 0.16)  # displacements that are tried, root mean square in sides
@@ -80,4 +83,57 @@ def bend_and_relight(x, distance, rng):
     return torch.where((rest > 0.05 * distance).view(-1, 1, 1, 1), relight(bent, rest, rng), bent)
 
 
-NULL_CHANGES = {"picture": (bend_and_relight, relight)}  # kind -> changes (x, distance, rng) -> x
+# ---- signals ----------------------------------------------------------------------------------------------------
+
+LATEST = (0.01, 0.02, 0.04, 0.08)  # displacements in time that are tried, root mean square in windows
+SWAY = 0.3  # of a change of gain: share that moves the baseline, so that flat pieces change too
+
+
+def warp_time(x, distance, rng):
+    """Signals x (B, C, T) whose time runs unevenly, at most so that they differ from x by distance (B,)."""
+    length = x.shape[-1]
+    at = torch.arange(length, dtype=x.dtype)
+    field = _without(_smooth_curves(len(x), 1, length, rng), torch.stack([torch.ones(length), at])[None])[:, 0]
+    field = length * field / field.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
+    warped = lambda far: sample_at(x, at + far.to(x).view(-1, 1) * field, "reflect")  # noqa: E731
+    reached = [pixel_distance(x, warped(torch.full((len(x),), far))) for far in LATEST]
+    reached = torch.stack([torch.zeros(len(x)), *reached], 1).numpy()
+    reached = np.maximum.accumulate(reached + 1e-7 * np.arange(reached.shape[1]), 1)
+    far = [np.interp(d, row, (0, *LATEST)) for d, row in zip(distance.numpy(), reached, strict=True)]
+    return warped(torch.tensor(far))
+
+
+def sway(x, distance, rng):
+    """Signals x (B, C, T) whose gain and baseline change from time to time, differing by distance (B,)."""
+    length = x.shape[-1]
+    centred = x - x.mean(-1, keepdim=True)
+    gain, base = _smooth_curves(len(x), 2 * x.shape[1], length, rng).chunk(2, 1)
+    fields = (1 - SWAY) * gain * centred + SWAY * base * centred.square().mean((1, 2), keepdim=True).sqrt()
+    rise = torch.cos(torch.pi * (torch.arange(length) + 0.5) / length)  # the slowest drift
+    shared = torch.stack([torch.ones(length), rise]).expand(len(x), -1, -1)
+    fields = _without(fields, torch.cat([shared, centred], 1))
+    amount = distance.view(-1, 1, 1) / fields.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-6)
+    for _ in range(STEPS):
+        swayed = (x + amount * fields).clamp(0, 1)
+        ratio = distance / pixel_distance(x, swayed).clamp_min(1e-6)
+        amount = amount * ratio.clamp(0.5, 2).view(-1, 1, 1)
+    return (x + amount * fields).clamp(0, 1)
+
+
+def warp_and_sway(x, distance, rng):
+    """Signals x (B, C, T) warped in time as far as it goes, the rest of distance (B,) by a change of gain."""
+    warped = warp_time(x, distance, rng)
+    rest = (distance.square() - pixel_distance(x, warped).square()).clamp_min(0).sqrt()
+    return torch.where((rest > 0.05 * distance).view(-1, 1, 1), sway(warped, rest, rng), warped)
+
+
+def _smooth_curves(n, channels, length, rng):
+    """Smooth random curves (n, channels, length) of about unit variance."""
+    coarse = torch.from_numpy(rng.standard_normal((n, channels, 1, WAVES + 3))).float()
+    return F.interpolate(coarse, (1, length), mode="bicubic", align_corners=True)[:, :, 0]
+
+
+NULL_CHANGES = {  # kind -> changes (x, distance, rng) -> x
+    "picture": (bend_and_relight, relight),
+    "signal": (warp_and_sway, sway),
+}

@@ -2,8 +2,10 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from xaae.experiment.figure_style import short_name, styled
+from xaae.experiment.vocabulary import PALETTE
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
 
 COLOURS = {USED: "#b8560f", CANNOT_TELL: "#8a8f96", NOT_USED: "#1f5fa8"}
@@ -44,10 +46,10 @@ def _one_chart(ax, model, rule):
 
 
 @styled
-def factor_strip(results, arrays, name):
-    """Real items with one factor at each value, under each frame what every model answers: a Figure.
+def _strip(results, arrays, name, draw):
+    """Items with one factor at each value, under each frame what every model answers: a Figure.
 
-    results: what scan.json holds. arrays: those of scan/strips.npz.
+    draw(ax, frames (S, V, ...), under): draws the frames, each at its place, with `under` inches below each.
     """
     frames, models = arrays[f"{name}.frames"], results["models"]
     row = next(r for r in next(iter(models.values()))["factors"] if r["factor"] == name)
@@ -55,7 +57,7 @@ def factor_strip(results, arrays, name):
     wide, tall = LEFT + v * (FRAME + GAP), TOP + n * (FRAME + under)
     figure = Figure(figsize=(wide, tall))
     ax = figure.add_axes([0, 0, 1, 1])
-    ax.imshow(_sheet(frames, under), extent=(LEFT, wide, tall, TOP), aspect="auto")
+    draw(ax, frames, under)
     ax.set(xlim=(0, wide), ylim=(tall, 0))
     ax.set_axis_off()
     title = f"{with_capital(row['noun'])}: {row['scale']}; under each: {_asked(models)}"
@@ -73,6 +75,38 @@ def factor_strip(results, arrays, name):
                 text, weight = _answer(probability, model["classes"])
                 ax.text(x, y, text, fontsize=6.5, ha="center", va="center", weight=weight)
     return figure
+
+
+def factor_strip(results, arrays, name):
+    """Pictures with one factor at each value, under each what every model answers: a Figure.
+
+    results: what scan.json holds. arrays: those of scan/strips.npz.
+    """
+    return _strip(results, arrays, name, _draw_pictures)
+
+
+def _draw_pictures(ax, frames, under):
+    """Frames (S, V, H, W, C) uint8 at their places."""
+    n, v = frames.shape[:2]
+    extent = (LEFT, LEFT + v * (FRAME + GAP), TOP + n * (FRAME + under), TOP)
+    ax.imshow(_sheet(frames, under), extent=extent, aspect="auto")
+
+
+def signal_strip(results, arrays, name):
+    """The same for signals: the traces of all channels over each other."""
+    return _strip(results, arrays, name, _draw_traces)
+
+
+def _draw_traces(ax, frames, under):
+    """Frames (S, V, C, T) in [0, 1] as traces at their places; each channel has its own share of a frame's height."""
+    n, v, channels, length = frames.shape
+    share = FRAME / channels
+    time = np.linspace(0, FRAME, length)
+    for i, j in np.ndindex(n, v):
+        left, top = LEFT + j * (FRAME + GAP), TOP + i * (FRAME + under)
+        ax.add_patch(Rectangle((left, top), FRAME, FRAME, fill=False, lw=0.4, ec="#dedcd4"))
+        for c, values in enumerate(frames[i, j]):
+            ax.plot(left + time, top + share * (c + 1 - values), lw=0.6, color=PALETTE[c % len(PALETTE)])
 
 
 def _sheet(frames, under):
@@ -106,4 +140,4 @@ def _answer(probability, classes):
     return f"{short_name(classes[best], 10)} {probability[best]:.2f}", "normal"
 
 
-STRIP_DRAWING = {"picture": factor_strip}  # kind -> what draws items of a strip
+STRIP_DRAWING = {"picture": factor_strip, "signal": signal_strip}  # kind -> what draws items of a strip

@@ -101,9 +101,9 @@ def _ranges(scene, settings, names, rng, step):
     """(a ValueGrid for each factor, how far the classes differ in it {name: separation or None})."""
     grids, readings = [], {}
     for name in names:
-        apart = readings_of(FACTORS[name], scene.train if scene.apart is None else scene.apart)
+        apart = readings_of(FACTORS[name], scene.train if scene.apart is None else scene.apart, scene.items.rate)
         as_apart = scene.apart is None or only_compares(FACTORS[name])  # a turn moves the middle of the edges
-        readings[name] = apart if as_apart else readings_of(FACTORS[name], scene.train)
+        readings[name] = apart if as_apart else readings_of(FACTORS[name], scene.train, scene.items.rate)
         grids.append(value_grid(name, scene.items, apart, (settings.ranges or {}).get(name)))
         step()
     if scene.train_values is not None and scene.planted in readings:
@@ -232,6 +232,9 @@ def _factor_names(settings, scene):
         raise InputError(f"No factor of {scene.kind.plural} is known yet that could be asked about: give pictures.")
     if unknown := [name for name in settings.factors or () if name not in FACTORS]:
         raise InputError(f"There is no factor {unknown[0]!r}: choose from {', '.join(possible)}.")
+    kind = scene.kind
+    if other := [name for name in settings.factors or () if FACTORS[name].kind != kind.name]:
+        raise InputError(f"{kind.plural.capitalize()} have no factor {other[0]}: choose from {', '.join(possible)}.")
     if grey := [name for name in settings.factors or () if name not in possible]:
         raise InputError(f"The factor {grey[0]} needs colour, and these items have none: leave it out.")
     return [name for name in possible if name in settings.factors] if settings.factors else possible

@@ -1,6 +1,5 @@
 """A scan in words, for the terminal, the figures and the page. Needs no torch."""
 
-from xaae.factors.meters import meter_named
 from xaae.factors.registry import FACTORS
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, RULE, USED
 
@@ -21,7 +20,7 @@ def tell_row(row):
     """A row of a scan with its words: noun, scale (what its axis is), places (V texts), range, words (a sentence)."""
     factor = FACTORS[row["factor"]]
     by_meter = row["source"] == "data"
-    scale = f"what its meter reads, {meter_named(factor.meter).name} ({row['unit']})" if by_meter else row["unit"]
+    scale = f"what its meter reads, {factor.meter} ({row['unit']})" if by_meter else row["unit"]
     told = (lambda v: f"{v:.3g}") if by_meter else (lambda v: f"{v:.{factor.digits}f}{factor.sign}")
     places = [told(value) for value in row["axis"]]
     about = {

@@ -17,7 +17,7 @@ def scan_items(trained, rows, planted, rng):
     values = random_values(planted, len(rows), rng) if planted else None
     labels = trained.table.label.to_numpy()[rows].astype(str)
     x = trained.upright(rows) if planted else trained.planted(rows)  # as they were trained on: a disc hides the corners
-    return ScanItems(x, labels, values, planted)
+    return ScanItems(x, labels, values, planted, trained.config.rate)
 
 
 def read_rows(trained, rng):
@@ -32,4 +32,4 @@ def value_grid(name, items, readings, given=None):
     user asked for.
     """
     planted = items.bias if items.bias is not None and name == items.bias.factor else None
-    return grid_of(name, items.x, readings, planted, given)
+    return grid_of(name, items.x, readings, planted, given, items.rate)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from xaae.experiment.kinds import kind_of
+from xaae.experiment.kinds import KINDS
 from xaae.factors.bias import Bias
 from xaae.factors.measuring import TURN, measure_all
 from xaae.factors.meters import meter_named
@@ -41,14 +41,14 @@ class ValueGrid:
         return replace(self, values=self.values[rows])
 
 
-def grid_of(name, x, readings, planted=None, given=None):
+def grid_of(name, x, readings, planted=None, given=None, rate=None):
     """The ValueGrid of one factor for items x (N, C, *places), upright.
 
     given (low, high): values that the user asked for. planted: the run's Bias if this factor is the planted one: its
     whole range. Else the range is that of the data, as `readings` (M,) of training items without what the run plants
     tell it: from their 5th to their 95th percentile. Every item is given the value that makes it read so; where the
     factor's meter only compares items, all are moved as far as the training items differ, at most by the usual range.
-    readings None: the data cannot tell, and the usual range is asked about.
+    readings None: the data cannot tell, and the usual range is asked about. rate: samples a second of signals.
     """
     factor = FACTORS[name]
     if given is not None:
@@ -61,8 +61,13 @@ def grid_of(name, x, readings, planted=None, given=None):
         differ = np.percentile(readings - np.median(readings), SHARE)
         return _grid_of_values(factor, x, np.clip(differ, *factor.usual), "spread")
     axis = np.linspace(*np.percentile(readings, SHARE), VALUES)
-    values, reached = _values_that_read(factor, x, axis)
-    return ValueGrid(name, values, axis, meter_named(factor.meter).unit, "data", reached)
+    values, reached = _values_that_read(factor, x, axis, rate)
+    return ValueGrid(name, values, axis, _meter_of(factor).unit, "data", reached)
+
+
+def _meter_of(factor, rate=None):
+    """The Meter that reads a Factor. rate: samples a second of signals."""
+    return meter_named(factor.meter, KINDS[factor.kind], rate)
 
 
 def _grid_of_values(factor, x, bounds, source):
@@ -73,24 +78,25 @@ def _grid_of_values(factor, x, bounds, source):
 
 def only_compares(factor):
     """Does the factor's meter read no single item, but only how two differ?"""
-    meter = meter_named(factor.meter)
+    meter = _meter_of(factor)
     return meter.relative or meter.unit == TURN
 
 
-def readings_of(factor, x):
+def readings_of(factor, x, rate=None):
     """What is read of a factor in training items x (M, C, *places): (M,); None if nothing can read it.
 
-    By its meter; where that only compares items, by `placement`, which reads single items roughly.
+    By its meter; where that only compares items, by `placement`, which reads single items roughly. rate: samples a
+    second of signals.
     """
     if only_compares(factor):
-        read = PLACEMENT[kind_of(x.shape).name].get(factor.meter)
+        read = PLACEMENT[factor.kind].get(factor.meter)
         readings = read and read(x)
         return None if readings is None else np.asarray(readings, float)
-    meter = meter_named(factor.meter)
+    meter = _meter_of(factor, rate)
     return measure_all(x[:, None].numpy(), {meter.name: meter})[meter.name][:, 0]
 
 
-def _values_that_read(factor, x, axis):
+def _values_that_read(factor, x, axis, rate):
     """(values (N, V) at which the items read as axis (V,) says, the share of places at which they can).
 
     Found between values that are tried: first over all that is allowed, then again, closer together, where the first
@@ -98,20 +104,20 @@ def _values_that_read(factor, x, axis):
     away and adds none.
     """
     tried = np.unique(np.concatenate([factor.neutral + (end - factor.neutral) * DENSE for end in factor.allowed]))
-    values = _inverses(tried, _read(factor, x, tried), axis, factor.neutral)
+    values = _inverses(tried, _read(factor, x, tried, rate), axis, factor.neutral)
     ends = np.append(np.percentile(values, (2, 98)), factor.neutral)
     tried = np.unique(np.append(np.linspace(ends.min(), ends.max(), CLOSER), tried[[0, -1]]))
-    readings = _read(factor, x, tried)
+    readings = _read(factor, x, tried, rate)
     low, high = readings.min(1, keepdims=True), readings.max(1, keepdims=True)
     slack = 0.02 * max(float(np.ptp(axis)), MOVES_NOTHING)
     reached = ((axis >= low - slack) & (axis <= high + slack)).mean()
     return _inverses(tried, readings, axis, factor.neutral), float(reached)
 
 
-def _read(factor, x, tried):
+def _read(factor, x, tried, rate):
     """What the factor's meter reads of every item with each of the values tried (M,): (N, M)."""
-    meter = meter_named(factor.meter)
-    frames = [factor.plant(x, torch.full((len(x),), float(v)), "reflect") for v in tried]
+    meter = _meter_of(factor, rate)
+    frames = [factor.plant(x, torch.full((len(x),), float(v)), "reflect", rate) for v in tried]
     return np.stack([measure_all(f[:, None].numpy(), {meter.name: meter})[meter.name][:, 0] for f in frames], 1)
 
 

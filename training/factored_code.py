@@ -121,20 +121,21 @@ class FactoredAAE(AAE):
 
     coordinates: {name of a factor: its mean value in the training items}, in the order of planting. fill: of places
     that planting leaves empty. limits {name: (lowest, highest value that the decoder plants)}, see `keep_within`.
+    rate: samples a second of signals, None where it is not known.
     Others as those of AAE; encoding_dims: D, of the content alone. Codes z are (B, D + P).
     The classifier reads the item as it is; it has no head on the code. `forward(x, moved)` of items in two versions
     (B each) returns (logits (B, K), x_hat (2 B, ...), z (2 B, D + P)), each version decoded from the other's content;
     `forward(x)` as AAE. Raises InputError for settings that make no sense.
     """
 
-    def __init__(self, *shape, coordinates, fill="zeros", limits=None, **options):
+    def __init__(self, *shape, coordinates, fill="zeros", limits=None, rate=None, **options):
         super().__init__(*shape, **options)
         if not coordinates:
             raise InputError("A factored code needs a coordinate at least: name a factor.")
         check_coordinates(coordinates, self.kind, self.input_channels)
         own = SimpleNamespace(**self.arguments)  # what AAE was given, with its defaults
-        self.arguments |= {"coordinates": coordinates, "fill": fill}
-        self.coordinates = [Coordinate(name, float(centre)) for name, centre in coordinates.items()]
+        self.arguments |= {"coordinates": coordinates, "fill": fill, "rate": rate}
+        self.coordinates = [Coordinate(name, float(centre), rate=rate) for name, centre in coordinates.items()]
         self.keep_within(limits or {})
         self.dims, self.fill = own.encoding_dims, fill
         layers, sizes = LAYERS[own.kind], halvings(check_size(own.input_size, self.kind))

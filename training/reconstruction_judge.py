@@ -13,17 +13,21 @@ from xaae.experiment.settings import epochs_for
 from xaae.experiment.tasks import UNKNOWN
 from xaae.training.convnet import ConvNet
 from xaae.training.learner import class_metrics
+from xaae.training.signal_resnet import SignalResNet
 
 JUDGE_SEEN = 16_000  # items that the judge's training shows it
 WIDTH, DROPOUT, RATE = 16, 0.1, 2e-3  # of the judge
-JUDGES = {"picture": ConvNet}  # kind -> classifier; other kinds have none
+JUDGES = {  # kind -> classifier for so many classes, channels and places; other kinds have none
+    "picture": lambda classes, channels, size: ConvNet(classes, channels, size, WIDTH, DROPOUT),
+    "signal": lambda classes, channels, size: SignalResNet(classes, channels, WIDTH),
+}
 
 
 def judge_reconstructions(aae, prepared):
     """What a judge says of the held-out items and of their reconstructions: {name in train.json: number}.
 
     recon_agreement: share of them on which it says the same of both. recon_judge_accuracy: its accuracy on the items
-    themselves; where that is low, the agreement means little. The judge is another network than any here, trained on
+    themselves; where that is low, the agreement means little. The judge is a small network of its own, trained on
     items whose factor says nothing of the class (arm irrelevant; arm normal where nothing is planted), and on no
     reconstruction. {} for kinds without a judge. prepared: see `preparation.prepare_training`.
     """
@@ -49,10 +53,10 @@ def _train_judge(prepared):
     arm = "normal" if config.arm == "normal" else "irrelevant"
     bias, classes = replace(planted, arm=arm, contamination=1.0), list(config.classes)
     dls = data.dataloaders(prepared.table, prepared.items, bias, classes, seed=config.seed)
-    judge = JUDGES[config.kind](len(config.classes), config.input_channels, config.input_size, WIDTH, DROPOUT)
+    judge = JUDGES[config.kind](len(config.classes), config.input_channels, config.input_size)
     learn = Learner(dls, judge, F.cross_entropy, metrics=class_metrics(len(config.classes)))
     epochs = epochs_for(JUDGE_SEEN, len(dls.train_ds))
-    print(f"Judge of the reconstructions: a small ConvNet, {counted(epochs, 'epochs')}")
+    print(f"Judge of the reconstructions: a small classifier, {counted(epochs, 'epochs')}")
     with learn.no_logging(), learn.no_bar():
         learn.fit_one_cycle(epochs, RATE)
     return judge.eval()

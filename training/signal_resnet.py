@@ -5,6 +5,7 @@ from torch import nn
 from xaae.experiment.errors import InputError
 
 KERNELS, WIDTHS = (8, 5, 3), (1, 2, 2)  # of a block's three convolutions; of the three blocks, in steps
+MOMENTUM = 0.3  # of the norms' running statistics: with the usual 0.1 they are not there yet after a short training
 
 
 class SignalResNet(nn.Module):
@@ -45,4 +46,4 @@ class _Residual(nn.Module):
 def _same_length(c_in, c_out, kernel):
     """A convolution that leaves the length of a signal as it is, and its norm."""
     around = nn.ConstantPad1d(((kernel - 1) // 2, kernel // 2), 0.0)
-    return around, nn.Conv1d(c_in, c_out, kernel, bias=False), nn.BatchNorm1d(c_out)
+    return around, nn.Conv1d(c_in, c_out, kernel, bias=False), nn.BatchNorm1d(c_out, momentum=MOMENTUM)

@@ -16,7 +16,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS
 from xaae.experiment.settings import RunConfig
 from xaae.experiment.tasks import SEVERITY, UNKNOWN, target_of
-from xaae.experiment.vocabulary import WEIGHTS
+from xaae.experiment.vocabulary import WEIGHTS, models_of
 from xaae.factors.bias import Bias
 from xaae.factors.registry import FACTORS
 from xaae.sources.items import Items, lazy_items, open_items, reading_options
@@ -52,7 +52,7 @@ class TrainedRun:
     def bias(self):
         """The Bias of this run's arm."""
         c = self.config
-        return Bias(c.class_ranges, c.arm, c.fill, c.factor, c.contamination)
+        return Bias(c.class_ranges, c.arm, c.fill, c.factor, c.contamination, c.rate)
 
     @property
     def factor(self):
@@ -131,21 +131,22 @@ class TrainedRun:
         """The model of this name in MODELS as it was trained, with its answers as they are. InputError if there is
         none."""
         if name == "baseline" and not self.has_baseline():
+            title = models_of(self.kind)["baseline"]
             raise InputError(
-                f"{self.folder} holds no ResNet34 (it was trained with --baseline-epochs 0): use --model aae, or train"
+                f"{self.folder} holds no {title} (it was trained with --baseline-epochs 0): use --model aae, or train"
                 " again with a baseline."
             )
         network = models.load(self.folder / WEIGHTS[name]).to(default_device())
         return network.to(memory_format=torch.channels_last) if self.config.precision == "bf16" else network
 
 
-def open_trained_run(run, decoded=True, data_root=None):
+def open_trained_run(run, decoded=True, data_root=None, needs=WEIGHTS["aae"]):
     """The TrainedRun of a folder. InputError if it is none or its items cannot be read.
 
     decoded: read all items now, else each when it is asked for, which suits commands that need a few or none.
-    data_root: the folder that the items were moved to after training.
+    data_root: the folder that the items were moved to after training. needs: the file that says that it is trained.
     """
-    folder, content = run_folder.open_run(run)
+    folder, content = run_folder.open_run(run, needs)
     config = RunConfig.from_dict(content)
     table = run_folder.read_items(folder)
     table = table.assign(path=locate_items(table.path, folder, data_root))

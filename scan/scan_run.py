@@ -1,7 +1,7 @@
 """`scan`: what a run's models, or any network, answer when one thing at a time is changed in real items."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ class Scene:
     run plants, None where that is nothing; train_labels (M,), train_values (M,) of the planted factor, None without
     one. cases {name: Case}. classes: names in the order of the logits, () where they are not known. planted: name of
     the planted factor, "" if there is none. skipped: files that could not be read, and why. run: the run folder that
-    holds the folder, None without one.
+    holds the folder, None without one. signal_scale: of signals, as a run's config has it.
     """
 
     what: str
@@ -70,6 +70,7 @@ class Scene:
     seed: int
     skipped: tuple = ()
     run: Path | None = None
+    signal_scale: dict = field(default_factory=dict)
 
 
 def scan(what, settings=DEFAULTS):
@@ -147,6 +148,7 @@ def _scene_of_run(run, settings, rng_of):
         cases,
         *about,
         run=trained.folder,
+        signal_scale=trained.config.signal_scale,
     )
 
 
@@ -299,6 +301,9 @@ def _about(scene, found):
         "arm": scene.arm,
         "planted": scene.planted,
         "items": len(scene.items.x),
+        "input_channels": scene.items.x.shape[1],
+        "input_size": scene.items.x.shape[-1],
+        "signal_scale": scene.signal_scale,
         "items_by_class": {name: int(n) for name, n in counts.items() if name},
         "seed": scene.seed,
         "rule": vars(RULE),

@@ -5,7 +5,8 @@ from html import escape
 
 from xaae.app.explorer import least_noticed
 from xaae.app.fragments import UNIT_SIGNS, class_bars, item_uri, paragraph, picture_figure
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.kinds import PICTURE
+from xaae.experiment.vocabulary import models_of
 
 HELP = (
     "Each slider changes one thing in the {kind} itself, without any decoder; several may be moved at once. Bars: the "
@@ -30,24 +31,25 @@ def slider_label(slider):
     return noun[0].upper() + noun[1:] + f" ({sign})" * bool(sign) + ", planted" * slider.planted
 
 
-def verdict_words(verdicts):
-    """The verdicts {model: verdict} on one factor in words; None if there are none."""
+def verdict_words(verdicts, kind=PICTURE):
+    """The verdicts {model: verdict} on one factor of items of a Kind in words; None if there are none."""
     if len(verdicts) == 2 and len(set(verdicts.values())) == 1:
         return f"Both models: {next(iter(verdicts.values()))}"
-    return " \u00b7 ".join(f"{MODELS[name]}: {verdict}" for name, verdict in verdicts.items()) or None
+    return " \u00b7 ".join(f"{models_of(kind)[name]}: {verdict}" for name, verdict in verdicts.items()) or None
 
 
 class ChangedStage:
     """Writes the parts of the page that follow the factors' sliders, for ChangedItems."""
 
     def __init__(self, changes):
-        self.changes = changes
+        self.changes, self.titles = changes, models_of(changes.kind)
 
     def look(self, original, view):
         """The item as it is and as changed, and the answer of every model beside those to the unchanged item."""
-        kind = self.changes.kind
-        pictures = picture_figure(item_uri(view.x, kind), f"Changed: {self._said(view.moved)}", "changed")
-        pictures = picture_figure(item_uri(original.x, kind), f"As it is: {original.name}", "original") + pictures
+        drawing = self.changes.drawing
+        changed = item_uri(view.x, drawing, original.x)
+        pictures = picture_figure(changed, f"Changed: {self._said(view.moved)}", "changed")
+        pictures = picture_figure(item_uri(original.x, drawing), f"As it is: {original.name}", "original") + pictures
         answers = "".join(self._answer(name, p, original.answers[name]) for name, p in view.answers.items())
         return f'<div class="pair">{pictures}</div><div class="answers">{answers}</div>'
 
@@ -62,7 +64,8 @@ class ChangedStage:
         now, then = (escape(classes[p.argmax()]) for p in (probability, before))
         same, other = f"Decides {now}, as before.", f"<strong>Decides {now}</strong>; {then} before."
         words = f"<p>{same if probability.argmax() == before.argmax() else other}</p>"
-        return f"<section><h3>{escape(MODELS[name])}</h3>{class_bars(classes, probability, before)}{words}</section>"
+        title, bars = escape(self.titles[name]), class_bars(classes, probability, before)
+        return f"<section><h3>{title}</h3>{bars}{words}</section>"
 
     def readings(self, original, view):
         """What the meters of the factors read of the changed item, beside their readings of the unchanged one."""
@@ -79,7 +82,7 @@ class ChangedStage:
         plot = f'<div class="plot" role="img" aria-label="{words}">{_plot(curve, styles)}</div>'
         ends = "".join(f"<span>{slider.say(end)}</span>" for end in (slider.low, slider.high))
         axes = f'<div class="axes">{SCALE}{plot}<div class="ends" aria-hidden="true">{ends}</div></div>'
-        key = "".join(_key(MODELS[name], style, curve.now[name]) for name, style in styles.items())
+        key = "".join(_key(self.titles[name], style, curve.now[name]) for name, style in styles.items())
         title = f"<h3>Probability of {last} as the {escape(slider.about.noun)} goes through its range</h3>"
         return f'{title}{axes}<p class="key"><span>{_present(curve)}</span>{key}</p>'
 
@@ -87,7 +90,7 @@ class ChangedStage:
         """The curve for those who do not see it."""
         say, last = curve.slider.say, self.changes.classes[-1]
         return "; ".join(
-            f"{MODELS[name]}: probability of {last} "
+            f"{self.titles[name]}: probability of {last} "
             + ", ".join(f"{v:.2f} at {say(at)}" for at, v in zip(curve.values, p, strict=True))
             for name, p in curve.probability.items()
         )

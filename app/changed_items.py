@@ -5,17 +5,18 @@ planted before it, as in a scan (see `scan.factor_scan.ScanItems`), in the regis
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import torch
 
-from xaae.experiment.kinds import Kind
+from xaae.experiment.kinds import PICTURE, Kind
 from xaae.factors.bias import Bias
 from xaae.factors.measuring import TURN, measure_all
 from xaae.factors.meters import meter_named
 from xaae.factors.registry import FACTORS, factors_for
+from xaae.latent_nav.plots import DRAWINGS, Drawing
 
 POINTS = 9  # of a curve, as many as the values of a scan
 FILL = "reflect"  # of places that a factor leaves empty, as in a scan; the planted one leaves them to the Bias
@@ -100,7 +101,7 @@ class ChangedItems:
 
     answers {model: x (B, C, *places) -> probabilities (B, K)}. classes: names in the order of the logits. kind,
     channels: of the items. upright(rows): those items (B, C, *places), nothing planted. values (N,): the table's
-    planted ones. bias: how they are planted.
+    planted ones. bias: how they are planted. drawing: how they are drawn.
     """
 
     answers: dict[str, Callable]
@@ -110,6 +111,7 @@ class ChangedItems:
     upright: Callable
     values: np.ndarray
     bias: Bias
+    drawing: Drawing = field(default_factory=lambda: DRAWINGS[PICTURE.name](None))
 
     @property
     def planted(self):
@@ -132,7 +134,7 @@ class ChangedItems:
     @cached_property
     def meters(self):
         """The meters of the factors that read single items: {name: Meter}."""
-        meters = [meter_named(slider.about.meter, self.kind) for slider in self.sliders]
+        meters = [meter_named(slider.about.meter, self.kind, self.bias.rate) for slider in self.sliders]
         return {m.name: m for m in meters if not m.relative and m.unit != TURN}
 
     # ---- where it starts --------------------------------------------------------------------------------------
@@ -188,7 +190,7 @@ class ChangedItems:
         with torch.autocast(x.device.type, enabled=False):
             for slider in self.sliders:
                 if slider.factor in values and not slider.planted:
-                    x = slider.about.plant(x, values[slider.factor], FILL)
+                    x = slider.about.plant(x, values[slider.factor], FILL, self.bias.rate)
         return self.bias.plant(x, values[self.planted] if self.planted in values else self._own_value(original, n))
 
     def _own_value(self, original, n):

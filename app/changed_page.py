@@ -50,7 +50,7 @@ class FactorPart:
     def _slider(self, i, value):
         """The slider of the i-th factor."""
         slider = self.changes.sliders[i]
-        info = changed_fragments.verdict_words(self.verdicts.get(slider.factor, {}))
+        info = changed_fragments.verdict_words(self.verdicts.get(slider.factor, {}), self.changes.kind)
         return gr.Slider(
             slider.low, slider.high, value, step=slider.step, label=changed_fragments.slider_label(slider), info=info,
             elem_id=f"factor-{slider.factor}", elem_classes="factor", min_width=200,

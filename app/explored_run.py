@@ -6,15 +6,14 @@ import torch
 from xaae import model as models
 from xaae.app.changed_items import ChangedItems
 from xaae.app.explorer import Explorer
-from xaae.app.fragments import PIXELS
 from xaae.experiment import run_folder
 from xaae.experiment.device import autocast_in, device_of
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE
 from xaae.experiment.tasks import LABELS, SEVERITY, TASKS
 from xaae.latent_nav import directions
 from xaae.latent_nav.contrasts import contrast
 from xaae.latent_nav.led_walks import open_leader
+from xaae.latent_nav.plots import drawing_of
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
 from xaae.sources.items import reading_options
 from xaae.training.trained_run import open_trained_run
@@ -35,8 +34,7 @@ def open_explorer(run, data_root=None):
     """(Explorer, TrainedRun) of a navigated run. InputError if it cannot be opened, or its items cannot be shown."""
     check_navigated(run)
     trained = open_trained_run(run, data_root=data_root)
-    if trained.kind.name not in PIXELS:
-        raise InputError(f"The page cannot show {trained.kind.plural} yet: give a run of {PICTURE.plural}.")
+    drawing = drawing_of(trained.config)
     z = run_folder.read_arrays(trained.folder / "latents.npz")["z"]
     labels, splits = trained.table.label.to_numpy(), trained.table.split.to_numpy()
     if len(z) != len(trained.table):
@@ -45,6 +43,7 @@ def open_explorer(run, data_root=None):
     model, direction = trained.model(), discriminant_direction(trained, sides, z[train], labels[train])
     ways = [direction, *led_directions(trained, sides, model)]
     explorer = Explorer(model, sides, z, labels, splits, trained.planted, ways)
+    explorer.drawing = drawing
     explorer.reading = reading_options(trained.kind, trained.config)
     return explorer, trained
 
@@ -99,7 +98,8 @@ def open_changed_items(trained, aae=None):
     opened = {name: aae if name == "aae" and aae is not None else trained.model(name) for name in trained.model_names()}
     answers = {name: answering(model, trained.config.precision) for name, model in opened.items()}
     table, channels = trained.table.value.to_numpy(), trained.config.input_channels
-    return ChangedItems(answers, trained.classes, trained.kind, channels, trained.upright, table, trained.bias)
+    return ChangedItems(answers, trained.classes, trained.kind, channels, trained.upright, table, trained.bias,
+                        drawing_of(trained.config))  # fmt: skip
 
 
 def answering(model, precision):

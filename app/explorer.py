@@ -9,11 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from xaae.experiment.device import device_of
+from xaae.experiment.kinds import PICTURE
 from xaae.experiment.run_folder import as_stored
 from xaae.experiment.vocabulary import MODELS
 from xaae.factors.measuring import measure_all
 from xaae.factors.meters import meters_for
 from xaae.latent_nav import directions, led_walks, walks
+from xaae.latent_nav.plots import DRAWINGS
 
 REACH = 3.0  # standard deviations that a slider goes each way
 DIMENSIONS = 4  # single dimensions with a slider of their own
@@ -89,9 +91,11 @@ class Explorer:
     model: an AAE. contrast: the Contrast between whose sides the Directions `ways` lead: the discriminant one, and
     those that classifiers lead. z (N, D), labels (N,), splits (N,) of the table's items. items(rows) gives those items
     (B, C, *places) as they were planted. reading: how the run reads its files, see `items.reading_options`.
+    drawing: how its items are drawn, see `plots.Drawing`.
     """
 
     reading = MappingProxyType({})  # as files are read where nothing is asked for
+    drawing = DRAWINGS[PICTURE.name](None)  # of items of another kind: given by who opens the run
 
     def __init__(self, model, contrast, z, labels, splits, items, ways):
         self.model, self.contrast, self.classes, self.items = model, contrast, list(contrast.classes), items

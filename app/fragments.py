@@ -8,6 +8,7 @@ from io import BytesIO
 from PIL import Image
 
 from xaae.app.explorer import FLOOR, NEAREST, least_noticed
+from xaae.experiment.kinds import kind_of
 from xaae.experiment.run_folder import as_stored
 from xaae.experiment.vocabulary import MODELS, PALETTE
 
@@ -24,23 +25,21 @@ UNIT_SIGNS = {  # what follows a number, where it is not the unit's own name
 SPLIT_WORDS = {"train": "training", "valid": "held out"}
 
 
-def _without_lone_channel(picture):
-    """(H, W, 1 or 3) -> (H, W) or (H, W, 3)."""
-    return picture[..., 0] if picture.shape[-1] == 1 else picture
+def item_pixels(x, drawing, beside=None):
+    """An item x (C, *places) in [0, 1] as pixels (H, W) or (H, W, 3) uint8, as it is shown.
+
+    drawing: that of the run's items, see `plots.Drawing`. beside: an item with which it is compared.
+    """
+    kind = kind_of((1, *x.shape))
+    picture = as_stored(x, kind)
+    shown = drawing.items(picture) if beside is None else drawing.beside(picture, as_stored(beside, kind))
+    return shown[..., 0] if shown.shape[-1] == 1 else shown
 
 
-PIXELS = {"picture": _without_lone_channel}  # kind -> an item as a run stores it, as pixels (H, W) or (H, W, 3) uint8
-
-
-def item_pixels(x, kind):
-    """An item x (C, *places) in [0, 1] of a Kind as pixels (H, W) or (H, W, 3) uint8, as it is shown."""
-    return PIXELS[kind.name](as_stored(x, kind))
-
-
-def item_uri(x, kind):
-    """An item x (C, *places) in [0, 1] of a Kind as an address that holds its picture."""
+def item_uri(x, drawing, beside=None):
+    """An item x (C, *places) in [0, 1] as an address that holds its picture; drawing and beside as of `item_pixels`."""
     file = BytesIO()
-    Image.fromarray(item_pixels(x, kind)).save(file, "PNG", compress_level=1)
+    Image.fromarray(item_pixels(x, drawing, beside)).save(file, "PNG", compress_level=1)
     return png_uri(file.getvalue())
 
 
@@ -74,7 +73,7 @@ class PageStage:
     def write(self, home, amounts):
         """Everything that changes when Home's code is moved by `amounts`: frame, words, bars and neighbours."""
         explorer, view = self.explorer, self.explorer.view(home, amounts)
-        now = picture_figure(self._image(view.frame), f"Decoded now, starting from {home.name}", "now")
+        now = picture_figure(self._image(view.frame, home.frame), f"Decoded now, starting from {home.name}", "now")
         beside = picture_figure(self._image(home.x), "Input")
         beside += picture_figure(self._image(home.frame), "Reconstruction")
         parts = [
@@ -89,9 +88,9 @@ class PageStage:
         rest = "".join(f'<section class="near">{part}</section>' for part in (meters, near))
         return f'<div class="pictures">{now}<div>{beside}</div></div><div class="facts">{facts}</div>{rest}'
 
-    def _image(self, x):
-        """An item x (C, *places) in [0, 1] as a PNG data URI."""
-        return item_uri(x, self.explorer.kind)
+    def _image(self, x, beside=None):
+        """An item x (C, *places) in [0, 1] as a PNG data URI, beside another with which it is compared."""
+        return item_uri(x, self.explorer.drawing, beside)
 
     def _readings(self, changes):
         """How far every meter is from its reading of the reconstruction; noticeable changes stand out."""

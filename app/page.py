@@ -78,8 +78,9 @@ class Page:
 
     def strip(self, home):
         """The strip along the discriminant direction as a PNG data URI."""
-        file, draw = BytesIO(), plots.STRIPS[self.explorer.kind.name]
-        draw(*self.explorer.strip(home)).savefig(file, format="png", dpi=150)
+        file, drawing = BytesIO(), self.explorer.drawing
+        frames, captions, title = self.explorer.strip(home)
+        plots.strip(drawing.walk(frames), captions, title, note=drawing.note).savefig(file, format="png", dpi=150)
         return fragments.png_uri(file.getvalue())
 
 
@@ -114,7 +115,7 @@ def _pickers(page):
     explorer = page.explorer
     names = [(explorer.name(row), int(row)) for row in explorer.held_out]
     gallery = gr.Gallery(
-        [fragments.item_pixels(x, explorer.kind) for x in explorer.items(np.array(page.shown))],
+        [fragments.item_pixels(x, explorer.drawing) for x in explorer.items(np.array(page.shown))],
         format="png", columns=6, allow_preview=False, show_label=False, interactive=False, buttons=[],
         elem_classes="gallery", elem_id="gallery", object_fit="cover", height="auto",
     )  # fmt: skip

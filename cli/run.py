@@ -1,14 +1,16 @@
 """`run`, which `python main.py` stands for: train, scan, navigate, explain, report, one after the other."""
 
 import shlex
+from pathlib import Path
 
 import click
 
-from xaae.cli.door import stoppable, timed
+from xaae.cli.door import refuse_other_options, stoppable, timed
 from xaae.cli.explain import ask_both_models, explain_by_methods
 from xaae.cli.report import write_run_page
 from xaae.cli.scan import scan_as_told
 from xaae.cli.train import train_as_told, training_options
+from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 
 
@@ -16,7 +18,7 @@ from xaae.experiment.kinds import PICTURE
 @training_options
 def run_command(**given):
     """Everything: train, scan, navigate, explain, report. This is what `python main.py` does."""
-    folder = train_as_told(given)
+    folder = _trained_already(given["resume"]) or train_as_told(given)
     if folder and _is_drawn(folder):
         _work_on(folder)
     elif folder:
@@ -24,12 +26,24 @@ def run_command(**given):
         write_run_page(folder)
 
 
+def _trained_already(run):
+    """The folder to resume if its training has ended and what follows has not, else None. InputError if all is done."""
+    folder = Path(run or "")
+    if not (run and (folder / "train.json").is_file()):
+        return None
+    refuse_other_options("resume")
+    if (folder / "report.html").is_file():
+        raise InputError(f"{folder} is finished: see {folder / 'report.html'}.")
+    click.echo(f"{folder} is trained already: what follows is done now.")
+    return folder
+
+
 def _is_drawn(folder):
     """Are the items of a run of a kind whose walks can be drawn?"""
     from xaae.experiment.run_folder import open_run
-    from xaae.latent_nav.plots import STRIPS
+    from xaae.latent_nav.plots import DRAWINGS
 
-    return open_run(folder)[1].get("kind", PICTURE.name) in STRIPS
+    return open_run(folder)[1].get("kind", PICTURE.name) in DRAWINGS
 
 
 def _work_on(folder):

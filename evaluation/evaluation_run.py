@@ -21,7 +21,7 @@ from xaae.experiment.figure_style import save_png
 from xaae.experiment.manifest import recording
 from xaae.experiment.target_words import severity_weakness
 from xaae.experiment.tasks import CLASSES, LABELS, SEVERITY, Target
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.vocabulary import MODELS, models_of
 from xaae.training.trained_run import open_trained_run
 
 CLASS_COLUMNS = (  # of the table that is printed
@@ -55,10 +55,17 @@ def evaluate_run(run, model="both", split="valid", planted=True, value=None, dat
     rows = _held_out(trained, split)
     networks = {n: trained.own_model(n) for n in (trained.model_names() if model == "both" else [model])}
     truth, target = TARGETS[trained.config.task](trained, rows), trained.target
-    results = {"split": split, "values": shown, "items": len(rows), "task": target.task, "classes": trained.classes}
+    results = {
+        "split": split,
+        "values": shown,
+        "items": len(rows),
+        "task": target.task,
+        "classes": trained.classes,
+        "kind": trained.kind.name,
+    }
     results |= {"target": target.as_dict()} if target.as_dict() else {}
     for name, network in networks.items():
-        logits, recon_mse = _answer(network, show, rows, trained.config.batch_size, MODELS[name])
+        logits, recon_mse = _answer(network, show, rows, trained.config.batch_size, models_of(trained.kind)[name])
         results[name] = SCORES[target.task](logits, truth, target)
         results[name] |= {} if recon_mse is None else {"recon_mse": recon_mse}
     results["seconds"] = time.perf_counter() - began
@@ -146,7 +153,7 @@ def _draw(trained, results):
         path = trained.folder / f"evaluation_{name}.png"
         path.unlink(missing_ok=True)
         if name in results:
-            title = f"{MODELS[name]} on {_what_was_shown(results)}"
+            title = f"{models_of(trained.kind)[name]} on {_what_was_shown(results)}"
             figure = FIGURES[trained.config.task](results[name], trained.target, title)
             save_png(figure, path, dpi=130, bbox_inches="tight")
 
@@ -162,7 +169,8 @@ def _what_was_shown(results):
 def evaluation_in_words(results):
     """The results of an evaluation as a small table of text, a line for each model."""
     columns, cells_of, below = TABLES[results.get("task", CLASSES.name)]
-    lines = {MODELS[name]: cells_of(results[name]) for name in MODELS if name in results}
+    titles = models_of(results.get("kind"))
+    lines = {titles[name]: cells_of(results[name]) for name in MODELS if name in results}
     widths = [max(map(len, column)) for column in zip(columns, *lines.values(), strict=True)]
     line = lambda name, cells: "  ".join([f"{name:10}", *(c.rjust(w) for c, w in zip(cells, widths, strict=True))])  # noqa: E731
     heading = f"{_what_was_shown(results)}, in full precision:"

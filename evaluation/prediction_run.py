@@ -95,7 +95,7 @@ def body_and_head(network, rate=None):
     chain = models.classifier(network)
     with_dropout = [i for i, part in enumerate(chain) if any(uncertainty.dropout_rate(m) > 0 for m in part.modules())]
     if with_dropout and rate is not None:
-        raise InputError(f"The {MODELS['baseline']} has dropout of its own: leave --dropout out, or use --model aae.")
+        raise InputError("The baseline has dropout of its own: leave --dropout out, or use --model aae.")
     cut = with_dropout[0] if with_dropout else len(chain) - 1
     return chain[:cut], chain[cut:], 0.0 if with_dropout else RATE if rate is None else rate
 
@@ -107,7 +107,7 @@ def _note(inject, samples):
             f"a dropout of {inject:g} injected before the {MODELS['aae']}'s head, for it has none (Ledda et al. 2023)"
         )
     else:
-        where = f"the {MODELS['baseline']}'s own dropout"
+        where = "the baseline's own dropout"
     return f"Uncertainty: {samples} passes with {where}."
 
 
@@ -196,7 +196,10 @@ TABLES = {  # task -> functions that make and fill the table of answers
     SEVERITY.name: (_severity_table, _fill_severity_table),
     LABELS.name: (_label_table, _fill_label_table),
 }
-FORMATS = {"picture": "PNG, JPEG, TIFF, DICOM or NIfTI"}  # kind -> files that can be read
+FORMATS = {  # kind -> files that can be read
+    "picture": "PNG, JPEG, TIFF, DICOM or NIfTI",
+    "signal": "CSV, ARFF, WFDB, EDF, NumPy or Zarr",
+}  # kind -> files that can be read
 
 
 def _answer_files(paths, config, answer, size):

@@ -26,6 +26,13 @@ SPLIT_WAYS = {  # which items are held out where the data have no split of their
 COLUMNS = ("path", "label", "split", "group", "factor", "value")  # of a dataset's table, in this order
 MODELS = {"aae": "AAE", "baseline": "ResNet34"}  # name in files: name in sentences
 BASELINES = {"picture": MODELS["baseline"], "signal": "1-D ResNet"}  # kind -> its baseline in sentences
+
+
+def models_of(kind):
+    """MODELS with the baseline as it is called in sentences on items of a Kind, or of the kind of that name."""
+    return MODELS | {"baseline": BASELINES.get(getattr(kind, "name", kind), MODELS["baseline"])}
+
+
 WEIGHTS = {"aae": "model.safetensors", "baseline": "baseline.safetensors"}  # file of each model in a run folder
 PALETTE = ("#b8560f", "#1f5fa8", "#2f7d4f", "#8a3f8f", "#8a6d00", "#5b6470")  # of classes, in figures and on pages
 PALETTE_DARK = ("#f0a35e", "#82b5f2", "#7fcf9d", "#d79bdc", "#dcc25a", "#a9b2bd")  # the same on a dark page

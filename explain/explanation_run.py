@@ -11,12 +11,12 @@ import torch
 from xaae.experiment import run_folder
 from xaae.experiment.command_settings import ExplanationSettings
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE
+from xaae.experiment.kinds import KINDS, PICTURE
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
 from xaae.experiment.settings import RunSettings
 from xaae.experiment.tasks import CLASSES, SEVERITY, TASKS
-from xaae.experiment.vocabulary import MODELS, WEIGHTS
+from xaae.experiment.vocabulary import MODELS, WEIGHTS, models_of
 from xaae.explain import listing
 from xaae.explain.method_plan import make_plan
 from xaae.explain.network.subject import Subject
@@ -55,7 +55,7 @@ def explain_items(what, settings=DEFAULTS):
             jobs = _jobs(cases, entries, at_once, settings)
             rows = run_and_report(jobs, folder, place, at_once, question)
             for case in cases:
-                draw_results(folder, case.name)
+                draw_results(folder, case.name, question.trained.config.signal_scale if question.trained else {})
     return rows, folder
 
 
@@ -106,7 +106,10 @@ def _pose(path, settings):
     """The Question that these settings ask of a run folder or picture file. InputError if they do not fit."""
     trained = _open_for(path, settings.run, settings.network, settings.data_root)
     if trained and trained.kind.name not in TILES:
-        raise InputError(f"Explanations of {trained.kind.plural} cannot be drawn yet: give a run of pictures.")
+        raise InputError(
+            f"Explanations of {trained.kind.plural} cannot be drawn yet: give a run of "
+            f"{' or '.join(KINDS[kind].plural for kind in TILES)}."
+        )
     precision = settings.precision or (trained.config.precision if trained else "fp32")
     seed = settings.seed if settings.seed is not None else (trained.config.seed if trained else 0)
     cases = [replace(case, precision=precision, seed=seed) for case in _find_cases(trained, settings)]
@@ -220,7 +223,7 @@ def _find_cases(trained, settings):
             raise InputError("--along asks for a place in the AAE's latent space: leave out --model.")
         return [Case(f"aae-along-{_file_name(along)}", weights=weights["aae"], vector=_direction(trained, along))]
     if model in ("baseline", "both") and not trained.has_baseline():
-        raise InputError(f"{trained.folder} has no {MODELS['baseline']}: choose --model aae.")
+        raise InputError(f"{trained.folder} has no {models_of(trained.kind)['baseline']}: choose --model aae.")
     present = [name for name in MODELS if name == "aae" or trained.has_baseline()]
     names = [model] if model in MODELS else present
     return [Case(name, weights=weights[name], classes=classes, sides=trained.sides(name)) for name in names]
@@ -253,7 +256,8 @@ def _answer(question, case, target):
         case = replace(case, classes=())
         subject.classes = []
     if subject.remark:
-        print(f"Note on the {MODELS.get(case.name, case.name)}: {subject.remark}.")
+        titles = models_of(question.trained.kind if question.trained else PICTURE)
+        print(f"Note on the {titles.get(case.name, case.name)}: {subject.remark}.")
     with torch.inference_mode():
         output = subject.network(question.x.to(subject.device)).float().cpu()
     targets = subject.targets(question.x, _target_of(question, case, target)).cpu()

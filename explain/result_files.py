@@ -1,6 +1,7 @@
 """The files that `explain` leaves beside the maps: the items and what the networks said of them, a table, figures."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -8,10 +9,11 @@ from tqdm.auto import tqdm
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.figure_style import save_png
-from xaae.experiment.kinds import PICTURE, kind_of
-from xaae.experiment.vocabulary import MODELS
-from xaae.explain.figures.heatmaps import heatmap, item_images, preset_for
-from xaae.explain.figures.sheets import side_by_side
+from xaae.experiment.kinds import kind_of
+from xaae.experiment.traces import TraceSheet, draw_traces
+from xaae.experiment.vocabulary import models_of
+from xaae.explain.figures.heatmaps import heatmap, item_images, preset_for, scaled_values, to_unit_range
+from xaae.explain.figures.sheets import curve_colours, side_by_side
 from xaae.explain.method import METHODS
 from xaae.explain.method_plan import Entry
 from xaae.explain.process import runner, status
@@ -111,19 +113,20 @@ def run_and_report(jobs, folder, place, at_once, question):
 # ---- figures ----------------------------------------------------------------------------------------------------
 
 
-def draw_results(folder, name):
-    """Draw all maps that the network `name` has of the items in `items.npz`: `side_by_side_NAME.png` and, for pictures,
-    `tiles_NAME.npz` for the report. Nothing is written if there are no maps."""
+def draw_results(folder, name, scale=None):
+    """Draw all maps that the network `name` has of the items in `items.npz`: `side_by_side_NAME.png` and, of a kind in
+    TILES, `tiles_NAME.npz` for the report. Nothing is written if there are no maps. scale: `signal_scale` of the run,
+    {} where items are no signals of a run."""
     with np.load(folder / ITEMS, allow_pickle=False) as arrays:
         items = dict(arrays)
     maps = _maps_of(folder, name, items)
     if not maps:
         return
     titles = {label: entry_title(Entry(method, label)) for label, (method, _) in maps.items()}
-    captions = _captions(items, name)
-    _draw_sheet(folder / f"side_by_side_{name}.png", items["x"], maps, titles, captions, MODELS.get(name, name))
-    if write_tiles := TILES.get(kind_of(items["x"].shape).name):
-        write_tiles(folder / f"tiles_{name}.npz", items, captions, maps, titles)
+    captions, shown = _captions(items, name), models_of(kind_of(items["x"].shape)).get(name, name)
+    _draw_sheet(folder / f"side_by_side_{name}.png", items["x"], maps, titles, captions, shown)
+    if kind_of(items["x"].shape).name in TILES:
+        _write_tiles(folder / f"tiles_{name}.npz", items, captions, maps, titles, scale or {})
 
 
 def _maps_of(folder, name, items):
@@ -148,20 +151,39 @@ def _draw_sheet(path, x, maps, titles, captions, title):
     save_png(side_by_side(x, arrays, labels=captions, titles=titles, presets=presets, title=title), path)
 
 
-def _write_picture_tiles(path, items, captions, maps, titles):
-    """Write what the report shows of explanations of pictures.
+def _write_tiles(path, items, captions, maps, titles, scale):
+    """Write what the report shows of explanations.
 
     The .npz holds images (B, H, W, 3) and tiles (M, B, H, W, 3), uint8, of B items and M maps, and as texts: name,
     title, means, flag of the maps' methods; label and asked (the captions) of the items.
     """
     x, methods = items["x"], [METHODS[method] for method, _ in maps.values()]
-    arrays = [array for _, array in maps.values()]
-    tiles = [heatmap(a, preset_for(m.name), x=x, percentile=99) for m, a in zip(methods, arrays, strict=True)]
+    presets, arrays = [preset_for(m.name) for m in methods], [array for _, array in maps.values()]
+    images, tiles = TILES[kind_of(x.shape).name](x, arrays, presets, scale)
     texts = {"name": list(maps), "title": [titles[label] for label in maps]}
     texts |= {"means": [m.means for m in methods], "flag": [m.flag for m in methods]}
     texts |= {"label": items["label"], "asked": captions}
     texts = {name: np.array(values, dtype=str) for name, values in texts.items()}
-    run_folder.write_arrays(path, images=item_images(x), tiles=np.stack(tiles), **texts)
+    run_folder.write_arrays(path, images=images, tiles=np.stack(tiles), **texts)
 
 
-TILES = {PICTURE.name: _write_picture_tiles}  # kind -> function that writes what the report shows
+def _picture_tiles(x, maps, presets, scale):
+    """Pictures x (B, C, H, W) and their maps in colour: images (B, H, W, 3) and for each map as many."""
+    return item_images(x), [heatmap(a, preset, x=x, percentile=99) for a, preset in zip(maps, presets, strict=True)]
+
+
+def _signal_tiles(x, maps, presets, scale):
+    """Signals x (B, C, T) as traces, and as such coloured by their maps; scale as a run's config has it."""
+    if not scale:  # of a network of the user's own, whose items have any range
+        x = to_unit_range(x, (1, 2))
+    sheet, tiles = TraceSheet.of(scale, x.shape[1]), []
+    for array, preset in zip(maps, presets, strict=True):
+        if preset == "picture":
+            tiles.append(draw_traces(np.clip(array, 0, 1), sheet))
+        else:
+            values = scaled_values(array, preset, percentile=99)[:, 0]
+            tiles.append(draw_traces(x, sheet, weights=(values, partial(curve_colours, preset=preset))))
+    return draw_traces(x, sheet), tiles
+
+
+TILES = {"picture": _picture_tiles, "signal": _signal_tiles}  # kind -> what draws items and maps for the report

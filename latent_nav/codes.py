@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm.auto import tqdm
 
 from xaae.experiment.device import batches, device_of
@@ -31,9 +32,10 @@ def encode_items(model, items, rows):
 
 
 def last_layer_inputs(network, items, rows):
-    """Inputs (N, F) of the last layer of a `vision_learner` network: its own latent space."""
+    """Inputs (N, F) of the last linear layer of a classifier, such as a run's baseline: its own latent space."""
     device, seen = device_of(network), []
-    hook = network[1][-1].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    last = [part for part in network.modules() if isinstance(part, nn.Linear)][-1]
+    hook = last.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     try:
         return over_items(lambda x: (network(x.to(device)), seen.pop())[1], items, rows)
     finally:

@@ -79,7 +79,7 @@ def _keep(encoded, rows, found, at, nearest_other):
     probability = walks.second_look(encoded.model, frames)
     others, _ = encoded.nearest_others(rows, 1)
     shown, real = run_folder.as_stored(frames, encoded.trained.kind), encoded.planted_images(others[:, 0])
-    difference = (frames[:, 1] - frames[:, 0]).mean(1).astype(np.float32)
+    difference = encoded.drawing.difference(frames[:, 1], frames[:, 0]).astype(np.float32)
     arrays = {
         "row": rows,
         "start_image": encoded.planted_images(rows),
@@ -94,13 +94,15 @@ def _keep(encoded, rows, found, at, nearest_other):
 
 def _draw(encoded, found, nearest_other):
     """`counterfactuals.png`: one row per item."""
-    columns = [found["start_image"], found["reconstruction"], found["counterfactual"],
-               plots.diverging(found["difference"]), found["nearest_image"]]  # fmt: skip
+    drawing, home = encoded.drawing, found["reconstruction"]
+    columns = [drawing.items(found["start_image"]), drawing.items(home), drawing.beside(found["counterfactual"], home),
+               drawing.change(found["difference"]), drawing.items(found["nearest_image"])]  # fmt: skip
     sides = encoded.contrast
     last, there = short_name(sides.goal, 14), found["probability"][..., sides.columns[1]].sum(-1)
     said = [[f"{last} {p:.2f}" for p in there[:, i]] for i in (0, 1)]
     away = lambda d: f"{d:.2f} away" if np.isfinite(d) else "none found"  # noqa: E731
     far = [[away(d) for d in each] for each in (found["distance"], nearest_other)]
     titles = ["input", "decoded", "otherwise", "change", "nearest real"]
-    figure = plots.rows_of_pictures(columns, titles, [None, *said, *far], "Nearest code that is decided otherwise")
+    title = "Nearest code that is decided otherwise"
+    figure = plots.rows_of_pictures(columns, titles, [None, *said, *far], title, drawing.note)
     save_png(figure, encoded.trained.folder / "counterfactuals.png", dpi=110)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from xaae.experiment.vocabulary import MODELS
 from xaae.factors import rotation_network
 from xaae.factors.meters import meters_for
 from xaae.factors.picture_plants import rotate
-from xaae.latent_nav import codes, contrasts, directions, exemplars, led_walks, walks
+from xaae.latent_nav import codes, contrasts, directions, exemplars, led_walks, plots, walks
 from xaae.latent_nav.stability import stability
 from xaae.sources.fingerprints import fingerprint
 from xaae.training.target_scores import spearman
@@ -83,6 +84,11 @@ class EncodedRun:
     def contrast(self):
         """The Contrast of that direction, of which the report's scores and readings speak too."""
         return self.sides_of(self.way)
+
+    @cached_property
+    def drawing(self):
+        """How items are drawn, see `plots.Drawing`."""
+        return plots.drawing_of(self.trained.config)
 
     @property
     def meter(self):
@@ -159,7 +165,8 @@ def encode_run(trained, contrast="", meters=None):
 def _all_meters(trained):
     """The meters for this run's items, with those that are trained on them."""
     trained_ones = TRAINED_METERS.get(trained.kind.name, lambda _: {})
-    return meters_for(trained.config.input_channels, trained.kind, trained.factor.meter) | trained_ones(trained)
+    config = trained.config
+    return meters_for(config.input_channels, trained.kind, trained.factor.meter, config.rate) | trained_ones(trained)
 
 
 def _rotation_network(trained):

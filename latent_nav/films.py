@@ -6,10 +6,10 @@ from PIL import Image
 
 from xaae.latent_nav.plots import three_channels
 
-SIDE, COLUMNS, PER_SECOND, GAP = 128, 4, 10, 2
+SIDE, COLUMNS, STARTS, PER_SECOND, GAP = 128, 4, 8, 10, 2
 
 
-def sheets(frames, starts=8):
+def sheets(frames, starts=STARTS):
     """Frames (S, T, H, W, C) uint8 as pictures that hold the first starts in rows of four: (T, H', W', 3)."""
     big = enlarge(three_channels(frames[:starts]))
     big = np.pad(
@@ -21,7 +21,7 @@ def sheets(frames, starts=8):
 
 
 def enlarge(frames):
-    """Small frames (S, T, H, W, 3) grown by a whole number to about 128 pixels a side, so that they can be seen."""
+    """Small frames (S, T, H, W, 3) grown by a whole number to about 128 pixels in height, so that they can be seen."""
     times = max(1, round(SIDE / frames.shape[2]))
     return frames.repeat(times, 2).repeat(times, 3)
 
@@ -55,6 +55,3 @@ def keep(path, frames):
         write_mp4(path.with_name(f"{path.name}.mp4"), pictures)
     except OSError:
         pass  # the GIF shows the same
-
-
-FILMS = {"picture": keep}  # kind -> what writes the films of a walk

@@ -10,6 +10,7 @@ from xaae.experiment.figure_style import save_png, short_name
 from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import TASKS
 from xaae.experiment.text_tables import write_texts
+from xaae.experiment.vocabulary import models_of
 from xaae.latent_nav import code_health, codes, directions, exemplars, impact, latent_maps, plots, severity
 from xaae.latent_nav.stability import order_agreement as agreement_of
 
@@ -54,10 +55,10 @@ def _draw_exemplars(encoded, found, tenths):
         above = [f"{p}\n{noun} {s:.3g}" for p, s in zip(above, found["along_severity"], strict=True)]
         below = [f"{n}\nmean {s:.3g}" for n, s in zip(below, tenths["tenth_severity"], strict=True)]
     n = min(len(above), len(below))
-    sheet = np.stack([found["along_image"][:n], tenths["tenth_image"][:n]])
+    sheet = encoded.drawing.items(np.stack([found["along_image"][:n], tenths["tenth_image"][:n]]))
     title = f"Real items along {encoded.main} (standard deviations); mean of the items in each tenth"
-    draw = plots.STRIPS[encoded.trained.kind.name]
-    save_png(draw(sheet, [above[:n], below[:n]], title), encoded.trained.folder / "exemplars.png", dpi=110)
+    figure = plots.strip(sheet, [above[:n], below[:n]], title, note=encoded.drawing.note)
+    save_png(figure, encoded.trained.folder / "exemplars.png", dpi=110)
 
 
 def write_correlations(encoded):
@@ -113,7 +114,7 @@ def impact_all(encoded):
     flat = {f"{name}.{key}": array for name, c in curves.items() for key, array in c.items()}
     run_folder.write_arrays(trained.folder / "impact.npz", value=value, label=label, **flat)
     if np.ptp(value):  # where nothing was planted there is no curve
-        figure = plots.impact_figure(curves, numbers, trained.factor.about())
+        figure = plots.impact_figure(curves, numbers, trained.factor.about(), models_of(trained.kind))
         save_png(figure, trained.folder / "impact.png", dpi=150)
     return numbers["aae"] | {f"baseline_{k}": v for k, v in numbers.get("baseline", {}).items()}
 
@@ -151,7 +152,7 @@ def maps_all(encoded, rows, names, futures):
     at = exemplars.nearest_along(z, encoded.way.vector, points, z.mean(0))
     thumbs = encoded.planted_images(rows[at])
     run_folder.write_arrays(trained.folder / "maps.npz", row=rows, thumb_row=rows[at], thumb_image=thumbs, **found)
-    save_png(plots.maps_figure(found, labels, thumbs, at), trained.folder / "maps.png", dpi=130)
+    save_png(plots.maps_figure(found, labels, encoded.drawing.items(thumbs), at), trained.folder / "maps.png", dpi=130)
 
 
 def health_of(encoded):

@@ -18,7 +18,7 @@ from xaae import model as models
 from xaae.experiment.device import batches, device_of
 from xaae.experiment.errors import InputError
 from xaae.experiment.seeds import generator
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.vocabulary import MODELS, models_of
 from xaae.explain.network.answer_form import PROBABILITIES
 from xaae.explain.network.quick_network import fastest_layout, quick_network
 from xaae.explain.process.case import Case
@@ -70,7 +70,7 @@ def open_leader(trained, of, model, x):
     if of == "aae":
         return Leader(of, MODELS[of], lambda x: models.classify(model, x.to(device_of(model))))
     if of in MODELS:
-        return Leader(of, MODELS[of], _fast(trained.model(of), x))
+        return Leader(of, models_of(trained.kind)[of], _fast(trained.model(of), x))
     if ":" not in of:
         raise InputError(f"There is no classifier {of!r}: choose from {', '.join(MODELS)}, FILE.py:FUNCTION.")
     subject = Case(NETWORK, function=of, precision=trained.config.precision).subject(x)
@@ -141,7 +141,8 @@ def randomised_items(trained, rows, rng, coordinates=()):
     bias, x = trained.bias, trained.upright(rows)
     with torch.autocast(x.device.type, enabled=False):
         for name in (name for name in coordinates if name != bias.factor):
-            x = FACTORS[name].plant(x, _values(rng.uniform(*_small_range(FACTORS[name]), len(x))), "reflect")
+            values = _values(rng.uniform(*_small_range(FACTORS[name]), len(x)))
+            x = FACTORS[name].plant(x, values, "reflect", bias.rate)
     if bias.arm == "normal":
         return trained.plant(x, _values(trained.table.value.to_numpy()[rows]))
     return trained.plant(x, _values(rng.uniform(*bias.whole(), len(x))))

@@ -15,7 +15,7 @@ from xaae.latent_nav.counterfactual_results import counterfactual_all
 from xaae.latent_nav.directions import ranked_dimensions
 from xaae.latent_nav.encoded_run import default_specs, describe_directions, encode_run, find_directions
 from xaae.latent_nav.latent_maps import MAPS
-from xaae.latent_nav.plots import STRIPS
+from xaae.latent_nav.plots import drawing_of
 from xaae.latent_nav.walk_results import between, walk_directions
 from xaae.training.trained_run import open_trained_run
 
@@ -79,8 +79,12 @@ def _navigate(trained, asked, done):
 
 def _check(trained, asked):
     """InputError for maps, rows and navigated runs that are not there, and for kinds whose walks are not drawn."""
-    if trained.kind.name not in STRIPS:
-        raise InputError(f"Walks of {trained.kind.plural} cannot be drawn yet: give a run of pictures.")
+    drawing_of(trained.config)
+    if trained.factor.kind != trained.kind.name:
+        raise InputError(
+            f"This run checks for {trained.factor.noun}, which {trained.kind.plural} do not have: an earlier version"
+            f" trained it; train it again with `{trained.config.command or 'python main.py train'}`."
+        )
     for name in asked.maps:
         if name not in MAPS:
             raise InputError(f"There is no map {name!r}: choose from {', '.join(MAPS)}.")

@@ -17,7 +17,7 @@ from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat
 from xaae.latent_nav.led_walks import arrived, ask_frames
 
 NAME = 14  # letters of a class's name above a frame
-NULL_STARTS, NULL_FRAMES, OTHER_STARTS, LED_STARTS, STRIP_STARTS, STRIP_EVERY = 8, 5, 8, 16, 6, 2
+NULL_STARTS, NULL_FRAMES, OTHER_STARTS, LED_STARTS, STRIP_STARTS = 8, 5, 8, 16, 6
 SHARES = {"clear": 1 / 2, "none": 1 / 9, "meter_error": 1 / 6}  # of the planted shift: 45, 10 and 15 of 90 degrees
 
 
@@ -248,7 +248,7 @@ def _keep_walk(encoded, name, walk, rows):
 
 def _draw_walk(encoded, path, name, frames, walk, heat, rows):
     """The strip and the films of one walk from table rows."""
-    some = np.s_[:STRIP_STARTS, ::STRIP_EVERY]
+    some = np.s_[:STRIP_STARTS, :: encoded.drawing.every]
     reading, rows = walk.readings[encoded.meter.name], rows[:STRIP_STARTS]
     sides = encoded.sides_of(encoded.directions[name])
     answers, goal, own = _answers_of(encoded, walk, sides, rows)
@@ -256,16 +256,17 @@ def _draw_walk(encoded, path, name, frames, walk, heat, rows):
     captions = _captions(encoded.meter, change, answers[some], goal)
     own = [f"start:\n{text}" for text in own]
     captions = [[first, *texts] for first, texts in zip(own, captions, strict=True)]
-    shown = np.concatenate([encoded.planted_images(rows)[:, None], frames[some]], 1)
+    drawing, inputs = encoded.drawing, encoded.planted_images(rows)
+    shown = np.concatenate([drawing.items(inputs)[:, None], drawing.walk(frames[some])], 1)
     ends = f"{walk.alpha.min():+.3g} to {walk.alpha.max():+.3g} standard deviations"
     leader = encoded.directions[name].leader
     whose = leader.title if leader else MODELS["aae"]
     told = f"change of {encoded.meter.name}, {goal}" if change is not None else goal
     title = f"Walk along {name}, {sides}, {ends}: {told} says the {whose}"
-    strip = plots.STRIPS[encoded.trained.kind.name]
-    save_png(strip(shown, captions, title, heat[:STRIP_STARTS]), path.with_name(f"{name}.png"), dpi=110)
+    heat = drawing.heat(heat[:STRIP_STARTS], frames[:STRIP_STARTS, frames.shape[1] // 2])
+    save_png(plots.strip(shown, captions, title, heat, drawing.note), path.with_name(f"{name}.png"), dpi=110)
     if name == encoded.main or encoded.films:
-        films.FILMS[encoded.trained.kind.name](path, frames)
+        films.keep(path, drawing.film(frames[: films.STARTS]))
 
 
 def _answers_of(encoded, walk, sides, rows):
@@ -304,9 +305,10 @@ def between(encoded, pairs, curved=False, frames=21):
         shown, name = run_folder.as_stored(decoded, kind), f"{a}-{b}-{'spherical' if curved else 'linear'}"
         arrays = {"share": np.linspace(0, 1, frames), "row": np.array([a, b])}
         run_folder.write_arrays(folder / f"{name}.npz", frames=shown, **arrays, **looked, **readings)
-        there = looked["probability"][0, ::STRIP_EVERY, encoded.contrast.columns[1]].sum(0)
+        drawing = encoded.drawing
+        there = looked["probability"][0, :: drawing.every, encoded.contrast.columns[1]].sum(0)
         captions = [[f"{p:.2f}" for p in there]]
         title = f"From item {a} to item {b}: probability of {encoded.contrast.goal}"
-        strip = plots.STRIPS[kind.name](shown[:, ::STRIP_EVERY], captions, title)
+        strip = plots.strip(drawing.walk(shown[:, :: drawing.every]), captions, title, note=drawing.note)
         save_png(strip, folder / f"{name}.png", dpi=110)
-        films.FILMS[kind.name](folder / name, shown)
+        films.keep(folder / name, drawing.film(shown))

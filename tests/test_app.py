@@ -16,7 +16,7 @@ from xaae import model as models
 from xaae.app import fragments, uploads
 from xaae.app.explored_run import discriminant_direction, heading, navigated_contrast, open_explorer
 from xaae.app.explorer import NEAREST, REACH, STRIP, Explorer, least_noticed
-from xaae.app.fragments import PIXELS, PageStage, item_pixels
+from xaae.app.fragments import PageStage, item_pixels
 from xaae.app.serving import check_port, serve_explorer
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, PICTURE
@@ -26,6 +26,7 @@ from xaae.factors.meters import METERS, meters_for
 from xaae.factors.picture_plants import plant_tag
 from xaae.latent_nav import directions
 from xaae.latent_nav.contrasts import contrast
+from xaae.latent_nav.plots import DRAWINGS
 from xaae.sources import picture_files
 
 SIZE, D, N = 16, 6, 60
@@ -237,7 +238,7 @@ def test_the_stage_is_whole_and_shows_names_as_names(parts):
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_pictures_are_shown_grey_or_in_colour(channels):
     x = torch.rand(channels, SIZE, SIZE)
-    pixels = item_pixels(x, PICTURE)
+    pixels = item_pixels(x, DRAWINGS[PICTURE.name](None))
     assert pixels.shape == ((SIZE, SIZE) if channels == 1 else (SIZE, SIZE, 3)) and pixels.dtype == np.uint8
     np.testing.assert_allclose(pixels.reshape(SIZE, SIZE, -1)[..., 0] / 255, x[0], atol=1 / 255)
 
@@ -311,7 +312,7 @@ def test_the_name_does_not_count(tmp_path):
 
 
 def test_every_kind_that_the_page_shows_can_be_uploaded():
-    assert set(PIXELS) == set(uploads.UPLOAD_READERS) <= set(KINDS)
+    assert set(DRAWINGS) == set(uploads.UPLOAD_READERS) <= set(KINDS)
 
 
 # ---- the run ------------------------------------------------------------------------------------------------
@@ -350,8 +351,8 @@ def test_a_run_opens_with_its_codes(toy_run):
 
 
 def test_a_kind_that_cannot_be_shown_yet_is_refused_by_name(toy_run, monkeypatch):
-    monkeypatch.setattr("xaae.app.explored_run.PIXELS", {})
-    with pytest.raises(InputError, match="cannot show pictures yet"):
+    monkeypatch.setattr("xaae.latent_nav.plots.DRAWINGS", {})
+    with pytest.raises(InputError, match="pictures cannot be drawn yet"):
         open_explorer(toy_run)
 
 

@@ -12,7 +12,7 @@ from xaae.experiment.kinds import KINDS
 from xaae.report.shared import sprites
 from xaae.report.shared.sprites import PAINTERS, balanced, change_levels, evenly, heat_levels, make_sprite, tile_place
 
-PAINT = PAINTERS["picture"]
+PAINT = PAINTERS["picture"]({})
 
 
 @pytest.mark.parametrize("number", [1, 3, 8, 50])

@@ -241,14 +241,14 @@ def _coloured_curve(across, down, v, preset):
     pieces, size = np.stack([points[:-1], points[1:]], 1)[order], np.abs(middle[order])
     return LineCollection(
         pieces,
-        colors=_curve_colours(middle[order], preset),
+        colors=curve_colours(middle[order], preset),
         linewidths=0.8 + 1.8 * size,
         capstyle="round",
         joinstyle="round",
     )
 
 
-def _curve_colours(v, preset):
+def curve_colours(v, preset):
     """Colours (N, 3) of values v (N,) for curves on white: grey at 0; where large, dark or in the sign's colour."""
     density = np.abs(v)[:, None]
     if preset == "grey":
@@ -262,7 +262,7 @@ def _image_colours(v, preset):
 
 
 KIND_DRAWING = {
-    "signal": (_curves, _curve_colours),
+    "signal": (_curves, curve_colours),
     "picture": (_images, _image_colours),
     "volume": (_images, _image_colours),
 }  # kind -> (what makes the functions that draw cells, colours of the key's bars)

@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.vocabulary import MODELS, models_of
 from xaae.report.run.planted_ranges import probe_class
 from xaae.report.shared.run_files import RunFiles
 from xaae.report.shared.sprites import (
-    HEAT_LARGEST,
     HEAT_QUALITY,
     balanced,
     evenly,
     heat_levels,
-    make_sprite,
     tile_place,
 )
 from xaae.report.shared.words import rounded
@@ -41,8 +39,8 @@ def gradcam_section(run: RunFiles) -> dict | None:
         "without_heat": int((~comparable).sum()),
         "values": rounded(probe["value"][columns], 4),
         "sprites": {
-            "probe": make_sprite(run.painter.items(probe["images"][chosen])),
-            "probe-heat": make_sprite(heat, HEAT_LARGEST, HEAT_QUALITY),
+            "probe": run.painter.sprite(run.painter.items(probe["images"][chosen])),
+            "probe-heat": run.painter.sprite(heat, HEAT_QUALITY),
         },
         "rows": [_gradcam_row(run, probe, row, at, len(rows), columns) for at, row in enumerate(rows)],
     }
@@ -77,9 +75,9 @@ def _method_table(run: RunFiles, model: str, tiles: dict) -> dict:
     pictures = np.concatenate([tiles["images"][None], tiles["tiles"]])[:, rows]
     keys, columns = ("name", "title", "means", "flag"), len(pictures)
     return {
-        "model": MODELS[model],
+        "model": models_of(run.kind)[model],
         "sprite": f"why-{model}",
-        "sprites": {f"why-{model}": make_sprite(pictures.swapaxes(0, 1))},
+        "sprites": {f"why-{model}": run.painter.sprite(run.painter.ready(pictures).swapaxes(0, 1))},
         "methods": [{key: str(tiles[key][i]) for key in keys} for i in range(columns - 1)],
         "rows": [
             {

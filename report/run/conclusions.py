@@ -3,7 +3,7 @@
 from xaae.experiment.amounts import in_agreement
 from xaae.experiment.class_balance import majority_in_words, weakness_in_words
 from xaae.experiment.kinds import PICTURE
-from xaae.experiment.vocabulary import ARMS, MODELS
+from xaae.experiment.vocabulary import ARMS, models_of
 from xaae.experiment.walk_words import MOST, arrival, groups_in_words, is_invisible, no_glide, told_names
 from xaae.report.run.target_section import target_sentence
 from xaae.report.run.walk_reading import is_blind, is_small, missing_clauses, quantities, understood_reading
@@ -155,7 +155,8 @@ def _main_way(summary: dict) -> str:
     """What the main walk goes along: "LDA direction", or "walk that the ResNet34 leads"."""
     name = summary["walk"]["direction"]
     leader = (summary["directions"].get(name) or {}).get("leader")
-    return f"walk that the {leader['title']} leads" if leader else f"{direction_name(name)} direction"
+    short = direction_name(name, summary.get("kind"))
+    return f"walk that the {leader['title']} leads" if leader else f"{short} direction"
 
 
 def _measured_change(summary: dict) -> str:
@@ -255,7 +256,8 @@ def _other_changes(summary: dict) -> str:
 def _spurious_scores(summary: dict) -> str:
     """In arm biased: how often the answer follows the planted value of another class."""
     scores = summary.get("spurious_score") or {}
-    known = [f"{percent(scores[key])} for the {name}" for key, name in MODELS.items() if scores.get(key) is not None]
+    models = models_of(summary.get("kind")).items()
+    known = [f"{percent(scores[key])} for the {name}" for key, name in models if scores.get(key) is not None]
     if summary["arm"] != "biased" or not known:
         return ""
     noun = quantities(summary)[0].noun
@@ -264,7 +266,7 @@ def _spurious_scores(summary: dict) -> str:
 
 def _accuracies(summary: dict) -> str:
     """How well the classifiers do on held-out items."""
-    values = {name: summary[key]["valid_accuracy"] for key, name in MODELS.items()}
+    values = {name: summary[key]["valid_accuracy"] for key, name in models_of(summary.get("kind")).items()}
     known = [f"{percent(value, 1)} for the {name}" for name, value in values.items() if value is not None]
     sentence = f"Accuracy on held-out items: {and_list(known)}." if known else ""
     return " ".join(filter(None, [sentence, *(_beside_accuracy(summary) if known else ())]))
@@ -274,7 +276,7 @@ def _beside_accuracy(summary: dict):
     """Sentences: balanced accuracies, the most frequent class's share, and models that are no better than it."""
     numbers = {
         name: {key.removeprefix("valid_"): value for key, value in summary[part].items() if value is not None}
-        for part, name in MODELS.items()
+        for part, name in models_of(summary.get("kind")).items()
     }
     known = {name: each for name, each in numbers.items() if "majority_share" in each and "accuracy" in each}
     if not known:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.vocabulary import models_of
 from xaae.report.shared.charts import Axes, axis_limits, colour_class
 from xaae.report.shared.quantity import Quantity
 from xaae.report.shared.run_files import RunFiles
@@ -21,7 +21,7 @@ def response_section(run: RunFiles, summary: dict) -> list[dict]:
         return []
     last = run.classes[-1] if run.classes else "the last class"
     sections = []
-    for model, title in MODELS.items():
+    for model, title in models_of(run.kind).items():
         rows, alt = table[table["model"] == model], f"{title}: probability of {last} against the {planted.noun}"
         if len(rows):
             chart = _response_curves(rows, run.class_index, summary["boundary"], planted, alt)
@@ -47,19 +47,20 @@ def impact_section(run: RunFiles) -> dict | None:
     impact, planted = run.arrays("impact.npz", "aae.distance", "aae.difference"), run.planted
     if impact is None:
         return None
-    models = [m for m in MODELS if {f"{m}.position", "value", "label"} <= set(impact)]
+    titles = models_of(run.kind)
     return {
-        "curve": _impact_curve(impact, planted),
+        "curve": _impact_curve(impact, planted, titles),
         "scatter": [
-            {"title": f"{MODELS[m]}: held-out items", "svg": _impact_scatter(impact, m, run.class_index, planted)}
-            for m in models
+            {"title": f"{title}: held-out items", "svg": _impact_scatter(impact, m, run.class_index, planted, title)}
+            for m, title in titles.items()
+            if {f"{m}.position", "value", "label"} <= set(impact)
         ],
         "varies": "value" not in impact or bool(np.ptp(impact["value"])),
         "baseline": "baseline.difference" in impact,
     }
 
 
-def _impact_curve(impact: dict, planted: Quantity) -> Markup:
+def _impact_curve(impact: dict, planted: Quantity, titles: dict) -> Markup:
     """Difference of the mean planted value against the distance along the direction, both models."""
     strokes = {m: css for m, css in STROKES.items() if f"{m}.difference" in impact}
     axes = Axes((0, 1), axis_limits(*(impact[f"{m}.difference"] for m in strokes), include=(0,)), height=230)
@@ -68,11 +69,11 @@ def _impact_curve(impact: dict, planted: Quantity) -> Markup:
         x, y = impact[f"{m}.distance"], impact[f"{m}.difference"]
         parts += [axes.line(x, y, css), axes.dots(x, y, css.split()[0])]
     frame = axes.frame("distance along the direction", y_ticks=planted.ticks(axes.y))
-    alt = f"Mean planted {planted.noun} along the direction: {' and '.join(MODELS[m] for m in MODELS if m in strokes)}"
+    alt = f"Mean planted {planted.noun} along the direction: {' and '.join(titles[m] for m in titles if m in strokes)}"
     return axes.svg(frame, *parts, alt=alt)
 
 
-def _impact_scatter(impact: dict, model: str, class_index: dict, planted: Quantity) -> Markup:
+def _impact_scatter(impact: dict, model: str, class_index: dict, planted: Quantity, title: str) -> Markup:
     """Planted value of each held-out item against its place along the direction, one colour for each class."""
     shown = evenly(len(impact["value"]), MOST_DOTS)
     position, value, label = (impact[key][shown] for key in (f"{model}.position", "value", "label"))
@@ -83,5 +84,5 @@ def _impact_scatter(impact: dict, model: str, class_index: dict, planted: Quanti
         if (chosen := label.astype(str) == name).any()
     ]
     frame = axes.frame("position along the direction", y_ticks=planted.ticks(axes.y))
-    alt = f"{MODELS[model]}: planted {planted.noun} of held-out items against their position along the direction"
+    alt = f"{title}: planted {planted.noun} of held-out items against their position along the direction"
     return axes.svg(frame, *parts, alt=alt)

@@ -5,7 +5,7 @@ import numpy as np
 from xaae.experiment.run_folder import plain_values
 from xaae.report.run.conclusions import counterfactual_sentences
 from xaae.report.shared.run_files import RunFiles
-from xaae.report.shared.sprites import balanced, change_levels, evenly, make_sprite, tile_place
+from xaae.report.shared.sprites import balanced, change_levels, evenly, tile_place
 
 COUNTERFACTUALS, ALONG, COUNTERS = 6, 12, 4  # items shown of each
 PICTURES = ("start_image", "reconstruction", "counterfactual")
@@ -17,14 +17,15 @@ def counterfactual_section(run: RunFiles, summary: dict) -> dict | None:
     if arrays is None:
         return None
     rows = balanced(run.class_numbers(arrays["row"]), COUNTERFACTUALS)
-    columns = [run.painter.items(arrays[name][rows]) for name in PICTURES]
+    start, home, changed = (arrays[name][rows] for name in PICTURES)
+    columns = [run.painter.items(start), run.painter.items(home), run.painter.beside(changed, home)]
     columns.append(run.painter.change(change_levels(arrays["difference"][rows])))
     nearest = "nearest_image" in arrays
     columns += [run.painter.items(arrays["nearest_image"][rows])] if nearest else []
     return {
         "sentence": counterfactual_sentences(summary),
         "nearest": nearest,
-        "sprites": {"counterfactual": make_sprite(np.stack(columns, axis=1))},
+        "sprites": {"counterfactual": run.painter.sprite(np.stack(columns, axis=1))},
         "rows": [_counterfactual_row(run, arrays, row, at, len(rows), len(columns)) for at, row in enumerate(rows)],
     }
 
@@ -78,7 +79,7 @@ def _along(run: RunFiles, arrays: dict) -> dict | None:
         }
         for at, i in enumerate(shown)
     ]
-    return {"sprite": make_sprite(run.painter.items(arrays["along_image"][shown])[None]), "cells": cells}
+    return {"sprite": run.painter.sprite(run.painter.items(arrays["along_image"][shown])[None]), "cells": cells}
 
 
 def _tenths(run: RunFiles, arrays: dict) -> dict | None:
@@ -88,7 +89,7 @@ def _tenths(run: RunFiles, arrays: dict) -> dict | None:
     counts = [int(count) for count in arrays["tenth_count"]]
     severity = plain_values(arrays["tenth_severity"]) if "tenth_severity" in arrays else [None] * len(counts)
     cells = [{**tile_place(i, len(counts)), "count": count, "severity": severity[i]} for i, count in enumerate(counts)]
-    return {"sprite": make_sprite(run.painter.items(arrays["tenth_image"])[None]), "cells": cells}
+    return {"sprite": run.painter.sprite(run.painter.items(arrays["tenth_image"])[None]), "cells": cells}
 
 
 def _counters(run: RunFiles, arrays: dict) -> dict | None:
@@ -99,7 +100,7 @@ def _counters(run: RunFiles, arrays: dict) -> dict | None:
     start, counter = (run.painter.items(arrays[key][rows]) for key in ("start_image", "counter_image"))
     pictures = np.concatenate([start[:, None], counter], axis=1)
     return {
-        "sprite": make_sprite(pictures),
+        "sprite": run.painter.sprite(pictures),
         "number": counter.shape[1],
         "rows": [_counter_row(run, arrays, row, at, len(rows), pictures.shape[1]) for at, row in enumerate(rows)],
     }

@@ -13,12 +13,12 @@ from markupsafe import Markup
 from xaae.experiment.amounts import noun_for
 from xaae.report.shared.charts import Axes, axis_limits, colour_class, svg_element
 from xaae.report.shared.run_files import RunFiles
-from xaae.report.shared.sprites import evenly, shrink, webp_uri
+from xaae.report.shared.sprites import evenly
 from xaae.report.shared.words import and_list, column_name
 
 MAPS = {"side": "Direction and PCA", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 LINEAR = ("side", "pca")
-THUMB, MOST_POINTS, STEPS, MOST_NAMES, MOST_COLUMNS = 42, 2000, 12, 6, 40
+THUMB, THUMB_PIXELS, MOST_POINTS, STEPS, MOST_NAMES, MOST_COLUMNS = 42, 48, 2000, 12, 6, 40
 LETTERS = "abcdefghijkl"  # one for each step or name; "-" is unknown
 UNUSED = ("path", "group", "split", "factor", "label")  # columns that name items, or are shown elsewhere
 RAMP = ((152, 48, 200), (184, 52, 150), (214, 85, 109), (238, 124, 74), (242, 164, 36))  # of numbers, low to high
@@ -95,10 +95,10 @@ def _thumbs(run: RunFiles, arrays: dict) -> list[tuple[int, str]]:
     """(index of its point, data URI) of each item that the maps may show."""
     if not {"thumb_row", "thumb_image"} <= set(arrays):
         return []
-    pictures = shrink(run.painter.items(arrays["thumb_image"]), 48)
+    pictures = run.painter.items(arrays["thumb_image"], THUMB_PIXELS)
     places = [np.flatnonzero(arrays["row"] == row)[:1] for row in arrays["thumb_row"]]
     pairs = zip(places, pictures, strict=True)
-    return [(int(place[0]), webp_uri(picture, 80)) for place, picture in pairs if len(place)]
+    return [(int(place[0]), run.painter.uri(picture, 80)) for place, picture in pairs if len(place)]
 
 
 def _placed_thumbs(axes: Axes, xy: np.ndarray, points: list, thumbs: list) -> list[Markup]:

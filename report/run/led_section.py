@@ -7,7 +7,7 @@ from xaae.experiment.run_folder import plain_values
 from xaae.experiment.walk_words import manner_in_words
 from xaae.report.run.walk_charts import since_first
 from xaae.report.shared.run_files import RunFiles
-from xaae.report.shared.sprites import LARGEST, evenly, make_sprite, tile_place
+from xaae.report.shared.sprites import evenly, tile_place
 from xaae.report.shared.words import as_sentence, fixed, percent
 
 ROWS, FRAMES = 3, 5  # starts and frames of each strip
@@ -47,7 +47,7 @@ def _strip(run: RunFiles, summary: dict, key: str, led: dict, walk: dict, starts
         "goal": " or ".join(goal),
         "sentence": _sentence(run, summary, led, " or ".join(goal)),
         "sprite": sprite,
-        "sprites": {sprite: make_sprite(run.painter.items(walk["frames"][rows][:, steps]), LARGEST)},
+        "sprites": {sprite: run.painter.sprite(run.painter.walk(walk["frames"][rows])[:, steps])},
         "frames": len(steps),
         "rows": [
             {

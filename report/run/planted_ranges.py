@@ -8,7 +8,7 @@ from markupsafe import Markup
 from xaae.report.shared.charts import Axes, axis_limits, colour_class, svg_element
 from xaae.report.shared.quantity import Quantity
 from xaae.report.shared.run_files import RunFiles
-from xaae.report.shared.sprites import embed_picture, shrink, webp_uri
+from xaae.report.shared.sprites import embed_picture
 
 SAMPLES = 5  # items of each class
 CENTRE, FOOT = 170, 150  # of the dial, in SVG units
@@ -43,7 +43,7 @@ def _samples(run: RunFiles, direction: str) -> dict[str, list[dict]]:
     for name, item, value in (*_walk_inputs(run, direction), *_probe_inputs(run)):
         tiles = samples.setdefault(name, [])
         if len(tiles) < SAMPLES:
-            tiles.append({"uri": webp_uri(shrink(run.painter.items(item))), "value": value})
+            tiles.append({"uri": run.painter.uri(run.painter.items(item)), "value": value})
     return samples
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from xaae.experiment.kinds import KINDS
-from xaae.experiment.run_folder import read_arrays, read_json
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.run_folder import is_run, read_arrays, read_json
+from xaae.experiment.vocabulary import models_of
 from xaae.report.run import attribution_tables, factor_curves, item_tables, latent_health
 from xaae.report.run.conclusions import paragraphs
 from xaae.report.run.latent_map import map_section
@@ -17,6 +17,12 @@ from xaae.report.run.walk_panels import walk_panels
 from xaae.report.shared.run_files import RunFiles
 from xaae.report.shared.templates import render_template
 
+PAPERS = {  # kind -> where its baseline is from
+    "picture": "He et al., Deep Residual Learning for Image Recognition, 2016, arXiv 1512.03385",
+    "signal": "Wang, Yan and Oates, Time Series Classification from Scratch with Deep Neural Networks, IJCNN 2017, "
+    "arXiv 1611.06455",
+    "volume": "He et al., Deep Residual Learning for Image Recognition, 2016, arXiv 1512.03385",
+}
 SPRITE_SECTIONS = ("exemplars", "counterfactuals", "gradcam", "scanned", "led")
 
 
@@ -29,7 +35,8 @@ def render_run(run: RunFiles, summary: dict) -> str:
         config=run.config,
         where=str(run.path),
         kind=run.kind,
-        models=MODELS,
+        models=models_of(run.kind),
+        papers=PAPERS,
         classes=list(enumerate(run.classes)),
         text=paragraphs(summary),
         planted_as=run.planted,
@@ -41,10 +48,11 @@ def render_run(run: RunFiles, summary: dict) -> str:
 
 
 def render_scan(folder) -> str:
-    """The page of a scan alone, of a run or of a folder of pictures. InputError if there is no scan or a broken one."""
+    """The page of a scan alone, of a run or of a folder of items. InputError if there is no scan or a broken one."""
     scan = read_json(Path(folder) / "scan.json")
     strips = Path(folder) / "scan" / "strips.npz"
-    scanned = scan_section(scan, read_arrays(strips) if strips.is_file() else None)
+    about = read_json(Path(folder).parent / "config.json") if is_run(Path(folder).parent) else scan
+    scanned = scan_section(scan, read_arrays(strips) if strips.is_file() else None, about)
     parts = {"questions": scan.get("questions") or [], "walked": False, "planted_arm": ""}
     return render_template("scan.html.j2", scanned=scanned, kind=KINDS[scan["kind"]], where=str(folder), **parts)
 
@@ -56,7 +64,7 @@ def _sections(run: RunFiles, summary: dict) -> dict:
         "questions": summary["questions"],
         "walked": True,
         "planted_arm": run.config.get("arm"),
-        "scanned": scan_section(run.json("scan.json"), run.arrays("scan/strips.npz", "label")),
+        "scanned": scan_section(run.json("scan.json"), run.arrays("scan/strips.npz", "label"), run.config),
         "predicted": target_section(run, summary),
         "curves": learning_curves(run),
         "led": led_section(run, summary),

@@ -6,13 +6,13 @@ from markupsafe import Markup
 from xaae.experiment.run_folder import plain_values
 from xaae.experiment.vocabulary import SCAN_VERDICTS
 from xaae.report.shared.charts import Axes, svg_element
-from xaae.report.shared.sprites import PAINTERS, make_sprite, tile_place
+from xaae.report.shared.sprites import PAINTERS, tile_place
 
 SMALL = 72  # pixels a side of a picture on a strip
 SHADES = dict(zip(SCAN_VERDICTS, ("k0", "quiet", "k1"), strict=True))  # CSS class of each verdict
 
 
-def scan_section(scan: dict, arrays: dict | None) -> dict | None:
+def scan_section(scan: dict, arrays: dict | None, config: dict | None = None) -> dict | None:
     """The section from what scan.json holds and the arrays of scan/strips.npz; None if there is no scan."""
     if not scan.get("models"):
         return None
@@ -22,7 +22,7 @@ def scan_section(scan: dict, arrays: dict | None) -> dict | None:
         "models": models,
         "rows": [_row(models, i, scan["rule"]) for i in range(len(models[0]["factors"]))],
         "strips": _strips(scan, models, arrays) if arrays else [],
-        "sprites": _sprites(scan, models, arrays) if arrays else {},
+        "sprites": _sprites(scan, models, arrays, config or {}) if arrays else {},
     }
 
 
@@ -106,8 +106,8 @@ def _answer(probability: np.ndarray, classes: list) -> dict:
     return {"text": f"{shown:.2f}", "class": str(classes[best]), "k": best, "several": len(classes) > 2}
 
 
-def _sprites(scan: dict, models: list[dict], arrays: dict) -> dict:
+def _sprites(scan: dict, models: list[dict], arrays: dict, config: dict) -> dict:
     """The pictures of every strip as one sprite each."""
-    paint = PAINTERS[scan["kind"]].items
+    painter = PAINTERS[scan["kind"]](config)
     names = [name for name in _order(models) if f"{name}.frames" in arrays]
-    return {f"scan-{name}": make_sprite(paint(arrays[f"{name}.frames"]), SMALL) for name in names}
+    return {f"scan-{name}": painter.sprite(painter.items(arrays[f"{name}.frames"], SMALL)) for name in names}

@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from xaae.experiment.target_words import severity_weakness
 from xaae.experiment.tasks import LABELS, SEVERITY, target_of
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.vocabulary import MODELS, models_of
 from xaae.report.run.walk_charts import quartiles
 from xaae.report.shared.charts import Axes, axis_limits
 from xaae.report.shared.run_files import RunFiles
@@ -40,7 +40,11 @@ def three_figures(value) -> str:
 
 def _severity_sentence(summary: dict, target) -> str:
     """How well the models answer, how the direction orders the items, what is said at both ends of the walk."""
-    scored = {name: summary[key] for key, name in MODELS.items() if summary[key].get("valid_mae") is not None}
+    scored = {
+        name: summary[key]
+        for key, name in models_of(summary.get("kind")).items()
+        if summary[key].get("valid_mae") is not None
+    }
     each = [f"{three_figures(s['valid_mae'])} for the {name} (Spearman {fixed(s['valid_spearman'], 2)})"
             for name, s in scored.items()]  # fmt: skip
     parts = []
@@ -67,9 +71,10 @@ def _severity_section(run: RunFiles, summary: dict, target) -> dict:
     rows = [
         (name, [*(three_figures(s.get(f"valid_{key}")) for key in ("mae", "mae_of_median", "rmse")),
                 fixed(s.get("valid_r2"), 3), fixed(s.get("valid_spearman"), 3)])
-        for key, name in MODELS.items() if (s := summary[key]).get("valid_mae") is not None
+        for key, name in models_of(summary.get("kind")).items() if (s := summary[key]).get("valid_mae") is not None
     ]  # fmt: skip
-    ordered = [(direction_name(name), fixed(about["spearman"], 3)) for name, about in summary["directions"].items()
+    ordered = [(direction_name(name, summary.get("kind")), fixed(about["spearman"], 3))
+               for name, about in summary["directions"].items()
                if about.get("spearman") is not None]  # fmt: skip
     charts = [_order_chart(run, summary, target), _walk_chart(run, summary, target)]
     return {
@@ -88,7 +93,7 @@ def _severity_section(run: RunFiles, summary: dict, target) -> dict:
 def _tiles(summary: dict, key: str, title: str, note: str) -> list[tuple]:
     """A tile for each model: name, value, note."""
     return [(f"{title} of the {name}", fixed(summary[part].get(key), 3), note)
-            for part, name in MODELS.items() if summary[part].get(key) is not None]  # fmt: skip
+            for part, name in models_of(summary.get("kind")).items() if summary[part].get(key) is not None]  # fmt: skip
 
 
 def _order_chart(run: RunFiles, summary: dict, target) -> dict | None:
@@ -132,7 +137,11 @@ def _walk_chart(run: RunFiles, summary: dict, target) -> dict | None:
 
 def _labels_sentence(summary: dict, target) -> str:
     """The mean scores of the models over the labels."""
-    scored = {name: summary[key] for key, name in MODELS.items() if summary[key].get("valid_auroc") is not None}
+    scored = {
+        name: summary[key]
+        for key, name in models_of(summary.get("kind")).items()
+        if summary[key].get("valid_auroc") is not None
+    }
     each = [f"{fixed(s['valid_auroc'], 3)} for the {name}" for name, s in scored.items()]
     return f"Mean AUROC of the {len(target.columns)} labels on held-out items: {and_list(each)}." if each else ""
 
@@ -140,7 +149,7 @@ def _labels_sentence(summary: dict, target) -> str:
 def _labels_section(run: RunFiles, summary: dict, target) -> dict:
     """Each label's scores by each model, and how often it is known."""
     rows = []
-    for key, name in MODELS.items():
+    for key, name in models_of(summary.get("kind")).items():
         for label, each in (summary[key].get("valid_labels") or {}).items():
             scores = [fixed(each.get(score), 3) for score in ("auroc", "average_precision", "balanced_accuracy")]
             counts = [str(each[count]) for count in ("present", "absent", "unknown")]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from xaae.experiment.amounts import in_agreement
+from xaae.experiment.kinds import PICTURE
 from xaae.experiment.run_folder import plain_values
 from xaae.experiment.vocabulary import MODELS
 from xaae.experiment.walk_words import arrival, groups_in_words, is_invisible, manner_in_words, told_names
@@ -10,15 +11,11 @@ from xaae.report.run import walk_charts
 from xaae.report.shared.quantity import meter_quantity
 from xaae.report.shared.run_files import RunFiles
 from xaae.report.shared.sprites import (
-    HEAT_LARGEST,
     HEAT_QUALITY,
     LARGEST,
     evenly,
     heat_levels,
-    make_sprite,
-    shrink,
     tile_place,
-    webp_uri,
 )
 from xaae.report.shared.words import as_sentence, direction_name, rounded
 
@@ -39,9 +36,10 @@ def _panel(run: RunFiles, summary: dict, number: int, name: str, walk: dict) -> 
     scores = summary["walk"]["by_direction"].get(name) or (summary["walk"] if main else {})
     goal = (summary["directions"].get(name) or {}).get("leads_to") or run.classes[-1:]
     steps = walk_charts.steps_of(walk, scores.get("spacing"))
-    rows = evenly(len(walk["frames"]), OTHER_STARTS if number else STARTS)
-    frames = run.painter.items(walk["frames"][rows])
-    sprites = {f"walk-{number}": make_sprite(frames, OTHER_LARGEST if number else LARGEST)}
+    shown = round(run.painter.share * (OTHER_STARTS if number else STARTS))
+    rows = evenly(len(walk["frames"]), max(1, shown))
+    frames = run.painter.walk(walk["frames"][rows], OTHER_LARGEST if number else LARGEST)
+    sprites = {f"walk-{number}": run.painter.sprite(frames)}
     heat = _change_map(run, walk, rows)
     return {
         "number": number,
@@ -89,8 +87,9 @@ def _direction(summary: dict, name: str) -> dict:
     """What a direction is called, what it is, and its own numbers."""
     about = summary["directions"].get(name) or {}
     kind, own, _ = name.partition(".")
+    about_kind = summary.get("kind")
     told = (about.get("contrast") or "").removeprefix("rest to ")
-    shown = f"{direction_name(kind)}, {told}" if own and told else direction_name(name)
+    shown = f"{direction_name(kind, about_kind)}, {told}" if own and told else direction_name(name, about_kind)
     return {
         "name": shown,
         "title": about.get("title") or shown,
@@ -150,7 +149,7 @@ def _still_row(run: RunFiles, walk: dict, row: int, place: tuple[int, int], step
     frames, inputs = walk["frames"].shape[1], walk.get("start_image")
     return {
         "name": _start_name(run, walk, row),
-        "input": None if inputs is None else webp_uri(shrink(run.painter.items(inputs[row]))),
+        "input": None if inputs is None else run.painter.uri(run.painter.items(inputs[row])),
         "tiles": [{**tile_place(t, frames, *place), "change": plain_values(change[t])} for t in steps],
         "middle": tile_place(frames // 2, frames, *place),
         "heat": tile_place(0, 1, *place),
@@ -162,7 +161,7 @@ def _change_map(run: RunFiles, walk: dict, rows: list[int]) -> dict | None:
     heat = walk.get("heat.integral")
     if heat is None:
         return None
-    return make_sprite(run.painter.heat(heat_levels(heat[rows][:, None])), HEAT_LARGEST, HEAT_QUALITY)
+    return run.painter.sprite(run.painter.heat(heat_levels(heat[rows][:, None])), HEAT_QUALITY)
 
 
 def _naming(summary: dict, name: str, walk: dict, places) -> dict | None:
@@ -175,7 +174,8 @@ def _naming(summary: dict, name: str, walk: dict, places) -> dict | None:
     scores = summary["walk"]["by_direction"].get(name) or (summary["walk"] if main else {})
     sure = [] if is_invisible(scores) else told_names(meters, 1 if main else len(summary["naming"]))[0]
     rows = [_meter_row(row, walk, places, row in sure) for row in meters]
-    return {"sentence": as_sentence(f"the decoded picture {in_agreement(text)}") if text else "", "rows": rows}
+    item = summary.get("kind") or PICTURE.name
+    return {"sentence": as_sentence(f"the decoded {item} {in_agreement(text)}") if text else "", "rows": rows}
 
 
 def _meter_row(row: dict, walk: dict, places, named: bool) -> dict:

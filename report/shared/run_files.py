@@ -56,12 +56,12 @@ class RunFiles:
         """The kind of this run's items; pictures where the settings name none."""
         return KINDS[self.config.get("kind") or PICTURE.name]
 
-    @property
+    @cached_property
     def painter(self) -> Painter:
         """How the items of this run become pictures. InputError for a kind of items that the page cannot draw yet."""
         if self.kind.name not in PAINTERS:
             raise InputError(f"The report cannot draw {self.kind.plural} yet: give a run of {PICTURE.plural}.")
-        return PAINTERS[self.kind.name]
+        return PAINTERS[self.kind.name](self.config)
 
     @property
     def classes(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Pictures on a page: which of many are shown, and how they become data URIs.
+"""Items as pictures on a page: which of many are shown, how each kind is drawn, and how they become data URIs.
 
 All pictures of one table are one large picture, a sprite; the style sheet moves it so that each cell shows its tile.
 That keeps the page small.
@@ -14,12 +14,14 @@ import numpy as np
 from PIL import Image
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.traces import WIDTH, TraceSheet, draw_change, draw_traces, shade_traces, walk_traces
 
 LARGEST = 96  # pixels a side of a tile; larger pictures are scaled down
 HEAT_LARGEST, HEAT_QUALITY = 64, 80  # of a map of heat: it is smooth
 HEAT = ((0, 64, 10, 90), (90, 180, 35, 90), (170, 240, 110, 30), (255, 252, 230, 120))  # level, red, green, blue
 HEAT_OPACITY = 0.82  # of the strongest heat
 CHANGE = ((33, 255, 178), (102, 255, 24), (172, 255, 43))  # red, green, blue at a fall, no change, a rise
+DRAWN_COLOURS = 32  # of a tile that is drawn and no photograph: few, and without loss, take the least room
 CHANGE_PERCENTILE = 99.5  # of the sizes of all changes: the end of the colour scale
 
 
@@ -41,14 +43,36 @@ def balanced(target: np.ndarray, most: int) -> list[int]:
 class Painter:
     """How items of one kind become pictures. Each function keeps the leading dimensions and returns uint8.
 
-    items: items as a run stores them -> (..., H, W, 3).
-    heat: level 0 to 1 at each place (..., *places) -> (..., H, W, 4), see-through where it is low.
-    change: level -1 to 1 at each place (..., *places) -> (..., H, W, 3): blue, white, red.
+    largest: 96 for tiles of the usual size, less for smaller ones.
+    items(items as a run stores them, largest) -> (..., H, W, 3).
+    walk(frames (..., T, item) of walks, largest) -> (..., T, H, W, 3).
+    beside(items, others of the same shape, largest) -> (..., H, W, 3): items with what they are compared with.
+    heat(level 0 to 1 at each place (..., *places)) -> (..., H, W, 4), see-through where it is low.
+    change(level -1 to 1 at each place) -> (..., H, W, 3): blue, white, red.
+    drawn: are they drawings, in few colours? share: of the usual number of tiles of a walk, what the page has room for.
+    legend: what every tile shows, in a sentence, "" for what needs no words.
     """
 
     items: Callable
+    walk: Callable
+    beside: Callable
     heat: Callable
     change: Callable
+    drawn: bool = False
+    share: float = 1.0
+    legend: str = ""
+
+    def sprite(self, tiles: np.ndarray, quality: int = 84) -> dict:
+        """Tiles (R, C, H, W, 3 or 4) uint8 as one picture, see `make_sprite`."""
+        return make_sprite(tiles, max(tiles.shape[-3:-1]), None if self.drawn else quality)
+
+    def ready(self, pictures: np.ndarray) -> np.ndarray:
+        """Pictures (..., H, W, 3) uint8 that were drawn before, in the size that the page has room for."""
+        return pictures if self.drawn else shrink(pictures)
+
+    def uri(self, tile: np.ndarray, quality: int = 84) -> str:
+        """A tile (H, W, 3) uint8 as data URI."""
+        return webp_uri(tile, None if self.drawn else quality)
 
 
 def as_colour(pictures: np.ndarray) -> np.ndarray:
@@ -56,19 +80,52 @@ def as_colour(pictures: np.ndarray) -> np.ndarray:
     return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures[..., :3]
 
 
-def _picture_heat(level: np.ndarray) -> np.ndarray:
-    """(..., H, W) from 0 to 1 -> (..., H, W, 4)."""
+def _colour_tiles(pictures: np.ndarray, largest: int = LARGEST) -> np.ndarray:
+    """Pictures (..., H, W, 1, 3 or more) uint8 -> (..., H, W, 3), no side larger than `largest`."""
+    return shrink(as_colour(pictures), largest)
+
+
+def _heat_colours(level: np.ndarray) -> np.ndarray:
+    """Levels (...) from 0 to 1 -> (..., 4)."""
     levels, *channels = zip(*HEAT, strict=True)
     colours = [np.interp(255 * level, levels, channel) for channel in channels]
     return np.stack([*colours, 255 * level * HEAT_OPACITY], axis=-1).round().astype(np.uint8)
 
 
-def _picture_change(level: np.ndarray) -> np.ndarray:
-    """(..., H, W) from -1 to 1 -> (..., H, W, 3)."""
+def _change_colours(level: np.ndarray) -> np.ndarray:
+    """Levels (...) from -1 to 1 -> (..., 3)."""
     return np.stack([np.interp(level, (-1, 0, 1), ends) for ends in CHANGE], axis=-1).round().astype(np.uint8)
 
 
-PAINTERS = {"picture": Painter(as_colour, _picture_heat, _picture_change)}  # kind -> its painters
+def _picture_painter(config: dict) -> Painter:
+    """That of pictures."""
+    return Painter(
+        items=_colour_tiles,
+        walk=_colour_tiles,
+        beside=lambda pictures, others, largest=LARGEST: _colour_tiles(pictures, largest),
+        heat=lambda level: shrink(_heat_colours(level), HEAT_LARGEST),
+        change=lambda level: shrink(_change_colours(level)),
+    )
+
+
+def _signal_painter(config: dict) -> Painter:
+    """That of signals: traces on the sheet that the run's config describes."""
+    channels = config["input_channels"]
+    sheet = TraceSheet.of(config.get("signal_scale") or {}, channels)
+    width = lambda largest: round(WIDTH * largest / LARGEST)  # noqa: E731
+    return Painter(
+        items=lambda x, largest=LARGEST: draw_traces(x, sheet, width(largest)),
+        walk=lambda frames, largest=LARGEST: walk_traces(frames, sheet, width(largest)),
+        beside=lambda x, others, largest=LARGEST: draw_traces(x, sheet, width(largest), behind=others),
+        heat=lambda level: shade_traces(level[..., None, :], sheet, WIDTH, _heat_colours),
+        change=lambda level: draw_change(level, sheet),
+        drawn=True,
+        share=1 / min(4, channels),
+        legend=sheet.in_words(config["input_size"]),
+    )
+
+
+PAINTERS = {"picture": _picture_painter, "signal": _signal_painter}  # kind -> config of a run -> its Painter
 
 
 def heat_levels(heat: np.ndarray) -> np.ndarray:
@@ -100,15 +157,22 @@ def shrink(pictures: np.ndarray, largest: int = LARGEST) -> np.ndarray:
     return np.stack(small).reshape(*lead, size[1], size[0], channels)
 
 
-def webp_uri(picture: np.ndarray, quality: int = 84) -> str:
-    """(H, W, 3 or 4) uint8 -> WebP data URI."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "WEBP", quality=quality, method=4)
+def webp_uri(picture: np.ndarray, quality: int | None = 84) -> str:
+    """(H, W, 3 or 4) uint8 -> WebP data URI. quality: None for a drawing, kept without loss in few colours."""
+    buffer, image = io.BytesIO(), Image.fromarray(np.ascontiguousarray(picture))
+    if quality is None:
+        few = image if image.mode == "RGBA" else image.quantize(DRAWN_COLOURS, dither=Image.Dither.NONE).convert("RGB")
+        few.save(buffer, "WEBP", lossless=True, method=3)
+    else:
+        image.save(buffer, "WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def make_sprite(pictures: np.ndarray, largest: int = LARGEST, quality: int = 84) -> dict:
-    """Pictures (R, C, H, W, 3 or 4) uint8 as one: {"uri", "rows", "columns", "ratio": width by height of a tile}."""
+def make_sprite(pictures: np.ndarray, largest: int = LARGEST, quality: int | None = 84) -> dict:
+    """Pictures (R, C, H, W, 3 or 4) uint8 as one: {"uri", "rows", "columns", "ratio": width by height of a tile}.
+
+    quality: as of `webp_uri`.
+    """
     small = shrink(pictures, largest)
     rows, columns, height, width, channels = small.shape
     sheet = small.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)

@@ -6,7 +6,8 @@ import re
 import numpy as np
 from markupsafe import Markup, escape
 
-from xaae.experiment.vocabulary import ARMS, MODELS
+from xaae.experiment.kinds import PICTURE
+from xaae.experiment.vocabulary import ARMS, models_of
 
 DIRECTION_NAMES = {  # short, as on a tab; the run itself holds the full titles
     "lda": "LDA",
@@ -17,9 +18,7 @@ DIRECTION_NAMES = {  # short, as on a tab; the run itself holds the full titles
     "dim": "dimension",
     "gradient": "own gradient",
     "led_network": "led by your network",
-    **{f"led_{name}": f"led by {title}" for name, title in MODELS.items()},
     "led_gradient_network": "gradient, your network",
-    **{f"led_gradient_{name}": f"gradient, {title}" for name, title in MODELS.items()},
 }
 COLUMN_NAMES = {  # of drawn pictures
     "item": "number in the order of drawing",
@@ -68,11 +67,17 @@ def duration(seconds) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def direction_name(name) -> str:
-    """The short name of a direction: "lda" -> "LDA", "dim_7" -> "dimension 7", "lda.cat" -> "LDA, cat"."""
+def direction_name(name, kind_of_items=PICTURE.name) -> str:
+    """The short name of a direction: "lda" -> "LDA", "dim_7" -> "dimension 7", "lda.cat" -> "LDA, cat".
+
+    kind_of_items: on which it depends what the baseline is called that leads it.
+    """
     name, _, label = str(name).partition(".")
     kind, number = numbered(name)
-    return ", ".join(filter(None, [f"{DIRECTION_NAMES.get(kind, kind)} {number}".strip(), label]))
+    models = models_of(kind_of_items).items()
+    names = DIRECTION_NAMES | {f"led_{model}": f"led by {title}" for model, title in models}
+    names |= {f"led_gradient_{model}": f"gradient, {title}" for model, title in models}
+    return ", ".join(filter(None, [f"{names.get(kind, kind)} {number}".strip(), label]))
 
 
 def numbered(name: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """What changes or watches the training loop, nothing else."""
 
 from xaae.callbacks.adversarial import Adversarial
+from xaae.callbacks.checkpoint import Checkpoint, KeepBest, beginning_at
 from xaae.callbacks.code_moments import CodeMoments, DiscriminatorAccuracy
 from xaae.callbacks.corruption import Corrupt
 from xaae.callbacks.distances import DISTANCES, huber
@@ -16,11 +17,13 @@ __all__ = [
     "AAELoss",
     "Adversarial",
     "BFloat16",
+    "Checkpoint",
     "CodeMoments",
     "Corrupt",
     "DiscriminatorAccuracy",
     "EpochLine",
     "KeepAnswers",
+    "KeepBest",
     "KeepInput",
     "KeepPairs",
     "LossPart",
@@ -28,5 +31,6 @@ __all__ = [
     "SampleGrid",
     "SplitPairs",
     "TorchMetric",
+    "beginning_at",
     "huber",
 ]

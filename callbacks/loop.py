@@ -162,7 +162,7 @@ class SampleGrid(Callback):
     run_valid, remove_on_fetch = False, True
 
     def __init__(self, folder, every=1, n=8):
-        self.sample_folder, self.every, self.n = Path(folder), every, n
+        self.sample_folder, self.every, self.n, self.grids_drawn = Path(folder), every, n, 0
 
     def before_fit(self):
         self.grid = GRIDS.get(self.model.kind.name)
@@ -196,7 +196,7 @@ class SampleGrid(Callback):
     def after_epoch(self):
         if self.grid is None or not self.trained or (self.epoch % self.every and self.epoch != self.n_epoch - 1):
             return
-        number = len(list(self.sample_folder.glob("epoch_*.png"))) + 1
+        self.grids_drawn += 1
         with torch.no_grad():
             x_hat = self.model(self.sample_input)[1].float().clamp(0, 1)
-        self.grid(torch.cat([self.sample_input, x_hat]), self.sample_folder / f"epoch_{number:04d}.png")
+        self.grid(torch.cat([self.sample_input, x_hat]), self.sample_folder / f"epoch_{self.grids_drawn:04d}.png")

@@ -1,11 +1,14 @@
 """`train`: both models of a dataset with its planted bias, into a run folder."""
 
 import os
+import shlex
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
-from xaae.cli.door import announce_loading, stoppable, timed, typed_command
-from xaae.cli.early_checks import check_dataset
+from xaae.cli.door import announce_loading, refuse_other_options, stoppable, timed, typed_command
+from xaae.cli.early_checks import check_dataset, check_run
 from xaae.cli.option_types import (
     ABOVE_ZERO,
     DATA_ROOT,
@@ -22,8 +25,10 @@ from xaae.cli.option_types import (
     parse_names,
     with_options,
 )
+from xaae.experiment.errors import InputError
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, RunSettings
 from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, LOSSES
+from xaae.experiment.whole_file import disk_refusal
 from xaae.factors.registry import FACTORS
 
 WEIGHT = click.FloatRange(min=0)
@@ -108,6 +113,8 @@ training_options = with_options(
     option("--out", type=PATH, help="The run folder.  [runs/NNNN-dataset-arm-seed]"),
     option("--overwrite", is_flag=True, help="Replace the run in --out."),
     option("--dry-run", is_flag=True, help="Check data and settings, print them, and stop."),
+    option("--resume", type=PATH, callback=check_run, metavar="RUN", help="Go on with a training that was stopped, "
+           "with its own settings and from its last whole epoch: what it learns is what it would have learned."),
 )  # fmt: skip
 
 
@@ -125,6 +132,8 @@ def train_as_told(given):
 
     InputError before anything is written if data or settings make no sense.
     """
+    if run := given.pop("resume"):
+        return _resume(Path(run))
     announce_loading()
     from xaae.experiment import run_folder
     from xaae.experiment.seeds import seed_all
@@ -140,14 +149,63 @@ def train_as_told(given):
     if dry_run:
         return None
     seed_all(settings.seed)
-    again = typed_command(out=folder, overwrite=True)
     with (
-        stoppable(f"{folder} is unfinished, what was learned is lost; this starts it anew", again),
+        _going_on_later(folder, typed_command(out=folder, overwrite=True)),
         timed(f"Training into {folder}"),
+        run_folder.new_run(folder, overwrite, click.echo),
     ):
-        with run_folder.new_run(folder, overwrite, click.echo):
-            train_run(prepared, folder)
+        train_run(prepared, folder)
     return folder
+
+
+def _resume(folder):
+    """Go on with the training of a folder that was stopped. Returns the folder. InputError if there is no such one."""
+    refuse_other_options("resume")
+    announce_loading()
+    from xaae.experiment import run_folder
+    from xaae.experiment.seeds import seed_all
+    from xaae.training.fitting import train_run
+    from xaae.training.preparation import prepare_stopped
+    from xaae.training.progress import kept_in_words
+
+    with (
+        _going_on_later(folder, _resuming(folder)),
+        timed(f"Training on in {folder}"),
+        run_folder.resumed_run(folder),
+    ):
+        prepared, kept = prepare_stopped(folder)
+        click.echo(f"Kept: {kept_in_words(folder)}." if kept else "Nothing was learned yet: the training begins anew.")
+        seed_all(prepared.config.seed)
+        train_run(prepared, folder, kept=kept)
+    return folder
+
+
+def _resuming(folder):
+    """The command that goes on with the training of a folder."""
+    return f"python main.py {click.get_current_context().info_name} --resume {shlex.quote(str(folder))}"
+
+
+@contextmanager
+def _going_on_later(folder, again):
+    """Ctrl-C and a disk that refuses end the training with how far it is kept and the command that goes on.
+
+    again: the command where nothing is kept.
+    """
+    from xaae.training.progress import kept_in_words
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = kept_in_words(folder)
+        learned = f"what {folder} has learned is kept ({kept}), this goes on with it"
+        words = learned if kept else f"{folder} is unfinished and has learned nothing yet, this starts it anew"
+        with stoppable(words, _resuming(folder) if kept else again):
+            raise
+    except (InputError, OSError, RuntimeError) as e:
+        sentence = str(e) if isinstance(e, InputError) else disk_refusal(e)
+        if not (sentence and (kept := kept_in_words(folder))):
+            raise
+        raise InputError(f"{sentence} What was learned is kept ({kept}): go on by `{_resuming(folder)}`.") from e
 
 
 def settings_of(given):

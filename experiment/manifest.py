@@ -31,7 +31,7 @@ NAMES = (  # regular expressions of every file that some version of this project
     r"(network-scan/)?scan/(\w+\.png|strips\.npz)",
     r"network-scan/scan\.(json|png|html)",
     r"samples/epoch_\d+\.png",
-    r"checkpoints/[\w-]+\.pth",
+    r"checkpoints/([\w-]+\.pth|training\.safetensors|tmp\w+/_tmp\.pth)",
     r"walks/(part-)?(random|lda|logistic|head|means|severity|gradient|led_(gradient_)?(aae|baseline|network)|(pca|dim)_\d+|target_.+)(\..+)?\.(npz|png|gif|mp4)",
     r"interpolations/\d+-\d+-(linear|spherical)\.(npz|png|gif|mp4)",
     r"explanations/(.+/)?((response|status|quality_(aae|baseline))\.csv|explain\.log|(gradcam|items|tiles_[^/]+)\.npz)",
@@ -86,11 +86,12 @@ def recording(folder, run=None):
 
 
 @contextmanager
-def replacing(folder, check):
+def replacing(folder, check, kept=""):
     """Remove what this project wrote in a folder and note what is written there anew; nobody else may write meanwhile.
 
     check(): called first, it raises if the folder must not be used after all. What was begun is removed again if the
-    user's settings or the disk end it. InputError if the folder cannot be written, or somebody writes there.
+    user's settings or the disk end it, unless there is the file `kept` to go on from. InputError if the folder cannot
+    be written, or somebody writes there.
     """
     with _opened(folder, alone=True) as manifest:
         check()
@@ -99,8 +100,19 @@ def replacing(folder, check):
             with _noting(manifest, folder):
                 yield
         except (InputError, OSError):
-            remove_written(folder)
+            if not (kept and (folder / kept).is_file()):
+                remove_written(folder)
             raise
+
+
+@contextmanager
+def continuing(folder):
+    """Note in the manifest of a run folder what is written there; nobody else may write meanwhile, nothing is removed.
+
+    InputError if the folder cannot be written, or somebody writes there.
+    """
+    with _opened(folder, alone=True) as manifest, _noting(manifest, folder):
+        yield
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from xaae.experiment.whole_file import whole_file
 
 TEXTS = ("path", "label", "split", "group", "factor")  # columns of items.csv that are texts whatever they look like
 MOST_LETTERS = 40  # of a text in a file's name: a letter takes up to 4 of 255 bytes
+CHECKPOINT = "checkpoints/training.safetensors"  # what a training that was stopped goes on from
 LAST = ("train.json", "tutorial.json")  # written when training, or the tutorial, is done
 
 
@@ -93,20 +94,40 @@ def new_run(folder, overwrite=False, said=print):
     """Have a run folder for oneself alone, cleared of an earlier run's files and of nothing else.
 
     said(line): is told what stays there that is not this project's. InputError if the folder holds something that must
-    not be lost, if another command writes there, or if the disk refuses; then nothing is left of what was begun.
+    not be lost, if another command writes there, or if the disk refuses; then nothing is left of what was begun, unless
+    the training can go on from a checkpoint.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise InputError(f"{folder} cannot be written ({e.strerror}): choose another --out.") from e
     try:
-        with manifest.replacing(folder, lambda: _check_free(folder, overwrite)):
+        with manifest.replacing(folder, lambda: _check_free(folder, overwrite), CHECKPOINT):
             if others := manifest.other_files(folder):
                 said(f"Files in {folder} that xAAE did not write stay: {', '.join(others)}.")
             yield folder
     finally:
         if not set(os.listdir(folder)) - {manifest.FILE}:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def resumed_run(folder):
+    """Have the folder of a training that was stopped for oneself alone, to go on with it.
+
+    InputError if it is no such folder, if the training ended, or if another command writes there.
+    """
+    folder = Path(folder)
+    with manifest.continuing(folder):
+        open_run(folder, needs="config.json")
+        if (folder / "train.json").is_file():
+            raise InputError(f"{folder} is trained already: go on with `python main.py navigate {folder}`.")
+        if not (folder / "items.csv").is_file():
+            raise InputError(
+                f"The training of {folder} was stopped before anything was learned: start it again with --out {folder}"
+                " --overwrite."
+            )
+        yield folder
 
 
 def open_run(folder, needs="model.safetensors"):

@@ -1,7 +1,6 @@
 """From prepared data to a trained run: both models fitted, judged on held-out items and saved into the run folder."""
 
 import sys
-import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
 from xaae.experiment.device import batches, device_of, exact
+from xaae.experiment.errors import InputError
 from xaae.experiment.settings import VERSIONS, RunConfig, usual_loss
 from xaae.experiment.target_words import labels_in_words, severity_in_words
 from xaae.experiment.tasks import target_of
@@ -24,30 +24,41 @@ from xaae.factors.coordinates import Coordinate, Moves
 from xaae.training import factored_code, learner, thesis
 from xaae.training.balance import loss_weights
 from xaae.training.feature_network import FeatureNetwork
+from xaae.training.progress import Progress
 from xaae.training.reconstruction_judge import judge_reconstructions
 from xaae.training.target_scores import LABEL_SCORES, SEVERITY_SCORES, label_scores, severity_scores
 
 BALANCE = ("balanced_accuracy", "majority_share", "majority_class", "constant_answer")
 
 
-def train_run(prepared, folder, quiet=False, judged=True):
-    """Fill a run folder: config.json, items.csv, skipped.csv, weights, histories and, last, train.json.
+def train_run(prepared, folder, quiet=False, judged=True, kept=None):
+    """Fill a run folder: config.json, skipped.csv, items.csv, weights, histories and, last, train.json.
 
     prepared: as `preparation.prepare_training` gives it. quiet: without progress bars.
     judged: ask a judge whether the reconstructions can be recognised, see `judge_reconstructions`.
+    kept: what `progress.read_progress` found in the folder of a training that was stopped, which goes on from there.
     """
     folder, config = Path(folder), prepared.config
-    began = time.perf_counter()
-    run_folder.write_json(folder / "config.json", config.as_dict())
-    write_texts(prepared.table, folder / "items.csv")
+    if not kept:
+        _write_tables(prepared, folder)
+    progress = Progress(folder, prepared, kept)
+    aae = progress.do("AAE", lambda: _train_aae(prepared, folder, quiet, progress))
+    judge = progress.do("judge", lambda: _judged(folder, prepared)) if judged else {}
+    numbers = {"aae": aae | judge, "baseline": None}
+    if config.baseline_epochs:
+        name = BASELINES[config.kind]
+        numbers["baseline"] = progress.do(name, lambda: _train_baseline(prepared, folder, quiet, progress))
+    numbers |= {"items": _counts(prepared), "seconds": {"total": progress.seconds()}}
+    run_folder.write_json(folder / "train.json", numbers)
+    progress.end()
+
+
+def _write_tables(prepared, folder):
+    """What is decided before training; items.csv last, since with it a training that is stopped can begin again."""
+    run_folder.write_json(folder / "config.json", prepared.config.as_dict())
     if len(prepared.skipped):
         write_texts(prepared.skipped, folder / "skipped.csv")
-    aae = _train_aae(prepared, folder, quiet)
-    numbers = {"aae": aae | (_judged(folder, prepared) if judged else {}), "baseline": None}
-    if config.baseline_epochs:
-        numbers["baseline"] = _train_baseline(prepared, folder, quiet)
-    numbers |= {"items": _counts(prepared), "seconds": {"total": time.perf_counter() - began}}
-    run_folder.write_json(folder / "train.json", numbers)
+    write_texts(prepared.table, folder / "items.csv")
 
 
 def _judged(folder, prepared):
@@ -68,7 +79,7 @@ def _loaders(prepared, in_pairs=False):
     options["augmentations"] = config.augment
     batch_size = config.batch_size
     if in_pairs and config.code != "plain":
-        coordinates = [Coordinate(name, centre) for name, centre in config.centres.items()]
+        coordinates = [Coordinate(name, centre, rate=planted.rate) for name, centre in config.centres.items()]
         options["moves"] = Moves(coordinates, planted.factor, planted.whole(), config.seed)
         batch_size = max(2, batch_size // 2)
     return data.dataloaders(prepared.table, prepared.items, planted, list(config.classes), batch_size, **options)
@@ -96,13 +107,13 @@ def make_aae(config: RunConfig):
     stages = learner.default_stages(config.epochs, config.lr, *weights)
     if config.code == "plain":
         return models.AAE(*shape, **shared), stages, None, AAELoss(distance=distance, task=config.task), corrupt
-    aae = factored_code.FactoredAAE(*shape, coordinates=config.centres, fill=config.fill, **shared)
+    aae = factored_code.FactoredAAE(*shape, coordinates=config.centres, fill=config.fill, rate=config.rate, **shared)
     loss = factored_code.FactoredLoss(aae.coordinates, aae.dims, task=config.task, distance=distance)
     features = FeatureNetwork(config.kind, config.input_channels, target.outputs)
     return aae, stages, None, loss, [Perceptual(features), *corrupt]
 
 
-def _train_aae(prepared, folder, quiet):
+def _train_aae(prepared, folder, quiet, progress):
     """Train and save the AAE; its numbers for `train.json`."""
     config, dls = prepared.config, _loaders(prepared, in_pairs=True)
     aae, stages, game, loss, more = make_aae(config)
@@ -110,10 +121,9 @@ def _train_aae(prepared, folder, quiet):
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most, {config.precision}")
     learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision, more)
     learn.loss_func.weights = _balance_of(prepared)
-    began = time.perf_counter()
     with silence(learn, quiet):
-        history = learner.fit_aae(learn, stages)
-    seconds = time.perf_counter() - began
+        history = learner.fit_aae(learn, stages, progress)
+    seconds = progress.part_seconds()
     if config.code != "plain":
         aae.keep_within(aae.coordinate_limits(_training_codes(aae, prepared)))
     models.save(aae, folder / WEIGHTS["aae"])
@@ -144,21 +154,23 @@ def _balance_of(prepared):
     return loss_weights(prepared.table, target_of(config), config.balance)
 
 
-def _train_baseline(prepared, folder, quiet):
+def _train_baseline(prepared, folder, quiet, progress):
     """Train and save the baseline; its numbers for `train.json`."""
     config, dls, balance = prepared.config, _loaders(prepared), _balance_of(prepared)
     make = learner.BASELINE_LEARNERS[config.kind]
-    learn, pretrained, note = make(
-        dls, target_of(config), config.input_channels, folder, config.precision, config.pretrained
-    )
+    asked = progress.facts.get("pretrained", config.pretrained)
+    learn, pretrained, note = make(dls, target_of(config), config.input_channels, folder, config.precision, asked)
+    if progress.facts and pretrained != asked:
+        raise InputError(f"The training began with weights that cannot be had any more ({note}): repeat it later.")
+    note = progress.facts.get("note", note)
+    progress.facts = {"pretrained": pretrained, "note": note}
     if balance is not None:
         learn.loss_func = learner.PlainLoss(config.task, balance)
     print(f"{BASELINES[config.kind]}: {note}, {counted(config.baseline_epochs, 'epochs')}")
-    began = time.perf_counter()
     with silence(learn, quiet):
-        learner.fit_baseline(learn, config.baseline_epochs, pretrained)
+        learner.fit_baseline(learn, config.baseline_epochs, pretrained, progress=progress)
     numbers = {"parameters": models.count_parameters(learn.model), "pretrained": pretrained, "note": note}
-    numbers["seconds"] = time.perf_counter() - began
+    numbers["seconds"] = progress.part_seconds()
     models.save(learn.model, folder / WEIGHTS["baseline"])
     return _numbers_of(_judge(learn, BASELINES[config.kind], target_of(config))) | numbers
 

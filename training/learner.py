@@ -1,6 +1,7 @@
 """Fitting: a fastai Learner for the AAE, its stages, and the ResNet34 it is set beside."""
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
@@ -13,7 +14,7 @@ import pandas as pd
 import torch
 from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.progress import CSVLogger
-from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
+from fastai.callback.tracker import EarlyStoppingCallback
 from fastai.callback.training import GradientAccumulation
 from fastai.learner import Learner
 from fastai.vision.learner import vision_learner
@@ -38,6 +39,7 @@ from xaae.callbacks import (
     CodeMoments,
     DiscriminatorAccuracy,
     EpochLine,
+    KeepBest,
     KeepInput,
     LossPart,
     SampleGrid,
@@ -178,18 +180,34 @@ def _stage_callbacks(stage):
         cbs.append(GradientAccumulation(stage.accumulate))
     if stage.patience:
         best = {"monitor": "valid_loss", "min_delta": 1e-4}
-        cbs += [SaveModelCallback(fname=stage.name, **best), EarlyStoppingCallback(patience=stage.patience, **best)]
+        cbs += [KeepBest(**best), EarlyStoppingCallback(patience=stage.patience, **best)]
     return cbs
 
 
-def fit_aae(learn, stages):
-    """Train the AAE stage by stage; returns the history (one row an epoch) and writes it to `history.csv`."""
+def fit_aae(learn, stages, progress=None):
+    """Train the AAE stage by stage; returns the history (one row an epoch) and writes it to `history.csv`.
+
+    progress: a Progress, from which it goes on, and which keeps the state after each epoch; None to keep nothing.
+    """
     for stage in stages:
+        if progress and progress.is_past(stage.name):
+            continue
         learn.loss_func.reconstruction, learn.loss_func.classification = stage.reconstruction, stage.classification
         learn.adversarial.weight = stage.adversarial
-        lr = stage.lr or learn.lr_find(show_plot=False).valley
-        learn.fit_one_cycle(stage.epochs, lr, cbs=_stage_callbacks(stage))
+        lr = stage.lr or (progress and progress.rate_of(stage.name)) or learn.lr_find(show_plot=False).valley
+        with _watching(progress, learn, stage.name, rate=lr, last=stage is stages[-1]) as watch:
+            learn.fit_one_cycle(stage.epochs, lr, cbs=[*_stage_callbacks(stage), *watch])
     return _join_histories(learn.path, "history.csv", [s.name for s in stages])
+
+
+@contextmanager
+def _watching(progress, learn, stage, **options):
+    """In a list the callback that keeps the state of a stage and lets it go on; [] without a Progress."""
+    if progress is None:
+        yield []
+        return
+    with progress.watching(learn, stage, **options) as watch:
+        yield [watch]
 
 
 def _join_histories(folder, name, stages):
@@ -245,16 +263,19 @@ BASELINE_LEARNERS = {  # kind -> what makes the learner of its baseline
 }
 
 
-def fit_baseline(learn, epochs, pretrained, lr=2e-3):
+def fit_baseline(learn, epochs, pretrained, lr=2e-3, progress=None):
     """Fine-tune a pretrained ResNet34 or train a new one, so many epochs in all; log in `baseline_history.csv`.
 
-    Of several epochs the first one of a pretrained network moves its new head alone.
+    Of several epochs the first one of a pretrained network moves its new head alone. progress: as of `fit_aae`.
     """
     stages, rates = ["baseline"], slice(lr / 100, lr) if pretrained else lr
     if pretrained and epochs > 1:
-        learn.freeze()
-        learn.fit_one_cycle(1, lr, cbs=CSVLogger("history_head.csv"))
+        if not (progress and progress.is_past("head")):
+            learn.freeze()
+            with _watching(progress, learn, "head") as watch:
+                learn.fit_one_cycle(1, lr, cbs=[CSVLogger("history_head.csv"), *watch])
         stages, rates, epochs = ["head", "baseline"], slice(lr / 100, lr / 4), epochs - 1
     learn.unfreeze()
-    learn.fit_one_cycle(epochs, rates, cbs=CSVLogger("history_baseline.csv"))
+    with _watching(progress, learn, "baseline", last=True) as watch:
+        learn.fit_one_cycle(epochs, rates, cbs=[CSVLogger("history_baseline.csv"), *watch])
     return _join_histories(learn.path, "baseline_history.csv", stages)

@@ -26,6 +26,7 @@ from xaae.experiment.settings import (
     usual_loss,
 )
 from xaae.experiment.tasks import CLASSES, SEVERITY, UNKNOWN
+from xaae.experiment.text_tables import read_texts
 from xaae.experiment.vocabulary import SPLITS
 from xaae.factors.bias import Bias, make_bias, mislabel
 from xaae.factors.coordinates import check_coordinates
@@ -36,6 +37,8 @@ from xaae.sources.item_faults import find_faults
 from xaae.sources.items import Items, guess_channels, open_items, reading_options
 from xaae.sources.splits import SplitPlan
 from xaae.training.fitting import make_aae
+from xaae.training.progress import check_same_data, read_progress
+from xaae.training.trained_run import open_trained_run
 
 MOST_DIGITS = 100  # Python reads no numbers of many thousand digits
 FEWEST_STEPS = 100  # fewer leave an autoencoder about where it began
@@ -124,6 +127,27 @@ def prepare_training(settings: RunSettings, note=""):
     if settings.label_noise:
         table = mislabel(table, settings.label_noise, seed)
     return Prepared(data.plant(table, planted, settings.seed), items, planted, skipped, config)
+
+
+def prepare_stopped(folder):
+    """(Prepared, what is kept, or None) of a training that was stopped, by what its folder holds.
+
+    Other versions of packages, and another device, than it began with are told in a printed line. InputError if its
+    items cannot be read or are others than it began with.
+    """
+    run = open_trained_run(folder, needs="items.csv")
+    skipped = Path(folder) / "skipped.csv"
+    skipped = read_texts(skipped) if skipped.is_file() else pd.DataFrame({"path": [], "reason": []})
+    prepared = Prepared(run.table, run.items, run.bias, skipped, run.config)
+    if kept := read_progress(folder):
+        check_same_data(kept, prepared, folder)
+    facts = machine_facts(run.config.precision)
+    then, now = ({"device": of["device"], **of["versions"]} for of in (run.config.as_dict(), facts))
+    differing = [name for name in now if now[name] != then.get(name)]
+    if others := [f"{name} {then.get(name, 'unknown')}, now {now[name]}" for name in differing]:
+        words = "the result may differ from that of a training that was never stopped"
+        print(f"Note: the training began with other means ({'; '.join(others)}): {words}.")
+    return prepared, kept
 
 
 def _check_task(settings, task):

@@ -9,10 +9,21 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from xaae.experiment.kinds import kind_of
 from xaae.factors.picture_plants import disc_mask, rotate
+from xaae.factors.signal_plants import sample_at
 
+ROWS = 8  # in which a signal's map is compared as a picture's, more than the kernel reaches
 REMOVED = 0.2  # share of the places that the removal score covers
-UNDO = {"rotation": lambda planes, degrees: rotate(planes, -degrees)}  # how a map goes along with a factor, undone
+UNDO = {  # factor -> how a map that goes along with it is brought back
+    "rotation": lambda planes, degrees: rotate(planes, -degrees),
+    "shift": lambda planes, percent: _moved_back(planes, percent),
+}
 INSIDE = {"picture": lambda places: disc_mask(places[-1]) > 0.5}  # places that stay in a turned item, by kind
+
+
+def _moved_back(planes, percent):
+    """Planes (P, 2, T) of signals that came later by `percent` (P,) of the window, earlier again."""
+    at = torch.arange(planes.shape[-1], dtype=planes.dtype)
+    return sample_at(planes, at + percent[:, None] * planes.shape[-1] / 100)
 
 
 def _scaled_sizes(planes):
@@ -52,7 +63,12 @@ def _ssim(a, b):
     return structural_similarity_index_measure(a, b, data_range=1.0, gaussian_kernel=False, kernel_size=kernel)
 
 
-SIMILARITY = {"picture": _ssim}  # of maps (P, 1, *places) by the kind of their items
+def _ssim_in_time(a, b):
+    """The same of signals a and b (P, 1, T): rows that are all alike."""
+    return _ssim(*(each[:, :, None].expand(-1, -1, ROWS, -1) for each in (a, b)))
+
+
+SIMILARITY = {"picture": _ssim, "signal": _ssim_in_time}  # of maps (P, 1, *places) by the kind of their items
 
 
 def _similarity(a, b):

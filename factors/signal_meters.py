@@ -42,6 +42,18 @@ class SignalSight:
         """x without the mean of each channel."""
         return self.x - self.x.mean(-1, keepdim=True)
 
+    @cached_property
+    def hum_waves(self):
+        """Cosine and sine of the hum's frequency: (2, L)."""
+        at = 2 * math.pi * hum_cycles(self.length, self.rate) / self.length * torch.arange(self.length)
+        return torch.stack([at.cos(), at.sin()])
+
+    @cached_property
+    def calm(self):
+        """`centred` without what is as fast as the hum, so that hum is read by its own meter alone."""
+        waves = self.hum_waves - self.hum_waves.mean(1, keepdim=True)
+        return self.centred - self.centred @ torch.linalg.pinv(waves) @ waves
+
 
 def _along(x, wave):
     """How much of a wave (L,), without its mean, is in each frame (S, T): what is planted of it is read as it is."""
@@ -52,9 +64,8 @@ def _along(x, wave):
 def _hum(sight):
     """Amplitude at the hum's frequency, whatever its phase, under a Hann window."""
     window = torch.hann_window(sight.length + 2)[1:-1]
-    at = 2 * math.pi * hum_cycles(sight.length, sight.rate) / sight.length * torch.arange(sight.length)
-    calm = sight.x - (sight.x * window).sum(-1, keepdim=True) / window.sum()
-    parts = [calm @ (window * wave) for wave in (at.cos(), at.sin())]
+    level = sight.x - (sight.x * window).sum(-1, keepdim=True) / window.sum()
+    parts = [level @ (window * wave) for wave in sight.hum_waves]
     return 200 * (parts[0].square() + parts[1].square()).sqrt().mean(-1) / window.sum()
 
 
@@ -86,8 +97,8 @@ def _lag(sight):
 
 def _polarity(sight):
     """1 where all of a signal stands up from its median, -1 where all hangs down, 0 where it goes as far both ways."""
-    low, high = sight.x.amin(-1), sight.x.amax(-1)
-    middle = (sight.x.median(-1).values - (-sight.x).median(-1).values) / 2  # of an even number of samples, both
+    low, high = sight.calm.amin(-1), sight.calm.amax(-1)
+    middle = (sight.calm.median(-1).values - (-sight.calm).median(-1).values) / 2  # of an even number of samples, both
     return ((high + low - 2 * middle) / (high - low).clamp_min(1e-3)).mean(-1)
 
 
@@ -96,7 +107,7 @@ def _rate(sight):
 
     One octave more: the signal goes twice as fast.
     """
-    flat = F.pad(sight.centred.flatten(0, 2)[:, None], [2, 2], mode="replicate")
+    flat = F.pad(sight.calm.flatten(0, 2)[:, None], [2, 2], mode="replicate")
     soft = F.conv1d(flat, SMOOTH.view(1, 1, -1)).view_as(sight.x)
     soft = soft - soft.mean(-1, keepdim=True)
     speed, size = soft.diff(dim=-1).square().mean(-1), soft.square().mean(-1)
@@ -104,11 +115,8 @@ def _rate(sight):
 
 
 def _noise_floor(sight):
-    """Standard deviation of white noise, by the median size of second differences, which content has few large ones of.
-
-    Hum is read as noise too.
-    """
-    return 100 * sight.x.diff(n=2, dim=-1).abs().median(-1).values.mean(-1) / (NORMAL * 6**0.5)
+    """Standard deviation of white noise, by the median size of second differences: content has few large ones."""
+    return 100 * sight.calm.diff(n=2, dim=-1).abs().median(-1).values.mean(-1) / (NORMAL * 6**0.5)
 
 
 RANGE, WINDOW = "% of the range", "% of the window"
@@ -135,7 +143,7 @@ SIGNAL_METERS = _entered((
     ("lag", WINDOW, _lag, ("comes later by {} % of the window", "comes earlier by {} % of the window"), 1,
      {"relative": True}),
     ("polarity", "from -1 to 1", _polarity, ("turns its peaks up by {}", "turns its peaks down by {}"), 2, {}),
-    ("amplitude", RANGE, lambda s: 100 * s.centred.square().mean(-1).sqrt().mean(-1), _of_range("amplitude"), 1, {}),
+    ("amplitude", RANGE, lambda s: 100 * s.calm.square().mean(-1).sqrt().mean(-1), _of_range("amplitude"), 1, {}),
     ("rate", "octaves", _rate, ("gets faster by {} octaves", "gets slower by {} octaves"), 2, {}),
     ("spike", RANGE, _spike, _of_range("the spike"), 1, {}),
 ))  # fmt: skip
@@ -146,10 +154,10 @@ SIGNAL_ITEM_METERS = _entered((("noise_floor", RANGE, _noise_floor, _of_range("n
 
 
 def place_in_time(x):
-    """Where the middle of what stands out of the median of signals x (B, C, T) lies, in % of the window: (B,).
+    """Where the middle of what stands out most of the median of signals x (B, C, T) lies, in % of the window: (B,).
 
-    Counted from the middle of the window.
+    Counted from the middle of the window. What is small beside the highest peak hardly counts.
     """
-    out = (x - x.median(-1, keepdim=True).values).float().square().sum(1)
+    out = (x - x.median(-1, keepdim=True).values).float().pow(4).sum(1)
     at = (torch.arange(x.shape[-1]) + 0.5) / x.shape[-1] - 0.5
     return np.asarray(100 * (out @ at) / out.sum(1).clamp_min(TINY), float)

@@ -120,14 +120,14 @@ def flip(x, sign, fill=None):
 def delay(x, percent, fill="zeros"):
     """Signals x (B, C, T) later by `percent` (B,) of the window, earlier where it is negative."""
     at = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device)
-    return sample_at(x, at - _as_rows(percent, x)[:, 0] * x.shape[-1] / 100, fill)
+    return sample_at(x, at - _as_rows(percent, x)[:, 0] * x.shape[-1] / 100, fill).clamp(0, 1)
 
 
 def stretch(x, percent, fill="zeros"):
     """Signals x (B, C, T) that take `percent` (B,) longer, about the middle of the window; faster where negative."""
     middle = (x.shape[-1] - 1) / 2
     at = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device) - middle
-    return sample_at(x, middle + at / (1 + _as_rows(percent, x)[:, 0] / 100), fill)
+    return sample_at(x, middle + at / (1 + _as_rows(percent, x)[:, 0] / 100), fill).clamp(0, 1)
 
 
 def sample_at(x, position, fill="zeros"):
@@ -140,7 +140,7 @@ def sample_at(x, position, fill="zeros"):
     rows = [_inside(first.long() + k, x.shape[-1], fill)[:, None].expand(-1, x.shape[1], -1) for k in (-1, 0, 1, 2)]
     before, here, after, last = (x.gather(2, row) for row in rows)
     slope, bend = (after - before) / 2, before - 2.5 * here + 2 * after - last / 2
-    return (here + part * (slope + part * (bend + part * (1.5 * (here - after) + (last - before) / 2)))).clamp(0, 1)
+    return here + part * (slope + part * (bend + part * (1.5 * (here - after) + (last - before) / 2)))
 
 
 def _inside(index, length, fill):

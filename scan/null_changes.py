@@ -95,7 +95,7 @@ def warp_time(x, distance, rng):
     at = torch.arange(length, dtype=x.dtype)
     field = _without(_smooth_curves(len(x), 1, length, rng), torch.stack([torch.ones(length), at])[None])[:, 0]
     field = length * field / field.square().mean(1, keepdim=True).sqrt().clamp_min(1e-6)
-    warped = lambda far: sample_at(x, at + far.to(x).view(-1, 1) * field, "reflect")  # noqa: E731
+    warped = lambda far: sample_at(x, at + far.to(x).view(-1, 1) * field, "reflect").clamp(0, 1)  # noqa: E731
     reached = [pixel_distance(x, warped(torch.full((len(x),), far))) for far in LATEST]
     reached = torch.stack([torch.zeros(len(x)), *reached], 1).numpy()
     reached = np.maximum.accumulate(reached + 1e-7 * np.arange(reached.shape[1]), 1)

@@ -1,8 +1,8 @@
 """Synthbeats: single heartbeats drawn by a seeded generator, every factor of every beat known.
 
 Each beat is one channel in mV at 250 Hz: a P wave, a QRS complex and a T wave, with beats before and after that reach
-into the window where the heart is fast. The classes differ in the QRS complex alone: a narrow one, as when the impulse
-takes the heart's own fast way, or a wide, slurred one. Rate, amplitudes, places and noise are drawn from the same
+into the window where the heart is fast. The classes differ in the shape of the QRS complex alone: smooth, or notched
+as in a bundle branch block, with the same energy. Widths, rates, amplitudes, places and noise are drawn from the same
 distributions for both; the group is the heart that a beat is of, which has an electrical axis of its own.
 """
 
@@ -20,16 +20,17 @@ from xaae.experiment.manifest import locked
 VERSION = 1
 RATE, SAMPLES, UNIT, CHANNEL = 250.0, 192, "mV", "II"  # 0.77 s around the complex
 CENTRE = 0.42  # of the window: where the R peak is, but for its own shift
-CLASSES = {"narrow": (64.0, 96.0), "wide": (118.0, 150.0)}  # duration of the QRS complex in ms
+CLASSES = {"smooth": (0.0, 0.0), "notched": (0.45, 0.75)}  # depth of the notch, of the height of the R wave
 HEARTS = 24  # that beats are drawn of, half of them of each class
 CONTENTS = {"beats.npz", "table.csv", "settings.json"}
 RANGES = {  # lowest and highest value of every uniform factor: amplitudes in mV, times in ms, rates in beats a minute
+    "qrs_ms": (90.0, 140.0),
     "r_mv": (0.75, 1.15),
     "q_mv": (0.04, 0.14),
     "s_mv": (0.08, 0.28),
     "p_mv": (0.06, 0.16),
     "t_mv": (0.14, 0.34),
-    "slur": (0.0, 1.0),
+    "notch_place": (-0.5, 0.5),
     "pr_ms": (120.0, 175.0),
     "qt_ms": (340.0, 420.0),
     "heart_rate": (60.0, 105.0),
@@ -42,20 +43,20 @@ WAVE_MS = {"p": 20.0, "t": 38.0}  # standard deviations
 
 
 def draw_beat_factors(n, seed=0):
-    """The table alone: `n` rows with label, group, qrs_ms and every factor of RANGES. Row i depends on (seed, i) only.
+    """The table alone: `n` rows with label, group, notch and every factor of RANGES. Row i depends on (seed, i) only.
 
     ValueError for n < 2.
     """
     if n < 2:
-        raise ValueError(f"n={n} beats cannot be both narrow and wide: ask for 2 or more.")
+        raise ValueError(f"n={n} beats cannot be both smooth and notched: ask for 2 or more.")
     low, high = np.array(list(RANGES.values())).T
     share = np.stack([np.random.default_rng([seed, i]).random(len(RANGES) + 1) for i in range(n)])
     table = pd.DataFrame(low + (high - low) * share[:, 1:], columns=list(RANGES))
     label = np.array(list(CLASSES))[np.arange(n) % 2]
     bounds = np.array([CLASSES[name] for name in label])
-    qrs = bounds[:, 0] + np.ptp(bounds, axis=1) * share[:, 0]
+    notch = bounds[:, 0] + np.ptp(bounds, axis=1) * share[:, 0]
     heart = np.arange(n) % HEARTS
-    names = {"label": label, "group": [f"heart {i + 1:02d}" for i in heart], "qrs_ms": qrs}
+    names = {"label": label, "group": [f"heart {i + 1:02d}" for i in heart], "notch": notch}
     axis = np.random.default_rng([seed, VERSION, HEARTS]).uniform(*AXIS, HEARTS)[heart]
     return pd.concat([pd.DataFrame(names), table], axis=1).assign(axis=axis, seed=seed, item=np.arange(n))
 
@@ -72,9 +73,11 @@ def draw_beat(row):
 def _beat(at, row):
     """One beat at times `at` (ms from its R peak), in mV."""
     wave = lambda height, middle, width: height * np.exp(-(((at - middle) / width) ** 2) / 2)  # noqa: E731
-    width = row["qrs_ms"] / 8  # of the R wave; the whole complex is eight of them long, with Q and S
-    slurred = 0.3 * row["slur"] * row["r_mv"] * (row["qrs_ms"] / 150)
-    complex_ = wave(row["r_mv"] - slurred, 0, width) + wave(slurred, 1.5 * width, width)
+    width = row["qrs_ms"] / 6  # of the R wave; the whole complex is six of them long, with Q and S
+    plain = wave(row["r_mv"], 0, width)
+    notched = plain - wave(row["notch"] * row["r_mv"], row["notch_place"] * width, 0.45 * width)
+    energy = [np.square(each).sum() for each in (plain, notched)]
+    complex_ = notched * np.sqrt(energy[0] / energy[1]) if energy[1] > 0 else notched
     complex_ -= wave(row["q_mv"], -2.2 * width, 0.8 * width) + wave(row["s_mv"], 2.8 * width, width)
     others = wave(row["p_mv"], -row["pr_ms"], WAVE_MS["p"]) + wave(row["t_mv"], row["qt_ms"] - 110, WAVE_MS["t"])
     return complex_ + others

@@ -11,9 +11,10 @@ from xaae.audit.sorted_items import SUBSET, correlation_within_classes, draw_sub
 from xaae.audit.verdict import Thresholds
 from xaae.audit.walk_scores import score_walk, shows_factor, sum_up_walks, what_is_named
 from xaae.experiment.audit_settings import AuditSettings
+from xaae.experiment.kinds import PICTURE
 from xaae.factors.bias import make_bias
 from xaae.factors.meters import METERS, meters_for
-from xaae.factors.registry import FACTORS
+from xaae.factors.registry import FACTORS, factors_for
 from xaae.latent_nav.contrasts import contrast
 from xaae.latent_nav.walks import Walk
 
@@ -37,7 +38,7 @@ def labels():
 # ---- probe items ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize("factor", factors_for(PICTURE, 3))
 def test_factor_and_class_are_independent_in_the_probe(x_0, labels, factor):
     bias = make_bias(["cat", "dog"], factor=factor)
     found = make_probe_items(x_0, labels, bias)
@@ -92,7 +93,7 @@ def walk_table(changes, named, meters=METERS):
     return [{"meter": m, "change": changes.get(m, 0.0), "spread": 1e-3, "named": m in named} for m in meters]
 
 
-@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize("factor", factors_for(PICTURE, 3))
 def test_each_factor_is_named_after_itself(x_0, factor):
     known = meters_for(3, planted=FACTORS[factor].meter)
     signatures = factor_signatures(x_0, known, planted=factor)

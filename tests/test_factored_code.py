@@ -18,13 +18,13 @@ from xaae.factors.bias import make_bias
 from xaae.factors.coordinates import Coordinate, Moves, check_coordinates, plant_coordinates, undo_coordinates
 from xaae.factors.geometry import rotation
 from xaae.factors.picture_plants import blur
-from xaae.factors.registry import FACTORS
+from xaae.factors.registry import FACTORS, factors_for
 from xaae.sources.items import ArrayItems
 from xaae.sources.splits import split_table
 from xaae.training.factored_code import FactoredAAE, FactoredLoss, GrowingDecoder
 from xaae.training.feature_network import FeatureNetwork
 
-SMOOTH = [name for name, factor in FACTORS.items() if factor.smooth]
+SMOOTH = [name for name in factors_for(PICTURE, 3) if FACTORS[name].smooth]
 TURN = {"rotation": 90.0}
 
 

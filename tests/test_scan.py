@@ -13,8 +13,9 @@ from xaae import report
 from xaae.experiment import factor_questions
 from xaae.experiment.command_settings import ScanSettings
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import PICTURE
 from xaae.factors.class_separation import separations
-from xaae.factors.registry import FACTORS
+from xaae.factors.registry import FACTORS, factors_for
 from xaae.scan import scan_sentences, value_ranges, verdicts
 from xaae.scan.factor_scan import ScanItems, scan_factors
 from xaae.scan.scan_run import scan
@@ -111,7 +112,7 @@ def test_more_classes_than_two(tmp_path, networks):
 def test_grey_pictures_have_no_tint_and_a_flat_folder_no_labels(tmp_path, networks):
     folder = save_lit(tmp_path / "grey", {"all": (0.2, 0.8)}, mode="L")
     results, rows = scanned(folder, networks + "by_light", tmp_path)
-    assert set(rows) == {*FACTORS} - {"tint"}, "all others, since none was named"
+    assert set(rows) == {*factors_for(PICTURE, 1)}, "all others, since none was named"
     assert rows["brightness"]["used"] == "used" and not rows["brightness"]["by_class"]
     assert results["models"]["network"]["agreement"] is None and not results["items_by_class"]
     assert {row["data"] for row in results["questions"]} == {None}

@@ -7,12 +7,14 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE
+from xaae.experiment.kinds import PICTURE, SIGNAL
 from xaae.sources import picture_files
 from xaae.sources.file_contents import READING_FAULTS
-from xaae.sources.formats import check_installed, format_by_content
+from xaae.sources.formats import check_installed, format_by_content, format_of, items_of
 from xaae.sources.raster_scaling import BY_FILE
+from xaae.sources.signals import read_signals
 
+SIGNAL_FILES = "a CSV, ARFF, TS, NumPy, Zarr or EDF file"
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")  # of pictures
 LARGEST = 20 * 2**20  # bytes
 MOST_PIXELS = 50_000_000
@@ -22,8 +24,9 @@ TOO_MANY = "The picture has more than 50 megapixels: make it smaller (2,000 pixe
 def read_upload(path, kind, size, channels, **options):
     """The item in a file, as the run reads its own: float (channels, *places) in [0, 1].
 
-    kind: the Kind of the run's items. size: along each axis. options: those of `items.reading_options`. The file's name
-    does not count. InputError for a file that is too large, empty, of another format, too large when decoded or broken.
+    kind: the Kind of the run's items. size: along each axis. options: those of `items.reading_options`. The name of a
+    picture's file does not count. InputError for a file that is too large, empty, of another format, too large when
+    decoded or broken.
     """
     held = Path(path).stat().st_size
     if held > LARGEST:
@@ -85,4 +88,22 @@ def _broken():
     return InputError("The picture is broken or cut short: open it in a picture program, save it again, and try that.")
 
 
-UPLOAD_READERS = {"picture": _read_picture}  # kind -> (file, size, channels) -> item
+def _read_signal(path, size, channels, scale=None):
+    """The signal in a file: float (channels, size). Of several items in it the first; its ending says its format."""
+    found = format_of(path, SIGNAL.name)
+    if found is None:
+        raise InputError(f"The file is none of signals, as its ending says: choose {SIGNAL_FILES}.")
+    try:
+        check_installed(found)
+        item = items_of(path, SIGNAL.name)[0]
+    except InputError as e:
+        raise InputError(f"The {found.name} file cannot be read ({e}): choose another.") from e
+    except (*READING_FAULTS, IndexError):
+        raise InputError(f"The {found.name} file is broken or cut short: save it again and try that.") from None
+    x, (reason,) = read_signals([item], size, channels, scale)
+    if reason:
+        raise InputError(f"The signal does not fit this run ({reason.replace(str(path), 'the file')}): choose another.")
+    return x[0]
+
+
+UPLOAD_READERS = {"picture": _read_picture, "signal": _read_signal}  # kind -> (file, size, channels) -> item

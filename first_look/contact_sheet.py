@@ -5,11 +5,12 @@ from matplotlib.figure import Figure
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.figure_style import short_name, styled
+from xaae.experiment.traces import TraceSheet, draw_traces
 from xaae.sources.item_faults import evenly_spread
 
 ROWS, COLUMNS = 12, 8  # classes and items of each on the sheet
 CELL, GAP, LEFT, TOP = 0.95, 0.06, 1.5, 0.5  # inches: an item, between items, beside and above them
-STEP = 1.1  # between channels of a signal, in its spread
+TRACE = 190  # pixels of width of a signal
 
 
 def sheet_rows(table):
@@ -46,11 +47,10 @@ def _draw_picture(ax, item):
 
 def _draw_signal(ax, item):
     """An item (C, T): a trace for each channel, one below the other, each in its own range."""
-    for k, trace in enumerate(item):
-        spread = np.ptp(trace) or 1
-        ax.plot((trace - trace.min()) / spread - k * STEP, lw=0.6, color="#1f5fa8")
-    ax.margins(x=0)
-    ax.set(xticks=[], yticks=[])
+    low, high = item.min(1, keepdims=True), item.max(1, keepdims=True)
+    share = (item - low) / np.where(high > low, high - low, 1)
+    ax.imshow(draw_traces(share, TraceSheet.of({}, len(item)), TRACE))
+    ax.set_axis_off()
 
 
 def _draw_volume(ax, item):

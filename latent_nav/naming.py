@@ -11,7 +11,8 @@ import torch
 from tqdm.auto import tqdm
 
 from xaae.experiment.amounts import in_agreement
-from xaae.experiment.walk_words import in_one_jump, told_names
+from xaae.experiment.kinds import PICTURE
+from xaae.experiment.walk_words import in_one_jump, told_names, unseen_in_words
 from xaae.factors.measuring import measure_all
 from xaae.latent_nav.interpolate import linear
 from xaae.latent_nav.walks import decode_codes, median_interval, move, p_value, rank_correlation
@@ -108,14 +109,14 @@ def is_named(found, rule=RULE):
     return bool(far and beyond and low * high > 0 and abs(found["spearman"]) >= rule.spearman)
 
 
-def naming_sentence(rows, meters, walked=1, invisible=False):
+def naming_sentence(rows, meters, walked=1, invisible=False, kind=PICTURE.name):
     """What a walk changes, in words: "turns left by 88 degrees [81, 95], p = 0.01; no other factor beyond chance".
 
-    walked: how many walks were looked at together, 1 for the main one. invisible: do its ends look the same? What
-    chance alone may have named is told as such, see `walk_words.told_names`.
+    walked: how many walks were looked at together, 1 for the main one. invisible: do its ends look the same? kind: the
+    name of the items'. What chance alone may have named is told as such, see `walk_words.told_names`.
     """
     if invisible:
-        return "changes nothing that can be seen: its ends differ by less than two grey levels"
+        return f"changes nothing that can be seen: {unseen_in_words(kind)}"
     sure, doubtful = told_names(rows, walked)
     if not sure and not doubtful:
         return "changes no factor that the meters know beyond chance"

@@ -58,7 +58,7 @@ def walk_directions(encoded, starts):
 def _named_in_words(encoded, name, table, walk, walked):
     """The naming sentence of one walk; the main one was chosen before it was looked at, the others were not."""
     looked_at = 1 if name == encoded.main else walked
-    return naming.naming_sentence(table, encoded.meters, looked_at, is_invisible(walk))
+    return naming.naming_sentence(table, encoded.meters, looked_at, is_invisible(walk), encoded.trained.kind.name)
 
 
 def _other_starts(encoded, name, starts):

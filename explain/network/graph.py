@@ -22,6 +22,7 @@ POOLS = (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd)
 POOLS += (nn.modules.pooling._AdaptiveMaxPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd)
 VALUE_BY_VALUE = (Affine, Standardise)  # ours: relevance passes through them unchanged
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+PADS = (nn.modules.padding._ConstantPadNd,)  # relevance passes through them by the plain gradient
 QUIET = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.Identity)
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.Tanh, nn.ReLU6)
 
@@ -204,7 +205,7 @@ def call_module(traced, node, module, inputs=None):
 # ---- which steps are known --------------------------------------------------------------------------------------
 
 AVERAGES = (nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd)
-LINEAR = (*VALUE_BY_VALUE, *NORMS, *QUIET, *AVERAGES, Places, Sum, nn.Flatten, nn.Unflatten, nn.Upsample)
+LINEAR = (*VALUE_BY_VALUE, *NORMS, *QUIET, *AVERAGES, *PADS, Places, Sum, nn.Flatten, nn.Unflatten, nn.Upsample)
 FOLLOWED = (*LINEAR, *POOLS, *ACTIVATIONS, nn.Sigmoid)
 SHAPES = {
     torch.flatten,

@@ -4,7 +4,15 @@ from xaae.experiment.amounts import in_agreement
 from xaae.experiment.class_balance import majority_in_words, weakness_in_words
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.vocabulary import ARMS, models_of
-from xaae.experiment.walk_words import MOST, arrival, groups_in_words, is_invisible, no_glide, told_names
+from xaae.experiment.walk_words import (
+    MOST,
+    arrival,
+    groups_in_words,
+    is_invisible,
+    no_glide,
+    told_names,
+    unseen_in_words,
+)
 from xaae.report.run.target_section import target_sentence
 from xaae.report.run.walk_reading import is_blind, is_small, missing_clauses, quantities, understood_reading
 from xaae.report.shared.words import MISSING, and_list, as_sentence, direction_name, fixed, percent
@@ -141,7 +149,7 @@ def _headline(summary: dict) -> str:
         return "In this run no walk has been measured yet."
     change = _measured_change(summary)
     if is_invisible(walk):
-        change = "does not change visibly: its ends differ by less than two grey levels"
+        change = f"does not change visibly: {unseen_in_words(_item(summary))}"
     elif summary["arm"] == "normal" and walk["direction"] in (summary["naming"] or {}):
         change = (
             and_list(in_agreement(row["words"]) for row in _named_meters(summary)) or "changes no factor beyond chance"

@@ -18,7 +18,7 @@ from xaae.report.shared.words import and_list, column_name
 
 MAPS = {"side": "Direction and PCA", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 LINEAR = ("side", "pca")
-THUMB, THUMB_PIXELS, MOST_POINTS, STEPS, MOST_NAMES, MOST_COLUMNS = 42, 48, 2000, 12, 6, 40
+THUMB, WIDE_THUMB, THUMB_PIXELS, MOST_POINTS, STEPS, MOST_NAMES, MOST_COLUMNS = 42, 72, 48, 2000, 12, 6, 40
 LETTERS = "abcdefghijkl"  # one for each step or name; "-" is unknown
 UNUSED = ("path", "group", "split", "factor", "label")  # columns that name items, or are shown elsewhere
 RAMP = ((152, 48, 200), (184, 52, 150), (214, 85, 109), (238, 124, 74), (242, 164, 36))  # of numbers, low to high
@@ -91,41 +91,47 @@ def _draw_arrow(axes: Axes, arrow: np.ndarray) -> list[list[Markup]]:
 # ---- items on the map -------------------------------------------------------------------------------------------
 
 
-def _thumbs(run: RunFiles, arrays: dict) -> list[tuple[int, str]]:
-    """(index of its point, data URI) of each item that the maps may show."""
+def _thumbs(run: RunFiles, arrays: dict) -> list[tuple]:
+    """(index of its point, data URI, width and height) of each item that the maps may show."""
     if not {"thumb_row", "thumb_image"} <= set(arrays):
         return []
     pictures = run.painter.items(arrays["thumb_image"], THUMB_PIXELS)
     places = [np.flatnonzero(arrays["row"] == row)[:1] for row in arrays["thumb_row"]]
     pairs = zip(places, pictures, strict=True)
-    return [(int(place[0]), run.painter.uri(picture, 80)) for place, picture in pairs if len(place)]
+    return [(int(place[0]), run.painter.uri(picture, 80), _box(picture)) for place, picture in pairs if len(place)]
+
+
+def _box(picture: np.ndarray) -> np.ndarray:
+    """Width and height (2,) of a thumb (H, W, 3) on the map: THUMB for a square, wider and lower for others."""
+    height, width = picture.shape[:2]
+    return THUMB * np.array([1, 1]) if height == width else WIDE_THUMB / max(width, height) * np.array([width, height])
 
 
 def _placed_thumbs(axes: Axes, xy: np.ndarray, points: list, thumbs: list) -> list[Markup]:
     """Small items at their places, without those that would cover an earlier one."""
     numbers = {i: number for number, chosen in points for i in chosen.tolist()}
     taken, parts = [], []
-    for i, uri in thumbs:
-        centre = _inside(axes, np.array([axes.px(xy[i, 0]), axes.py(xy[i, 1])]))
-        if np.isfinite(centre).all() and all(np.abs(centre - other).max() > THUMB * 0.94 for other in taken):
+    for i, uri, box in thumbs:
+        centre = _inside(axes, np.array([axes.px(xy[i, 0]), axes.py(xy[i, 1])]), box)
+        if np.isfinite(centre).all() and all((np.abs(centre - other) > box * 0.94).any() for other in taken):
             taken.append(centre)
-            parts += _thumb(uri, centre, numbers.get(i))
+            parts += _thumb(uri, centre, box, numbers.get(i))
     return parts
 
 
-def _inside(axes: Axes, centre: np.ndarray) -> np.ndarray:
-    """The centre of a thumb, moved so far that the thumb lies on the map."""
-    return np.clip(centre, THUMB / 2 + 1, (axes.width - THUMB / 2 - 1, axes.height - THUMB / 2 - 1))
+def _inside(axes: Axes, centre: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The centre of a thumb of the size `box`, moved so far that the thumb lies on the map."""
+    return np.clip(centre, box / 2 + 1, np.array([axes.width, axes.height]) - box / 2 - 1)
 
 
-def _thumb(uri: str, centre: np.ndarray, number: int | None) -> list[Markup]:
+def _thumb(uri: str, centre: np.ndarray, box: np.ndarray, number: int | None) -> list[Markup]:
     """One item with a border in its class's colour."""
-    x, y = (float(c) for c in centre - THUMB / 2)
-    box = {"x": x, "y": y, "width": THUMB, "height": THUMB}
+    (x, y), (width, height) = (map(float, pair) for pair in (centre - box / 2, box))
+    place = {"x": x, "y": y, "width": width, "height": height}
     border = "var(--muted)" if number is None else _colour(number)
     return [
-        svg_element("image", href=uri, preserveAspectRatio="xMidYMid slice", **box),
-        svg_element("rect", class_="thumb", style=f"stroke:{border}", **box),
+        svg_element("image", href=uri, preserveAspectRatio="xMidYMid slice", **place),
+        svg_element("rect", class_="thumb", style=f"stroke:{border}", **place),
     ]
 
 

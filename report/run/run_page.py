@@ -37,6 +37,7 @@ def render_run(run: RunFiles, summary: dict) -> str:
         kind=run.kind,
         models=models_of(run.kind),
         papers=PAPERS,
+        painter=run.painter,
         classes=list(enumerate(run.classes)),
         text=paragraphs(summary),
         planted_as=run.planted,

@@ -8,6 +8,7 @@ import shlex
 import numpy as np
 
 from xaae.experiment.factor_questions import question_rows
+from xaae.experiment.kinds import SIGNAL
 from xaae.experiment.run_folder import plain_values
 from xaae.experiment.statistics import largest_steps, median_of_known
 from xaae.experiment.vocabulary import MODELS
@@ -47,6 +48,7 @@ def gather_summary(run: RunFiles) -> dict:
         **navigate,
         "run": run.path.resolve().name,
         **{key: run.config.get(key) for key in SETTINGS},
+        "signal": _signal(run),
         "factor_asked": _factor_asked(run.config),
         "boundary": _boundary(run.ranges),
         "items": train.get("items") or {},
@@ -73,6 +75,18 @@ def gather_summary(run: RunFiles) -> dict:
         "versions": run.config.get("versions") or {},
     }
     return plain_values(summary | _in_degrees(summary))
+
+
+def _signal(run: RunFiles) -> dict | None:
+    """What the signals of a run have in common: rate (Hz), samples, seconds, channels with units; None of others."""
+    scale, samples = run.config.get("signal_scale"), run.config.get("input_size")
+    if run.kind is not SIGNAL or not scale:
+        return None
+    rate = scale.get("rate")
+    seconds = samples / rate if rate and samples else None
+    ends = {f"{end}": list(scale.get(end) or ()) for end in ("low", "high")}
+    names = {"channels": list(scale.get("names") or ()), "units": list(scale.get("units") or ())}
+    return {"rate_hz": rate, "samples": samples, "seconds": seconds} | names | ends
 
 
 def _factor_asked(config: dict) -> bool:

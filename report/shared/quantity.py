@@ -7,7 +7,13 @@ import numpy as np
 from xaae.experiment.amounts import counted
 from xaae.report.shared.words import MISSING, fixed
 
-SIGNS = {"degrees": ("°", 0), "%": ("\u202f%", 0), "% of the side": ("\u202f%", 0)}  # after a value, and its decimals
+SIGNS = {  # after a value, and its decimals
+    "degrees": ("°", 0),
+    "%": ("\u202f%", 0),
+    "% of the side": ("\u202f%", 0),
+    "% of the range": ("\u202f%", 1),
+    "% of the window": ("\u202f%", 1),
+}
 ROTATION = {"name": "rotation", "unit": "degrees", "meter": "rotation", "noun": "angle", "sign": "°", "digits": 0}
 METER_UNITS = {"rotation": "degrees", "sharpness": "octaves"}
 METER_NOUNS = {
@@ -17,6 +23,12 @@ METER_NOUNS = {
     "x": "place, left to right",
     "y": "place, bottom to top",
     "edge_darkness": "darkness of the corners",
+}
+PLURALS = {  # noun -> its plural, where the first word has no plain one
+    "mains hum": "amounts of mains hum",
+    "noise floor": "noise floors",
+    "polarity": "polarities",
+    "stretch in time": "stretches in time",
 }
 METER_CHANGES = {"rotation": "turn"}
 ROUND = (15, 45, 90, 180)  # steps of an axis in degrees
@@ -35,6 +47,8 @@ class Quantity:
     @property
     def plural(self) -> str:
         """ "angles", "shifts to white"."""
+        if self.noun in PLURALS:
+            return PLURALS[self.noun]
         head, *rest = self.noun.split(" ", 1)
         return " ".join([head + "s", *rest])
 

@@ -50,7 +50,8 @@ class Painter:
     heat(level 0 to 1 at each place (..., *places)) -> (..., H, W, 4), see-through where it is low.
     change(level -1 to 1 at each place) -> (..., H, W, 3): blue, white, red.
     drawn: are they drawings, in few colours? share: of the usual number of tiles of a walk, what the page has room for.
-    legend: what every tile shows, in a sentence, "" for what needs no words.
+    legend: what every tile shows, in a sentence, "" for what needs no words. change_words: what `change` shows.
+    samples_words: how the sheet of the training shows items and their reconstructions.
     """
 
     items: Callable
@@ -61,6 +62,8 @@ class Painter:
     drawn: bool = False
     share: float = 1.0
     legend: str = ""
+    change_words: str = "red where values rise, blue where they fall, white where they stay"
+    samples_words: str = "Originals above, reconstructions below, from every class"
 
     def sprite(self, tiles: np.ndarray, quality: int = 84) -> dict:
         """Tiles (R, C, H, W, 3 or 4) uint8 as one picture, see `make_sprite`."""
@@ -122,6 +125,8 @@ def _signal_painter(config: dict) -> Painter:
         drawn=True,
         share=1 / min(4, channels),
         legend=sheet.in_words(config["input_size"]),
+        change_words="a line, red and above the middle where values rise, blue and below it where they fall",
+        samples_words="Held-out signals (grey) under their reconstructions (coloured), from every class",
     )
 
 

@@ -15,11 +15,12 @@ from xaae.audit.interview import default_workers
 from xaae.audit.questions import QuestionPlan
 from xaae.audit.verdict import Thresholds
 from xaae.experiment import run_folder
-from xaae.experiment.audit_settings import USUAL_CODE, AuditSettings
+from xaae.experiment.audit_settings import AUDITED_FACTORS, AUDITS, USUAL_CODE, AuditSettings
 from xaae.experiment.errors import InputError
 from xaae.experiment.settings import CODES, RunSettings
 from xaae.experiment.vocabulary import MODELS
 from xaae.explain.method import find_method
+from xaae.factors.registry import FACTORS
 from xaae.latent_nav.contrasts import contrast
 from xaae.latent_nav.directions import DIRECTIONS
 from xaae.sources.fingerprints import fingerprint
@@ -111,6 +112,7 @@ def plan_audit(settings, out=None):
 
     InputError if the settings make no sense, the data cannot be read or a folder cannot be used.
     """
+    settings = _with_factors(settings)
     conditions = _checked_conditions(settings)
     base = _shared_settings(settings)
     folder = Path(out) if out else Path("runs") / run_folder.next_name("runs", f"audit-{Path(base['dataset']).stem}")
@@ -121,7 +123,19 @@ def plan_audit(settings, out=None):
     found = {"classes": prepared.config.classes, "size": prepared.config.input_size}
     settings = replace(settings, workers=settings.workers or default_workers(), **found)
     base |= {"data": _data_key(prepared, base)}
-    return Audit(settings, base, arms, _question_plan(settings), folder, kept, prepared.table.path)
+    plan = _question_plan(settings, prepared.config.kind)
+    return Audit(settings, base, arms, plan, folder, kept, prepared.table.path)
+
+
+def _with_factors(settings):
+    """The AuditSettings with factors that the items can have, as many as the preset has, where none were asked for."""
+    usual = AUDITS[settings.preset].factors
+    if tuple(settings.factors) != usual:
+        return settings
+    kind = data.kind_of_dataset(settings.dataset, settings.data_root)
+    if any(FACTORS[name].kind == kind.name for name in usual):
+        return settings
+    return replace(settings, factors=AUDITED_FACTORS[kind.name][: len(usual)])
 
 
 def _checked_conditions(settings):
@@ -200,22 +214,23 @@ def _asked_models(settings):
     return [name for name in MODELS if name == "aae" or settings.baseline_epochs]
 
 
-def _question_plan(settings):
-    """The QuestionPlan of the AuditSettings."""
+def _question_plan(settings, kind):
+    """The QuestionPlan of the AuditSettings for items of a kind, given by its name."""
     models = _asked_models(settings)
     methods = {
-        model: {name: method_parameters(find_method(name), model, settings.size) for name in settings.methods}
+        model: {name: method_parameters(find_method(name), model, settings.size, kind) for name in settings.methods}
         for model in models
     }
     about = settings.probe, tuple(settings.directions), settings.random_directions
     return QuestionPlan(tuple(models), *about, methods, settings.seeds)
 
 
-def method_parameters(method, model, size):
-    """Parameters of an attribution method (of METHODS) in an audit, for a model and pictures of `size` pixels.
+def method_parameters(method, model, size, kind="picture"):
+    """Parameters of an attribution method (of METHODS) in an audit, for a model and items of `size` places a side.
 
     Measured at 32 pixels, corner tag, three models: Grad-CAM at stage 2 has 0.00 to 0.35 of its strongest places on the
     tag, at stage 3 0.45 to 0.70; at stage 4, one cell, 0.03.
     """
-    small = model == "baseline" and method.kind == "cam" and method.name != "layer_gradcam" and size < SMALL
+    resnet34 = model == "baseline" and kind == "picture"
+    small = resnet34 and method.kind == "cam" and method.name != "layer_gradcam" and size < SMALL
     return PARAMETERS.get(method.name, {}) | ({"layer": CAM_STAGE} if small else {})

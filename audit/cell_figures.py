@@ -1,5 +1,6 @@
 """The figures of an audit: the probe items of each condition, and the evidence under each cell of the table."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ from PIL import Image
 
 from xaae.audit.cells import COMPARED
 from xaae.audit.explanations import explanation_kind
-from xaae.audit.probe_items import snapshots
+from xaae.audit.probe_items import TRACE, snapshots
 from xaae.audit.swing_figure import as_canvas, swing_dots
-from xaae.explain.figures.heatmaps import heatmap, preset_for
+from xaae.experiment.traces import TraceSheet, draw_traces
+from xaae.explain.figures.heatmaps import heatmap, preset_for, scaled_values
+from xaae.explain.figures.sheets import curve_colours
 
 FIGURE_COLUMNS, SIDE, GAP = 8, 72, 4  # items a row, pixels a side of one, white between them
 
@@ -54,7 +57,22 @@ def map_row(judged, method, model, arm, rows, number=0):
     preset = preset_for(method)
     values = planes[:, 1:] if preset == "grey" else planes[:, :1]
     preset = "signed" if preset == "picture" else preset
-    return heatmap(values, preset, "batch", x=judged.probe.x[rows], percentile=99.5)
+    return MAPS[judged.arm.trained.kind.name](values, preset, judged.probe.x[rows])
+
+
+def _map_of_pictures(values, preset, x):
+    """Maps (N, 1, H, W) of pictures x in colour."""
+    return heatmap(values, preset, "batch", x=x, percentile=99.5)
+
+
+def _map_of_signals(values, preset, x):
+    """Signals x (N, C, T) as traces in the colours of their maps (N, 1, T)."""
+    level = scaled_values(values, preset, "batch", percentile=99.5)[:, 0]
+    colours = partial(curve_colours, preset=preset)
+    return draw_traces(x.numpy(), TraceSheet.of({}, x.shape[1]), TRACE, weights=(level, colours))
+
+
+MAPS = {"picture": _map_of_pictures, "signal": _map_of_signals}  # kind -> how heat maps are drawn
 
 
 def sorted_rows(judged, model, arm, number=0):
@@ -99,14 +117,17 @@ DRAW_CELL = {  # a control has no figure
 
 
 def tile_pictures(rows):
-    """Rows of pictures (N, H, W, 1 or 3) uint8 as one sheet (., ., 3), each SIDE pixels a side, white between them."""
-    wide = max(map(len, rows))
-    canvas = np.full((len(rows) * (SIDE + GAP) - GAP, wide * (SIDE + GAP) - GAP, 3), 255, np.uint8)
+    """Rows of pictures (N, H, W, 1 or 3) uint8 as one sheet (., ., 3), white between them: each SIDE pixels a side, or
+    as it is where it is no square."""
+    high, wide = np.shape(rows[0])[1:3]
+    high, wide = (SIDE, SIDE) if high == wide else (high, wide)
+    most = max(map(len, rows))
+    canvas = np.full((len(rows) * (high + GAP) - GAP, most * (wide + GAP) - GAP, 3), 255, np.uint8)
     for i, row in enumerate(rows):
         for j, picture in enumerate(row):
-            y, x = i * (SIDE + GAP), j * (SIDE + GAP)
+            y, x = i * (high + GAP), j * (wide + GAP)
             colour = np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3)))
-            canvas[y : y + SIDE, x : x + SIDE] = Image.fromarray(colour).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            canvas[y : y + high, x : x + wide] = Image.fromarray(colour).resize((wide, high), Image.Resampling.BICUBIC)
     return canvas
 
 

@@ -6,6 +6,8 @@ from xaae.audit.cells import detection_numbers, make_cell
 from xaae.audit.detection import plane_features
 from xaae.audit.map_scores import UNDO, pointing_scores, same_map, spurious_signal_scores
 
+GOES_ALONG = {"rotation": "only turned with the picture", "shift": "only moved with the signal"}  # a map, by factor
+
 
 def map_cell(judged, method, model, failed):
     """The cell of one attribution method. failed {(method, model): reason} of those that raised."""
@@ -59,7 +61,7 @@ def name_by_map(judged, scores):
         return _name_by_place(judged, scores["relevance_rank"])
     same = scores["same_map"]
     if same >= judged.thresholds.same_map:
-        changed = "only turned with the picture" if judged.condition.factor == "rotation" else "stayed as it was"
+        changed = GOES_ALONG.get(judged.condition.factor, "stayed as it was")
         return False, f"the factor is not named: the map {changed} (correlation {same:.2f})"
     return None, f"nothing in it names the factor: it has no place, and the map changed (correlation {same:.2f})"
 

@@ -8,8 +8,17 @@ import torch
 from xaae.experiment.kinds import kind_of
 from xaae.experiment.run_folder import as_pictures
 from xaae.experiment.seeds import generator
+from xaae.experiment.traces import TraceSheet, draw_traces
 
-SNAPSHOTS = {"picture": as_pictures}  # how items of each kind are kept for figures
+TRACE = 144  # pixels: width of a signal in figures
+
+
+def _as_traces(x):
+    """Signals x (B, C, T) in [0, 1] as traces: uint8 (B, H, W, 3)."""
+    return draw_traces(x, TraceSheet.of({}, x.shape[1]), TRACE)
+
+
+SNAPSHOTS = {"picture": as_pictures, "signal": _as_traces}  # how items of each kind are kept for figures
 VALUES = 13  # of the factor, over the whole range: 0, 15, ..., 180 degrees
 
 

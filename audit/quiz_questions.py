@@ -19,7 +19,8 @@ from xaae.audit.probe_items import snapshots
 from xaae.experiment import run_folder
 from xaae.experiment.seeds import generator
 
-CANDIDATES = {
+CANDIDATES = {  # kind -> what may be planted, and what is not
+  "picture": {
     "rotation": "rotation: how far the picture is turned",
     "brightness": "brightness: how light the whole picture is",
     "tint": "tint: how warm or cold its colours are",
@@ -28,11 +29,23 @@ CANDIDATES = {
     "size": "size: how large the object is",
     "place": "place: where in the picture the object is",
     "background": "background: what is behind the object",
-}
+  },
+  "signal": {
+    "hum": "hum: how strong the hum of the mains is",
+    "drift": "drift: how far the baseline rises or falls",
+    "shift": "shift: how early or late the signal comes",
+    "polarity": "polarity: which way up the signal is",
+    "spike": "a spike: a short peak at one place",
+    "offset": "offset: how high the whole signal lies",
+    "gain": "gain: how large its swings are",
+    "stretch": "stretch: how slow it is",
+    "noise_floor": "noise: how rough it is",
+  },
+}  # fmt: skip
 HELP = {
-    "map": "Top row: pictures. Below: where the model says its evidence for {last} lies (red for it, blue against).",
-    "walk": "Each row starts from one picture; from left to right it is changed towards {last}.",
-    "sorted": "Real pictures, from those that the model calls {first} most surely to those it calls {last}.",
+    "map": "Top row: {plural}. Below: where the model says its evidence for {last} lies (red for it, blue against).",
+    "walk": "Each row starts from one {name}; from left to right it is changed towards {last}.",
+    "sorted": "Real {plural}, from those that the model calls {first} most surely to those it calls {last}.",
 }
 ANIMALS = ("pets", "synthpets")  # datasets of animals; of others the quiz speaks of objects
 WALKS = ("led_aae", "head")  # directions: the first that the audit has is asked about
@@ -68,7 +81,8 @@ class QuizQuestion:
     def about(self):
         """What quiz.json says of it, apart from the figure."""
         sides = self.judged.arm.sides
-        text = HELP[self.kind].format(first=sides.first[0], last=sides.last[-1])
+        kind = self.judged.arm.trained.kind
+        text = HELP[self.kind].format(first=sides.first[0], last=sides.last[-1], name=kind.name, plural=kind.plural)
         about = {"title": quiz_title(self.explanation, self.model), "kind": self.kind, "help": text, "arm": self.arm}
         return about | {"answer": self.answer, "model": self.model}
 
@@ -100,8 +114,8 @@ def write_quiz_questions(folder, conditions, factors, seed=0):
         figure = save_figure(folder, f"quiz-{number}", question.draw(rows))
         questions.append(question.about() | {"figure": figure})
     about = {"seed": seed, "questions": questions, "caution": "" if sure else UNSURE}
-    about["candidates"] = [{"id": name, "title": title} for name, title in CANDIDATES.items()]
     trained = conditions[0].arm.trained
+    about["candidates"] = [{"id": name, "title": title} for name, title in CANDIDATES[trained.kind.name].items()]
     about["subject"] = "animal" if trained.config.dataset in ANIMALS else "object"
     run_folder.write_json(folder / "quiz.json", about | {"classes": trained.classes})
 

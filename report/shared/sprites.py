@@ -21,7 +21,7 @@ HEAT_LARGEST, HEAT_QUALITY = 64, 80  # of a map of heat: it is smooth
 HEAT = ((0, 64, 10, 90), (90, 180, 35, 90), (170, 240, 110, 30), (255, 252, 230, 120))  # level, red, green, blue
 HEAT_OPACITY = 0.82  # of the strongest heat
 CHANGE = ((33, 255, 178), (102, 255, 24), (172, 255, 43))  # red, green, blue at a fall, no change, a rise
-DRAWN_COLOURS = 32  # of a tile that is drawn and no photograph: few, and without loss, take the least room
+SHADES = [17 * round(value / 17) for value in range(256)]  # of a drawing: few, which take little room without loss
 CHANGE_PERCENTILE = 99.5  # of the sizes of all changes: the end of the colour scale
 
 
@@ -166,8 +166,7 @@ def webp_uri(picture: np.ndarray, quality: int | None = 84) -> str:
     """(H, W, 3 or 4) uint8 -> WebP data URI. quality: None for a drawing, kept without loss in few colours."""
     buffer, image = io.BytesIO(), Image.fromarray(np.ascontiguousarray(picture))
     if quality is None:
-        few = image if image.mode == "RGBA" else image.quantize(DRAWN_COLOURS, dither=Image.Dither.NONE).convert("RGB")
-        few.save(buffer, "WEBP", lossless=True, method=3)
+        image.point(SHADES * len(image.mode)).save(buffer, "WEBP", lossless=True, method=1)
     else:
         image.save(buffer, "WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

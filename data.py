@@ -69,6 +69,14 @@ def default_root():
         return Path(os.environ.get("FASTAI_HOME", "~/.fastai")).expanduser() / "data"
 
 
+def kept_root(data_root=None):
+    """Where things are kept for later commands: the data root that a run was given, or fastai's where it is no folder
+    that can be written."""
+    given = Path(data_root) if data_root else None
+    usable = given and given.is_absolute() and given.is_dir() and os.access(given, os.W_OK)
+    return given if usable else Path(default_root())
+
+
 def choose(dataset, root):
     """(name of the dataset's function, its argument, one line that says which data it is) for what the user typed."""
     root = Path(root)

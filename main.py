@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent
-COMMANDS = "run data train scan navigate explain predict evaluate rate tutorial audit report app".split()
+COMMANDS = "run data train scan navigate explain predict evaluate rate tutorial audit report app cache".split()
 
 
 def _refuse(sentence):

@@ -150,24 +150,32 @@ def _opened(folder, alone):
 
 
 @contextmanager
-def locked(path):
-    """Have a lock file for oneself alone; wait while another process has it. It is free again when its process ends."""
+def locked(path, wait=True):
+    """Have a lock file for oneself alone; wait while another process has it. It is free again when its process ends.
+
+    wait: else BlockingIOError if another process has it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _acquired(path):
+    with _acquired(path, wait):
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
 
 
-def _acquired(path):
+def _acquired(path, wait):
     """The open file that is now at `path`, locked: whoever had the lock before has removed his file."""
     while True:
         file = open(path, "a")  # noqa: SIM115  (closed by the caller)
         if not fcntl:
             return file
-        with suppress(OSError):  # a disk without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            file.close()
+            raise
+        except OSError:
+            pass  # a disk without locks
         with suppress(OSError):
             if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
                 return file

@@ -1,9 +1,7 @@
 """What the parts of `navigate` share: a run's codes, its directions, its meters."""
 
-import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -187,9 +185,7 @@ def _rotation_network(trained):
 
 def _meters_folder(data_root):
     """Where trained meters are kept: in the data root that a run was given, or in fastai's."""
-    given = Path(data_root) if data_root else None
-    usable = given and given.is_absolute() and given.is_dir() and os.access(given, os.W_OK)
-    return (given if usable else Path(data.default_root())) / "xaae-meters"
+    return data.kept_root(data_root) / "xaae-meters"
 
 
 TRAINED_METERS = {"picture": _rotation_network}  # kind -> meters that are trained on a run's own items

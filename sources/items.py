@@ -47,6 +47,9 @@ LAZY = {  # kind -> items that are read when they are asked for
     "picture": picture_files.Pictures,
     "signal": signals.lazy_signals,
 }
+CACHED = {  # kind -> its items in the cache, None if they are not there; other kinds are read anew each time
+    "picture": picture_files.cached_pictures,
+}
 CHANNELS = {  # kind -> files, labels -> how many channels they have
     "picture": picture_files.picture_channels,
     "signal": signals.signal_channels,
@@ -57,18 +60,22 @@ READING = {  # kind -> settings of a run -> options of its three readers
 }
 
 
-def open_items(kind, table, size, channels, **options):
+def open_items(kind, table, size, channels, cache=None, **options):
     """Read the items of a table: (table of those that can be read, Items, table path and reason of the others).
 
-    kind: a Kind. size: of an item along each axis. options: see the opener of the kind. InputError where too many
-    items cannot be read.
+    kind: a Kind. size: of an item along each axis. cache: the folder under which decoded items of large tables are
+    kept, see `item_cache`; None to keep none. options: see the opener of the kind. InputError where too many items
+    cannot be read.
     """
+    options |= {"cache": cache} if kind.name in CACHED else {}
     return OPENERS[kind.name](table, size, channels, **options)
 
 
-def lazy_items(kind, paths, size, channels, **options):
-    """Items of files that are read each time they are asked for; nothing is checked now."""
-    return LAZY[kind.name](paths, size, channels, **options)
+def lazy_items(kind, paths, size, channels, cache=None, **options):
+    """Items that are in the cache, else those of files that are read each time they are asked for; nothing is checked
+    now."""
+    found = CACHED[kind.name](paths, size, channels, cache, **options) if cache and kind.name in CACHED else None
+    return found or LAZY[kind.name](paths, size, channels, **options)
 
 
 def reading_options(kind, settings):

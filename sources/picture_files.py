@@ -1,9 +1,10 @@
-"""The pictures of a table, decoded once and kept in memory where they fit."""
+"""The pictures of a table, decoded once: kept in memory where they are few, else in the cache on the disk."""
 
-from collections import Counter
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache as remembered
+from functools import partial
 from threading import Condition
 
 import numpy as np
@@ -17,6 +18,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.sources.file_contents import READING_FAULTS, EmptyItemError
 from xaae.sources.formats import format_of, read_item, split_item
+from xaae.sources.item_cache import Entry
 from xaae.sources.pillow_files import PILLOW
 from xaae.sources.raster_scaling import (
     BY_FILE,
@@ -28,7 +30,8 @@ from xaae.sources.raster_scaling import (
     value_range,
 )
 
-IN_MEMORY = 4 * 2**30  # bytes; a larger table is decoded as it is asked for
+IN_MEMORY = 4 * 2**30  # bytes; a larger table that cannot be kept in the cache is decoded as it is asked for
+AHEAD = 256  # pictures that are decoded before they are asked for
 BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # of a pixel in memory, by mode; else 4
 OTHERS = 8  # of a pixel of a format without such modes
 LOOKED = 500  # training items in which the window of a dataset is measured
@@ -76,7 +79,7 @@ def _bytes_needed(path):
     return 2 * facts.get("width", 0) * facts.get("height", 0) * (BYTES.get(mode, 4) if mode else OTHERS)
 
 
-@cache
+@remembered
 def _give_back():
     """Let Pillow hold pixels in blocks so large that each goes back to the system when its picture is done with.
 
@@ -204,29 +207,91 @@ def _frames_in_words(paths):
     return (f"{files} several frames or pages, as {framed[0]}: only the first of each is used.",)
 
 
-def open_pictures(table, size, channels, most_bad=0.1, quiet=False, window=BY_FILE):
+def open_pictures(table, size, channels, most_bad=0.1, quiet=False, window=BY_FILE, cache=None):
     """Decode every picture of `table`: (table of the good rows, Pictures, table path and reason of the skipped).
 
-    window: a Window; that of a dataset is measured in the training items first, where it is not known. InputError if
-    more than `most_bad` of the pictures cannot be read; those that are empty do not count.
+    window: a Window; that of a dataset is measured in the training items first, where it is not known. cache: the
+    folder under which decoded pictures of large tables are kept; None to keep none. InputError if more than `most_bad`
+    of the pictures cannot be read; those that are empty do not count.
     """
-    kept, bad, keep, scaled = [], [], len(table) * channels * size**2 <= IN_MEMORY, Counter()
     asked, window = window, measure_dataset(table) if window == DATASET else window
+    decode = partial(_decode_all, table, (size, channels, window), most_bad, quiet)
+    found = _from_cache(_entry(table.path, size, channels, window, cache), partial(decode, frames=True))
+    stack, facts = found or _in_memory(partial(decode, frames=not quiet), len(table) * channels * size**2)
+    skipped = table.iloc[[row for row, _ in facts["bad"]]][["path"]].assign(reason=[why for _, why in facts["bad"]])
+    good = table.drop(table.index[[row for row, _ in facts["bad"]]]).reset_index(drop=True)
+    scaled = {(how, unit): n for how, unit, n in facts["scaled"]}
+    notes = () if quiet else (*facts["frames"], *_scaling_in_words(scaled, window, asked))
+    return good, Pictures(list(good.path), size, channels, stack, notes, window), skipped
+
+
+def cached_pictures(paths, size, channels, cache, window=BY_FILE):
+    """The Pictures of a run whose decoded items are in the cache; None if they are not."""
+    entry = _entry(paths, size, channels, window, cache)
+    if not (entry and entry.is_worthwhile() and (found := entry.find())):
+        return None
+    return Pictures(list(paths), size, channels, found[0], window=window)
+
+
+def _entry(paths, size, channels, window, cache):
+    """The place of decoded pictures in the cache; None without one."""
+    levels = [None if level is None else float(level) for level in (window.low, window.high)]
+    options = {"kind": PICTURE.name, "window": [window.mode, *levels]}
+    return cache and Entry(cache, list(paths), ("uint8", (channels, size, size)), options)
+
+
+def _from_cache(entry, decode):
+    """(pictures in the cache, facts), where it is worthwhile; None otherwise, and where the disk refuses."""
+    if not (entry and entry.is_worthwhile()):
+        return None
+    try:
+        return entry.find_or_make(decode)
+    except OSError as e:
+        print(f"Note: decoded pictures cannot be kept in {entry.folder} ({e.strerror}): later commands decode again.")
+        return None
+
+
+def _in_memory(decode, size):
+    """(pictures (N, C, size, size) in memory if their bytes fit, else None, facts)."""
+    kept = []
+    facts = decode(kept.append if size <= IN_MEMORY else lambda item: None)[1]
+    return torch.from_numpy(np.stack(kept)) if kept else None, facts
+
+
+def _decode_all(table, form, most_bad, quiet, put, frames):
+    """Decode the pictures of a table, and give each that can be read to `put`: (their rows, facts on all).
+
+    form: (size, channels, window). frames: look for files that hold several. facts: bad [(row, reason)], scaled [(key
+    of SCALED, unit, number)], frames: a sentence on these files, in a list. InputError as of `open_pictures`.
+    """
+    good, bad, scaled = [], [], Counter()
     with ThreadPoolExecutor() as pool:
-        results = pool.map(lambda p: _try(p, size, channels, window), table.path)
+        results = _in_order(pool, lambda path: _try(path, *form), table.path)
         for row, got in enumerate(tqdm(results, "reading", len(table), False, disable=quiet or None)):
             if isinstance(got, str):
                 bad.append((row, got))
                 continue
             scaled[got[1:]] += 1
-            if keep:
-                kept.append(got[0])
+            good.append(row)
+            put(got[0].numpy())
     _check_bad(table, bad, most_bad)
-    skipped = table.iloc[[row for row, _ in bad]][["path"]].assign(reason=[str(reason) for _, reason in bad])
-    good = table.drop(table.index[[row for row, _ in bad]]).reset_index(drop=True)
-    stack = torch.stack(kept) if keep else None
-    notes = () if quiet else (*_frames_in_words(list(good.path)), *_scaling_in_words(scaled, window, asked))
-    return good, Pictures(list(good.path), size, channels, stack, notes, window), skipped
+    framed = list(_frames_in_words(list(table.path.iloc[good]))) if frames else []
+    facts = {"bad": [(row, str(reason)) for row, reason in bad], "frames": framed}
+    return good, facts | {"scaled": [(*about, n) for about, n in scaled.items()]}
+
+
+def _in_order(pool, work, paths):
+    """What `work` returns for each path, in order; only a few are ahead of the one that is asked for.
+
+    A pool's own `map` begins with all of them, and what is done waits in memory.
+    """
+    ahead = deque()
+    for path in paths:
+        ahead.append(pool.submit(work, path))
+        if len(ahead) >= AHEAD:
+            yield ahead.popleft().result()
+    while ahead:
+        yield ahead.popleft().result()
 
 
 def _check_bad(table, bad, most):
@@ -316,7 +381,7 @@ class Pictures:
 
     def __getitem__(self, rows):
         if self.stack is not None:
-            found = self.stack[torch.from_numpy(np.array(rows))]
+            found = torch.as_tensor(self.stack[np.array(rows)])
         else:
             found = torch.stack([self._decoded(row) for row in rows])
         return found.float() / 255

@@ -196,7 +196,9 @@ def _read(settings):
     channels = CHANNELS_ASKED[kind.name](settings, found.table.path, found.table.label)
     if kind is PICTURE and channels not in picture_files.MODES:
         raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
-    table, items, unread = open_items(kind, found.table, size, channels, **reading_options(kind, settings))
+    table, items, unread = open_items(
+        kind, found.table, size, channels, data.kept_root(settings.data_root), **reading_options(kind, settings)
+    )
     _check_classes(found.table, table, unread, kind)
     skipped = pd.concat([found.left_out, unread], ignore_index=True)
     notes = [*found.notes, *getattr(items, "notes", ()), *_counted(table, skipped, kind)]

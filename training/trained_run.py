@@ -151,7 +151,7 @@ def open_trained_run(run, decoded=True, data_root=None, needs=WEIGHTS["aae"]):
     table = run_folder.read_items(folder)
     table = table.assign(path=locate_items(table.path, folder, data_root))
     kind, size, channels = KINDS[config.kind], config.input_size, config.input_channels
-    options = reading_options(kind, config)
+    options = reading_options(kind, config) | {"cache": data.kept_root(config.data_root)}
     if not decoded:
         return TrainedRun(folder, config, table, lazy_items(kind, list(table.path), size, channels, **options))
     check_items_exist(table.path, folder, kind.plural)

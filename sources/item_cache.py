@@ -1,0 +1,249 @@
+"""The cache of decoded items: what was read from files once is a memory-mapped array on the disk from then on.
+
+Every command that reads the same files in the same way finds it, whichever run it works on. An entry is known by the
+path, size and times of each file, by how the items were decoded, and by the versions of what decoded them: a file that
+was written again gives another entry, and never another's items. An entry is written whole or not at all; of commands
+that need it at the same time one writes it while the others wait.
+
+Small tables have none: reading them again takes a moment, and nothing is left on the disk. See `is_worthwhile`.
+"""
+
+import json
+import math
+import mmap
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from xaae.experiment.errors import InputError
+from xaae.experiment.manifest import locked
+from xaae.experiment.whole_file import whole_file
+
+FOLDER = "xaae-items"  # under the folder where data are kept
+LARGE = 64 * 2**20  # bytes of decoded items; more do not stay in memory
+LONG = 100 * 2**20  # bytes of files; to decode more takes many seconds
+MANY = 10_000  # files; to open more takes many seconds
+DECODERS = ("xaae", "pillow", "numpy", "opencv-python-headless", "pydicom", "nibabel")  # packages that decode
+
+
+class MappedItems:
+    """An array (N, C, *places) in a file, of which only rows that are asked for come into memory.
+
+    They leave it again, so that memory does not grow with the number of items; the system keeps what it has room for.
+    """
+
+    def __init__(self, path, dtype, shape):
+        self.path, self.dtype, self.shape = Path(path), np.dtype(dtype), tuple(shape)
+        with open(path, "rb") as file:
+            self.pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.values = np.frombuffer(self.pages, self.dtype).reshape(self.shape)
+
+    def __reduce__(self):
+        return MappedItems, (self.path, self.dtype.str, self.shape)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        found = self.values[np.asarray(rows)]
+        if self.values.nbytes > LARGE and hasattr(mmap, "MADV_DONTNEED"):
+            self.pages.madvise(mmap.MADV_DONTNEED)
+        return found
+
+
+@dataclass
+class Entry:
+    """The decoded items of one table: their place in the cache, whether they are there or not.
+
+    root: the folder where data are kept. paths: FILE or FILE#ITEM of each item. form: its values' type and an item's
+    shape (C, *places). options: all else that decides how an item is decoded, {name: value}.
+    """
+
+    root: Path
+    paths: list
+    form: tuple
+    options: dict
+
+    @property
+    def folder(self):
+        """Where all entries are."""
+        return Path(self.root) / FOLDER
+
+    @cached_property
+    def states(self):
+        """{file that holds items: its size and times}. OSError for a file that is not there."""
+        return {file: os.stat(file) for file in dict.fromkeys(map(_file_of, self.paths))}
+
+    @cached_property
+    def marks(self):
+        """What changes when an item does: (N) texts."""
+        marks = {file: f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for file, s in self.states.items()}
+        return [f"{path} {marks[_file_of(path)]}" for path in self.paths]
+
+    @cached_property
+    def key(self):
+        """The name of the entry."""
+        return self.key_of(range(len(self.paths)))
+
+    def key_of(self, rows):
+        """The name of the entry of some of the items."""
+        digest = sha256(repr([str(self.form), sorted(self.options.items()), _versions()]).encode())
+        for row in rows:
+            digest.update(self.marks[row].encode(errors="surrogateescape") + b"\n")
+        return digest.hexdigest()[:24]
+
+    def is_worthwhile(self):
+        """Do the items take too long to decode again, or too much memory? False where a file is not there."""
+        try:
+            size = sum(state.st_size for state in self.states.values())
+        except OSError:
+            return False
+        return len(self.paths) * self.bytes_each() > LARGE or size > LONG or len(self.paths) > MANY
+
+    def bytes_each(self):
+        """Bytes of one item."""
+        dtype, shape = self.form
+        return np.dtype(dtype).itemsize * math.prod(shape)
+
+    def find(self):
+        """(MappedItems, what was told when they were decoded) of the entry; None if it is not there, or not whole."""
+        about = self.folder / f"{self.key}.json"
+        try:
+            told = json.loads(about.read_text())
+            path, shape = self.folder / told["file"], (told["items"], *self.form[1])
+            if path.stat().st_size != told["items"] * self.bytes_each():
+                return None
+            found = MappedItems(path, self.form[0], shape)
+            os.utime(path)  # it was used
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return found, told["facts"]
+
+    def find_or_make(self, decode):
+        """(MappedItems, facts) of the entry, which is made first if it is not there.
+
+        decode(put) -> (rows of the items that it gave to `put`, an array each, in order; facts for JSON). OSError if
+        the disk refuses; what `decode` raises. Then nothing is left.
+        """
+        if found := self.find():
+            return found
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder / f".{self.key}.lock"):
+            if not (found := self.find()):
+                self._make(decode)
+        return found or self.find()
+
+    def _make(self, decode):
+        """Decode and write the entry, and that of the items that can be read, which is what a run knows of."""
+        for left in self.folder.glob(f"{self.key}.*.part"):  # of a process that was killed
+            left.unlink()
+        path = self.folder / f"{self.key}.items"
+        with whole_file(path) as part:
+            with open(part, "wb") as file:
+                rows, facts = decode(lambda item: file.write(np.ascontiguousarray(item, self.form[0]).tobytes()))
+        about = {"file": path.name, "items": len(rows), "about": self._in_words()}
+        write = lambda key, facts: _write_json(self.folder / f"{key}.json", about | {"facts": facts})  # noqa: E731
+        if len(rows) < len(self.paths):
+            write(self.key_of(rows), facts | {"bad": []})
+        write(self.key, facts)
+
+    def _in_words(self):
+        """What the entry holds, for those who look through the cache."""
+        folder = os.path.commonpath([os.path.dirname(path) for path in self.paths])
+        return {"from": folder, "shape": list(self.form[1]), **{k: str(v) for k, v in self.options.items()}}
+
+
+def _file_of(path):
+    """The file that holds an item."""
+    path = str(path)
+    return path if "#" not in path or os.path.exists(path) else path.rpartition("#")[0]
+
+
+def _versions():
+    """Versions of what decodes items."""
+    found = {}
+    for name in DECODERS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def _write_json(path, value):
+    """Write a value whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(value))
+
+
+# ---- looking through it, clearing it ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One array in the cache: its file, bytes, when it was used last (seconds since 1970), number of items, and what
+    was said of it."""
+
+    path: Path
+    size: int
+    used: float
+    items: int
+    about: dict
+
+
+def kept_items(root):
+    """The arrays in the cache under `root`, the one that was used last first: a list of Kept."""
+    found = {}
+    for path in (Path(root) / FOLDER).glob("*.json"):
+        try:
+            told = json.loads(path.read_text())
+            array = path.with_name(told["file"])
+            state = array.stat()
+            found[array] = Kept(array, state.st_size, state.st_mtime, told["items"], told["about"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # it is being removed, or was broken
+    return sorted(found.values(), key=lambda kept: -kept.used)
+
+
+def prune_items(root, unused_since=math.inf):
+    """Remove what was last used before a time (seconds since 1970) from the cache under `root`: how many bytes.
+
+    An array that a command has open stays readable to it. What is being written stays; what a killed command left goes.
+    InputError if the disk refuses.
+    """
+    folder, freed = Path(root) / FOLDER, 0
+    kept = [each.path.name for each in kept_items(root) if each.used >= unused_since]
+    try:
+        for path in [p for p in folder.glob("*") if p.suffix in (".items", ".json", ".part")]:
+            if not _belongs_to(path, kept):
+                freed += _remove(path)
+    except OSError as e:
+        raise InputError(f"{folder} cannot be cleared ({e.strerror}): allow it, or remove the folder.") from e
+    return freed
+
+
+def _belongs_to(path, kept):
+    """Is a file of the cache one of the arrays of these names, or does it lead to one?"""
+    if path.suffix != ".json":
+        return path.name in kept
+    try:
+        return json.loads(path.read_text())["file"] in kept
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _remove(path):
+    """Remove a file unless it is being written: how many bytes."""
+    key = path.name.partition(".")[0]
+    try:
+        with locked(path.with_name(f".{key}.lock"), wait=False):
+            size = path.stat().st_size
+            path.unlink()
+            return size
+    except (BlockingIOError, FileNotFoundError):
+        return 0

@@ -1,0 +1,266 @@
+"""Laws of the cache of decoded items: decoded once, never another's, whole or not at all, none where it is small."""
+
+import errno
+import multiprocessing
+import os
+import pickle
+import time
+
+import pytest
+import torch
+from helpers.command_line import TINY, call, refused, succeed
+from helpers.pictures import save_pictures
+from PIL import Image
+
+from xaae import data
+from xaae.experiment.errors import InputError
+from xaae.sources import item_cache, picture_files
+from xaae.sources.raster_scaling import Window
+
+needs_locks = pytest.mark.skipif(os.name != "posix", reason="this system has no locks of this kind")
+
+
+@pytest.fixture
+def worthwhile(monkeypatch):
+    """Every table is worth to be kept."""
+    monkeypatch.setattr(item_cache, "MANY", 0)
+
+
+@pytest.fixture
+def table(tmp_path):
+    return data.load_table(str(save_pictures(tmp_path / "pictures")))
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The paths that were decoded, in a list."""
+    paths, decode = [], picture_files._decode
+    monkeypatch.setattr(picture_files, "_decode", lambda path, *form: paths.append(path) or decode(path, *form))
+    return paths
+
+
+def opened(table, root, size=16, channels=3, **options):
+    """(good table, Pictures, skipped) of a table, with a cache under `root`."""
+    return picture_files.open_pictures(table, size, channels, quiet=True, cache=root, **options)
+
+
+def files_in(root):
+    """Names of all files in a cache."""
+    return sorted(path.name for path in (root / item_cache.FOLDER).glob("*"))
+
+
+@pytest.mark.usefixtures("worthwhile")
+def test_items_are_the_same_with_a_cache_and_decoded_once(table, tmp_path, decoded):
+    plain = picture_files.open_pictures(table, 16, 3, quiet=True)[1]
+    del decoded[:]
+    first, second = (opened(table, tmp_path)[1] for _ in range(2))
+    assert sorted(decoded) == sorted(table.path)
+    rows = [3, 0, 0, len(table) - 1]
+    for items in (first, second, pickle.loads(pickle.dumps(second))):
+        assert items[rows].dtype == torch.float32 and torch.equal(items[rows], plain[rows])
+    lazy = picture_files.cached_pictures(list(table.path), 16, 3, tmp_path)
+    assert torch.equal(lazy[rows], plain[rows]) and len(decoded) == len(table)
+
+
+def test_small_tables_leave_nothing_on_the_disk(table, tmp_path):
+    opened(table, tmp_path)
+    assert not (tmp_path / item_cache.FOLDER).exists()
+    assert picture_files.cached_pictures(list(table.path), 16, 3, tmp_path) is None
+
+
+@pytest.mark.parametrize("limit", ["LARGE", "LONG", "MANY"])
+def test_each_limit_alone_makes_it_worthwhile(table, tmp_path, monkeypatch, limit):
+    amount = {"LARGE": len(table) * 3 * 16**2, "LONG": sum(map(os.path.getsize, table.path)), "MANY": len(table)}[limit]
+    for most, kept in ((amount, False), (amount - 1, True)):
+        monkeypatch.setattr(item_cache, limit, most)
+        opened(table, tmp_path)
+        assert (tmp_path / item_cache.FOLDER).exists() == kept
+
+
+def write_again(path):
+    """The same picture with one pixel of another colour, as large a file, at the same time by its own clock."""
+    before, image = os.stat(path), Image.open(path).convert("RGB")
+    image.putpixel((0, 0), (1, 2, 3))
+    image.save(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.usefixtures("worthwhile")
+def test_a_file_that_is_written_again_is_decoded_again(table, tmp_path):
+    before = opened(table, tmp_path, size=32)[1][[2]]
+    write_again(table.path[2])
+    now, plain = opened(table, tmp_path, size=32)[1], picture_files.open_pictures(table, 32, 3, quiet=True)[1]
+    assert torch.equal(now[[2]], plain[[2]]) and not torch.equal(now[[2]], before)
+
+
+FORMS = [{"size": 17}, {"channels": 1}, {"window": Window("fixed", 0.0, 9.0)}, {"window": Window("fixed", 0.0, 9.5)}]
+
+
+@pytest.mark.usefixtures("worthwhile")
+def test_another_way_to_decode_is_another_entry(table, tmp_path, decoded):
+    for number, form in enumerate([{}, *FORMS], 1):
+        opened(table, tmp_path, **form)
+        assert len(decoded) == number * len(table)
+    opened(table.iloc[::-1], tmp_path)
+    assert len(decoded) == (len(FORMS) + 2) * len(table)
+
+
+@pytest.mark.usefixtures("worthwhile")
+def test_another_version_of_what_decodes_is_another_entry(table, tmp_path, monkeypatch, decoded):
+    opened(table, tmp_path)
+    monkeypatch.setattr(item_cache.metadata, "version", lambda name: "99")
+    opened(table, tmp_path)
+    assert len(decoded) == 2 * len(table)
+
+
+@pytest.mark.usefixtures("worthwhile")
+def test_what_cannot_be_read_is_told_each_time_and_a_run_of_the_others_finds_them(table, tmp_path, decoded):
+    with open(table.path[1], "w") as file:
+        file.write("no picture")
+    good, items, skipped = opened(table, tmp_path, most_bad=0.5)
+    again = opened(table, tmp_path, most_bad=0.5)
+    of_run = opened(good, tmp_path, most_bad=0.0)
+    assert len(decoded) == len(table)
+    assert list(skipped.path) == [table.path[1]] and skipped.equals(again[2]) and of_run[2].empty
+    assert torch.equal(items[[0, 1]], of_run[1][[0, 1]]) and good.equals(of_run[0])
+    with pytest.raises(InputError, match="cannot be read"):
+        opened(table.iloc[:3], tmp_path, most_bad=0.1)
+    assert len([name for name in files_in(tmp_path) if name.endswith(".items")]) == 1
+
+
+@pytest.mark.usefixtures("worthwhile")
+@pytest.mark.parametrize("fault", ["cut", "no array", "no JSON"])
+def test_a_broken_entry_is_made_again(table, tmp_path, decoded, fault):
+    items = opened(table, tmp_path)[1]
+    for name in files_in(tmp_path):
+        path = tmp_path / item_cache.FOLDER / name
+        if fault == "cut" and path.suffix == ".items":
+            path.write_bytes(path.read_bytes()[:-1])
+        elif path.suffix == {"no array": ".items", "no JSON": ".json"}.get(fault):
+            path.unlink() if fault == "no array" else path.write_text("{")
+    kept = items[[0]]
+    assert torch.equal(opened(table, tmp_path)[1][[0]], kept) and len(decoded) == 2 * len(table)
+
+
+@pytest.mark.usefixtures("worthwhile")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_disk_that_refuses_stops_nothing(table, tmp_path, monkeypatch, capsys, number):
+    def refuse(self, decode):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(item_cache.Entry, "_make", refuse)
+    plain = picture_files.open_pictures(table, 16, 3, quiet=True)[1]
+    assert torch.equal(opened(table, tmp_path)[1][[0, 5]], plain[[0, 5]])
+    assert os.strerror(number) in capsys.readouterr().out and files_in(tmp_path) == []
+
+
+def make_slowly(table, root, ready, go_on, told):
+    """Open a table in a process of its own, in which the third picture is decoded once it may be; tells how many were
+    decoded."""
+    decode, count = picture_files._decode, []
+
+    def slowly(path, *form):
+        count.append(path)
+        if len(count) == 3:
+            ready.release()
+            go_on.wait()
+        return decode(path, *form)
+
+    picture_files._decode = slowly
+    opened(table, root)
+    told.put(len(count))
+
+
+@needs_locks
+@pytest.mark.usefixtures("worthwhile")
+def test_of_several_commands_at_once_one_decodes_and_a_killed_one_leaves_no_half_entry(table, tmp_path, decoded):
+    context = multiprocessing.get_context("fork")
+    ready, go_on, told = context.Semaphore(0), context.Event(), context.Queue()
+    start = lambda: context.Process(target=make_slowly, args=(table, tmp_path, ready, go_on, told))  # noqa: E731
+    killed = start()
+    killed.start()
+    ready.acquire()
+    killed.kill()
+    killed.join()
+    assert any(name.endswith(".part") for name in files_in(tmp_path))
+    assert not any(name.endswith((".json", ".items")) for name in files_in(tmp_path))
+    others = [start() for _ in range(3)]
+    for process in others:
+        process.start()
+    ready.acquire()
+    assert item_cache.prune_items(tmp_path) == 0  # what is being written stays
+    go_on.set()
+    for process in others:
+        process.join()
+    assert sorted(told.get() for _ in others) == [0, 0, len(table)]
+    assert [name.rpartition(".")[2] for name in files_in(tmp_path)] == ["items", "json"]
+    opened(table, tmp_path)
+    assert decoded == []
+
+
+@pytest.mark.usefixtures("worthwhile")
+def test_rows_of_a_large_array_leave_memory_again(table, tmp_path, monkeypatch):
+    plain = opened(table, tmp_path)[1][[0, 1, 2]]
+    monkeypatch.setattr(item_cache, "LARGE", 0)
+    items = opened(table, tmp_path)[1]
+    assert all(torch.equal(items[[0, 1, 2]], plain) for _ in range(3))
+
+
+def test_no_more_pictures_are_ahead_than_are_meant_to_be(monkeypatch):
+    """What is decoded waits for whoever writes it: as many as AHEAD, not all."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    begun = []
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(picture_files, "AHEAD", 4)
+        results = picture_files._in_order(pool, lambda path: begun.append(path) or path, range(50))
+        taken = [next(results) for _ in range(5)]
+        assert taken == [0, 1, 2, 3, 4] and len(begun) <= 9
+        assert [*taken, *results] == list(range(50))
+
+
+# ---- the command ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("worthwhile", "small_baseline")
+def test_no_command_of_a_run_decodes_again(pictures_folder, tmp_path, decoded):
+    root = tmp_path / "root"
+    root.mkdir()
+    run, options = tmp_path / "run", ["--dataset", pictures_folder, "--data-root", root, "--baseline-epochs", 0]
+    succeed("train", *TINY, *options, "--out", run)
+    assert len(decoded) == len(set(decoded)) == len(list(pictures_folder.rglob("*.png")))
+    succeed("evaluate", run)
+    succeed("explain", run, "--methods", "saliency", "--items", 2)
+    assert len(decoded) == len(set(decoded))
+
+
+@pytest.fixture
+def filled(table, tmp_path, worthwhile):
+    """A root with two arrays, one of which was read last a week ago."""
+    for size in (16, 32):
+        opened(table, tmp_path, size=size)
+    old = next(each.path for each in item_cache.kept_items(tmp_path) if each.about["shape"] == [3, 16, 16])
+    os.utime(old, (time.time() - 7 * 86_400,) * 2)
+    return tmp_path
+
+
+def test_the_command_lists_tells_the_size_and_prunes(filled):
+    told = succeed("cache", "--data-root", filled)
+    lines = told.splitlines()
+    assert "3 x 32 x 32" in lines[0] and "3 x 16 x 16" in lines[1] and str(filled / "pictures") in lines[0]
+    assert lines[2] == succeed("cache", "size", "--data-root", filled).splitlines()[0] and "2 arrays" in lines[2]
+    succeed("cache", "prune", "--unused-for", 3, "--data-root", filled)
+    assert "1 array of" in succeed("cache", "size", "--data-root", filled)
+    assert "removed" in succeed("cache", "prune", "--data-root", filled) and files_in(filled) == []
+    assert "0 arrays" in succeed("cache", "--data-root", filled)
+
+
+def test_pruning_stops_no_command_that_reads(filled, table):
+    items = opened(table, filled)[1]
+    before = items[[0]]
+    succeed("cache", "prune", "--data-root", filled)
+    assert torch.equal(items[[0]], before)
+
+
+def test_days_are_for_pruning_alone(tmp_path):
+    assert refused(call("cache", "size", "--unused-for", 3, "--data-root", tmp_path), "prune")

@@ -26,7 +26,7 @@ from xaae.cli.option_types import (
     with_options,
 )
 from xaae.experiment.errors import InputError
-from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, RunSettings
+from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, USUAL_FACTORS, RunSettings
 from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, LOSSES
 from xaae.experiment.whole_file import disk_refusal
 from xaae.factors.registry import FACTORS
@@ -51,7 +51,7 @@ def _parse_ranges(ctx, param, texts):
 
 training_options = with_options(
     option("--preset", type=click.Choice(list(PRESETS)), default="default", help="Sizes and lengths that go together."),
-    option("--dataset", default="auto", callback=check_dataset, help="pets, synthpets, cifar10, "
+    option("--dataset", default="auto", callback=check_dataset, help="pets, synthpets, synthbeats, cifar10, "
            "medmnist:NAME, a folder or CSV, or auto."),
     DATA_ROOT,
     *SPLIT_OPTIONS,
@@ -62,7 +62,8 @@ training_options = with_options(
     *READING_OPTIONS,
     option("--arm", type=click.Choice(ARMS), help="biased: the class decides the value; irrelevant: any class has any "
            "value; normal: nothing planted.  [biased; normal for your own data and with --target]"),
-    option("--factor", type=click.Choice(list(FACTORS)), help=f"What the bias plants.  [{USUAL_FACTOR}]"),
+    option("--factor", type=click.Choice(list(FACTORS)), help="What the bias plants.  "
+           f"[{USUAL_FACTOR}; of signals {USUAL_FACTORS['signal']}]"),
     option("--range", "ranges", multiple=True, callback=_parse_ranges, help="CLASS=LOW:HIGH in the factor's unit, "
            "degrees for rotation; repeatable. [equal slices of its whole range: cat=0:90 dog=90:180]"),
     option("--strength", type=click.FloatRange(0, 1, min_open=True), default=1.0,

@@ -1,9 +1,10 @@
 """Numbers and items as fragments of HTML: everything is escaped, every picture is a data URI."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from functools import lru_cache
 from html import escape
 from io import BytesIO
+from struct import unpack
 
 from PIL import Image
 
@@ -17,11 +18,15 @@ UNIT_SIGNS = {  # what follows a number, where it is not the unit's own name
     "of full opacity": "",
     "degrees": "\u00b0",
     "% of the side": "\u202f%",
+    "% of the range": "\u202f%",
+    "% of the window": "\u202f%",
+    "from -1 to 1": "",
     "%": "\u202f%",
     "octaves": " oct.",
     "% of full scale": "\u202f%",
     "of the steps inside of blocks": "",
 }
+SIZE_IN_PNG = 16, 32  # the byte at which width and height begin, and the letters in base64 of what ends with them
 SPLIT_WORDS = {"train": "training", "valid": "held out"}
 
 
@@ -107,14 +112,20 @@ class PageStage:
         label, split = self.explorer.labels[row], self.explorer.splits[row]
         about = escape(f"{label}, {SPLIT_WORDS.get(split, split)}")
         caption = f"{about}<br>row {row}<br>{distance:.1f} away"
-        image = f'<img src="{self._small_image(row)}" alt="{about}, row {row}">'
+        image = _image_tag(self._small_image(row), f"{about}, row {row}")
         return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
 
 
 def picture_figure(uri, title, kind=""):
     """One picture with its caption below."""
     text = escape(title)
-    return f'<figure class="{kind}"><img src="{uri}" alt="{text}"><figcaption>{text}</figcaption></figure>'
+    return f'<figure class="{kind}">{_image_tag(uri, text)}<figcaption>{text}</figcaption></figure>'
+
+
+def _image_tag(uri, alt):
+    """A PNG data URI as an image whose size is known before it is decoded, so that nothing on the page jumps."""
+    width, height = unpack(">II", b64decode(uri.partition(",")[2][: SIZE_IN_PNG[1]])[SIZE_IN_PNG[0] :])
+    return f'<img src="{uri}" width="{width}" height="{height}" alt="{alt}">'
 
 
 def _sentence(words):

@@ -114,10 +114,12 @@ def _pickers(page):
     """What a start is chosen with: (gallery, list of all held-out items, random button, upload button)."""
     explorer = page.explorer
     names = [(explorer.name(row), int(row)) for row in explorer.held_out]
+    shown = [fragments.item_pixels(x, explorer.drawing) for x in explorer.items(np.array(page.shown))]
+    wide = shown[0].shape[1] > shown[0].shape[0]
     gallery = gr.Gallery(
-        [fragments.item_pixels(x, explorer.drawing) for x in explorer.items(np.array(page.shown))],
-        format="png", columns=6, allow_preview=False, show_label=False, interactive=False, buttons=[],
-        elem_classes="gallery", elem_id="gallery", object_fit="cover", height="auto",
+        shown, format="png", columns=3 if wide else 6, allow_preview=False, show_label=False, interactive=False,
+        buttons=[], elem_classes=["gallery", *(["wide"] if wide else [])], elem_id="gallery",
+        object_fit="contain" if wide else "cover", height="auto",
     )  # fmt: skip
     kind = explorer.kind.name
     listed = gr.Dropdown(names, value=page.shown[0], label=f"Held-out {kind}", elem_id="chosen")

@@ -72,7 +72,9 @@ RULES = """
 .gradio-container #chosen .wrap{border:1px solid var(--rule)}
 #gallery .grid-wrap{max-height:none;min-height:0;height:auto;padding:0}
 #gallery .grid-container{grid-template:none/repeat(6,minmax(0,1fr));grid-auto-rows:auto;gap:6px;padding:3px 1px}
-#gallery .thumbnail-item{aspect-ratio:1;height:auto;border-radius:2px}
+#gallery .thumbnail-item{aspect-ratio:1}
+#gallery.wide .thumbnail-item{aspect-ratio:2;background:#fff}
+#gallery .thumbnail-item{height:auto;border-radius:2px}
 #controls .block.slide{padding:0 0 10px}
 #controls :is(.slide,.form),#factors :is(.factor,.form){overflow:visible!important}
 :is(.slide,.factor) .head{margin-bottom:0;align-items:center}
@@ -96,7 +98,7 @@ RULES = """
 .stage h2{font-size:13px;font-weight:600;line-height:1.4;color:var(--text);margin:0 0 6px}
 .stage p{font-size:14px;line-height:1.5;margin:0;color:var(--text)}
 .stage figure{margin:0;min-width:0}
-.stage img{display:block;width:100%;height:auto;aspect-ratio:1;border-radius:2px;background:var(--rule);margin:0}
+.stage img{display:block;width:100%;height:auto;border-radius:2px;background:var(--rule);margin:0}
 .stage figcaption{font-size:12px;line-height:1.4;color:var(--muted);margin-top:4px;text-align:left}
 .stage .pictures{display:grid;grid-template-columns:minmax(0,2.1fr) minmax(0,1fr);gap:12px;max-width:640px}
 .stage .pictures>div{display:grid;gap:8px;align-content:start}

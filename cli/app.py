@@ -13,7 +13,7 @@ from xaae.cli.option_types import MOVED, RUN, option, with_options
     option("--browser/--no-browser", default=True, help="Open the page in the browser."),
 )
 def app_command(run, data_root, port, browser):
-    """Explore a trained and navigated RUN: a page on 127.0.0.1 with sliders, meters and your own pictures."""
+    """Explore a trained and navigated RUN: a page on 127.0.0.1 with sliders, meters and your own items."""
     from xaae.app.serving import serve_explorer
 
     serve_explorer(run, port, browser, data_root)

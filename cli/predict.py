@@ -1,4 +1,4 @@
-"""`predict`: classes of new pictures by a trained run."""
+"""`predict`: classes of new items by a trained run."""
 
 import click
 
@@ -18,7 +18,7 @@ from xaae.cli.option_types import MODEL, PATH, POSITIVE, RUN, TWO_OR_MORE, optio
     option("--batch-size", type=POSITIVE, help="Pictures read and classified at once.  [as in training]"),
 )  # fmt: skip
 def predict_command(run, path, **given):
-    """Classify the pictures at PATH with a trained RUN into a CSV, with Monte-Carlo-dropout uncertainty.
+    """Classify the pictures or signals at PATH with a trained RUN into a CSV, with Monte-Carlo-dropout uncertainty.
 
     PATH: a file, a folder (searched at any depth), a CSV with a column path, or one item of a file, such as
     FILE.npz#KEY/INDEX or FILE.nii.gz#axial/17. Pictures are cropped to their middle square and scaled as in training,

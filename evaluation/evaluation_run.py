@@ -178,9 +178,14 @@ def evaluation_in_words(results):
     return "\n".join([*table, *below(results)])
 
 
+def _titles(results):
+    """(name, what it is called) of the models."""
+    return models_of(results.get("kind")).items()
+
+
 def _majority_lines(results):
     """What the accuracies have to be set beside: the most frequent class, and who is no better."""
-    models_there = {title: results[name] for name, title in MODELS.items() if name in results}
+    models_there = {title: results[name] for name, title in _titles(results) if name in results}
     first = next(iter(models_there.values()))
     yield f"Beside the accuracy: {majority_in_words(first)}."
     yield from filter(None, (weakness_in_words(name, each["accuracy"], each) for name, each in models_there.items()))
@@ -208,7 +213,7 @@ def _severity_lines(results):
     """The unit, and which models are no better than the median alone."""
     target = Target(**results["target"])
     yield f"Errors are in the unit of {target.noun}."
-    there = {title: results[name] for name, title in MODELS.items() if name in results}
+    there = {title: results[name] for name, title in _titles(results) if name in results}
     yield from filter(None, (severity_weakness(name, scores) for name, scores in there.items()))
 
 
@@ -220,7 +225,7 @@ def _label_cells(scores):
 
 def _label_lines(results):
     """Each label's scores, a line for each model and label."""
-    for name, title in ((name, title) for name, title in MODELS.items() if name in results):
+    for name, title in ((name, title) for name, title in _titles(results) if name in results):
         for label, each in results[name]["labels"].items():
             yield (
                 f"{title}, {label}: AUROC {each['auroc']:.3f}, average precision {each['average_precision']:.3f},"

@@ -19,7 +19,7 @@ SHADE = np.array([20, 90, 160])  # what a shaded place lacks of white: it is ora
 WIDE_THUMB = 0.16  # of a map: width of an item that is no square
 LETTERS_PER_INCH = 13  # of a title
 GAP, CAPTION = 0.06, 0.3  # of a frame's side: between frames, and for the text above one
-TRACE_INCHES, STRIP_TRACE, FILM_TRACE = 1.9, 300, 320  # width of a trace on paper, its pixels there and in a film
+TRACE_INCHES, STRIP_TRACE, FILM_TRACE = 2.4, 400, 320  # width of a trace on paper, its pixels there and in a film
 
 
 def three_channels(pictures):

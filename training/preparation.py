@@ -239,7 +239,7 @@ def _counted(table, skipped, kind):
 
 def _factor_for(settings, kind):
     """The settings with the factor that is usual for a Kind where none is planted that its items can have."""
-    asked = settings.factor_asked and settings.arm != "normal"
+    asked = settings.factor_asked is not False and settings.arm != "normal"
     if asked or FACTORS[settings.factor].kind == kind.name:
         return settings
     return replace(settings, factor=USUAL_FACTORS[kind.name])

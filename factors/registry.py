@@ -193,7 +193,7 @@ BORDER = Factor(
     "border", "acquisition:frame_black", OF_SIDE, (0, 12), (0, 45), "border", "black border", "\u202f%", 0, gap=0.6
 )
 OF_RANGE, OF_WINDOW = "% of the range", "% of the window"
-HUM = Factor("hum", "signal_plants:add_hum", OF_RANGE, (0, 15), (0, 50), "hum", "mains hum", "\u202f%", 1, gap=0.6,
+HUM = Factor("hum", "signal_plants:add_hum", OF_RANGE, (0, 15), (-50, 50), "hum", "mains hum", "\u202f%", 1, gap=0.6,
              kind="signal", needs_rate=True)  # fmt: skip
 DRIFT = replace(HUM, name="drift", planter="signal_plants:add_drift", whole=(-20, 20), allowed=(-80, 80), meter="drift",
                 noun="drift of the baseline", gap=0.36)  # fmt: skip
@@ -201,7 +201,7 @@ OFFSET = replace(DRIFT, name="offset", planter="signal_plants:add_offset", whole
                  noun="offset of the baseline", needs_rate=False)  # fmt: skip
 GAIN = replace(OFFSET, name="gain", planter="signal_plants:amplify", unit="% of the amplitude", whole=(-50, 50),
                allowed=(-95, 300), meter="amplitude", noun="change of the amplitude", digits=0)  # fmt: skip
-SPIKE = replace(HUM, name="spike", planter="signal_plants:add_spike", whole=(0, 40), allowed=(0, 100), meter="spike",
+SPIKE = replace(HUM, name="spike", planter="signal_plants:add_spike", whole=(0, 40), allowed=(-100, 100), meter="spike",
                 noun="spike", location="signal_plants:spike_place", needs_rate=False)  # fmt: skip
 NOISE_FLOOR = replace(HUM, name="noise_floor", planter="signal_plants:add_noise_floor", whole=(0, 6), allowed=(0, 50),
                       meter="noise_floor", noun="noise floor", smooth=False, needs_rate=False)  # fmt: skip

@@ -20,7 +20,7 @@ from xaae.experiment.kinds import PICTURE, Kind
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
 from xaae.experiment.settings import RunSettings
-from xaae.experiment.vocabulary import MODELS, WEIGHTS
+from xaae.experiment.vocabulary import MODELS, WEIGHTS, models_of
 from xaae.explain.network.answer_form import as_probabilities
 from xaae.explain.network.quick_network import fastest_layout, quick_network
 from xaae.explain.process.case import Case
@@ -90,7 +90,7 @@ def scan(what, settings=DEFAULTS):
         grids, data = _ranges(scene, settings, names, rng, bar.update)
         found, strips = {}, {}
         for name, subject in subjects.items():
-            bar.set_description(f"scan, {MODELS.get(name, name)}")
+            bar.set_description(f"scan, {models_of(scene.kind).get(name, name)}")
             found[name], strips[name] = _scan_network(scene.cases[name], subject, scene, grids, rng, bar.update)
         results = _about(scene, found) | {"data": data, "seconds": time.perf_counter() - began}
         results["questions"] = question_rows(results)
@@ -260,7 +260,7 @@ def _scan_network(case, subject, scene, grids, rng, step):
 
     rows, probability, base = scan_factors(answer, scene.items, grids, rng, step)
     shown = _shown(scene.items.labels)
-    about = {"title": MODELS.get(case.name, case.name), "classes": classes, "remark": subject.remark}
+    about = {"title": models_of(scene.kind).get(case.name, case.name), "classes": classes, "remark": subject.remark}
     about["factors"] = [tell_row(row) | {"swing_of": _swing_of_each(row, classes)} for row in rows]
     about |= {
         "headline": headline(about),

@@ -126,9 +126,12 @@ def ask_frames(leader, frames):
 
 
 def randomised_rows(rows, rng):
-    """At most ITEMS of table rows in random order, each more than once where there are fewer than FEWEST."""
+    """At most ITEMS of table rows in random order, each more than once where there are fewer than FEWEST.
+
+    All of them come twice, the second time in the same order: see `_mirrored`.
+    """
     times = -(-FEWEST // max(1, len(rows)))
-    return np.concatenate([rng.permutation(rows) for _ in range(times)])[:ITEMS]
+    return np.tile(np.concatenate([rng.permutation(rows) for _ in range(times)])[:ITEMS], 2)
 
 
 def randomised_items(trained, rows, rng, coordinates=()):
@@ -141,11 +144,21 @@ def randomised_items(trained, rows, rng, coordinates=()):
     bias, x = trained.bias, trained.upright(rows)
     with torch.autocast(x.device.type, enabled=False):
         for name in (name for name in coordinates if name != bias.factor):
-            values = _values(rng.uniform(*_small_range(FACTORS[name]), len(x)))
+            values = _mirrored(*_small_range(FACTORS[name]), len(x), rng)
             x = FACTORS[name].plant(x, values, "reflect", bias.rate)
     if bias.arm == "normal":
         return trained.plant(x, _values(trained.table.value.to_numpy()[rows]))
-    return trained.plant(x, _values(rng.uniform(*bias.whole(), len(x))))
+    return trained.plant(x, _mirrored(*bias.whole(), len(x), rng))
+
+
+def _mirrored(low, high, n, rng):
+    """n values between low and high: a half at random, then these again as far from the other end.
+
+    Items that come twice in the same order have the middle of the range as their mean value, each of them: a classifier
+    that goes by the content alone gives a direction along which the factor does not move, not even by chance.
+    """
+    drawn = rng.uniform(low, high, -(-n // 2))
+    return _values(np.concatenate([drawn, low + high - drawn])[:n])
 
 
 def _values(numbers):

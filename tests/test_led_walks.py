@@ -180,6 +180,18 @@ def test_items_are_randomised_whatever_their_class(tmp_path):
     assert light.std() > planted.std() / 2
 
 
+def test_items_come_in_pairs_whose_factors_mirror_each_other(tmp_path):
+    """So who goes by the content alone says the same of both, and the factor's mean on his two sides is the same."""
+    trained = world(tmp_path).trained
+    rows = led_walks.randomised_rows(trained.rows("train"), np.random.default_rng(0))
+    half = len(rows) // 2
+    assert np.array_equal(rows[:half], rows[half:])
+    x = led_walks.randomised_items(trained, rows, np.random.default_rng(1)).mean((1, 2, 3))
+    upright = trained.upright(rows).mean((1, 2, 3))
+    moved = (x - upright).view(2, half)
+    assert moved.std() > 0.05 and moved.mean(0).std() < 0.1 * moved.std()
+
+
 def test_in_arm_normal_nothing_is_planted(tmp_path):
     trained = world(tmp_path, arm="normal").trained
     rows = trained.rows("train")

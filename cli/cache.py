@@ -21,7 +21,7 @@ DAY = 86_400  # seconds
 def cache_command(what, unused_for, data_root):
     """Decoded items that are kept for later commands: list them, their size, or prune (remove) them.
 
-    Pictures of a large dataset are decoded once, by the first command that reads them, and kept under the data folder:
+    Items of a large dataset are decoded once, by the first command that reads them, and kept under the data folder:
     from 64 MB of decoded items, 100 MB of files or 10,000 files on. When they are removed nothing is lost but the time
     to decode them again.
     """

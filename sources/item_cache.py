@@ -28,7 +28,9 @@ FOLDER = "xaae-items"  # under the folder where data are kept
 LARGE = 64 * 2**20  # bytes of decoded items; more do not stay in memory
 LONG = 100 * 2**20  # bytes of files; to decode more takes many seconds
 MANY = 10_000  # files; to open more takes many seconds
-DECODERS = ("xaae", "pillow", "numpy", "opencv-python-headless", "pydicom", "nibabel")  # packages that decode
+DECODERS = (  # packages that decode
+    "xaae", "pillow", "numpy", "scipy", "opencv-python-headless", "pydicom", "nibabel", "wfdb", "edfio", "zarr",
+)  # fmt: skip
 
 
 class MappedItems:

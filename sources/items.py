@@ -49,6 +49,7 @@ LAZY = {  # kind -> items that are read when they are asked for
 }
 CACHED = {  # kind -> its items in the cache, None if they are not there; other kinds are read anew each time
     "picture": picture_files.cached_pictures,
+    "signal": signals.cached_signals,
 }
 CHANNELS = {  # kind -> files, labels -> how many channels they have
     "picture": picture_files.picture_channels,

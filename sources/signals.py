@@ -4,6 +4,7 @@ Each channel's range of [0, 1] is that of the training items, which goes with th
 units: `signals.to_units(x)`.
 """
 
+import json
 import os
 from collections import Counter
 from contextlib import suppress
@@ -17,6 +18,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import SIGNAL
 from xaae.experiment.vocabulary import AXES
 from xaae.sources.formats import format_of, read_item, split_item
+from xaae.sources.item_cache import Entry
 from xaae.sources.recordings import (
     SamplesOnDisk,
     cut_recording,
@@ -147,14 +149,56 @@ def lazy_signals(paths, size, channels, scale=None):
     return Signals(_ReadLater(paths, scale.axes), size, scale)
 
 
-def open_signals(table, size, channels, most_bad=0.1, quiet=False, scale=None):
+def cached_signals(paths, size, channels, cache, scale=None):
+    """The Signals of a run whose values are in the cache; None if they are not. scale: the SignalScale of the run."""
+    scale = scale if isinstance(scale, SignalScale) else SignalScale.from_dict(scale or {})
+    if not (scale.low and size):
+        return None  # nothing is known of them yet
+    entry = _entry(paths, size, scale, cache)
+    found = entry.find() if entry.is_worthwhile() else None
+    return found and Signals(_ReadLater(paths, scale.axes), size, scale, found[0])
+
+
+def _entry(paths, size, scale, cache):
+    """The place in the cache of signals in their units; the range that is learned from them makes no difference."""
+    shared = {name: value for name, value in scale.as_dict().items() if name not in ("low", "high")}
+    form = ("float32", (len(scale.units), size))
+    return Entry(cache, list(paths), form, {"kind": SIGNAL.name, "shared": json.dumps(shared)})
+
+
+def _keep(signals, paths, cache):
+    """The same Signals; where it is worthwhile their values, which are all known to be fit, are in the cache now."""
+    entry = _entry(paths, signals.size, signals.scale, cache)
+    if not entry.is_worthwhile():
+        return signals
+
+    def write(put):
+        rows = list(range(len(signals)))
+        for row in rows:
+            put(signals.in_units([row])[0])
+        return rows, {}
+
+    try:
+        found = entry.find_or_make(write)
+    except OSError as e:
+        print(f"Note: signals that were read cannot be kept in {entry.folder} ({e.strerror}).")
+        return signals
+    if found:
+        signals.stack, signals.recordings = found[0], _ReadLater(paths, signals.scale.axes)
+    return signals
+
+
+def open_signals(table, size, channels, most_bad=0.1, quiet=False, scale=None, cache=None):
     """Read every signal of a table: (table of those that can be used, Signals, table path and reason of the others).
 
     size: samples of an item, None for the length that they have; of longer ones the middle is taken, shorter ones are
     left out, since what is filled up would tell how long they were. channels: None for what most have. scale: the
     SignalScale of a run (or its dict), or one with `axes` alone; None to learn it from the items. Other rates are
-    resampled to the most frequent one, other units converted. InputError if more than `most_bad` cannot be used.
+    resampled to the most frequent one, other units converted. cache: the folder under which the values of large tables
+    are kept; None to keep none. InputError if more than `most_bad` cannot be used.
     """
+    if cache and (kept := cached_signals(table.path, size, channels, cache, scale)):
+        return table.reset_index(drop=True), kept, table.iloc[:0][["path"]].assign(reason=[])
     scale = scale if isinstance(scale, SignalScale) else SignalScale.from_dict(scale or {})
     found = _read_all(table, scale.axes, quiet)
     good = [each for each in found if not isinstance(each, str)]
@@ -174,7 +218,8 @@ def open_signals(table, size, channels, most_bad=0.1, quiet=False, scale=None):
         scale = _with_bounds(scale, bounds, table)
         notes += _clipped(scale, bounds)
     recordings = [each for each in found if not isinstance(each, str)]
-    return table, Signals(recordings, size, scale, stack, () if quiet else tuple(notes)), skipped
+    found = Signals(recordings, size, scale, stack, () if quiet else tuple(notes))
+    return table, _keep(found, list(table.path), cache) if cache else found, skipped
 
 
 def _read_all(table, axes, quiet):

@@ -6,15 +6,20 @@ import os
 import pickle
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers.command_line import TINY, call, refused, succeed
 from helpers.pictures import save_pictures
+from helpers.recorded import pulses
 from PIL import Image
 
 from xaae import data
 from xaae.experiment.errors import InputError
-from xaae.sources import item_cache, picture_files
+from xaae.experiment.kinds import SIGNAL
+from xaae.sources import item_cache, picture_files, signals
+from xaae.sources.items import lazy_items, open_items
 from xaae.sources.raster_scaling import Window
 
 needs_locks = pytest.mark.skipif(os.name != "posix", reason="this system has no locks of this kind")
@@ -176,15 +181,16 @@ def make_slowly(table, root, ready, go_on, told):
 def test_of_several_commands_at_once_one_decodes_and_a_killed_one_leaves_no_half_entry(table, tmp_path, decoded):
     context = multiprocessing.get_context("fork")
     ready, go_on, told = context.Semaphore(0), context.Event(), context.Queue()
-    start = lambda: context.Process(target=make_slowly, args=(table, tmp_path, ready, go_on, told))  # noqa: E731
-    killed = start()
+    never = context.Event()  # of its own: an event whose waiter was killed cannot be set any more
+    start = lambda when: context.Process(target=make_slowly, args=(table, tmp_path, ready, when, told))  # noqa: E731
+    killed = start(never)
     killed.start()
     ready.acquire()
     killed.kill()
     killed.join()
     assert any(name.endswith(".part") for name in files_in(tmp_path))
     assert not any(name.endswith((".json", ".items")) for name in files_in(tmp_path))
-    others = [start() for _ in range(3)]
+    others = [start(go_on) for _ in range(3)]
     for process in others:
         process.start()
     ready.acquire()
@@ -217,6 +223,41 @@ def test_no_more_pictures_are_ahead_than_are_meant_to_be(monkeypatch):
         taken = [next(results) for _ in range(5)]
         assert taken == [0, 1, 2, 3, 4] and len(begun) <= 9
         assert [*taken, *results] == list(range(50))
+
+
+# ---- signals ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signal_table(tmp_path):
+    """Forty short pulses, one of which cannot be read."""
+    values, _ = pulses(40)
+    paths = [tmp_path / f"{i}.npy" for i in range(40)]
+    for path, each in zip(paths, values, strict=True):
+        np.save(path, each)
+    paths[7].write_text("no signal")
+    labels = ["a", "b"] * 20
+    return pd.DataFrame(
+        {"path": [str(path) for path in paths], "label": labels, "split": ["train"] * 30 + ["valid"] * 10}
+    )
+
+
+@pytest.mark.usefixtures("worthwhile")
+def test_signals_of_a_run_are_read_once(signal_table, tmp_path, monkeypatch):
+    plain = open_items(SIGNAL, signal_table, None, None, quiet=True)
+    good, items, skipped = open_items(SIGNAL, signal_table, None, None, tmp_path, quiet=True)
+    assert skipped.equals(plain[2]) and torch.equal(items[range(39)], plain[1][range(39)])
+
+    def refuse(*args):
+        raise AssertionError("a signal was read again")
+
+    monkeypatch.setattr(signals, "read_signal", refuse)
+    how = {"scale": items.measured["signal_scale"]}
+    again, kept, none = open_items(SIGNAL, good, items.size, items.channels, tmp_path, **how)
+    lazy = lazy_items(SIGNAL, list(good.path), items.size, items.channels, tmp_path, **how)
+    assert again.equals(good) and none.empty and list(none) == ["path", "reason"]
+    assert kept.measured == items.measured
+    assert all(torch.equal(each[range(39)], plain[1][range(39)]) for each in (kept, lazy))
 
 
 # ---- the command ------------------------------------------------------------------------------------------------

@@ -3,12 +3,17 @@
 import numpy as np
 from markupsafe import Markup
 
+from xaae.experiment.kinds import PICTURE
 from xaae.experiment.run_folder import plain_values
 from xaae.experiment.vocabulary import SCAN_VERDICTS
 from xaae.report.shared.charts import Axes, svg_element
 from xaae.report.shared.sprites import PAINTERS, tile_place
 
 SMALL = 72  # pixels a side of a picture on a strip
+NULL_WORDS = {  # kind -> the changes of no factor that decisions are compared with
+    "picture": "smooth warps, changes of light from place to place",
+    "signal": "time that runs unevenly, gain and baseline that sway",
+}
 SHADES = dict(zip(SCAN_VERDICTS, ("k0", "quiet", "k1"), strict=True))  # CSS class of each verdict
 
 
@@ -19,6 +24,7 @@ def scan_section(scan: dict, arrays: dict | None, config: dict | None = None) ->
     models = [{"key": key, **model} for key, model in scan["models"].items()]
     return {
         "scan": plain_values(scan),
+        "null_words": NULL_WORDS.get(scan.get("kind"), NULL_WORDS[PICTURE.name]),
         "models": models,
         "rows": [_row(models, i, scan["rule"]) for i in range(len(models[0]["factors"]))],
         "strips": _strips(scan, models, arrays) if arrays else [],

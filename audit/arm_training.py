@@ -3,6 +3,8 @@
 import contextlib
 import os
 import shutil
+import socket
+import time
 from pathlib import Path
 
 from xaae.experiment import manifest, run_folder
@@ -12,6 +14,8 @@ from xaae.training.fitting import train_run
 from xaae.training.preparation import prepare_training
 
 DONE = "train.json"  # written last by training
+PART = ".part"  # then the machine and the process that trains: the folder of an arm that is being trained
+GIVEN_UP = 24 * 3600  # seconds without a new byte, after which what another machine trains is taken for dead
 
 
 def train_arm(settings, note, folder):
@@ -27,7 +31,7 @@ def train_arm(settings, note, folder):
 
 def _train_into(settings, note, folder):
     """Train one arm beside its folder, then give it the folder's name."""
-    part = folder.with_name(f"{folder.name}.part{os.getpid()}")
+    part = folder.with_name(f"{folder.name}{PART}{socket.gethostname()}-{os.getpid()}")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     with open(part / "train.log", "w") as log, contextlib.redirect_stdout(log):
@@ -51,11 +55,24 @@ def point_to_items(folder, paths):
 
 
 def forget_dead(kept):
-    """Remove what killed processes left half trained in the folder `kept`; what living ones train is left alone."""
-    for part in Path(kept).glob("*.part*"):
-        pid = part.suffix.removeprefix(".part")
-        if pid.isdigit() and not _is_alive(int(pid)):
+    """Remove what killed processes left half trained in the folder `kept`; what living ones train is left alone.
+
+    Whether a process of another machine lives is not known: what it has not touched for a day is removed.
+    """
+    for part in Path(kept).glob(f"*{PART}*"):
+        machine, _, pid = part.name.partition(PART)[2].rpartition("-")
+        here = machine in ("", socket.gethostname())  # earlier versions wrote the process alone
+        if pid.isdigit() and (not _is_alive(int(pid)) if here else _last_touched(part) < time.time() - GIVEN_UP):
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _last_touched(folder):
+    """When a file in the folder, or the folder itself, was last written: seconds since 1970."""
+    times = [folder.stat().st_mtime]
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # it has just gone
+            times.append(path.stat().st_mtime)
+    return max(times)
 
 
 def _is_alive(pid):

@@ -11,9 +11,9 @@ import pandas as pd
 
 from xaae import data
 from xaae.audit.arms import make_arms, make_conditions
-from xaae.audit.interview import default_workers
 from xaae.audit.questions import QuestionPlan
 from xaae.audit.verdict import Thresholds
+from xaae.audit.workers import default_workers
 from xaae.experiment import run_folder
 from xaae.experiment.audit_settings import AUDITED_FACTORS, AUDITS, USUAL_CODE, AuditSettings
 from xaae.experiment.errors import InputError
@@ -121,7 +121,8 @@ def plan_audit(settings, out=None):
     arms = make_arms(conditions, settings.seeds, settings.irrelevant_seeds)
     prepared = _read_data(settings, base, arms)
     found = {"classes": prepared.config.classes, "size": prepared.config.input_size}
-    settings = replace(settings, workers=settings.workers or default_workers(), **found)
+    workers = settings.workers or (None if settings.scheduler else default_workers())
+    settings = replace(settings, workers=workers, **found)
     base |= {"data": _data_key(prepared, base)}
     plan = _question_plan(settings, prepared.config.kind)
     return Audit(settings, base, arms, plan, folder, kept, prepared.table.path)

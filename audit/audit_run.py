@@ -10,6 +10,7 @@ from xaae.audit.audit_plan import SETTINGS_FILE, plan_audit
 from xaae.audit.audit_results import write_results
 from xaae.audit.audit_sentences import settings_cautions
 from xaae.audit.interview import interview
+from xaae.audit.workers import check_scheduler
 from xaae.experiment import run_folder
 
 TRAINING = 1.0  # what the training of an arm takes: the unit of a question's cost
@@ -23,6 +24,8 @@ def run_audit(settings, out=None):
     no sense.
     """
     began, seconds = time.perf_counter(), {}
+    if settings.scheduler:
+        check_scheduler(settings.scheduler)
     audit = plan_audit(settings, out)
     if not out:
         audit.folder = run_folder.claim_folder(audit.folder)
@@ -32,7 +35,8 @@ def run_audit(settings, out=None):
     _show(audit, len(missing))
     open_costs = [question.cost for questions in _open_questions(audit).values() for question in questions]
     cost = TRAINING * len(missing) + sum(open_costs)
-    pool = jobs.Jobs(audit.settings.workers, click.echo, cost)
+    workers = jobs.choose_workers(audit.settings.workers, audit.settings.scheduler, audit.kept, click.echo)
+    pool = jobs.Jobs(workers, click.echo, cost)
     try:
         with _timed(seconds, "training"):
             _train_arms(audit, missing, pool)
@@ -67,7 +71,8 @@ def _show(audit, missing):
         click.echo(f"Caution: {caution}")
     n = len(audit.arms_by_folder)
     click.echo(f"{n} arms, {n - missing} of them trained already (in {audit.kept}); writes {audit.folder}")
-    click.echo(f"{settings['workers']} pieces of work at a time; the first takes a minute or more ...")
+    count = settings.get("workers", f"As many as {settings.get('scheduler')} has workers:")
+    click.echo(f"{count} pieces of work at a time; the first takes a minute or more ...")
 
 
 def _train_arms(audit, missing, pool):
@@ -79,6 +84,7 @@ def _train_arms(audit, missing, pool):
         about = arm.run_settings(audit.base), audit.base["dataset_note"], str(folder)
         pool.add(TRAINING, f"trained {arm.title()}", arm_training.train_arm, *about)
     pool.run()
+    arm_training.forget_dead(audit.kept)
 
 
 def _open_questions(audit):

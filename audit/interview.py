@@ -1,9 +1,5 @@
 """All questions to one arm, answered one after the other; what is answered already is not asked again."""
 
-import os
-
-import torch
-
 from xaae.audit.arm_answers import give_answers
 from xaae.audit.arm_maps import give_maps
 from xaae.audit.arm_scans import give_scan
@@ -37,8 +33,3 @@ def interview(questions):
             continue
         question.write(answer)
     return failed
-
-
-def default_workers():
-    """How many processes an audit uses by itself: one for each core, one where an accelerator is shared."""
-    return 1 if torch.accelerator.is_available() else os.cpu_count() or 1

@@ -17,6 +17,7 @@ from xaae.cli.option_types import (
     with_options,
 )
 from xaae.experiment.audit_settings import AUDITS, USUAL_CODE, audit_settings
+from xaae.experiment.errors import InputError
 from xaae.experiment.settings import CODES
 from xaae.experiment.vocabulary import SLICES
 from xaae.factors.registry import FACTORS
@@ -62,7 +63,10 @@ def _parse_shares(ctx, param, text):
     option("--probe", type=click.IntRange(min=13), help="Held-out items that are explained.  [by preset]"),
     option("--random-directions", type=click.IntRange(min=19), help="Random directions that a walk is compared with.  "
            "[by preset]"),
-    option("--workers", type=POSITIVE, help="Processes at once.  [one for each core; one on an accelerator]"),
+    option("--workers", type=POSITIVE, help="Processes at once.  [one for each core with 2 GB of memory; one "
+           "on an accelerator]"),
+    option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, such as tcp://HOST:8786, "
+           "instead; see docs/clusters.md."),
     option("--arms", type=PATH, help="Where trained arms are kept, for every audit.  [runs/arms]"),
     option("--unknown", metavar="RUN", type=PATH, callback=check_run, help="Ask about a trained RUN in which no "
            "factor is known; with it --data-root or --dataset say where its items are now, if they were moved."),
@@ -81,6 +85,8 @@ def audit_command(unknown, out, **given):
     if unknown:
         refuse_other_options("unknown", "data_root", "dataset")
         return _ask_unknown(unknown, given["data_root"] or given["dataset"])
+    if given["scheduler"] and given["workers"]:
+        raise InputError("--scheduler has workers of its own: leave out --workers.")
     check_dataset(None, None, given["dataset"])
     announce_loading()
     from xaae.audit.audit_run import run_audit

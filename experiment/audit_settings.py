@@ -35,7 +35,8 @@ class AuditSettings:
     models of each arm; irrelevant_seeds: of arm irrelevant of the first condition, for the check of chance. probe:
     held-out items that are explained. code: of every AAE, see `settings.CODES`; encoding_dims: of its content, None for
     that code's. directions: of the walks, see `latent_nav.directions`, "led:MODEL" for those that a classifier leads.
-    methods: attribution methods. arms: folder of the trained arms. classes: found when the data are read. The others
+    methods: attribution methods. workers: processes at once; scheduler: address of a Dask scheduler, whose workers are
+    used instead. arms: folder of the trained arms. classes: found when the data are read. The others
     are as for a run.
     """
 
@@ -64,6 +65,7 @@ class AuditSettings:
     window: str = "file"
     slices: str = "axial"
     workers: int | None = None
+    scheduler: str | None = None
     arms: str | None = None
     command: str | None = None
     classes: tuple[str, ...] | None = None

@@ -1,22 +1,98 @@
 """Laws of an audit's work: every piece is done, whoever does it; what goes wrong is raised when the rest is done."""
 
+import json
 import operator
 import os
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
+import psutil
 import pytest
+from helpers.waiting import GENEROUS, wait_until
 
-from xaae.audit.jobs import Jobs
+from xaae.audit import workers
+from xaae.audit.jobs import Jobs, choose_workers
+from xaae.audit.workers import ClusterWorkers, Place, check_scheduler, do_job
 from xaae.experiment.errors import InputError
 
+SLEEPER = """
+import os, sys, time
+from pathlib import Path
+from xaae.audit.jobs import Jobs, choose_workers
 
-@pytest.fixture(params=[1, 2], ids=["in this process", "in two others"])
-def jobs(request):
-    """Jobs of either kind, and the lines that they say."""
+def sleep_on(folder):
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(10_000)
+
+if __name__ == "__main__":
+    jobs = Jobs(choose_workers(2), print, 2.0)
+    for title in "one", "two":
+        jobs.add(1.0, title, sleep_on, sys.argv[1])
+    try:
+        jobs.run()
+    except KeyboardInterrupt:
+        jobs.close(at_once=True)
+        sys.exit(130)
+"""
+
+
+def die_once(folder):
+    """Leave a trace; end the process the first time, the process' number the second."""
+    times = len(list(Path(folder).iterdir()))
+    (Path(folder) / f"{times}-{os.getpid()}").touch()
+    if times == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def facts_of_process():
+    """What a job finds: where it listens, its variables, its folder."""
+    import torch
+
+    listening = [c.laddr.ip for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN]
+    return {"listens": listening, "threads": torch.get_num_threads(), "folder": os.getcwd()}
+
+
+def wait_for_file(begun, end):
+    """Say by one file that it has begun, wait for the other."""
+    begun.touch()
+    wait_until(end.exists)
+
+
+def environment():
+    """The variables of this process, but for that which pytest changes with every test."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Two worker processes of this machine, for all tests of this file."""
+    before, found = environment(), choose_workers(2)
+    yield found
+    found.close()
+    assert environment() == before
+
+
+@pytest.fixture(params=["this process", "two others", "a scheduler's"])
+def jobs(request, tmp_path):
+    """Jobs done by any kind of workers, and the lines that they say."""
     said = []
-    jobs = Jobs(request.param, said.append, total=6.0)
+    workers = None if request.param == "this process" else request.getfixturevalue("two")
+    if request.param == "a scheduler's":
+        address = workers.ready(2).scheduler.address
+        workers = ClusterWorkers(address, tmp_path / "arms", said.append)
+    jobs = Jobs(workers, said.append, total=6.0)
     jobs.bar.disable = True  # whether or not somebody sees this terminal
     yield jobs, said
-    jobs.close()
+    jobs.bar.close()
+    if request.param == "a scheduler's":
+        jobs.close()
+        assert not list((tmp_path / "arms").iterdir())
 
 
 def test_every_piece_is_done_and_told_and_an_error_waits_for_the_others(jobs):
@@ -25,7 +101,7 @@ def test_every_piece_is_done_and_told_and_an_error_waits_for_the_others(jobs):
         work.add(cost, title, *what)
     found = work.run()
     assert (found["two"], found["six"]) == (2, 6) and work.done == 4
-    assert (found["id"] == os.getpid()) == (work.workers == 1)
+    assert (found["id"] == os.getpid()) == (work.workers is None)
     assert sorted(line.partition(";")[0].strip() for line in said) == ["id", "six", "two"]
     work.add(1, "nought", operator.truediv, 1, 0)
     work.add(1, "one", operator.truediv, 1, 1)
@@ -34,9 +110,129 @@ def test_every_piece_is_done_and_told_and_an_error_waits_for_the_others(jobs):
     assert work.done == 6 and work.run() == {}
 
 
-def test_a_process_that_dies_is_told_in_a_sentence():
-    work = Jobs(2)
+def test_the_work_of_a_process_that_was_killed_is_done_by_another(two, tmp_path):
+    work = Jobs(two)
+    for i in range(5):
+        work.add(1.0, f"sum {i}", operator.add, i, i)
+    work.add(1.0, "killed", die_once, tmp_path)
+    found = work.run()
+    first, second = sorted(path.name for path in tmp_path.iterdir())
+    assert second == f"1-{found['killed']}" and first.partition("-")[2] != second.partition("-")[2]
+    assert [found[f"sum {i}"] for i in range(5)] == [0, 2, 4, 6, 8]
+
+
+def test_workers_listen_on_the_loopback_address_alone_and_share_the_cores(two):
+    work = Jobs(two)
+    work.add(1.0, "facts", facts_of_process)
+    facts = work.run()["facts"]
+    assert set(facts["listens"]) == set(here := facts_of_process()["listens"]) == {"127.0.0.1"} and here
+    threads = os.environ.get("OMP_NUM_THREADS", workers.default_threads(2))
+    assert facts["threads"] == int(threads) and facts["folder"] == os.getcwd()
+    assert workers.default_threads(10_000) == 1
+
+
+def test_what_a_job_prints_comes_whole(two, capfd):
+    work = Jobs(two)
+    for i in range(4):
+        work.add(1.0, str(i), print, f"job {i}", "says so")
+    work.run()
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("job")]
+    assert sorted(lines) == [f"job {i} says so" for i in range(4)]
+
+
+def test_a_piece_during_which_processes_die_is_told_in_a_sentence(two, monkeypatch):
+    two.ready(2)
+    assert two.cluster.scheduler.allowed_failures == workers.DEATHS
+    monkeypatch.setattr(two.cluster.scheduler, "allowed_failures", 0)  # each death costs a start
+    work = Jobs(two)
     work.add(1.0, "dies", os._exit, 1)
-    with pytest.raises(InputError, match="fewer --workers"):
+    work.add(1.0, "lives", operator.add, 1, 1)
+    with pytest.raises(InputError, match=r"\(dies\).*fewer --workers"):
         work.run()
+    assert work.done == 2
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
+def test_no_worker_is_left_behind(tmp_path, end):
+    """As in a terminal, Ctrl-C goes to the workers too."""
+    script, folder, temporary = tmp_path / "sleeper.py", tmp_path / "begun", tmp_path / "tmp"
+    script.write_text(SLEEPER)
+    folder.mkdir(), temporary.mkdir()
+    with open(tmp_path / "log.txt", "w") as log:
+        command, env = [sys.executable, str(script), str(folder)], os.environ | {"TMPDIR": str(temporary)}
+        running = subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=tmp_path, start_new_session=True)
+    begun = wait_until(lambda: found if len(found := list(folder.iterdir())) == 2 else None)
+    if end == signal.SIGINT:
+        os.killpg(running.pid, end)
+    else:
+        running.kill()
+    status = running.wait(GENEROUS)
+    wait_until(lambda: not any(psutil.pid_exists(int(path.name)) for path in begun), what="the workers' end")
+    assert status == (130 if end == signal.SIGINT else -signal.SIGKILL)
+    if end == signal.SIGINT:
+        assert (tmp_path / "log.txt").read_text() == "" and not list(temporary.iterdir())
+        assert {path.name for path in tmp_path.iterdir()} == {"sleeper.py", "begun", "tmp", "log.txt"}
+
+
+def test_a_scheduler_that_is_not_there_is_refused_in_a_sentence(monkeypatch):
+    monkeypatch.setattr(workers, "ANSWER", "100 ms")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(InputError, match="No Dask scheduler answers at tcp://127.0.0.1"):
+            check_scheduler(f"tcp://127.0.0.1:{nobody.getsockname()[1]}")
+    with pytest.raises(InputError, match="tcp://HOST:8786"):
+        check_scheduler("no address")
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """A Dask scheduler with one worker, started as docs/clusters.md says: its Popen and its address."""
+    file, at = tmp_path / "scheduler.json", ["--scheduler-file", str(tmp_path / "scheduler.json")]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # the jobs of this file
+    dask = partial(subprocess.Popen, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    here = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
+    running = dask([sys.executable, "-m", "dask", "scheduler", *here, *at])
+    wait_until(lambda: file.exists() and file.read_text().endswith("}"))
+    worker = ["worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path), "--no-dashboard", *at]
+    others = dask([sys.executable, "-m", "dask", *worker])
+    yield running, json.loads(file.read_text())["address"]
+    for process in (running, others):
+        process.kill()
+        process.wait()
+
+
+def test_a_scheduler_that_ends_is_told_in_a_sentence(scheduler, tmp_path, capfd):
+    running, address = scheduler
+    check_scheduler(address)
+    said = []
+    work = Jobs(choose_workers(None, address, tmp_path / "arms", said.append), said.append)
+    work.add(1.0, "waits", wait_for_file, tmp_path / "begun", tmp_path / "end")
+    with ThreadPoolExecutor(1) as other:
+        other.submit(lambda: wait_until((tmp_path / "begun").exists) and running.kill())
+        with pytest.raises(InputError, match="is gone.*goes on where it was"):
+            work.run()
     work.close(at_once=True)
+    assert capfd.readouterr() == ("", "") and not list((tmp_path / "arms").iterdir())
+
+
+def test_a_worker_that_does_not_see_the_files_is_refused(tmp_path):
+    assert do_job(Place(proof=str(tmp_path)), operator.add, 1, 1) == (2, "")
+    with pytest.raises(InputError, match="share this folder"):
+        do_job(Place(proof=str(tmp_path / "elsewhere" / "file")), operator.add, 1, 1)
+
+
+def test_workers_of_several_threads_are_refused(tmp_path):
+    from distributed import LocalCluster
+
+    cluster = LocalCluster(1, threads_per_worker=2, processes=False, protocol="tcp", dashboard_address=None)
+    theirs = ClusterWorkers(cluster.scheduler_address, tmp_path)
+    with pytest.raises(InputError, match="--nthreads 1"):
+        theirs.ready(1)
+    theirs.close()
+    cluster.close()
+
+
+def test_dask_is_loaded_only_for_work_that_it_does():
+    code = "import json, sys; from xaae.audit import jobs; jobs.Jobs(jobs.choose_workers(1)).run()\n"
+    code += "print(json.dumps([n for n in ('dask', 'distributed', 'torch') if n in sys.modules]))"
+    assert json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) == []

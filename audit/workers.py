@@ -1,0 +1,300 @@
+"""Who does the jobs of an audit beside this process: worker processes on this machine, or those of a Dask scheduler.
+
+Nothing here loads torch or Dask before a job needs it.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import uuid
+from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from xaae.experiment.errors import InputError
+from xaae.experiment.machine import quieten
+
+NEED = 2 * 2**30  # bytes of memory that one worker is given at least: libraries, items and models take 1 to 1.5 GB
+DEATHS = 2  # a job during which so many workers ended by themselves is tried once more, and then given up
+ANSWER = "10 s"  # how long a scheduler may take to answer
+NOT_DASKS = {"MALLOC_TRIM_THRESHOLD_": None, "MKL_NUM_THREADS": None, "OPENBLAS_NUM_THREADS": None}  # left as they are
+CHANGED = (
+    *NOT_DASKS,
+    "OMP_NUM_THREADS",
+    "PYTHONHASHSEED",
+    "__DASK_PARENT_PID",
+)  # variables that Dask enters for workers
+GOES_ON = "repeat the command, it goes on where it was"
+_alone = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job is done. folder: that its relative paths start from. proof: a file that has to be seen from there.
+
+    None for workers of this machine.
+    """
+
+    folder: str | None = None
+    proof: str | None = None
+
+    def enter(self):
+        """Prepare this worker. InputError if it does not see the files that the command sees."""
+        if self.proof and not Path(self.proof).exists():
+            raise InputError(
+                f"The worker on {socket.gethostname()} does not see {Path(self.proof).parent}: start workers on"
+                " machines that share this folder under the same path."
+            )
+        if self.folder:
+            os.chdir(self.folder)
+
+
+def do_job(place, function, *arguments):
+    """In a worker: (function(*arguments), what it printed). One at a time: jobs seed and print for a whole process."""
+    with _alone, redirect_stdout(StringIO()) as said, redirect_stderr(said):
+        place.enter()
+        return function(*arguments), said.getvalue()
+
+
+def dask_setup(worker):
+    """What Dask calls in each worker process that it starts here: no chatter, and Ctrl-C is the parent's to handle."""
+    quieten()
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def default_workers():
+    """How many processes an audit uses by itself: one for each core that has memory; one where an accelerator is."""
+    import torch
+    from dask.system import CPU_COUNT
+    from distributed.system import MEMORY_LIMIT
+
+    return 1 if torch.accelerator.is_available() else max(1, min(CPU_COUNT, int(MEMORY_LIMIT // NEED)))
+
+
+def default_threads(workers):
+    """Threads of PyTorch in each of so many workers of this machine: its share of the cores."""
+    from dask.system import CPU_COUNT
+
+    return max(1, CPU_COUNT // workers)
+
+
+class LocalWorkers:
+    """Worker processes of this machine, `count` at most, that share its cores and memory; they end with this process.
+
+    They speak with it on the loopback address, and keep nothing on disk but in a folder that is removed.
+    """
+
+    def __init__(self, count):
+        self.count, self.place = count, Place()
+        self.client = self.cluster = None
+        self.stack = ExitStack()
+
+    def ready(self, jobs):
+        """The Dask client, with as many workers as there are jobs, if they may be so many."""
+        if self.client is None:
+            try:
+                self._start(min(self.count, jobs))
+            except (OSError, RuntimeError) as e:
+                self.close()
+                raise InputError(f"Worker processes cannot be started here ({e}): --workers 1 needs none.") from e
+        self.cluster.scale(max(len(self.cluster.workers), min(self.count, jobs)))
+        return self.client
+
+    def _start(self, workers):
+        """Start scheduler, workers and client."""
+        import dask
+        from distributed import Client, LocalCluster
+
+        self.stack.enter_context(_same_environment())
+        folder = self.stack.enter_context(TemporaryDirectory(prefix="xaae-dask-", ignore_cleanup_errors=True))
+        self.stack.enter_context(dask.config.set(_local_settings(folder, default_threads(self.count))))
+        self.cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=_memory_limit(self.count),
+            host="127.0.0.1",
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # a port that is free, with no page on it
+            local_directory=folder,
+            preload=[__name__],
+            silence_logs=logging.CRITICAL,
+        )
+        self.stack.enter_context(closing(self.cluster))
+        self.client = self.stack.enter_context(closing(Client(self.cluster, set_as_default=False)))
+
+    def at_once(self):
+        """How many jobs are done at once."""
+        return self.count
+
+    def kill(self):
+        """End what is running."""
+        for nanny in list(self.cluster.workers.values()) if self.cluster else ():
+            nanny.auto_restart = False
+            with suppress(ProcessLookupError, TypeError):  # it has ended, or never begun
+                os.kill(nanny.pid, signal.SIGKILL)
+
+    def close(self):
+        """End the workers, and everything that was started for them."""
+        self.stack.close()
+
+    def given_up(self, title):
+        """The InputError for a job during which workers ended by themselves."""
+        return InputError(
+            f"A process of the audit ended by itself, {DEATHS + 1} times at the same work ({title}), most likely for"
+            " lack of memory: repeat the command with fewer --workers; it goes on where it was."
+        )
+
+    def lost(self):
+        """The InputError for a job that nobody does any more."""
+        return InputError(f"The processes of the audit have ended: {GOES_ON}.")
+
+
+class ClusterWorkers:
+    """The workers of a Dask scheduler at `address` that is there; they have to see `folder`, where results are kept."""
+
+    def __init__(self, address, folder, say=print):
+        self.address, self.folder, self.say = address, Path(folder).absolute(), say
+        self.client, self.place = None, None
+        self.stack = ExitStack()
+
+    def ready(self, jobs):
+        """The Dask client; waits until there is a worker. InputError if one cannot do the jobs."""
+        if self.client is None:
+            client = _connect(self.address)
+            self.stack.enter_context(_quiet_dask())
+            self.client = self.stack.enter_context(closing(client))
+            proof = self.stack.enter_context(_proof(self.folder))
+            self.place = Place(os.getcwd(), str(proof))
+        if not self.client.nthreads():
+            self.say(f"Waiting for the first worker of {self.address} ...")
+            self.client.wait_for_workers(1)
+        self._check()
+        return self.client
+
+    def _check(self):
+        """InputError if one of the workers cannot do the jobs."""
+        for worker, threads in self.client.nthreads().items():
+            if threads > 1:
+                raise InputError(f"Worker {worker} has {threads} threads: start it with --nthreads 1 (and --nworkers).")
+        try:
+            self.client.run(self.place.enter)
+        except InputError:
+            raise
+        except OSError as e:
+            raise self.lost() from e
+        except Exception as e:
+            raise InputError(
+                f"The workers of {self.address} cannot do the work ({type(e).__name__}: {e}): start them in a Python in"
+                " which the same xaae is installed."
+            ) from e
+
+    def at_once(self):
+        """How many jobs are done at once: workers may come and go."""
+        with suppress(Exception):  # the scheduler is busy or gone: what is being done is known soon
+            return max(1, len(self.client.nthreads()))
+        return 1
+
+    def kill(self):
+        """The workers are not ours to end: what they are doing they end and keep."""
+
+    def close(self):
+        """Leave the scheduler and its workers alone."""
+        self.stack.close()
+
+    def given_up(self, title):
+        """The InputError for a job during which workers ended by themselves."""
+        return InputError(
+            f"Several workers of {self.address} ended by themselves at the same work ({title}), most likely for lack of"
+            f" memory: start fewer on a machine, then {GOES_ON}."
+        )
+
+    def lost(self):
+        """The InputError for a job that nobody does any more."""
+        return InputError(f"The Dask scheduler at {self.address} is gone: start it again, then {GOES_ON}.")
+
+
+def check_scheduler(address):
+    """InputError if no Dask scheduler answers at this address."""
+    _connect(address).close()
+
+
+def _connect(address):
+    """A Dask client of the scheduler at `address`."""
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=ANSWER, set_as_default=False)
+    except (OSError, ValueError, TypeError) as e:
+        raise InputError(
+            f"No Dask scheduler answers at {address} ({type(e).__name__}): start one with `dask scheduler`, write its"
+            " address as tcp://HOST:8786, or leave out --scheduler."
+        ) from e
+
+
+@contextmanager
+def _proof(folder):
+    """A new file in `folder`, by which a worker proves that it sees the same folder; removed in the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f".shared-{uuid.uuid4().hex}"
+    path.touch()
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _same_environment():
+    """Take back what Dask enters into the environment of this process for that of its workers."""
+    before = {name: os.environ.get(name) for name in CHANGED}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def _memory_limit(workers):
+    """Bytes that each of so many workers may take before it is ended."""
+    from distributed.system import MEMORY_LIMIT
+
+    return MEMORY_LIMIT // workers
+
+
+def _local_settings(folder, threads):
+    """Settings of Dask for LocalWorkers, whose jobs are long and leave their results on disk, not in memory.
+
+    threads: of each worker, unless OMP_NUM_THREADS says otherwise.
+    """
+    return {
+        "temporary-directory": folder,
+        "distributed.scheduler.allowed-failures": DEATHS,
+        "distributed.scheduler.worker-saturation": 1.0,  # a waiting job is not a dying worker's
+        "distributed.scheduler.worker-ttl": None,  # the end of a process is seen, however busy it was
+        "distributed.scheduler.active-memory-manager.start": False,
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+        "distributed.worker.profile.enabled": False,
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,  # a paused worker would never do anything again
+        "distributed.nanny.pre-spawn-environ": NOT_DASKS | {"OMP_NUM_THREADS": threads},  # the user's own comes first
+    }
+
+
+@contextmanager
+def _quiet_dask():
+    """No messages of Dask in this process: what is wrong with a job is told by the audit itself."""
+    levels = {handler: handler.level for handler in logging.getLogger("distributed").handlers}
+    for handler in levels:
+        handler.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for handler, level in levels.items():
+            handler.setLevel(level)

@@ -64,7 +64,7 @@ def dask_setup(worker):
     """What Dask calls in each worker process that it starts here: no chatter, and Ctrl-C is the parent's to handle."""
     quieten()
     with suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which what it starts would inherit
 
 
 def default_workers():

@@ -4,6 +4,7 @@ python benchmarks/seeds.py --out runs/table                       the embedded d
 python benchmarks/seeds.py --out runs/tint --arms biased --factor tint --baseline-epochs 0
 python benchmarks/seeds.py --out runs/table --led                 of the same runs, the walks that each classifier leads
 python benchmarks/seeds.py --out runs/xray --seeds 0 --dataset medmnist:pneumoniamnist --data-root ../shared/data
+python benchmarks/seeds.py --out runs/table --workers 4           four runs at a time; --scheduler: see docs/clusters.md
 Runs that are already there are not made again. Options that it does not know go to `main.py`.
 """
 
@@ -13,7 +14,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-MAIN = Path(__file__).resolve().parents[1] / "main.py"
+import xaae
+from xaae.audit.jobs import Jobs, choose_workers
+from xaae.audit.workers import check_scheduler
+from xaae.experiment.errors import InputError
+
 COLUMNS = {
     "AAE accuracy": ("aae", "valid_accuracy", "{:.3f}"),
     "AAE MSE": ("aae", "recon_mse", "{:.4f}"),
@@ -44,12 +49,38 @@ LED = {  # of the walk that a classifier leads
 }
 
 
-def summary_of(folder, arm, seed, rest):
-    """The run's summary, made first if it is not there."""
-    if not (folder / "summary.json").exists():
-        command = [sys.executable, str(MAIN), "--arm", arm, "--seed", str(seed), "--out", str(folder), *rest]
-        subprocess.run([*command, "--overwrite"], check=True, stdout=sys.stderr)
-    return json.loads((folder / "summary.json").read_text())
+def make_run(folder, arm, seed, rest):
+    """Make a run, by the code that is installed where this is called. What it says is in a file beside its folder."""
+    command = [sys.executable, str(Path(xaae.__path__[0]).resolve() / "main.py"), "--arm", arm, "--seed", str(seed)]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_suffix(".log"), "w") as log:
+        told = subprocess.run([*command, "--out", str(folder), *rest, "--overwrite"], stdout=log, stderr=log)
+    if told.returncode:
+        raise InputError(f"arm {arm}, seed {seed} was not made: see {folder.with_suffix('.log')}")
+
+
+def make_runs(known, rest):
+    """Make the runs that have no summary: {(arm, seed): summary} of all, in the table's order."""
+    folders = {(arm, seed): known.out / f"{arm}-s{seed}" for arm in known.arms for seed in known.seeds}
+    missing = {key: folder for key, folder in folders.items() if not (folder / "summary.json").exists()}
+    if known.scheduler:
+        check_scheduler(known.scheduler)
+    workers = choose_workers(known.workers, known.scheduler, known.out, tell)
+    jobs = Jobs(workers, tell, float(len(missing)))
+    for (arm, seed), folder in missing.items():
+        jobs.add(1.0, f"made arm {arm}, seed {seed}", make_run, folder, arm, seed, rest)
+    try:
+        jobs.run()
+    except BaseException:
+        jobs.close(at_once=True)
+        raise
+    jobs.close()
+    return {key: json.loads((folder / "summary.json").read_text()) for key, folder in folders.items()}
+
+
+def tell(line):
+    """Say a line beside the table."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def cell(summary, section, key, form):
@@ -85,13 +116,18 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=["biased", "irrelevant", "normal"])
     parser.add_argument("--led", action="store_true")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--scheduler", help="address of a Dask scheduler, whose workers make the runs")
     known, rest = parser.parse_known_args()
     titles, rows_of = (["recognised", "led by", *LED], led_rows) if known.led else (list(COLUMNS), main_rows)
-    print("| arm | seed | " + " | ".join([*titles, "named"]) + " |\n" + "|---" * (len(titles) + 3) + "|", flush=True)
-    for arm in known.arms:
-        for seed in known.seeds:
-            for row in rows_of(summary_of(known.out / f"{arm}-s{seed}", arm, seed, rest)):
-                print("| " + " | ".join([arm, str(seed), *row]) + " |", flush=True)
+    try:
+        found = make_runs(known, rest)
+    except InputError as e:
+        sys.exit(f"Error: {e}")
+    print("| arm | seed | " + " | ".join([*titles, "named"]) + " |\n" + "|---" * (len(titles) + 3) + "|")
+    for (arm, seed), summary in found.items():
+        for row in rows_of(summary):
+            print("| " + " | ".join([arm, str(seed), *row]) + " |")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """The command `audit`: a whole small one, its files, its cache, its resumption, and what it refuses."""
 
 import json
+import os
 import shutil
+import signal
 
 import pytest
+import torch
 from helpers.audit_fakes import fake_audit
 from helpers.command_line import refused, succeed
 from helpers.sharing import copy_of
+from helpers.waiting import wait_until
 
 from xaae.benchmarks import resume
 
@@ -120,9 +124,22 @@ def test_killed_twice_it_ends_with_the_same_table(ended, begun, data_root, warm,
     assert not list((begun / "arms").glob("*.part*"))
 
 
+def test_two_workers_one_of_them_killed_end_with_the_same_table(ended, begun, data_root, warm, monkeypatch):
+    monkeypatch.setattr(resume, "subprocess", warm)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))  # as many for the workers: sums come out alike
+    running = resume.start_audit(begun, data_root, [*TINY, "--workers", "2"])
+    trains = wait_until(lambda: running.poll() is not None or next((begun / "arms").glob("*.part*"), None))
+    os.kill(killed := int(trains.name.rpartition("-")[2]), signal.SIGKILL)
+    assert killed != running.pid and running.wait() == 0, (begun / "log.txt").read_text()
+    assert resume.kept_results(begun) == resume.kept_results(ended)
+    assert resume.read_table(begun) == resume.read_table(ended)
+    assert not list((begun / "arms").glob("*.part*"))
+
+
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
+        (["--scheduler", "tcp://127.0.0.1:1", "--workers", "2"], "leave out --workers"),
         (["--factors", "hat"], "no factor 'hat'"),
         (["--methods", "magic"], "magic"),
         (["--seeds", "1"], "seeds"),

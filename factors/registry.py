@@ -205,11 +205,11 @@ SPIKE = replace(HUM, name="spike", planter="signal_plants:add_spike", whole=(0, 
                 noun="spike", location="signal_plants:spike_place", needs_rate=False)  # fmt: skip
 NOISE_FLOOR = replace(HUM, name="noise_floor", planter="signal_plants:add_noise_floor", whole=(0, 6), allowed=(0, 50),
                       meter="noise_floor", noun="noise floor", smooth=False, needs_rate=False)  # fmt: skip
-POLARITY = Factor("polarity", "signal_plants:flip", "of the sign", (-1, 1), (-1, 1), "polarity", "polarity",
+POLARITY = Factor("polarity", "signal_plants:flip_polarity", "of the sign", (-1, 1), (-1, 1), "polarity", "polarity",
                   neutral=1.0, smooth=False, kind="signal")  # fmt: skip
 DELAY = Factor("shift", "signal_plants:delay", OF_WINDOW, (-10, 10), (-45, 45), "lag", "delay", "\u202f%", 1, gap=0.36,
                usual=(-5, 5), opposite=neg, kind="signal")  # fmt: skip
-STRETCH = replace(DELAY, name="stretch", planter="signal_plants:stretch", unit="% of the duration", whole=(-20, 25),
+STRETCH = replace(DELAY, name="stretch", planter="signal_plants:stretch_time", unit="% of the duration", whole=(-20, 25),
                   allowed=(-60, 150), meter="rate", noun="stretch in time", usual=None, digits=0,
                   opposite=ZOOM.opposite)  # fmt: skip
 LIGHT, FILE, FRAME = (BRIGHTNESS, CONTRAST, TINT), (BLUR, SHARPENING, NOISE, JPEG), (ZOOM, SHIFT_X, SHIFT_Y)

@@ -109,7 +109,7 @@ def add_noise_floor(x, percent, fill=None):
     return torch.where(percent == 0, x, (x + noise_like(x) * percent / 100).clamp(0, 1))
 
 
-def flip(x, sign, fill=None):
+def flip_polarity(x, sign, fill=None):
     """Signals x (B, C, T) upside down where `sign` (B,) is negative: mirrored in the middle of the range.
 
     A flip and nothing in between: half way a signal would be a flat line, which shows nothing of the content.
@@ -123,7 +123,7 @@ def delay(x, percent, fill="zeros"):
     return sample_at(x, at - _as_rows(percent, x)[:, 0] * x.shape[-1] / 100, fill).clamp(0, 1)
 
 
-def stretch(x, percent, fill="zeros"):
+def stretch_time(x, percent, fill="zeros"):
     """Signals x (B, C, T) that take `percent` (B,) longer, about the middle of the window; faster where negative."""
     middle = (x.shape[-1] - 1) / 2
     at = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device) - middle

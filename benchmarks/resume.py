@@ -1,7 +1,8 @@
 """Kill an audit again and again, and see whether it ends with the table of one left in peace.
 
 `python -m benchmarks.resume --kills 10`: a small audit on drawn pictures; minutes. It is killed when random numbers of
-results are kept, so that the moments fit a fast machine and a slow one.
+results are kept, so that the moments fit a fast machine and a slow one. With `--train` it is `python main.py`, from its
+cache to its report, that is killed, at any moment: see `train_kills`.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 from tempfile import mkdtemp
+
+from xaae.benchmarks.train_kills import kill_runs
 
 HOME = Path(__file__).resolve().parents[1]
 SMALL = ["--preset", "smoke", "--items", "130", "--epochs", "2", "--baseline-epochs", "1", "--seeds", "2", "--probe"]
@@ -74,8 +77,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--train", action="store_true", help="kill a run in place of an audit")
     options = parser.parse_args()
     home = Path(mkdtemp())
+    if options.train:
+        moments, same = kill_runs(home, options.kills, options.seed)
+        print("\n".join(f"killed {run}: {words}" for run, words in moments))
+        told = "all as" if all(same) else "NOT all as"
+        print(f"{len(moments)} kills, {len(same)} runs, {told} the undisturbed one ({home})")
+        sys.exit(not all(same))
     peace, trouble = home / "peace", home / "trouble"
     for folder in (peace, trouble):
         folder.mkdir()

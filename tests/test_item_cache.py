@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers.command_line import TINY, call, refused, succeed
+from helpers.command_line import EXACT, TINY, call, refused, succeed
 from helpers.pictures import save_pictures
 from helpers.recorded import pulses
+from helpers.same_runs import check_same_run
 from PIL import Image
 
 from xaae import data
@@ -273,6 +274,18 @@ def test_no_command_of_a_run_decodes_again(pictures_folder, tmp_path, decoded):
     succeed("evaluate", run)
     succeed("explain", run, "--methods", "saliency", "--items", 2)
     assert len(decoded) == len(set(decoded))
+
+
+@pytest.mark.usefixtures("small_baseline")
+def test_the_same_seed_gives_the_same_run_with_a_cache(pictures_folder, tmp_path, monkeypatch):
+    """Written by the first command, found by the second, or not there at all."""
+    (tmp_path / "root").mkdir()
+    options = [*TINY, *EXACT, "--dataset", pictures_folder, "--data-root", tmp_path / "root", "--baseline-epochs", 0]
+    for name, most in (("plain", item_cache.MANY), ("makes", 0), ("finds", 0)):
+        monkeypatch.setattr(item_cache, "MANY", most)
+        succeed("train", *options, "--out", tmp_path / name)
+    check_same_run(tmp_path / "makes", tmp_path / "plain")
+    check_same_run(tmp_path / "finds", tmp_path / "plain")
 
 
 @pytest.fixture

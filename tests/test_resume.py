@@ -15,11 +15,11 @@ from fastai.callback.core import Callback
 from fastai.learner import Metric
 from helpers.command_line import call, refused, succeed
 from helpers.places import HOME
+from helpers.same_runs import check_same_run
 from helpers.sharing import made_once
 from helpers.waiting import wait_until
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from xaae import callbacks
 from xaae.experiment import manifest, run_folder
@@ -81,28 +81,6 @@ def stopped(monkeypatch, *args):
     with monkeypatch.context() as patch:
         patch.setattr(progress.Progress, "_keep", once)
         return call(*args)
-
-
-def numbers_of(folder):
-    """What training says of a run, without its seconds."""
-    numbers = json.loads((folder / "train.json").read_text())
-    timed = ("seconds", "images_per_second")
-    return [{k: v for k, v in (numbers[name] or {}).items() if k not in timed} for name in ("aae", "baseline", "items")]
-
-
-def check_same_run(a, b):
-    """Fails unless two runs have the same weights, numbers and histories, and nothing else in their folders."""
-    assert numbers_of(a) == numbers_of(b)
-    names = {path.relative_to(a).as_posix() for path in a.rglob("*") if path.is_file()}
-    assert names == {path.relative_to(b).as_posix() for path in b.rglob("*") if path.is_file()}
-    assert "model.safetensors" in names and not any(name.startswith("checkpoints") for name in names)
-    for name in (name for name in names if name.endswith(".safetensors")):
-        ours, theirs = load_file(a / name), load_file(b / name)
-        assert ours.keys() == theirs.keys()
-        assert [key for key in ours if not ours[key].equal(theirs[key])] == [], name
-    for name in (name for name in names if "history" in name):
-        ours, theirs = (pd.read_csv(folder / name).drop(columns="time") for folder in (a, b))
-        pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
 
 def test_ends_as_if_it_had_never_been_stopped(case, undisturbed, data_root, tmp_path, monkeypatch):

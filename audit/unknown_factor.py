@@ -23,7 +23,6 @@ from xaae.latent_nav.encoded_run import encode_run, fitted
 from xaae.latent_nav.walk_results import (
     NULL_FRAMES,
     NULL_STARTS,
-    STRIP_EVERY,
     STRIP_STARTS,
     median_size,
     named,
@@ -120,11 +119,13 @@ def beside_shuffled(row, tables):
 
 def _draw_strip(encoded, walk):
     """The strip of decoded frames, a figure."""
-    shown, last = np.s_[:STRIP_STARTS, ::STRIP_EVERY], encoded.sides.last[-1]
+    drawing, last = encoded.drawing, encoded.sides.last[-1]
+    shown = np.s_[:STRIP_STARTS, :: drawing.every]
     probability = walk.probability[..., encoded.trained.classes.index(last)][shown]
     captions = [[f"{p:.2f}" for p in row] for row in probability]
     title = f"Walk from {encoded.sides}: probability of {last}"
-    return plots.strip(run_folder.as_pictures(walk.frames)[shown], captions, title)
+    frames = run_folder.as_stored(walk.frames[shown], encoded.trained.kind)
+    return plots.strip(drawing.walk(frames), captions, title, note=drawing.note)
 
 
 def _about_run(encoded, variance):

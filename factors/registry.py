@@ -209,8 +209,8 @@ POLARITY = Factor("polarity", "signal_plants:flip_polarity", "of the sign", (-1,
                   neutral=1.0, smooth=False, kind="signal")  # fmt: skip
 DELAY = Factor("shift", "signal_plants:delay", OF_WINDOW, (-10, 10), (-45, 45), "lag", "delay", "\u202f%", 1, gap=0.36,
                usual=(-5, 5), opposite=neg, kind="signal")  # fmt: skip
-STRETCH = replace(DELAY, name="stretch", planter="signal_plants:stretch_time", unit="% of the duration", whole=(-20, 25),
-                  allowed=(-60, 150), meter="rate", noun="stretch in time", usual=None, digits=0,
+STRETCH = replace(DELAY, name="stretch", planter="signal_plants:stretch_time", unit="% of the duration",
+                  whole=(-20, 25), allowed=(-60, 150), meter="rate", noun="stretch in time", usual=None, digits=0,
                   opposite=ZOOM.opposite)  # fmt: skip
 LIGHT, FILE, FRAME = (BRIGHTNESS, CONTRAST, TINT), (BLUR, SHARPENING, NOISE, JPEG), (ZOOM, SHIFT_X, SHIFT_Y)
 OF_PICTURES = (ROTATION, *LIGHT, *FILE, *FRAME, BORDER, TAG)

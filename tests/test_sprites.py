@@ -56,12 +56,12 @@ def test_levels_are_of_any_number_of_dimensions(places):
 
 
 def test_a_rise_is_red_a_fall_blue_and_nothing_white():
-    fall, none, rise = PAINT.change(np.array([-1.0, 0.0, 1.0])).astype(int)
+    fall, none, rise = PAINT.change(np.array([[-1.0, 0.0, 1.0]]))[0].astype(int)
     assert fall[2] > fall[0] and rise[0] > rise[2] and (none == 255).all()
 
 
 def test_heat_is_seen_the_better_the_stronger():
-    opacity = PAINT.heat(np.linspace(0, 1, 9))[:, 3].astype(int)
+    opacity = PAINT.heat(np.linspace(0, 1, 9)[None])[0][:, 3].astype(int)
     assert opacity[0] == 0 and (np.diff(opacity) > 0).all() and opacity[-1] < 255
 
 

@@ -280,6 +280,7 @@ def test_no_command_of_a_run_decodes_again(pictures_folder, tmp_path, decoded):
 def test_the_same_seed_gives_the_same_run_with_a_cache(pictures_folder, tmp_path, monkeypatch):
     """Written by the first command, found by the second, or not there at all."""
     (tmp_path / "root").mkdir()
+    monkeypatch.setattr("xaae.training.reconstruction_judge.JUDGE_SEEN", 1)
     options = [*TINY, *EXACT, "--dataset", pictures_folder, "--data-root", tmp_path / "root", "--baseline-epochs", 0]
     for name, most in (("plain", item_cache.MANY), ("makes", 0), ("finds", 0)):
         monkeypatch.setattr(item_cache, "MANY", most)

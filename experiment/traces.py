@@ -26,6 +26,7 @@ MOST_RATIO = 8  # between the ranges of channels that share a scale
 LINE = 170  # pixels of width for each pixel of a line's
 SUBPIXEL = 4  # bits behind the point in what OpenCV draws
 WINDOWS = 2  # samples for each pixel from which on the highest and lowest of each pixel are drawn
+MOST_LETTERS = 7  # of a channel's name beside its trace
 LEAST_SQUARE = 5  # pixels of a grid's squares: finer ones are left out
 READABLE = 200  # pixels of width: narrower ones have no texts
 
@@ -111,7 +112,9 @@ def lay_out_traces(sheet, width=WIDTH):
     edge = max(2, width // 100)
     ends = edge + np.cumsum(heights)
     height = int(np.ceil(ends[-1] + edge + 1.6 * text))
-    return TraceFrame((height, width), edge, width - edge - 0.4 * text, ends - heights, ends, text)
+    longest = max(map(len, sheet.names)) if channels > 1 else 0
+    beside = 0.6 * text * min(longest, MOST_LETTERS)  # the names of several channels stand beside their traces
+    return TraceFrame((height, width), edge + beside, width - edge - 0.4 * text, ends - heights, ends, text)
 
 
 def _across(frame, samples):
@@ -266,7 +269,10 @@ def _draw_channel(draw, font, frame, sheet, channel):
     """The name of a channel on the left, and on the right a bar with the value that it stands for."""
     top, bottom = float(frame.top[channel]), float(frame.bottom[channel])
     if sheet.names[channel]:
-        draw.text((frame.left + 1, top + 1), sheet.names[channel][:12], fill=TEXT, font=font)
+        beside = len(sheet.names) > 1
+        down = (top + bottom - frame.text) / 2 if beside else top
+        place = (1 if beside else frame.left + 1, down + 1)
+        draw.text(place, sheet.names[channel][: MOST_LETTERS if beside else 12], fill=TEXT, font=font)
     if sheet.shared and channel != int(np.argmax(sheet.spans)):
         return
     pixels = _pixels_per_unit(frame, sheet)[channel]

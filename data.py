@@ -305,21 +305,21 @@ def render_items(items, rows, values, bias):
     return bias.plant(items[rows], torch.from_numpy(np.array(values, dtype=np.float32)))
 
 
-def _class_target(classes, one_hot, target):
+def _class_target(classes, target):
     """The target of the task "classes": (fastai block, row of the table -> target)."""
-    if one_hot:
+    if target.one_hot:
         block = MultiCategoryBlock(encoded=True, vocab=classes)
         return block, lambda row: [float(row.label == name) for name in classes]
     return CategoryBlock(vocab=classes, sort=False), lambda row: row.label
 
 
-def _severity_target(classes, one_hot, target):
+def _severity_target(classes, target):
     """The target of the task "severity": one number, in standard deviations from the mean of training."""
     column = target.columns[0]
     return RegressionBlock(n_out=1), lambda row: (row[column] - target.mean) / target.std
 
 
-def _label_target(classes, one_hot, target):
+def _label_target(classes, target):
     """The target of the task "labels": 0 or 1 for each label, NaN where it is not known."""
     columns = list(target.columns)
     block = MultiCategoryBlock(encoded=True, vocab=columns)
@@ -329,7 +329,7 @@ def _label_target(classes, one_hot, target):
 TARGETS = {"classes": _class_target, "severity": _severity_target, "labels": _label_target}  # task -> what makes it
 
 
-def datablock(items, bias, classes, seed=0, *, one_hot=False, target=None, moves=None, augmentations=()):
+def datablock(items, bias, classes, seed=0, target=None, moves=None, augmentations=()):
     """The DataBlock of a planted table: one input, one target; validation keeps the table's own values.
 
     seed: of the fresh values in training; None to keep the table's own there too. target: what is predicted, None for
@@ -338,7 +338,7 @@ def datablock(items, bias, classes, seed=0, *, one_hot=False, target=None, moves
     """
     batch = {"dl_type": OnceRead, "dls_kwargs": {"create_batch": partial(collate, items, bias, moves, augmentations)}}
     target = target or Target()
-    answer, get_y = TARGETS[target.task](classes, one_hot, target)
+    answer, get_y = TARGETS[target.task](classes, target)
     return DataBlock(
         blocks=(TransformBlock(item_tfms=[] if seed is None else [Redraw(bias, seed, moves)], **batch), answer),
         get_x=lambda row: Planted(row.name, row.label, row.value, bool(row.get("obeys", True))),

@@ -34,9 +34,9 @@ class Target:
     """What a run predicts, of which columns of its table.
 
     columns: one number column of a severity, one column for each label; names: what the user calls them. unit: of a
-    severity. mean, std: of a severity
-    in training, by which the models see it. middle: its median, between the sides. classes: names in the order of the
-    logits, of the sides where the task is another than classes.
+    severity. mean, std: of a severity in training, by which the models see it. middle: its median, between the sides.
+    classes: names in the order of the logits, of the sides where the task is another than classes. one_hot: are classes
+    learned as one answer each, yes or no, as in the thesis?
     """
 
     task: str = CLASSES.name
@@ -47,6 +47,7 @@ class Target:
     mean: float = 0.0
     std: float = 1.0
     middle: float = 0.0
+    one_hot: bool = False
 
     @property
     def outputs(self):
@@ -72,4 +73,5 @@ def target_of(config):
     read = config.get if isinstance(config, dict) else lambda name: getattr(config, name, None)
     given = read("target") or {}
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    return Target(**{"classes": tuple(map(str, read("classes") or ()))} | given)
+    classes = {"classes": tuple(map(str, read("classes") or ()))}
+    return Target(**classes | given | {"one_hot": bool(read("one_hot"))})

@@ -59,7 +59,7 @@ class MappedItems:
 
 
 @dataclass
-class Entry:
+class CacheEntry:
     """The decoded items of one table: their place in the cache, whether they are there or not.
 
     root: the folder where data are kept. paths: FILE or FILE#ITEM of each item. form: its values' type and an item's

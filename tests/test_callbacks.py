@@ -8,12 +8,13 @@ from fastai.callback.core import Callback, event
 from helpers.loops import quietly, small_learner, small_loaders, weights_of
 
 from xaae import callbacks
+from xaae.experiment.tasks import Target
 
 
 @pytest.fixture(scope="module")
 def loaders(tmp_path_factory):
     """A function that gives small DataLoaders, with one-hot targets or not."""
-    found = {hot: small_loaders(tmp_path_factory.mktemp("loop"), one_hot=hot) for hot in (False, True)}
+    found = {hot: small_loaders(tmp_path_factory.mktemp("loop"), target=Target(one_hot=hot)) for hot in (False, True)}
     return lambda one_hot=False: found[one_hot]
 
 

@@ -18,6 +18,7 @@ from torchvision.models import resnet18
 from xaae import data
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.tasks import Target
 from xaae.experiment.vocabulary import COLUMNS
 from xaae.factors import bias as biases
 from xaae.sources import picture_files
@@ -91,7 +92,8 @@ def test_redrawn_values_stay_in_the_class_range():
 def test_one_hot_and_plain_targets(loaded):
     table, found = loaded
     plain, one_hot = (
-        data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8, one_hot=hot) for hot in (False, True)
+        data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8, target=Target(one_hot=hot))
+        for hot in (False, True)
     )
     y, hot = plain.valid.one_batch()[1].cpu(), one_hot.valid.one_batch()[1].cpu()
     assert hot.shape == (8, 2) and torch.equal(hot.argmax(1), torch.as_tensor(y))

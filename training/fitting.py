@@ -75,7 +75,7 @@ def _judged(folder, prepared):
 def _loaders(prepared, in_pairs=False):
     """The DataLoaders of prepared data. in_pairs: items come in two versions if the code is a factored one."""
     config, planted = prepared.config, prepared.planted
-    options = {"seed": config.seed, "one_hot": config.one_hot, "target": target_of(config)}
+    options = {"seed": config.seed, "target": target_of(config)}
     options["augmentations"] = config.augment
     batch_size = config.batch_size
     if in_pairs and config.code != "plain":

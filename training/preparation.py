@@ -80,7 +80,7 @@ def _is_own(dataset):
 
 
 def run_name(settings: RunSettings):
-    """What a numbered run folder is called after its number: dataset, factor where it is not the usual one, arm and seed."""
+    """What a numbered run folder is called after its number: dataset, factor where it is not the usual, arm, seed."""
     dataset = Path(settings.dataset).stem if _is_own(settings.dataset) else settings.dataset
     name = file_stem(dataset)
     factor = "" if settings.factor in USUAL_FACTORS.values() else f"-{settings.factor}"

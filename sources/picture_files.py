@@ -18,7 +18,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.sources.file_contents import READING_FAULTS, EmptyItemError
 from xaae.sources.formats import format_of, read_item, split_item
-from xaae.sources.item_cache import Entry
+from xaae.sources.item_cache import CacheEntry
 from xaae.sources.pillow_files import PILLOW
 from xaae.sources.raster_scaling import (
     BY_FILE,
@@ -237,7 +237,7 @@ def _entry(paths, size, channels, window, cache):
     """The place of decoded pictures in the cache; None without one."""
     levels = [None if level is None else float(level) for level in (window.low, window.high)]
     options = {"kind": PICTURE.name, "window": [window.mode, *levels]}
-    return cache and Entry(cache, list(paths), ("uint8", (channels, size, size)), options)
+    return cache and CacheEntry(cache, list(paths), ("uint8", (channels, size, size)), options)
 
 
 def _from_cache(entry, decode):

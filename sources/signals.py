@@ -18,7 +18,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import SIGNAL
 from xaae.experiment.vocabulary import AXES
 from xaae.sources.formats import format_of, read_item, split_item
-from xaae.sources.item_cache import Entry
+from xaae.sources.item_cache import CacheEntry
 from xaae.sources.recordings import (
     SamplesOnDisk,
     cut_recording,
@@ -163,7 +163,7 @@ def _entry(paths, size, scale, cache):
     """The place in the cache of signals in their units; the range that is learned from them makes no difference."""
     shared = {name: value for name, value in scale.as_dict().items() if name not in ("low", "high")}
     form = ("float32", (len(scale.units), size))
-    return Entry(cache, list(paths), form, {"kind": SIGNAL.name, "shared": json.dumps(shared)})
+    return CacheEntry(cache, list(paths), form, {"kind": SIGNAL.name, "shared": json.dumps(shared)})
 
 
 def _keep(signals, paths, cache):

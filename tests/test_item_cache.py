@@ -154,7 +154,7 @@ def test_a_disk_that_refuses_stops_nothing(table, tmp_path, monkeypatch, capsys,
     def refuse(self, decode):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(item_cache.Entry, "_make", refuse)
+    monkeypatch.setattr(item_cache.CacheEntry, "_make", refuse)
     plain = picture_files.open_pictures(table, 16, 3, quiet=True)[1]
     assert torch.equal(opened(table, tmp_path)[1][[0, 5]], plain[[0, 5]])
     assert os.strerror(number) in capsys.readouterr().out and files_in(tmp_path) == []

@@ -136,7 +136,7 @@ class LocalWorkers:
         for nanny in list(self.cluster.workers.values()) if self.cluster else ():
             nanny.auto_restart = False
             with suppress(ProcessLookupError, TypeError):  # it has ended, or never begun
-                os.kill(nanny.pid, signal.SIGKILL)
+                os.kill(nanny.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def close(self):
         """End the workers, and everything that was started for them."""

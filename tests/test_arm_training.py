@@ -38,7 +38,7 @@ def test_only_what_dead_processes_left_half_trained_is_removed(tmp_path, dead, o
     (half / "walks").mkdir(parents=True)
     (half / "train.log").touch()
     for path in (half / "walks", half / "train.log", half):
-        os.utime(path, 2 * [time.time() - age])
+        os.utime(path, 2 * (time.time() - age,))
     (tmp_path / "0a1b").mkdir()
     arm_training.forget_dead(tmp_path)
     assert half.is_dir() == stays and (tmp_path / "0a1b").is_dir()

@@ -5,8 +5,10 @@ Nothing here loads torch or Dask before a job needs it.
 
 import logging
 import os
+import random
 import signal
 import socket
+import sys
 import threading
 import uuid
 from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -57,7 +59,15 @@ def do_job(place, function, *arguments):
     """In a worker: (function(*arguments), what it printed). One at a time: jobs seed and print for a whole process."""
     with _alone, redirect_stdout(StringIO()) as said, redirect_stderr(said):
         place.enter()
+        _leave_draws_alone()
         return function(*arguments), said.getvalue()
+
+
+def _leave_draws_alone():
+    """Give Dask a generator of its own: its thread draws now and then, between the draws of a job that has seeded."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("dask", "distributed", "tornado") and getattr(module, "random", None) is random:
+            module.random = random.Random()
 
 
 def dask_setup(worker):

@@ -3,6 +3,7 @@
 import json
 import operator
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from dask.sizeof import sizeof
 from helpers.waiting import GENEROUS, wait_until
 
 from xaae.audit import workers
@@ -56,6 +58,14 @@ def facts_of_process():
 
     listening = [c.laddr.ip for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN]
     return {"listens": listening, "threads": torch.get_num_threads(), "folder": os.getcwd()}
+
+
+def is_alone_with_its_seed():
+    """Does the generator that a job has seeded stay as it is while Dask guesses the size of something, by draws?"""
+    random.seed(0)
+    before = random.getstate()
+    sizeof(list(range(1000)))
+    return random.getstate() == before
 
 
 def wait_for_file(begun, end):
@@ -119,6 +129,14 @@ def test_the_work_of_a_process_that_was_killed_is_done_by_another(two, tmp_path)
     first, second = sorted(path.name for path in tmp_path.iterdir())
     assert second == f"1-{found['killed']}" and first.partition("-")[2] != second.partition("-")[2]
     assert [found[f"sum {i}"] for i in range(5)] == [0, 2, 4, 6, 8]
+
+
+def test_dask_draws_nothing_from_the_generator_that_a_job_has_seeded(two, monkeypatch):
+    monkeypatch.setattr("dask.sizeof.random", random)
+    work = Jobs(two)
+    work.add(1.0, "draws", is_alone_with_its_seed)
+    assert not is_alone_with_its_seed()  # as Dask is by itself
+    assert work.run() == {"draws": True}
 
 
 def test_workers_listen_on_the_loopback_address_alone_and_share_the_cores(two):

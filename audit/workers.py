@@ -13,6 +13,7 @@ import threading
 import uuid
 from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from importlib.util import module_from_spec
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,9 +66,11 @@ def do_job(place, function, *arguments):
 
 def _leave_draws_alone():
     """Give Dask a generator of its own: its thread draws now and then, between the draws of a job that has seeded."""
+    own = module_from_spec(random.__spec__)
+    random.__spec__.loader.exec_module(own)
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("dask", "distributed", "tornado") and getattr(module, "random", None) is random:
-            module.random = random.Random()
+            module.random = own
 
 
 def dask_setup(worker):
@@ -120,6 +123,7 @@ class LocalWorkers:
         import dask
         from distributed import Client, LocalCluster
 
+        logging.getLogger("distributed.diskutils").setLevel(logging.CRITICAL)  # a killed worker's folder goes with ours
         self.stack.enter_context(_same_environment())
         folder = self.stack.enter_context(TemporaryDirectory(prefix="xaae-dask-", ignore_cleanup_errors=True))
         self.stack.enter_context(dask.config.set(_local_settings(folder, default_threads(self.count))))

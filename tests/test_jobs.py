@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import dask
 import psutil
 import pytest
 from dask.sizeof import sizeof
@@ -206,13 +207,15 @@ def test_a_scheduler_that_is_not_there_is_refused_in_a_sentence(monkeypatch):
 def scheduler(tmp_path):
     """A Dask scheduler with one worker, started as docs/clusters.md says: its Popen and its address."""
     file, at = tmp_path / "scheduler.json", ["--scheduler-file", str(tmp_path / "scheduler.json")]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}  # the jobs of this file
-    dask = partial(subprocess.Popen, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    env = {"PYTHONPATH": str(Path(__file__).parent), "DASK_TEMPORARY_DIRECTORY": str(tmp_path)}  # jobs of this file
+    start = partial(
+        subprocess.Popen, cwd=tmp_path, env=os.environ | env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     here = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
-    running = dask([sys.executable, "-m", "dask", "scheduler", *here, *at])
+    running = start([sys.executable, "-m", "dask", "scheduler", *here, *at])
     wait_until(lambda: file.exists() and file.read_text().endswith("}"))
     worker = ["worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path), "--no-dashboard", *at]
-    others = dask([sys.executable, "-m", "dask", *worker])
+    others = start([sys.executable, "-m", "dask", *worker])
     yield running, json.loads(file.read_text())["address"]
     for process in (running, others):
         process.kill()
@@ -242,7 +245,8 @@ def test_a_worker_that_does_not_see_the_files_is_refused(tmp_path):
 def test_workers_of_several_threads_are_refused(tmp_path):
     from distributed import LocalCluster
 
-    cluster = LocalCluster(1, threads_per_worker=2, processes=False, protocol="tcp", dashboard_address=None)
+    with dask.config.set({"temporary-directory": str(tmp_path)}):
+        cluster = LocalCluster(1, threads_per_worker=2, processes=False, protocol="tcp", dashboard_address=None)
     theirs = ClusterWorkers(cluster.scheduler_address, tmp_path)
     with pytest.raises(InputError, match="--nthreads 1"):
         theirs.ready(1)

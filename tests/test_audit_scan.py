@@ -49,7 +49,7 @@ def opened(arm, factor="brightness"):
     bias = make_bias(["cat", "dog"], arm="biased", factor=factor)
     values = torch.from_numpy(make_bias(["cat", "dog"], arm=arm, factor=factor).draw(labels, np.random.default_rng(1)))
     trained = SimpleNamespace(
-        config=SimpleNamespace(arm=arm, seed=3, input_channels=3),
+        config=SimpleNamespace(arm=arm, seed=3, input_channels=3, rate=None),
         kind=PICTURE,
         table=pd.DataFrame({"label": labels}),
         upright=lambda rows: x[rows],

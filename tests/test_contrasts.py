@@ -140,7 +140,9 @@ def trained(request, tmp_path):
     table["split"] = np.where(np.arange(len(labels)) % 2, "valid", "train")
     bias = make_bias(classes_of(k), factor="tag")
     items = ArrayItems(np.random.default_rng(0).random((len(labels), 3, SIDE, SIDE)))
-    config = SimpleNamespace(classes=tuple(classes_of(k)), kind="picture", factor="tag", fill="zeros", seed=0)
+    config = SimpleNamespace(
+        classes=tuple(classes_of(k)), kind="picture", factor="tag", fill="zeros", seed=0, rate=None
+    )
     config.task = "classes"
     config.arm, config.contamination, config.class_ranges = "biased", 1.0, bias.ranges
     config.random_directions, config.starts = 5, 8

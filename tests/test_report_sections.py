@@ -166,7 +166,7 @@ def test_correlations_that_say_nothing_are_left_out_and_counted(tmp_path):
 def test_without_heat_nothing_is_said_of_its_turning(tmp_path):
     folder = fake_run(tmp_path / "run")
     heat = read_arrays(folder / "explanations" / "gradcam.npz")["heat"]
-    assert "mostly turned with the picture (2 of" in section(page(folder), "gradcam")  # one item has none
+    assert "mostly turned with it (2 of" in section(page(folder), "gradcam")  # one item has none
     heat[:, 1:] *= 1e-3
     change_arrays(folder / "explanations" / "gradcam.npz", heat=heat)
     text = section(page(folder), "gradcam")

@@ -13,6 +13,7 @@ from xaae.experiment.seeds import STREAMS, generator
 TOGETHER = {"explained items", "background"}  # `explain` and `rate` are about the same items, in one room
 OWN_SEEDS = {
     "sources/synthpets.py",
+    "sources/synthbeats.py",
     "audit/judged_condition.py",
     "experiment/seeds.py",
 }  # longer lists

@@ -26,6 +26,7 @@ def write_scan(folder, rng, classes, channels, planted="rotation"):
     data = {planted: {"auroc": 0.99, "low": 0.98, "high": 1.0, "p": 0.0, "of": classes[-1], "p_holm": 0.0,
                       "differs": True}, "contrast": None}  # fmt: skip
     about = {"what": "run", "kind": "picture", "arm": "biased", "planted": planted, "items": 200, "seed": 3,
+             "input_channels": channels, "input_size": 16, "signal_scale": {},
              "items_by_class": dict.fromkeys(classes, 100), "rule": vars(RULE), "limit": LIMIT, "models": models,
              "skipped": [], "data": data, "seconds": 2.0}  # fmt: skip
     write_json(folder / "scan.json", about | {"questions": question_rows(about)})

@@ -71,7 +71,8 @@ def _head(path, *version):
     if getattr(found, "file_meta", {}).get("MediaStorageSOPClassUID") == pydicom.uid.MediaStorageDirectoryStorage:
         raise InputError("a DICOMDIR, which lists DICOM files and holds no picture")
     if "Rows" not in found and "SOPClassUID" not in found:
-        raise InputError("no DICOM file, whatever its ending says")
+        marked = "a DICOM file that is cut short: its mark is there, and no header after it"
+        raise InputError(marked if says_dicom(path) else "no DICOM file, whatever its ending says")
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from xaae.experiment.errors import InputError
 from xaae.sources.array_signals import recording_facts
 from xaae.sources.file_contents import Format
-from xaae.sources.recordings import SamplesOnDisk, make_recording, stack_channels, with_cuts
+from xaae.sources.recordings import SamplesOnDisk, make_recording, of_one_recording, stack_channels
 
 ENCODINGS = ("ascii", "utf-8", "latin-1")  # of a header: the standard's own, then what programs write
 UNREADABLE = "\ufffd"  # what stands for a byte that an encoding does not have
@@ -93,17 +93,11 @@ def _start(found):
     return {"start": f"{day.isoformat()}T{time.isoformat()}"}
 
 
-def _read_edf(path, item):
-    if item:
-        raise InputError(f"it has no item {item}: name its samples as samples/FIRST-LAST.")
-    return open_edf(path)
-
-
 EDF_FILE = Format(
     name="EDF",
     kind="signal",
     endings=(".edf", ".bdf", ".rec"),
-    read=with_cuts(_read_edf),
+    read=of_one_recording(open_edf),
     facts=lambda path: recording_facts(open_edf(path)),
     extra="edf",
     package="edfio",

@@ -148,6 +148,17 @@ def with_cuts(read):
     return read_part
 
 
+def of_one_recording(open_file):
+    """A reader (file, item) -> Recording, and of its parts, for files that hold one: open_file(path) -> Recording."""
+
+    def read_whole(path, item):
+        if item:
+            raise InputError(f"it has no item {item}: name its samples as samples/FIRST-LAST.")
+        return open_file(path)
+
+    return with_cuts(read_whole)
+
+
 # ---- units ------------------------------------------------------------------------------------------------------
 
 

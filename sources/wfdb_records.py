@@ -9,7 +9,7 @@ import numpy as np
 from xaae.experiment.errors import InputError
 from xaae.sources.array_signals import recording_facts
 from xaae.sources.file_contents import Format
-from xaae.sources.recordings import SamplesOnDisk, make_recording, stack_channels, with_cuts
+from xaae.sources.recordings import SamplesOnDisk, make_recording, of_one_recording, stack_channels
 
 ANNOTATORS = ("atr", "ecg", "qrs", "man", "pwave", "st", "apn")  # endings, the first that is there is taken
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")  # annotation symbols that mark a beat, by PhysioNet's list
@@ -118,17 +118,11 @@ def _annotations(wfdb, stem, scale):
     return tuple((at, at + 1, symbol) for at, symbol in zip(places, found.symbol, strict=True))
 
 
-def _record_item(path, item):
-    if item:
-        raise InputError(f"it has no item {item}: name its samples as samples/FIRST-LAST.")
-    return open_record(path)
-
-
 WFDB_RECORD = Format(
     name="WFDB",
     kind="signal",
     endings=(".hea",),
-    read=with_cuts(_record_item),
+    read=of_one_recording(open_record),
     facts=lambda path: recording_facts(open_record(path)),
     extra="wfdb",
     package="wfdb",

@@ -44,7 +44,8 @@ def spoil(root):
         place.parent.mkdir(exist_ok=True)
         Image.new("RGB", (8, 8), (len(place.name), 0, 0)).save(place)
     for name, content in {"broken.png": b"nothing", "empty.png": b"", "notes.txt": b"hi", "Icon\r": b"", "a.dcm": DICOM,
-                          "IM0001": DICOM, "x.npy": b"\x93NUMPY"}.items():  # fmt: skip
+                          "IM0001": DICOM, "x.npy": b"\x93NUMPY",
+                          "x.mat": b"MATLAB"}.items():  # fmt: skip
         (last / name).write_bytes(content)
     (last / "cut.png").write_bytes((first / "004.png").read_bytes()[:500])
     for name, value in (("nan.tiff", np.nan), ("inf.tiff", np.inf)):
@@ -55,8 +56,8 @@ def spoil(root):
     os.rename(first / "005.png", os.path.join(os.fsencode(first), b"caf\xe9.png"))
     (root / "train" / "nothing in it").mkdir()
     return {"the same content": 3, "the same file": 1, "a link to": 2, "in no folder of a split and class": 2,
-            "hidden": 2, "cannot identify": 2, "no picture": 2, "DICOM": 2, "no whole .npy": 1, "truncated": 1,
-            "no finite numbers": 2, "no file": 1, "no text in UTF-8": 1}  # fmt: skip
+            "hidden": 2, "cannot identify": 2, "no picture": 2, "DICOM": 2, "no whole .npy": 1, "MATLAB": 1,
+            "truncated": 1, "no finite numbers": 2, "no file": 1, "no text in UTF-8": 1}  # fmt: skip
 
 
 def add_odd_ones(root):
@@ -113,5 +114,5 @@ def test_what_was_found_is_printed_and_on_the_page(spoilt):
     page = re.sub(r"\s+", " ", (run / "report.html").read_text(encoding="utf-8"))
     used = len(every_file(root)) - sum(reasons.values())
     for words in (f"{used} pictures are used", f"{sum(reasons.values())} files or rows are left out",
-                  "4 files hold several frames", "nothing in it"):  # fmt: skip
+                  "4 files hold several frames", "MATLAB files (1)", "nothing in it"):  # fmt: skip
         assert words in printed and words in page, words

@@ -1,11 +1,13 @@
 """The 1-D ResNet that the AAE of signals is set beside."""
 
+import numpy as np
 import pytest
 import torch
 from helpers.recorded import pulses
 
-from xaae.callbacks.trace_grid import save_trace_grid
+from xaae.callbacks.trace_grid import COLUMNS, GAP, WIDTH, save_trace_grid
 from xaae.experiment.errors import InputError
+from xaae.experiment.traces import TraceSheet, draw_traces
 from xaae.model import load, save
 from xaae.training.signal_resnet import SignalResNet
 
@@ -47,9 +49,11 @@ def test_it_tells_wide_pulses_from_narrow_ones():
 def test_traces_are_drawn_of_any_number_of_channels(tmp_path, channels):
     from PIL import Image
 
-    sizes = []
-    for n in (1, channels):
-        save_trace_grid(torch.rand(8, n, 50), tmp_path / "grid.png")
-        with Image.open(tmp_path / "grid.png") as image:
-            sizes.append(image.size)
-    assert sizes[0][0] == sizes[1][0] and (sizes[1][1] > sizes[0][1]) == (channels > 2)
+    items = torch.rand(8, channels, 50)
+    save_trace_grid(items, tmp_path / "grid.png")
+    tile = draw_traces(items[:1].numpy(), TraceSheet.of({}, channels), WIDTH)[0]
+    with Image.open(tmp_path / "grid.png") as image:
+        assert image.size == (COLUMNS * (WIDTH + GAP), len(tile) + GAP)
+        pixels = np.asarray(image.convert("L"))
+    lanes = np.array_split(pixels[: len(tile)], channels)
+    assert all(lane.min() < 128 for lane in lanes)  # each channel has a line in its own lane

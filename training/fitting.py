@@ -92,8 +92,8 @@ def _counts(prepared):
 
 
 def make_aae(config: RunConfig):
-    """(the AAE that a config asks for, its stages, its adversarial game, its loss, more callbacks); game and loss are
-    None for the usual ones. InputError for settings that make no sense."""
+    """(the AAE that a config asks for, its stages, its adversarial game, None for the usual one, its loss, more
+    callbacks). InputError for settings that make no sense."""
     shape = (config.input_size, config.input_channels, config.encoding_dims, config.step_channels)
     target, distance = target_of(config), DISTANCES[config.reconstruction_loss or usual_loss(config)]
     corrupted = config.corrupt_noise or config.corrupt_masked

@@ -119,9 +119,7 @@ def prepare_training(settings: RunSettings, note=""):
     config = replace(config, dataset_note=" ".join([note, *notes]), data_warnings=warnings)
     check_augmentations(config.augment, items.kind)
     _, _, _, loss, _ = make_aae(config)  # refuses settings that make no sense before anything is written
-    if loss is not None:
-        example = items[[0]]
-        loss.distance(example, example)  # some losses ask for pictures of some size
+    loss.distance(items[[0]], items[[0]])  # some losses ask for pictures of some size
     _warn_of_few_steps(config, table)
     seed = _data_seed(settings)
     if settings.label_noise:

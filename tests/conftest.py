@@ -73,6 +73,16 @@ def quickly_trained_meter():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def quickly_trained_judge():
+    """The judge of reconstructions sees its items once; `test_reconstruction_judge` looks at one that has learned."""
+    from xaae.training import reconstruction_judge
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reconstruction_judge, "JUDGE_SEEN", 1)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def small_films():
     """Walks are filmed as they are decoded, not enlarged; `test_films` looks at films of the usual size."""
     from xaae.latent_nav import films

@@ -1,8 +1,9 @@
 """Which facts of items go with what is to be predicted: most shortcuts are found here, before anything is trained.
 
 A fact is a column of numbers or of categories. Numbers are compared by ranks (AUROC; Spearman for a severity),
-categories by Cramer's V without its bias (Bergsma 2013). p values are corrected by Holm's rule over all facts. Where
-whole groups of items, such as patients, have one answer, groups are counted and not items.
+categories by Cramer's V without its bias (Bergsma 2013). p values are corrected by Holm's rule over all facts, and over
+all labels where there are several. Where whole groups of items, such as patients, have one answer, groups are counted
+and not items.
 """
 
 from hashlib import blake2b
@@ -37,27 +38,32 @@ def associate(facts, table, target, groups=None, seed=0):
     its typical value}.
     """
     answers = ANSWERS[target.task](table, target)
-    facts, skipped = _comparable(facts)
-    columns, also = _without_repeats(facts)
+    columns, skipped = _comparable(facts)
     columns, answers, counted = _by_group(columns, answers, groups)
     varied = [name for name, column in columns.items() if _is_too_varied(column)]
     skipped |= {name: f"different in nearly every one of the {counted}" for name in varied}
-    columns = {name: column for name, column in columns.items() if name not in varied}
+    columns, also = _without_repeats({name: column for name, column in columns.items() if name not in varied})
     rng = generator(seed, "first look")
-    rows = {name: _strongest(column, answers, target.task, rng) for name, column in columns.items()}
-    skipped |= {name: f"known of fewer than {FEWEST} {counted} of a class" for name in rows if rows[name] is None}
-    rows = {name: row for name, row in rows.items() if row is not None}
-    corrected = holm([row["p"] for row in rows.values()])
-    found = [
-        {"fact": name, "also": also[name], "counted": counted} | row | {"p_holm": float(p), "grade": _grade(row, p)}
-        for (name, row), p in zip(rows.items(), corrected, strict=True)
-    ]
-    return sorted(found, key=lambda row: (row["grade"] == "no", -row["strength"])), skipped
+    measured = {name: _measure(column, answers, target.task, rng) for name, column in columns.items()}
+    skipped |= {name: f"known of fewer than {FEWEST} {counted} of a class" for name in measured if not measured[name]}
+    rows = [{"fact": name, "also": also[name], "counted": counted} | row for name in measured for row in measured[name]]
+    corrected = holm([row["p"] for row in rows])
+    rows = [row | {"p_holm": float(p), "grade": _grade(row, p)} for row, p in zip(rows, corrected, strict=True)]
+    rows.sort(key=lambda row: (_order_of(row["grade"]), -row["strength"]))
+    strongest = {}
+    for row in rows:
+        strongest.setdefault(row["fact"], row)
+    return sorted(strongest.values(), key=lambda row: (row["grade"] == "no", -row["strength"])), skipped
 
 
 def _grade(row, p):
     """How strongly a fact goes with the target, beyond chance."""
     return next((name for name, least in GRADES.items() if row["strength"] >= least and p <= MOST_P), "no")
+
+
+def _order_of(grade):
+    """The place of a grade, the strongest first."""
+    return list(GRADES).index(grade) if grade in GRADES else len(GRADES)
 
 
 # ---- what is compared -------------------------------------------------------------------------------------------
@@ -109,10 +115,10 @@ def _as_text(value):
 
 
 def _without_repeats(columns):
-    """({fact: column}, {fact: facts that part the items in just the same way}); the first of them is kept."""
+    """({fact: column}, {fact: facts that no measure could tell from it}); the first of them is kept."""
     first, kept, also = {}, {}, {}
     for name, column in columns.items():
-        key = blake2b(pd.factorize(column)[0].tobytes()).digest()
+        key = blake2b(_ranks_or_parts(column)).digest()
         if key in first:
             also[first[key]].append(name)
         else:
@@ -120,9 +126,20 @@ def _without_repeats(columns):
     return kept, also
 
 
+def _ranks_or_parts(column):
+    """What a measure sees of a column, as bytes: the order of numbers, up or down, or how categories part the items.
+
+    Numbers of two values part the items too.
+    """
+    ordered = pd.api.types.is_numeric_dtype(column) and column.nunique() > 2
+    codes = pd.factorize(column, sort=ordered)[0]
+    turned = np.where(codes < 0, codes, codes.max() - codes)  # below 0: not known
+    return min(codes.tobytes(), turned.tobytes()) if ordered else codes.tobytes()
+
+
 def _by_group(columns, answers, groups):
     """(columns, answers, "items"), or those of groups, "groups", where each group has the same answer throughout."""
-    if groups is None or (groups == "").any() or not 2 * FEWEST <= groups.nunique() < len(groups):
+    if groups is None or (groups == "").any() or not 1 < groups.nunique() < len(groups):
         return columns, answers, "items"
     codes = pd.factorize(groups)[0]
     first = np.unique(codes, return_index=True)[1]
@@ -134,18 +151,19 @@ def _by_group(columns, answers, groups):
 
 def _typical_of_groups(column, codes):
     """Median, or most frequent category, of each group in the order of its code."""
-    by_group = column.reset_index(drop=True).groupby(codes)
     if pd.api.types.is_numeric_dtype(column):
-        return by_group.median()
-    counts = pd.crosstab(codes, column.to_numpy())
-    return counts.idxmax(axis=1)
+        return column.reset_index(drop=True).groupby(codes).median()
+    pairs = pd.DataFrame({"group": codes, "category": column.to_numpy()})
+    counts = pairs.groupby(["group", "category"]).size()
+    frequent = counts.sort_values(ascending=False, kind="stable").index.to_frame(index=False)
+    return frequent.drop_duplicates("group").set_index("group").category.sort_index()
 
 
 # ---- how it is compared -----------------------------------------------------------------------------------------
 
 
-def _strongest(column, answers, task, rng):
-    """The measure of a fact and the answer that it goes with most; p times the number of answers. None if too few."""
+def _measure(column, answers, task, rng):
+    """How a fact goes with each answer, a dict each; none of an answer that is known of too few."""
     number = pd.api.types.is_numeric_dtype(column)
     measure = MEASURES[task][0 if number else 1]
     rows = []
@@ -153,10 +171,7 @@ def _strongest(column, answers, task, rng):
         known = column.notna().to_numpy() & np.array([value != UNKNOWN for value in values])
         if row := measure(column[known], values[known], rng):
             rows.append(row | {"of": name or row.get("of", "")})
-    if not rows:
-        return None
-    best = max(rows, key=lambda row: row["strength"])
-    return best | {"p": min(1.0, best["p"] * len(rows))}
+    return rows
 
 
 def _enough(labels):

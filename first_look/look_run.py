@@ -1,5 +1,7 @@
 """`data`: a first look at data before anything is trained, from heads of files and a spread of decoded items."""
 
+import os
+import re
 import shlex
 import time
 from collections import Counter
@@ -21,10 +23,12 @@ from xaae.first_look.associations import GRADES, MOST_P, associate
 from xaae.first_look.contact_sheet import draw_contact_sheet, sheet_rows
 from xaae.first_look.fact_words import COPIED, DATES, DAY, in_order
 from xaae.first_look.look_sentences import balance_in_words, copies_in_words, found_in_words, target_word, words_of
+from xaae.sources.formats import split_item
 from xaae.sources.item_facts import column_facts, name_patterns, read_item_facts
 from xaae.sources.item_faults import find_faults, spread_over_classes
 from xaae.sources.items import guess_channels, open_items, reading_options
 from xaae.sources.splits import SplitPlan
+from xaae.sources.target_columns import kept_name
 
 DECODED = 1000  # items whose values are looked at, spread over the classes; heads are read of all
 NEARLY_ALL = 0.999  # of these may be unreadable; what is seen of the others is still told
@@ -51,7 +55,7 @@ def look(settings, out=None):
     with _timed(seconds, "finding"):
         found, refusal = _find(settings)
     with _timed(seconds, "heads"):
-        facts, reasons = _facts_of(found)
+        facts, reasons = _facts_of(found, settings.predict or ())
     with _timed(seconds, "values"):
         good, items, faults = _look_at_values(found, settings)
     with _timed(seconds, "comparing"):
@@ -76,6 +80,8 @@ def look(settings, out=None):
         _keep(folder, found, facts)
         if items is not None:
             save_png(draw_contact_sheet(items, sheet_rows(good), look["classes"]), folder / SHEET, dpi=110)
+        else:
+            (folder / SHEET).unlink(missing_ok=True)  # of an earlier look
     run_folder.write_json(folder / "data.json", look)
     return look, folder
 
@@ -118,12 +124,12 @@ def _find(settings):
         return found, str(e)
 
 
-def _facts_of(found):
-    """(facts (N rows) of the items of a Dataset, why heads could not be read (N,))."""
-    table = found.table
+def _facts_of(found, predicted):
+    """(facts (N rows) of the items of a Dataset, why heads could not be read (N,)); predicted: the user's columns."""
+    table, predicted = found.table, (*found.target.columns, *predicted, *map(kept_name, predicted))
     facts, reasons = read_item_facts(table.path)
     facts["file name"] = name_patterns(table.path, table.label.astype(str))
-    facts = pd.concat([facts, column_facts(table, found.target.columns)], axis=1)
+    facts = pd.concat([facts, column_facts(table, predicted)], axis=1)
     return facts[in_order(facts.columns)], reasons
 
 
@@ -157,7 +163,7 @@ def _about(found, settings):
         "classes": table.label.astype(str).value_counts().to_dict(),
         "target": found.target.as_dict(),
         "parts": kind.name == "signal" and table.path.astype(str).str.contains("#").any(),
-        "decoded": min(DECODED, len(table)),
+        "decoded": len(spread_over_classes(table.label, DECODED)),
         "formats": _formats(table.path),
         "splits": _splits(table),
         "split_by": found.split_by,
@@ -184,7 +190,7 @@ def _balance(labels):
 
 def _formats(paths):
     """{ending: number of items} of the items' files, the most frequent first."""
-    names = (str(path).partition("#")[0].rpartition(".")[2].lower() for path in paths)
+    names = (split_item(path)[0].rpartition(".")[2].lower() for path in paths)
     return dict(Counter(name[:12] for name in names).most_common(8))
 
 
@@ -208,12 +214,21 @@ def _of_another(found):
     return f"{found[1]} another{', with another label' if found[2] else ''}"
 
 
+def _in_general(reason, path):
+    """A reason without the names of files, so that it is the same for all that are left out for it."""
+    reason = re.sub(r"(the same \w+ as) .*?(, whose label is .*)?$", _of_another, reason)
+    reason = re.sub(r"^part of the record .*", "part of a record", reason)
+    for name in (str(path), split_item(path)[0]):
+        reason = reason.replace(name, "it") if os.path.isabs(name) else reason
+    return reason
+
+
 def _reasons(left_out):
-    """[{reason, number, example}] of what is left out, the most frequent reason first; what a copy is of, is cut."""
-    general = left_out.reason.str.replace(r"(the same \w+ as) .*?(, whose label is .*)?$", _of_another, regex=True)
+    """[{reason, number, example}] of what is left out, the most frequent reason first."""
+    general = [_in_general(reason, path) for path, reason in zip(left_out.path, left_out.reason, strict=True)]
     return [
         {"reason": reason, "number": len(rows), "example": str(rows.path.iloc[0])}
-        for reason, rows in sorted(left_out.groupby(general.to_numpy()), key=lambda each: -len(each[1]))
+        for reason, rows in sorted(left_out.groupby(np.array(general, object)), key=lambda each: -len(each[1]))
     ]
 
 
@@ -249,14 +264,14 @@ def _sizes(facts, kind):
 def _command(settings, found):
     """The command that trains on the data, with the group that a warning names."""
     usual = RunSettings()
-    names = "data_root split group split_file predict task unit window cut length axes slices".split()
+    names = "data_root split group split_file predict task unit window cut length axes slices outside_files".split()
     given = {name: getattr(settings, name) for name in names if getattr(settings, name) != getattr(usual, name)}
-    if found.group_hint and not given.get("group"):
+    if found.group_hint and not {"group", "split_file"} & set(given):  # a split is by a file or by groups
         given["group"] = found.group_hint
     words = ["python", "main.py", "--dataset", settings.dataset]
     for name, value in given.items():
         text = ",".join(value) if isinstance(value, (tuple, list)) else str(value)
-        words += [f"--{OPTIONS.get(name, name).replace('_', '-')}", text] if text else []
+        words += [f"--{OPTIONS.get(name, name).replace('_', '-')}", *([] if value is True else [text])] if text else []
     return " ".join(shlex.quote(word) for word in words)
 
 

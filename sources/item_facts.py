@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.formats import file_facts, format_of, split_item
 from xaae.sources.npz_archives import BROKEN
 from xaae.sources.picture_metadata import picture_metadata
@@ -58,7 +59,7 @@ def _facts_or_reason(file):
     known = _of_disk(file)
     try:
         return known | _of_head(file), ""
-    except (*BROKEN, TypeError, IndexError, AttributeError) as e:
+    except (*READING_FAULTS, *BROKEN, TypeError, AttributeError) as e:
         return known, f"{type(e).__name__}: {' '.join(str(e).split())[:200]}"
 
 

@@ -197,7 +197,7 @@ def _split_by_file(table, file):
     trained on.
     """
     entries = _entries_of(file)
-    names, unknown = _match(table.path.astype(str), entries, file)
+    names, unknown = _match([os.path.normpath(path) for path in table.path.astype(str)], entries, file)
     if not names:
         raise InputError(f"Not one path in {file} is that of an item, as {entries[0][0]}: write them as in the data.")
     split = pd.Series(names).reindex(range(len(table)))

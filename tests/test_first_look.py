@@ -1,6 +1,7 @@
 """Laws of the first look: planted metadata are named, shuffled labels raise no alarm, nothing goes untold."""
 
 import json
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from helpers.pictures import save_pictures
 from PIL import Image
 
 from xaae.experiment.tasks import Target
-from xaae.first_look import associations
+from xaae.first_look import associations, look_run
 from xaae.first_look.look_sentences import alarms_of
 from xaae.sources import item_facts, picture_metadata
 
@@ -148,6 +149,33 @@ def test_facts_that_part_the_items_alike_are_one():
     assert len(rows) == 1 and rows[0]["also"] == ["y"]
 
 
+def test_numbers_that_all_differ_are_facts_of_their_own():
+    """Whatever stands before it, a number or the name of a series: what gives the class away is found."""
+    rng, labels = np.random.default_rng(0), np.repeat(["a", "b"], 40)
+    facts = {"noise": rng.normal(size=80), "series": [f"s{i}" for i in range(80)], "dose": np.arange(80.0)}
+    rows, skipped = compare(facts | {"less dose": -np.arange(80.0)}, labels)
+    found = {row["fact"]: row for row in rows}
+    assert set(found) == {"noise", "dose"} and set(skipped) == {"series"}
+    assert (found["dose"]["grade"], found["dose"]["also"]) == ("gives away", ["less dose"])
+
+
+@pytest.mark.parametrize("patients", [8, 24])
+def test_parts_of_few_files_are_counted_as_files(patients):
+    """What a file has once, as its date, goes with the class in all its slices: that proves nothing of a few files."""
+    file = np.repeat(np.arange(patients), 50)
+    labels, groups = np.where(file < patients // 2, "a", "b"), pd.Series(file.astype(str))
+    facts = {"date": np.random.default_rng(1).permutation(patients)[file] * 1.0, "site": [f"s{i % 7}" for i in file]}
+    rows, skipped = compare(facts, labels, groups=groups)
+    assert not alarms_of({"metadata": rows}) and all(row["counted"] == "groups" for row in rows)
+    assert len(rows) + len(skipped) == 2 and (patients == 24 or "fewer than 5 groups" in skipped["date"])
+
+
+def test_the_most_frequent_category_stands_for_a_group():
+    column = pd.Series(["x", "y", "y", "b", "a", "c", "c"], dtype=object)
+    found = associations._typical_of_groups(column, np.array([0, 0, 0, 1, 1, 2, 2]))
+    assert found.tolist() == ["y", "a", "c"]
+
+
 def test_slices_of_few_patients_prove_nothing():
     """A number drawn once for each of 24 patients, on 50 slices each: by items it is significant, by patients not."""
     rng = np.random.default_rng(0)
@@ -176,6 +204,18 @@ def test_of_several_labels_the_one_that_a_fact_goes_with_is_named():
     target = Target(task="labels", columns=("fluid", "mass"))
     rows, _ = associations.associate(pd.DataFrame({"x": table.mass.fillna(0.5)}), table, target)
     assert rows[0]["of"] == "mass" and rows[0]["grade"] == "gives away" and rows[0]["n"] == 70
+
+
+def test_a_label_of_few_items_hides_no_other():
+    """By chance a fact parts the few items of a rare label; what it says of a common one is told all the same."""
+    rng, n = np.random.default_rng(0), 400
+    rare, common = np.full(n, np.nan), np.repeat([0.0, 1.0], n // 2)
+    x = rng.normal(size=n) + 1.2 * common
+    places = np.array(sorted(rng.permutation(n)[:10], key=x.__getitem__))
+    rare[places] = [0, 0, 0, 1, 1, 0, 0, 1, 1, 1]
+    table = pd.DataFrame({"label": "x", "rare": rare, "common": common})
+    (row,), _ = associations.associate(pd.DataFrame({"x": x}), table, Target(task="labels", columns=tuple(table)[1:]))
+    assert row["of"] == "common" and row["grade"] == "goes with" and row["p_holm"] < 0.001
 
 
 # ---- the command ------------------------------------------------------------------------------------------------
@@ -247,6 +287,66 @@ def test_columns_of_the_users_table_are_compared_too(tmp_path):
     pd.DataFrame(rows, columns=["path", "label", "site", "age"]).to_csv(tmp_path / "items.csv", index=False)
     text = succeed("data", tmp_path / "items.csv", "--out", tmp_path / "out")
     assert "The column site gives the class away" in text and "column age" not in text.partition("Metadata")[2]
+
+
+def test_the_column_that_is_predicted_is_no_fact(tmp_path):
+    save_pictures(tmp_path, n=12)
+    rows = [(f"{c}/{i:03d}.png", c, f"{c} side") for c in ("left", "right") for i in range(12)]
+    pd.DataFrame(rows, columns=["path", "side", "sentence"]).to_csv(tmp_path / "items.csv", index=False)
+    succeed("data", tmp_path / "items.csv", "--target", "side", "--out", tmp_path / "out")
+    look = json.loads((tmp_path / "out" / "data.json").read_text())
+    compared = {name for row in look["metadata"] for name in (row["fact"], *row["also"])} | set(look["not_compared"])
+    assert "column sentence" in {row["fact"] for row in alarms_of(look)} and "column side" not in compared
+
+
+def test_the_command_that_is_named_trains(tmp_path):
+    """It keeps --outside-files, and takes no group beside a file of splits."""
+    folder = save_pictures(tmp_path / "data", n=12)
+    names = [f"{c}/{i:03d}.png" for c in ("left", "right") for i in range(12)]
+    table = pd.DataFrame({"path": [f"../data/{name}" for name in names], "label": [name[:-8] for name in names]})
+    table["patient"] = [f"p{i % 6}" for i in range(24)]
+    (tmp_path / "lists").mkdir()
+    table.to_csv(tmp_path / "lists" / "items.csv", index=False)
+    (tmp_path / "held.txt").write_text("\n".join(str(folder / name) for name in names[:3] + names[-3:]))
+    given = [tmp_path / "lists" / "items.csv", "--outside-files", "--split-file", tmp_path / "held.txt"]
+    succeed("data", *given, "--out", tmp_path / "out")
+    look = json.loads((tmp_path / "out" / "data.json").read_text())
+    words = shlex.split(look["command"])[2:]
+    assert "patient" in look["warnings"][0] and "--outside-files" in words and "--group" not in words
+    again = json.loads(call("data", *words[1:], "--json", "--out", tmp_path / "again").stdout)
+    assert (look["refusal"], again["refusal"], again["split_by"]) == ("", "", look["split_by"])
+
+
+def test_a_sheet_of_an_earlier_look_is_not_shown(tmp_path):
+    folder = save_pictures(tmp_path / "data", n=6)
+    succeed("data", folder, "--out", tmp_path / "out")
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"\x89PNG" + path.parent.name.encode() + path.stem.encode())
+    succeed("data", folder, "--out", tmp_path / "out")
+    assert not (tmp_path / "out" / "contact_sheet.png").exists()
+    assert "data:image/png" not in (tmp_path / "out" / "data.html").read_text()
+
+
+def test_reasons_are_counted_whatever_files_they_name():
+    left_out = pd.DataFrame(
+        [(f"/d/{i}.nii", f"/d/{i}.nii is no NIfTI file: give a whole one") for i in range(5)]
+        + [(f"/d/{i}.dat", f"part of the record {i}.hea") for i in range(3)]
+        + [(f"/d/{i}.png", f"the same content as /d/{i + 1}.png") for i in range(2)]
+        + [("", "no path in this row")],
+        columns=["path", "reason"],
+    )
+    found = {each["reason"]: each["number"] for each in look_run._reasons(left_out)}
+    assert found == {
+        "it is no NIfTI file: give a whole one": 5, "part of a record": 3, "the same content as another": 2,
+        "no path in this row": 1,
+    }  # fmt: skip
+
+
+def test_a_picture_too_large_to_be_opened_is_a_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    noise(np.random.default_rng(0)).save(tmp_path / "a.png")
+    _, reasons = item_facts.read_item_facts([tmp_path / "a.png"], quiet=True)
+    assert "DecompressionBomb" in reasons[0]
 
 
 def test_data_that_training_would_refuse_are_looked_at_all_the_same(tmp_path):

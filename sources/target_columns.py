@@ -57,13 +57,21 @@ def standardised(target, table):
 
 
 def _column(table, name):
-    """A column as texts, whole numbers without ".0"; InputError if there is none."""
+    """A column as texts, whole numbers without ".0", BLANKS among numbers as ""; InputError if there is none."""
     at = kept_name(name) if kept_name(name) in table else name
     if at not in table:
         others = ", ".join(column for column in table if column != "path")
         raise InputError(f"--target: the data have no column {name!r}; choose from {others}.")
-    texts = table[at].map(lambda cell: f"{cell:g}" if isinstance(cell, (float, np.floating)) else str(cell).strip())
-    return texts.mask(texts.isin(BLANKS), "")
+    texts = table[at].map(_cell_text)
+    bare = texts.mask(texts.isin(BLANKS), "")
+    return texts if _numbers(bare) is None else bare  # among texts "None" may be a class
+
+
+def _cell_text(cell):
+    """A cell as a text that is no other number's; "" for NaN."""
+    if isinstance(cell, (float, np.floating)):
+        return "" if np.isnan(cell) else f"{cell:.15g}"
+    return str(cell).strip()
 
 
 def _numbers(texts):
@@ -96,6 +104,8 @@ def _single(texts, task):
 def _as_classes(table, texts, unit):
     """One class an item, as the column's text."""
     name, column = _single(texts, CLASSES.name)
+    if (column == "").all():
+        raise InputError(f"--target {name}: it is blank in every row, so name another column.")
     table, out = _without(table.assign(label=column), column == "", f"no {name} in this row")
     return table, Target(), [], out
 

@@ -58,6 +58,26 @@ def test_whole_numbers_that_a_table_keeps_as_floats_are_classes_without_a_point(
     assert sorted(set(set_target(column([1.0, 2.0] * 5), ("x",))[0].label)) == ["1", "2"]
 
 
+def test_classes_that_are_long_numbers_stay_apart_beside_a_blank():
+    codes = [12345678.0, 12345679.0, float("nan")] * 4
+    table, _, _, out = set_target(column(codes), ("x",))
+    assert sorted(set(table.label)) == ["12345678", "12345679"] and len(out) == 4
+
+
+def test_a_class_may_be_called_as_a_blank_is_and_a_number_may_not():
+    table, _, _, out = set_target(column(["None", "fracture", "NA"] * 4), ("x",))
+    assert sorted(set(table.label)) == ["NA", "None", "fracture"] and not out
+    table, target, _, out = set_target(column(["0.5", "NA", "None", *map(str, range(20))]), ("x",))
+    assert target.task == SEVERITY.name and len(out) == 2
+
+
+@pytest.mark.parametrize("blank", ["", "NA"])
+def test_a_column_without_a_class_is_refused_in_a_sentence(tmp_path, blank):
+    paths = [path.relative_to(tmp_path) for path in sorted(save_pictures(tmp_path, n=3).rglob("*.png"))]
+    pd.DataFrame({"path": paths, "x": blank}).to_csv(tmp_path / "items.csv", index=False)
+    assert refused(call("data", tmp_path / "items.csv", "--target", "x", "--out", tmp_path / "out"))
+
+
 def test_the_sides_of_a_severity_are_halves_and_items_without_a_number_are_left_out_by_name():
     values = [*map(str, range(21)), "", "nan"]
     table, target, _, out = set_target(column(values), ("x",), unit="cm")

@@ -7,7 +7,7 @@ planes) is not drawn.
 
 import os
 import warnings
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache, partial, wraps
 from hashlib import sha256
 
 import numpy as np
@@ -81,9 +81,25 @@ def _brief(error):
     return f"{type(error).__name__}: {' '.join(str(error).split())[:140]}"
 
 
+def _says_what_is_broken(function):
+    """The function of a path, which raises an InputError whatever it is about the header that it fails of."""
+
+    @wraps(function)
+    def read(path, *item):
+        try:
+            return function(path, *item)
+        except InputError:
+            raise
+        except DAMAGED as e:
+            raise InputError(f"a DICOM file whose header is broken ({_brief(e)})") from e
+
+    return read
+
+
 # ---- values -----------------------------------------------------------------------------------------------------
 
 
+@_says_what_is_broken
 def _items(path):
     """[""] of a file of one picture, "frame/0" and so on of several."""
     head = _open(path)
@@ -93,11 +109,12 @@ def _items(path):
 
 
 def _check_pixels(head):
-    if "Rows" not in head:
+    if "Rows" not in head or "Columns" not in head:
         what = head.get("Modality") or "no modality named"
         raise InputError(f"a DICOM file without pixels ({what}): a report, or a file that is cut short")
 
 
+@_says_what_is_broken
 def _read(path, item=""):
     """The Raster of a frame. InputError if it cannot be read."""
     head = _open(path)
@@ -291,10 +308,11 @@ def _spacing(head):
 # ---- facts ------------------------------------------------------------------------------------------------------
 
 
+@_says_what_is_broken
 def _facts(path):
     """What the head of a file says: sizes, bits, and the scanner's TAGS that it holds."""
     head = _open(path)
-    if "Rows" not in head:
+    if "Rows" not in head or "Columns" not in head:
         return {"format": "DICOM", "channels": 0} | _tags_of(head)
     colour = int(head.get("SamplesPerPixel") or 1) > 1 or head.get("PhotometricInterpretation") == "PALETTE COLOR"
     shape = {
@@ -311,13 +329,19 @@ def _facts(path):
 
 def patient_of(path):
     """A pseudonym for the patient that a file, or FILE#frame/3, names, always the same one; "" where it names none."""
-    known = str(_open(str(path).partition(f"#{FRAME}")[0]).get("PatientID") or "").strip()
+    return _pseudonym(_open(str(path).partition(f"#{FRAME}")[0]))
+
+
+def _pseudonym(head):
+    """What stands for the patient in tables and pages; "" for none."""
+    known = str(head.get("PatientID") or "").strip()
     return f"patient-{sha256(known.encode()).hexdigest()[:8]}" if known else ""
 
 
 def _tags_of(head):
-    """{tag: number or text} of the TAGS that the head holds."""
-    return {name: _plain(head.get(name)) for name in TAGS if head.get(name) not in (None, "")}
+    """{tag: number or text} of the TAGS that the head holds; a pseudonym for the patient."""
+    found = {name: _plain(head.get(name)) for name in TAGS if head.get(name) not in (None, "")}
+    return found | ({"PatientID": _pseudonym(head)} if "PatientID" in found else {})
 
 
 def _plain(value):

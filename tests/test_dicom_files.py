@@ -11,7 +11,7 @@ pydicom = pytest.importorskip("pydicom")
 
 from xaae.data import load_dataset  # noqa: E402
 from xaae.experiment.errors import InputError  # noqa: E402
-from xaae.sources import formats, picture_files  # noqa: E402
+from xaae.sources import dicom_files, formats, picture_files  # noqa: E402
 from xaae.sources.class_folders import own_data  # noqa: E402
 from xaae.sources.items import reading_options  # noqa: E402
 from xaae.sources.path_lists import read_pictures  # noqa: E402
@@ -151,7 +151,8 @@ def test_a_file_without_an_ending_is_known_and_its_tags_are_told(tmp_path):
     path = save_dicom(tmp_path / "IM0001", values, Manufacturer="Maker", PatientID="007", KVP=120)
     facts = formats.file_facts(path)
     assert (facts["width"], facts["bits"], facts["channels"]) == (32, 12, 1)
-    assert (facts["Manufacturer"], facts["PatientID"], facts["KVP"]) == ("Maker", "007", 120.0)
+    assert (facts["Manufacturer"], facts["KVP"]) == ("Maker", 120.0)
+    assert facts["PatientID"] == dicom_files.patient_of(path) and "007" not in facts["PatientID"]
 
 
 def cut(path):
@@ -164,6 +165,12 @@ def without_pixels(path):
     for name in ("PixelData", "Rows", "Columns"):
         delattr(found, name)
     found.Modality = "SR"
+    found.save_as(path)
+
+
+def without_columns(path):
+    found = pydicom.dcmread(path)
+    del found.Columns
     found.save_as(path)
 
 
@@ -185,6 +192,7 @@ def no_dicom(path):
         (without_pixels, r"without pixels \(SR\)"),
         (no_dicom, "no DICOM file"),
         (directory, "DICOMDIR"),
+        (without_columns, "without pixels"),
     ],
 )
 def test_a_fault_is_listed_with_its_reason(tmp_path, change, words):
@@ -193,6 +201,7 @@ def test_a_fault_is_listed_with_its_reason(tmp_path, change, words):
     with pytest.raises(InputError, match=words):
         formats.read_item(path)
     assert isinstance(picture_files.try_decode(path, 32, 1), str)
+    assert picture_files.picture_channels([path]) in (1, 3)  # whatever the head says, it is no traceback
 
 
 def test_without_pydicom_the_extra_is_named(tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ from xaae.experiment.tasks import Target
 from xaae.experiment.vocabulary import COLUMNS
 from xaae.sources.augmentations import augment
 from xaae.sources.cifar10_files import cifar10
-from xaae.sources.class_folders import folder, own_data
+from xaae.sources.class_folders import folder, kind_of_own, own_data
 from xaae.sources.foreign_files import foreign_in_words
 from xaae.sources.medmnist_sets import medmnist
 from xaae.sources.oxford_pets import PETS_FOLDER, pets
@@ -96,11 +96,11 @@ def choose(dataset, root):
 
 
 def kind_of_dataset(dataset, root=None):
-    """The Kind of the items that `--dataset` names; a folder or file of the user's own is looked at."""
+    """The Kind of the items that `--dataset` names; of a folder or file of the user's own the formats tell."""
     root = Path(root or default_root()).absolute()
     name, argument, _ = choose(dataset, root)
     if name == "folder":
-        return KINDS[own_data(Path(argument or root).absolute(), outside=True).kind]
+        return KINDS[kind_of_own(Path(argument or root).absolute())]
     return _kind_of_set(name)
 
 

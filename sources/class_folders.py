@@ -14,13 +14,13 @@ import pandas as pd
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE
+from xaae.experiment.kinds import PICTURE, SIGNAL
 from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import SPLITS
 from xaae.sources.dicom_files import DICOM, patient_of
 from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
-from xaae.sources.formats import check_installed, file_facts, format_of, items_of, split_item
+from xaae.sources.formats import check_installed, file_facts, files_of, format_of, items_of, split_item
 from xaae.sources.npz_archives import NPZ, archive_table
 from xaae.sources.signal_tables import (
     expand_files,
@@ -70,6 +70,8 @@ def own_data(path, target=(), slices="axial", cut="", outside=False):
     path, rule = Path(path), parse_cut(cut)
     if whole := is_signal_data(path):
         found = OwnData(*signal_table(path, rule), kind="signal")
+        if "split" in found.table:
+            _read_splits(found, path)
     elif path.suffix.lower() == ".csv" and path.is_file():
         found = _of_csv(path, target, outside)
     elif path.is_dir():
@@ -106,6 +108,21 @@ def _no_dataset(path):
 def folder(root, name="", **_):
     """`folder:PATH` as a dataset: the table of `own_data`."""
     return own_data(name or root).table
+
+
+def kind_of_own(path):
+    """The name of the kind of the items of a folder or file of the user's, by the formats of its files alone.
+
+    Nothing is opened that its name tells of. What is no dataset counts as pictures: `own_data` says why it is none.
+    """
+    path = Path(path)
+    if is_signal_data(path):
+        return SIGNAL.name
+    if path.is_dir():
+        return sort_signals(*_files(path))[0]
+    if path.suffix.lower() == ".csv" and path.is_file():
+        return kind_of_paths(path.parent / name for name in read_texts(path, trim=True).get("path", ()) if name)
+    return PICTURE.name
 
 
 # ---- folders ----------------------------------------------------------------------------------------------------
@@ -215,7 +232,7 @@ def _of_csv(path, target=(), outside=False):
     found.leave_out(found.table.path.str.strip() == "", "no path in this row")
     found.leave_out(found.table.label.str.strip() == "", "no label in this row")
     if "split" in found.table:
-        _splits_of_csv(found, path)
+        _read_splits(found, path)
     texts = ("path", "label", "split", "group")
     found.table = found.table.assign(
         path=[path.parent / p for p in found.table.path],
@@ -237,7 +254,7 @@ def _check_inside(paths, file):
         )
 
 
-def _splits_of_csv(found, path):
+def _read_splits(found, path):
     """Give the column split our names; rows without one are left out, or none has one: then there is no such column."""
     if (found.table.split.str.strip() == "").all():
         found.table = found.table.drop(columns="split")
@@ -327,9 +344,11 @@ def _leave_out_copies(found, key, words):
     twice = found.table[key.duplicated(keep=False).to_numpy()]
     reasons, copies = {}, []
     for _, rows in twice.groupby(key[twice.index], sort=False):
-        torn = rows.label.nunique() > 1
+        first = rows.index[0]
+        others = rows.index[rows.label != rows.label[first]]
+        torn = len(others) > 0
         for row in rows.index[0 if torn else 1 :]:
-            twin = next(i for i in rows.index if i != row and (not torn or rows.label[i] != rows.label[row]))
+            twin = others[0] if torn and rows.label[row] == rows.label[first] else first
             reasons[row] = f"{words} {rows.path[twin]}" + (f", whose label is {rows.label[twin]!r}" if torn else "")
             splits = [rows.split[i] if "split" in rows else "" for i in (row, twin)]
             copies.append((rows.path[row], rows.label[row], splits[0], rows.path[twin], rows.label[twin], splits[1]))
@@ -339,19 +358,24 @@ def _leave_out_copies(found, key, words):
 
 
 def _size(path):
+    """Bytes of a file and of others that hold its values; below 0 where that is not known."""
     try:
-        return os.path.getsize(path) if os.path.isfile(path) else -1
+        return sum(map(os.path.getsize, files_of(path))) if os.path.isfile(path) else -1
     except OSError:
         return -1
 
 
 def _digest(path):
-    """What the content of a file is known by; one that cannot be read is like no other."""
+    """What the content of a file, and of others that hold its values, is known by; one that cannot be read is like no
+    other."""
+    digests = []
     try:
-        with open(path, "rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+        for each in files_of(path):
+            with open(each, "rb") as file:
+                digests.append(file_digest(file, "sha256").hexdigest())
     except OSError:
         return f"#{path}"
+    return " ".join(digests)
 
 
 def _is_readable(path, kind):

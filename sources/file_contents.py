@@ -74,9 +74,10 @@ class Format:
     item) -> Raster or Recording; raises InputError, OSError or ValueError for a file that cannot be read. items: path
     -> texts that name the items in a file, [""] for a file that is one item; a table has them as FILE#ITEM. facts: path
     -> {name: number or text} of what the head of a file says (width, height, channels, bits, rate, ...), without its
-    values. marks: path -> is a file of this format by its first bytes, whatever its ending? fits: of several
-    formats with one ending, does a file of that ending hold what this one reads? extra: what to install
-    for it, `pip install "xaae[EXTRA]"`, "" for nothing. package: what is imported for it.
+    values. files: path -> the files that hold its values, None where it holds them all itself. marks: path -> is a file
+    of this format by its first bytes, whatever its ending? fits: of several formats with one ending, does a file of
+    that ending hold what this one reads? extra: what to install for it, `pip install "xaae[EXTRA]"`, "" for nothing.
+    package: what is imported for it.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Format:
     read: Callable
     items: Callable = one_item
     facts: Callable = no_facts
+    files: Callable | None = None
     marks: Callable | None = None
     fits: Callable | None = None
     extra: str = ""

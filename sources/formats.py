@@ -68,6 +68,12 @@ def items_of(path, kind=None, slices="axial"):
     return [f"{path}#{item}" if item else str(path) for item in items]
 
 
+def files_of(file):
+    """The files that hold what is in a file as a table names it: mostly that file alone."""
+    found = next((each.files for each in FORMATS if each.files and _ends_like(file, each)), None)
+    return found(file) if found else [str(file)]
+
+
 def read_item(path, kind=None):
     """The Raster or Recording of a table's path FILE or FILE#ITEM. InputError, OSError or ValueError if that fails."""
     found = format_of(path, kind)

@@ -23,6 +23,7 @@ import numpy as np
 from xaae.experiment.errors import InputError
 from xaae.experiment.manifest import locked
 from xaae.experiment.whole_file import whole_file
+from xaae.sources.formats import files_of
 
 FOLDER = "xaae-items"  # under the folder where data are kept
 LARGE = 64 * 2**20  # bytes of decoded items; more do not stay in memory
@@ -78,13 +79,17 @@ class CacheEntry:
 
     @cached_property
     def states(self):
-        """{file that holds items: its size and times}. OSError for a file that is not there."""
-        return {file: os.stat(file) for file in dict.fromkeys(map(_file_of, self.paths))}
+        """{file that holds items: sizes and times of it, and of others that hold its values}. OSError for a file that
+        is not there."""
+        return {file: _states_of(file) for file in dict.fromkeys(map(_file_of, self.paths))}
 
     @cached_property
     def marks(self):
         """What changes when an item does: (N) texts."""
-        marks = {file: f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for file, s in self.states.items()}
+        marks = {
+            file: " ".join(f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for s in states)
+            for file, states in self.states.items()
+        }
         return [f"{path} {marks[_file_of(path)]}" for path in self.paths]
 
     @cached_property
@@ -102,7 +107,7 @@ class CacheEntry:
     def is_worthwhile(self):
         """Do the items take too long to decode again, or too much memory? False where a file is not there."""
         try:
-            size = sum(state.st_size for state in self.states.values())
+            size = sum(state.st_size for states in self.states.values() for state in states)
         except OSError:
             return False
         return len(self.paths) * self.bytes_each() > LARGE or size > LONG or len(self.paths) > MANY
@@ -164,6 +169,11 @@ def _file_of(path):
     """The file that holds an item."""
     path = str(path)
     return path if "#" not in path or os.path.exists(path) else path.rpartition("#")[0]
+
+
+def _states_of(file):
+    """Sizes and times of a file and of others that hold its values, such as the samples beside a header."""
+    return [os.stat(file), *(os.stat(each) for each in files_of(file) if each != file)]
 
 
 def _versions():

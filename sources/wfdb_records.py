@@ -1,5 +1,6 @@
 """WFDB records (wfdb): the header NAME.hea names the files of samples beside it, annotators (NAME.atr) mark beats."""
 
+import os
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -27,14 +28,30 @@ def record_of(path):
     return header if header.is_file() else None
 
 
+def files_of_record(path):
+    """The header of a record, the files and segments that it names, and its annotations: those that are there."""
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    named = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")][1:]  # first the record
+    segments = [path.with_name(f"{Path(name).name}.hea") for name in named]
+    found = [path, *(path.with_name(Path(name).name) for name in named)]
+    found += [path.with_suffix(f".{ending}") for ending in ANNOTATORS]
+    headers = [each for each in dict.fromkeys(segments) if each != path and each.is_file()]
+    more = [file for each in headers for file in files_of_record(each)]
+    return list(dict.fromkeys([*(str(file) for file in found if file.is_file()), *more]))
+
+
 def open_record(path):
     """The Recording of a WFDB header, its samples on the disk where all channels have one rate.
 
     InputError for a record that is cut short, lacks a file or cannot be read.
     """
     header = Path(path).with_suffix(".hea")
-    files = [header, *sorted(header.parent.glob(f"{header.stem}.*"))]
-    return _open_record(str(header), tuple((f.stat().st_mtime_ns, f.stat().st_size) for f in files if f.exists()))
+    states = [os.stat(file) for file in files_of_record(header)]
+    return _open_record(str(header), tuple((state.st_mtime_ns, state.st_size) for state in states))
 
 
 @lru_cache(maxsize=8)
@@ -61,7 +78,7 @@ def _read_record(wfdb, path):
         raise InputError(_broken(e)) from e
     about = {"names": head.sig_name or (), "units": head.units or ()} if simple else notes.pop("channels")
     start = {"start": f"{head.base_datetime:%Y-%m-%dT%H:%M:%S}"} if getattr(head, "base_datetime", None) else {}
-    return make_recording(values, rate, **about, labels=_annotations(wfdb, stem, rate / head.fs), **start, **notes)
+    return make_recording(values, rate, **about, labels=_annotations(wfdb, stem, rate, head.fs), **start, **notes)
 
 
 def _broken(error):
@@ -102,10 +119,10 @@ def _in_memory(wfdb, stem):
     return values, rate, about | ({"note": note} if note else {})
 
 
-def _annotations(wfdb, stem, scale):
+def _annotations(wfdb, stem, rate, usual):
     """(first sample, the sample after it, symbol) of the annotations of a record; () if it has none.
 
-    scale: samples of the recording for each sample of the annotator's.
+    rate: of the recording. usual: what annotations count in, steps a second, where their file does not say.
     """
     ending = next((each for each in ANNOTATORS if Path(f"{stem}.{each}").is_file()), None)
     if ending is None:
@@ -114,7 +131,7 @@ def _annotations(wfdb, stem, scale):
         found = wfdb.rdann(stem, ending)
     except Exception as e:
         raise InputError(f"its annotations {Path(stem).name}.{ending} cannot be read ({type(e).__name__}: {e}).") from e
-    places = np.round(np.asarray(found.sample) * scale).astype(int).tolist()
+    places = np.round(np.asarray(found.sample) * (rate / (found.fs or usual))).astype(int).tolist()
     return tuple((at, at + 1, symbol) for at, symbol in zip(places, found.symbol, strict=True))
 
 
@@ -124,6 +141,7 @@ WFDB_RECORD = Format(
     endings=(".hea",),
     read=of_one_recording(open_record),
     facts=lambda path: recording_facts(open_record(path)),
+    files=files_of_record,
     extra="wfdb",
     package="wfdb",
 )

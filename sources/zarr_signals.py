@@ -1,6 +1,7 @@
 """Signals in Zarr's arrays and groups (zarr): the rules of names are those of NumPy's archives, see array_signals."""
 
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from xaae.sources.array_signals import KEYS, array_items, array_recording, recor
 from xaae.sources.file_contents import Format
 from xaae.sources.recordings import with_cuts
 
+HEADS = (".zarray", ".zgroup", "zarr.json", ".zattrs", ".zmetadata")  # files that say what a folder holds
 PICKLED = ("pickle", "dill", "msgpack2")  # codecs that can run what a file holds
 
 
@@ -30,11 +32,11 @@ class _Lazy:
 
     def __getitem__(self, place):
         if place is None:
-            return self.array[...][None]
-        return _Rows(self.array, place) if isinstance(place, int) else self.array[place]
+            return _values(self.array, ...)[None]
+        return _Rows(self.array, place) if isinstance(place, int) else _values(self.array, place)
 
     def __array__(self, dtype=None, copy=None):
-        return self.array[...].astype(dtype) if dtype else self.array[...]
+        return np.asarray(_values(self.array, ...), dtype)
 
 
 class _Rows(_Lazy):
@@ -46,11 +48,19 @@ class _Rows(_Lazy):
 
     def __getitem__(self, place):
         if place is None:
-            return self.array[self.index][None]
-        return self.array[(self.index, *(place if isinstance(place, tuple) else (place,)))]
+            return _values(self.array, self.index)[None]
+        return _values(self.array, (self.index, *(place if isinstance(place, tuple) else (place,))))
 
     def __array__(self, dtype=None, copy=None):
-        return self.array[self.index].astype(dtype) if dtype else self.array[self.index]
+        return np.asarray(_values(self.array, self.index), dtype)
+
+
+def _values(array, place):
+    """A part of a Zarr array, read now. InputError for one that is broken."""
+    try:
+        return array[place]
+    except Exception as e:  # each codec fails in its own way
+        raise InputError(f"a part of its values is broken ({type(e).__name__}: {e}): save it again.") from e
 
 
 def open_zarr(path):
@@ -58,12 +68,13 @@ def open_zarr(path):
 
     Nothing that is pickled is read: it could hold code.
     """
-    _refuse_pickled(Path(path))
-    return _open_zarr(str(path))
+    heads = [file.stat() for name in HEADS if (file := Path(path, name)).is_file()]
+    return _open_zarr(str(path), tuple((head.st_mtime_ns, head.st_size) for head in heads))
 
 
 @lru_cache(maxsize=4)
-def _open_zarr(path):
+def _open_zarr(path, stamps):
+    _refuse_pickled(Path(path))
     import zarr
 
     try:
@@ -97,7 +108,12 @@ def _refuse_pickled(path):
 
 def is_zarr(path):
     """Is a path a folder that Zarr wrote?"""
-    return any((Path(path) / name).is_file() for name in (".zarray", ".zgroup", "zarr.json"))
+    return any(Path(path, name).is_file() for name in HEADS[:3])
+
+
+def _files(path):
+    """The files of a folder that Zarr wrote."""
+    return sorted(os.path.join(place, name) for place, _, names in os.walk(path) for name in names)
 
 
 ZARR_SIGNALS = Format(
@@ -107,6 +123,7 @@ ZARR_SIGNALS = Format(
     read=with_cuts(lambda path, item: array_recording(open_zarr(path), item)),
     items=lambda path: array_items(open_zarr(path)),
     facts=lambda path: recording_facts(array_recording(open_zarr(path), array_items(open_zarr(path))[0])),
+    files=_files,
     fits=is_zarr,
     extra="zarr",
     package="zarr",

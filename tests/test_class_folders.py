@@ -2,11 +2,13 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.pictures import save_pictures
+from helpers.recorded import class_folder, pulses
 from PIL import Image
 
 from xaae import data
@@ -144,6 +146,46 @@ def test_the_same_content_is_used_once_and_never_under_two_labels(tmp_path):
     assert all("whose label is" in reasons[path] for path in torn)
     contents = [open(path, "rb").read() for path in found.table.path]
     assert len(set(contents)) == len(contents)
+
+
+def test_records_with_one_header_are_copies_only_if_their_samples_are(tmp_path):
+    """The same words in two headers, as of records that are numbered anew in each class, say nothing of the samples."""
+    for k, place in enumerate(["a/1", "a/2", "b/1", "b/2"]):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        (folder / "r.hea").write_text("r 1 100 200\nr.dat 16 1000/mV\n")
+        (100 * np.sin(np.arange(200) / (5 + k % 3))).astype("<i2").tofile(folder / "r.dat")
+    found = own_data(tmp_path)
+    assert [path.removeprefix(f"{tmp_path}/") for path in found.table.path] == ["a/2/r.hea", "b/1/r.hea"]
+    assert sorted(found.copies.label) == ["a", "b"] and len(accounted(found)) == len(every_file(tmp_path))
+
+
+def test_every_copy_is_told_with_a_twin_of_another_label(tmp_path):
+    for label, names in ("a", "1 2"), ("b", "3"), ("c", "4 5"):
+        (tmp_path / label).mkdir()
+        for name in names.split():
+            Image.new("L", (8, 8), 7 if name != "5" else 9).save(tmp_path / label / f"{name}.png")
+    found = own_data(tmp_path)
+    twins = {Path(path).stem: Path(twin).stem for path, twin in zip(found.copies.path, found.copies.twin, strict=True)}
+    assert twins == {"1": "3", "2": "3", "3": "1", "4": "1"}
+    assert (found.copies.label != found.copies.twin_label).all() and [p.stem for p in found.table.path] == ["5"]
+
+
+def test_the_kind_is_told_without_a_second_look(tmp_path, monkeypatch):
+    """An audit is planned by the kind alone: no file is compared, cut or taken apart for it."""
+    save_pictures(tmp_path / "pictures", n=3)
+    class_folder(tmp_path / "signals", n=4)
+    values, labels = pulses(6, channels=2)
+    np.savez(tmp_path / "all.npz", X=values, y=labels)
+    for kind in "pictures", "signals":
+        files = sorted(path for path in (tmp_path / kind).rglob("*") if path.is_file())
+        rows = [f"{path.relative_to(tmp_path)},{path.parent.name}" for path in files]
+        write_csv(tmp_path / f"{kind}.csv", "\n".join(["path,label", *rows]))
+    names = "pictures", "pictures.csv", "signals", "signals.csv", "all.npz"
+    expected = {name: own_data(tmp_path / name).kind for name in names}
+    monkeypatch.setattr(data, "own_data", None)
+    assert expected == {name: data.kind_of_dataset(str(tmp_path / name)).name for name in names}
+    assert set(expected.values()) == {"picture", "signal"}
 
 
 def test_a_csv_that_names_a_file_twice_uses_it_once(tmp_path):

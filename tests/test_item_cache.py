@@ -12,7 +12,7 @@ import pytest
 import torch
 from helpers.command_line import EXACT, TINY, call, refused, succeed
 from helpers.pictures import save_pictures
-from helpers.recorded import pulses
+from helpers.recorded import pulses, save_record, save_zarr
 from helpers.same_runs import check_same_run
 from PIL import Image
 
@@ -97,6 +97,28 @@ def test_a_file_that_is_written_again_is_decoded_again(table, tmp_path):
     write_again(table.path[2])
     now, plain = opened(table, tmp_path, size=32)[1], picture_files.open_pictures(table, 32, 3, quiet=True)[1]
     assert torch.equal(now[[2]], plain[[2]]) and not torch.equal(now[[2]], before)
+
+
+@pytest.mark.usefixtures("worthwhile")
+@pytest.mark.parametrize("kind", ["record", "zarr"])
+def test_samples_that_are_written_again_beside_their_header_are_read_again(tmp_path, kind):
+    """The file that a table names stays as it was."""
+    values, changed = np.sin(np.arange(400) / 9)[None], np.cos(np.arange(400) / 9)[None]
+    if kind == "record":
+        path, parts = save_record(tmp_path, "r1", values), [tmp_path / "r1.dat"]
+    else:
+        path = save_zarr(tmp_path / "r1.zarr", X=values)
+        parts = [part for part in path.rglob("*") if part.is_file() and part.suffix != ".json"]
+    items = [f"{path}#samples/{at}-{at + 100}" for at in range(0, 400, 100)]
+    table = pd.DataFrame({"path": items, "label": list("abab"), "split": ["train", "train", "valid", "valid"]})
+    before = signals.open_signals(table, None, None, quiet=True, cache=tmp_path)[1].in_units([1])
+    (tmp_path / "other").mkdir()
+    save_record(tmp_path / "other", "r1", changed) if kind == "record" else save_zarr(tmp_path / "other", X=changed)
+    other = tmp_path / "other" / "r1.dat" if kind == "record" else tmp_path / "other"
+    for part in parts:
+        part.write_bytes((other if kind == "record" else other / part.relative_to(path)).read_bytes())
+    now = signals.open_signals(table, None, None, quiet=True, cache=tmp_path)[1].in_units([1])
+    assert np.abs(now - before).max() > 0.5
 
 
 FORMS = [{"size": 17}, {"channels": 1}, {"window": Window("fixed", 0.0, 9.0)}, {"window": Window("fixed", 0.0, 9.5)}]
@@ -280,7 +302,6 @@ def test_no_command_of_a_run_decodes_again(pictures_folder, tmp_path, decoded):
 def test_the_same_seed_gives_the_same_run_with_a_cache(pictures_folder, tmp_path, monkeypatch):
     """Written by the first command, found by the second, or not there at all."""
     (tmp_path / "root").mkdir()
-    monkeypatch.setattr("xaae.training.reconstruction_judge.JUDGE_SEEN", 1)
     options = [*TINY, *EXACT, "--dataset", pictures_folder, "--data-root", tmp_path / "root", "--baseline-epochs", 0]
     for name, most in (("plain", item_cache.MANY), ("makes", 0), ("finds", 0)):
         monkeypatch.setattr(item_cache, "MANY", most)

@@ -18,7 +18,7 @@ from helpers.recorded import (
 )
 
 from xaae.experiment.errors import InputError
-from xaae.sources import formats, signal_tables, ucr_files
+from xaae.sources import formats, signal_tables, ucr_files, zarr_signals
 from xaae.sources.signals import read_signal
 
 WAVES = np.stack([np.sin(np.arange(400) / 9), np.cos(np.arange(400) / 5)]).astype(np.float32)
@@ -277,6 +277,36 @@ def test_a_real_record_cut_short_is_refused(real, tmp_path):
     cut_short(tmp_path / "100.dat", 0.4)
     with pytest.raises(InputError, match="cut short"):
         formats.read_item(tmp_path / "100.hea")
+
+
+@pytest.mark.parametrize("rate", [None, 25.0])
+def test_annotations_lie_where_their_own_clock_says(tmp_path, rate):
+    """An annotator may count in other steps than the samples of its record."""
+    save_record(tmp_path, "waves", WAVES)
+    wfdb = pytest.importorskip("wfdb", reason="records are read by the extra wfdb")
+    places = np.array([40, 80]) if rate is None else np.array([10, 20])
+    wfdb.wrann("waves", "atr", places, symbol=["N", "V"], fs=rate, write_dir=str(tmp_path))
+    assert [mark[0] for mark in formats.read_item(tmp_path / "waves.hea").labels] == [40, 80]
+
+
+def test_a_broken_part_of_a_zarr_array_is_a_reason(tmp_path):
+    path = save_zarr(tmp_path / "waves.zarr", X=WAVES)
+    for part in (path / "X" / "c").rglob("*"):
+        if part.is_file():
+            part.write_bytes(part.read_bytes()[:-40])
+    with pytest.raises(InputError, match="a part of its values is broken"):
+        np.asarray(read_signal(path).values[:, :10])
+
+
+def test_the_parts_of_a_zarr_folder_are_not_gone_through_for_each_item(tmp_path, monkeypatch):
+    path, looked = save_zarr(tmp_path / "all.zarr", X=np.stack([WAVES] * 5)), []
+    refuse = zarr_signals._refuse_pickled
+    monkeypatch.setattr(zarr_signals, "_refuse_pickled", lambda path: looked.append(path) or refuse(path))
+    for item in formats.items_of(path, "signal"):
+        np.testing.assert_allclose(read_signal(item).values[:, :], WAVES, atol=1e-6)
+    assert len(looked) == 1
+    save_zarr(path, X=np.stack([2 * WAVES] * 3), rate=50.0)
+    assert len(formats.items_of(path, "signal")) == 3 and read_signal(f"{path}#X/0").rate == 50 and len(looked) == 2
 
 
 def test_series_are_read_once(tmp_path):

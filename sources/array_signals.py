@@ -147,7 +147,8 @@ def _table_of_part(path, arrays, split, values, labels):
 
 
 def label_texts(labels):
-    """Labels (N,), (N, 1) or one-hot (N, K) as texts, whole numbers without a point. InputError for others."""
+    """Labels (N,), (N, 1) or one-hot (N, K) as texts, whole numbers without a point, "" for NaN. InputError for
+    others."""
     labels = np.asarray(labels)
     if labels.dtype.kind not in "iufbUST":
         raise InputError(f"its labels have the type {labels.dtype}: save numbers or texts.")
@@ -157,8 +158,13 @@ def label_texts(labels):
         labels = labels.argmax(1)
     labels = labels.reshape(len(labels))
     if labels.dtype.kind in "iufb":
-        return [f"{value:g}" if value != round(float(value)) else str(int(value)) for value in labels.astype(float)]
+        return ["" if np.isnan(value) else _number_text(value) for value in labels]
     return [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in labels]
+
+
+def _number_text(value):
+    """A number as a text that is no other number's, without a point if it is whole."""
+    return str(int(value)) if float(value).is_integer() else str(value)
 
 
 # ---- .npy and .npz ----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.text_tables import typed_column
 from xaae.sources.array_signals import recording_facts
 from xaae.sources.file_contents import Format
 from xaae.sources.recordings import make_recording, with_cuts
@@ -44,11 +45,19 @@ def _read_numbers(path, stamp):
             first = file.readline().rstrip("\r\n")
         divider = max(DIVIDERS, key=first.count)
         named = not all(_is_number(cell) for cell in first.split(divider))
-        table = pd.read_csv(path, sep=divider, header=0 if named else None, skipinitialspace=True, encoding="utf-8-sig")
+        form = {"sep": divider, "header": 0 if named else None, "skipinitialspace": True, "encoding": "utf-8-sig"}
+        table = pd.read_csv(path, **form)
+        texts = pd.read_csv(path, usecols=_is_about_rows, dtype=str, keep_default_na=False, **form)  # "NA": a class
+        table = table.assign(**{name: texts[name].str.strip() for name in texts})
     except (ValueError, OSError) as e:  # pandas' own errors are ValueErrors, and so is that of another encoding
         raise InputError(f"it cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
     table.columns = [str(name).strip() for name in table.columns]
     return table
+
+
+def _is_about_rows(name):
+    """Does a column say something of an item, and hold none of its values?"""
+    return str(name).strip().lower() in ABOUT_ROWS
 
 
 def _is_number(cell):
@@ -154,7 +163,7 @@ def csv_table(path):
     table = read_numbers(path)
     if csv_layout(path) == "rows":
         about = {name.lower(): table[name] for name in table if name.lower() in ABOUT_ROWS}
-        texts = {name: _class_texts(column) for name, column in about.items()}
+        texts = {name: _class_texts(typed_column(column)) for name, column in about.items()}
         return pd.DataFrame({"path": [f"{path}#row/{i}" for i in range(len(table))]} | texts)
     names, _ = _signal_columns(table)
     labels = [match["label"] if (match := NUMBERED.fullmatch(_name_and_unit(name)[0])) else "" for name in names]

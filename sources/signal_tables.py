@@ -106,15 +106,15 @@ def signal_table(path, cut=None):
         if len(pairs) > 1:
             raise InputError(f"{path} holds {len(pairs)} pairs _TRAIN and _TEST: name one file, as {pairs[0]}.")
         if pairs:
-            used = pair_of(pairs[0]).values()
-            return series_table(pairs[0]), _others_in(path, used), []
+            table, out = with_labels(series_table(pairs[0]))
+            return table, out + _others_in(path, pair_of(pairs[0]).values()), []
         table, left_out, notes = cut_table(_recordings_in(path), cut)
         return table, left_out + _others_in(path, _recordings_in(path)), notes
     found = format_of(record_of(path) or path)
     check_installed(found)
     if found.name in TABLES:
-        table, alone = without_lone_classes(TABLES[found.name](path))
-        return table, alone, []
+        table, out = with_labels(TABLES[found.name](path))
+        return table, out, []
     return cut_table([record_of(path) or path], cut)
 
 
@@ -156,6 +156,14 @@ def cut_table(files, cut=None):
     return table, left_out, list(dict.fromkeys(notes))
 
 
+def with_labels(table):
+    """(table, [(path, reason)]) of the items that have a label, without classes of a single item."""
+    blank = (table.label.str.strip() == "").to_numpy()
+    table, out = table[~blank].reset_index(drop=True), [(path, "no label") for path in table.path[blank]]
+    table, alone = without_lone_classes(table)
+    return table, out + alone
+
+
 def without_lone_classes(table):
     """(table, [(path, reason)]) without classes of a single item, which no split can have in both parts.
 
@@ -184,7 +192,7 @@ def cut_by_annotations(file, recording, cut=None):
     usual = AROUND if beats else AFTER
     rate = recording.rate
     if (cut and cut.length) or (cut is None and lasting):
-        return _windows_within(file, recording, lasting, cut.length if cut else 0.0)
+        return _windows_within(file, recording, chosen, cut.length if cut else 0.0)
     before, after = (cut.before, cut.after) if cut else usual
     ahead, size = round(before * rate), round((before + after) * rate)
     rows, out = [], []
@@ -201,22 +209,27 @@ def cut_by_annotations(file, recording, cut=None):
     return rows, out, [note, *told]
 
 
-def _windows_within(file, recording, lasting, seconds):
+def _windows_within(file, recording, chosen, seconds):
     """Items of one length, one after the other, that lie within annotations that last; each has the text as label.
 
-    seconds: of an item, 0 for the most frequent length of the annotations.
+    chosen: the annotations. seconds: of an item, 0 for the median length of those that last.
     """
-    if not lasting:
+    lengths = [last - first for first, last, _ in chosen if last - first > 1]
+    if not lengths:
         return [], [(str(file), "it has no annotations that last, which windows could take their label from")], []
-    lengths = np.array([last - first for first, last, _ in lasting])
-    size = round(seconds * recording.rate) if seconds else int(np.median(lengths))
-    rows = [
-        (f"{file}#{name_cut(at, at + size)}", text, Path(file).stem)
-        for first, last, text in lasting
-        for at in range(first, min(last, recording.values.shape[1]) - size + 1, max(size, 1))
-    ]
-    note = f"Items are windows of {size / recording.rate:g} s within annotations, whose text is the label (--cut)."
-    return rows, [], [note]
+    rate, samples = recording.rate, recording.values.shape[1]
+    size = max(round(seconds * rate) if seconds else int(np.median(lengths)), 1)
+    rows, out = [], []
+    for first, last, text in chosen:
+        starts = range(max(first, 0), min(last, samples) - size + 1, size)
+        rows += [(f"{file}#{name_cut(at, at + size)}", text, Path(file).stem) for at in starts]
+        if not starts:
+            what = f"it lasts {(last - first) / rate:g} s" if last - first > 1 else "it is a moment"
+            what = "it reaches past the recording" if last - first >= size else what
+            reason = f"{what}: no room for a window of {size / rate:g} s (--cut)"
+            out.append((f"{file} ({text} at {first / rate:.2f} s)", reason))
+    note = f"Items are windows of {size / rate:g} s within annotations, whose text is the label (--cut)."
+    return rows, out, [note]
 
 
 def cut_items(path, cut=None):

@@ -19,7 +19,8 @@ from xaae.sources.recordings import make_recording, with_cuts
 ENDINGS = (".ts", ".arff", ".txt", ".tsv")
 PAIR = re.compile(r"(?P<name>.*)_(?P<part>train|test)", re.I)
 FEWEST = 9  # numbers in a line: a class and eight samples
-MISSING = ("?", "nan", "")
+UNKNOWN_CLASS = "?"  # as .arff and .ts write it
+MISSING = (UNKNOWN_CLASS, "nan", "")  # samples
 
 
 def read_series(path):
@@ -69,8 +70,10 @@ def _as_item(channels):
 
 
 def _class_text(text):
-    """A class as it is written, a whole number without a point: "1.0000000e+00" -> "1"."""
+    """A class as it is written, a whole number without a point: "1.0000000e+00" -> "1"; "" for a missing one."""
     text = text.strip().strip("'\"")
+    if text == UNKNOWN_CLASS:
+        return ""
     try:
         return str(int(float(text))) if float(text) == int(float(text)) else text
     except (ValueError, OverflowError):

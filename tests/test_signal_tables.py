@@ -10,6 +10,7 @@ from xaae import data
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import SIGNAL
 from xaae.sources import signal_tables
+from xaae.sources.array_signals import label_texts
 from xaae.sources.class_folders import own_data
 from xaae.sources.path_lists import list_items
 from xaae.sources.signals import read_signal
@@ -83,6 +84,33 @@ def test_a_csv_has_its_items_as_columns_or_as_rows(tmp_path):
         own_data(tmp_path / "odd.csv")
 
 
+def test_items_without_a_label_are_left_out_and_any_text_is_one(tmp_path):
+    values, _ = pulses(8, samples=30)
+    labels = ["NA", "None", "NA", "None", "", "NA", "None", "NA"]
+    parts = ["training", "val", "train", "test"] * 2
+    rows = [",".join(["label", "split", *(f"t{t}" for t in range(30))])]
+    rows += [
+        ",".join([label, part, *(f"{v:.5f}" for v in x[0])])
+        for x, label, part in zip(values, labels, parts, strict=True)
+    ]
+    (tmp_path / "rows.csv").write_text("\n".join(rows))
+    found = own_data(tmp_path / "rows.csv")
+    assert list(found.table.label) == [label for label in labels if label]
+    assert found.left_out == [(f"{tmp_path}/rows.csv#row/4", "no label")]
+    assert list(found.table.split) == ["train", "valid", "train", "test", "valid", "train", "test"]
+    np.savez(tmp_path / "all.npz", X=values, y=[0, 1, 0, 1, 0.25, np.nan, 0.25, 1])
+    found = own_data(tmp_path / "all.npz")
+    assert list(found.table.label) == ["0", "1", "0", "1", "0.25", "0.25", "1"] and len(found.left_out) == 1
+    save_ts(tmp_path / "all.ts", values, ["a", "b", "?", "a", "b", "a", "b", "a"])
+    assert [path.rpartition("#")[2] for path, _ in own_data(tmp_path / "all.ts").left_out] == ["2"]
+
+
+def test_labels_that_are_numbers_stay_apart():
+    labels = np.array([12345678.0, 12345679.0, 0.1], np.float64)
+    assert label_texts(labels) == ["12345678", "12345679", "0.1"]
+    assert label_texts(np.float32([0.1, 2])) == ["0.1", "2"] and label_texts(np.array([True, False])) == ["1", "0"]
+
+
 def test_a_list_of_files_in_a_csv_says_their_classes(tmp_path):
     class_folder(tmp_path / "data")
     files = sorted((tmp_path / "data").rglob("*.npy"))
@@ -136,9 +164,30 @@ def test_annotations_that_last_are_filled_with_windows(tmp_path):
     path = save_edf(tmp_path / "night.edf", np.arange(13_000.0)[None] % 777, [100], annotations=stages)
     whole = own_data(path)
     assert list(whole.table.label) == ["wake", "rem"] * 2 and "30 s" in whole.notes[0]
+    assert [(p.rpartition("(")[2], reason.partition(":")[0]) for p, reason in whole.left_out] == [
+        ("wake at 120.00 s)", "it lasts 10 s")
+    ]
     short = own_data(path, cut="5")
     assert short.table.label.value_counts().to_dict() == {"wake": 14, "rem": 12}
     assert read_signal(short.table.path[0]).values.shape == (1, 500)
+
+
+def test_no_annotation_is_lost_without_a_word(tmp_path):
+    marks = [
+        (-1, 11, "wake"),
+        (10, 10, "rem"),
+        (20, 10, "wake"),
+        (25, None, "lights"),
+        (30, 10, "rem"),
+        (95, 30, "rem"),
+    ]
+    path = save_edf(tmp_path / "night.edf", np.arange(10_000.0)[None] % 777, [100], annotations=marks)
+    found = own_data(path)
+    assert [path.rpartition("#")[2] for path in found.table.path] == [
+        "samples/0-1000", "samples/1000-2000", "samples/2000-3000", "samples/3000-4000"
+    ]  # fmt: skip
+    reasons = [reason.partition(":")[0] for _, reason in found.left_out]
+    assert reasons == ["it is a moment", "it reaches past the recording"]
 
 
 def test_moments_of_an_edf_are_cut_from_their_annotation_on(tmp_path):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from xaae.experiment.errors import InputError
+from xaae.sources.formats import split_item
 
 PERSON = re.compile(
     r"patient|subject|\bsubj|person|participant|individual|donor|volunteer|animal|mouse|\brat\b|speaker|writer"
@@ -64,7 +65,7 @@ def _name_groups(table):
 
 def _beginning(path):
     """ "patient012" of "patient012_03.png", "00000013" of "00000013_005.png"; "" for a name that shows no group."""
-    stem = os.path.basename(path.partition("#")[0]).partition(".")[0]
+    stem = os.path.basename(split_item(path)[0]).partition(".")[0]
     if found := NAMED.search(stem):
         return found[1].lower()
     found = NUMBERED.match(stem)
@@ -73,9 +74,8 @@ def _beginning(path):
 
 def parts_of_files(table):
     """The file that each item is a part of (slices of a volume, beats of a recording); None if they are whole files."""
-    cut = table.path.astype(str).str.rpartition("#")
-    files = cut[0].where(cut[1] != "", table.path.astype(str))
-    apart = (cut[1] != "") & ~files.str.lower().str.endswith(ARCHIVES)
+    files = table.path.map(lambda path: split_item(path)[0])
+    apart = (files != table.path.astype(str)) & ~files.str.lower().str.endswith(ARCHIVES)
     return files if apart.any() and 1 < files.nunique() < len(files) else None
 
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from xaae import data
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
-from xaae.sources.group_hints import find_group_hints
+from xaae.sources.group_hints import find_group_hints, parts_of_files
 from xaae.sources.items import open_items
 from xaae.sources.splits import SplitPlan, held_groups, split_by_plan, split_table
 
@@ -57,6 +57,19 @@ def test_parts_of_one_file_stay_together_unasked():
     names = [f"v{i // 8}.nii#axial/{i}" for i in range(160)]
     done = split_by_plan(table_of(sorted(names)), SplitPlan(), own=True)
     assert (parts_of(done.table, done.table.group) == 1).all() and "40 files" in done.notes[0]
+
+
+def test_a_number_sign_in_a_folder_makes_no_part_of_a_file(tmp_path):
+    """ "site#1/p01_3.png" is a whole file, and its name begins with a patient."""
+    names = [f"p{i // 4:02d}_{i % 4}.png" for i in range(40)]
+    for label in "ab":
+        (tmp_path / f"{label}#1").mkdir()
+        for name in names:
+            (tmp_path / f"{label}#1" / name).write_bytes(b"")
+    paths = [str(tmp_path / f"{label}#1" / name) for label in "ab" for name in names]
+    table = pd.DataFrame({"path": paths, "label": np.repeat(["a", "b"], 40)})
+    assert parts_of_files(table) is None
+    assert [hint.source for hint in find_group_hints(split_table(table))] == ["file-name"]
 
 
 def test_where_groups_are_too_few_unasked_a_warning_says_so_and_asked_it_is_refused():

@@ -4,6 +4,7 @@ import sys
 import time
 import uuid
 from concurrent.futures import Future
+from queue import SimpleQueue
 
 from tqdm.auto import tqdm
 
@@ -48,14 +49,16 @@ class Jobs:
         """Each piece as it ends: (cost, title, Future, cost of the pieces that are being done)."""
         if not work:
             return
-        from distributed import as_completed
-
         client, name = self.workers.ready(len(work)), f"audit-{uuid.uuid4().hex}"
         running = {
             client.submit(do_job, self.workers.place, f, *arguments, key=f"{name}-{i}", pure=False): (cost, title)
             for i, (cost, title, f, arguments) in enumerate(work)
         }
-        for future in as_completed(list(running), loop=client.loop):
+        ended = SimpleQueue()  # whose waiting can be interrupted at any moment, with no lock left behind
+        for future in list(running):
+            future.add_done_callback(ended.put)
+        while running:
+            future = ended.get()
             if future.cancelled():
                 raise self.workers.lost()
             cost, title = running.pop(future)

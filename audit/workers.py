@@ -24,6 +24,7 @@ from xaae.experiment.machine import quieten
 NEED = 2 * 2**30  # bytes of memory that one worker is given at least: libraries, items and models take 1 to 1.5 GB
 DEATHS = 2  # a job during which so many workers ended by themselves is tried once more, and then given up
 ANSWER = "10 s"  # how long a scheduler may take to answer
+CLOSING = 20.0  # seconds that workers of this machine have to end in, when nothing runs any more
 NOT_DASKS = {"MALLOC_TRIM_THRESHOLD_": None, "MKL_NUM_THREADS": None, "OPENBLAS_NUM_THREADS": None}  # left as they are
 CHANGED = (
     *NOT_DASKS,
@@ -123,7 +124,7 @@ class LocalWorkers:
         import dask
         from distributed import Client, LocalCluster
 
-        logging.getLogger("distributed.diskutils").setLevel(logging.CRITICAL)  # a killed worker's folder goes with ours
+        _silence_dask()  # for good: threads of it may speak of a lost connection when all is closed
         self.stack.enter_context(_same_environment())
         folder = self.stack.enter_context(TemporaryDirectory(prefix="xaae-dask-", ignore_cleanup_errors=True))
         self.stack.enter_context(dask.config.set(_local_settings(folder, default_threads(self.count))))
@@ -138,7 +139,7 @@ class LocalWorkers:
             preload=[__name__],
             silence_logs=logging.CRITICAL,
         )
-        self.stack.enter_context(closing(self.cluster))
+        self.stack.callback(self._end_cluster)
         self.client = self.stack.enter_context(closing(Client(self.cluster, set_as_default=False)))
 
     def at_once(self):
@@ -155,6 +156,13 @@ class LocalWorkers:
     def close(self):
         """End the workers, and everything that was started for them."""
         self.stack.close()
+
+    def _end_cluster(self):
+        """Close the cluster; one that does not close, since a worker was killed at a bad moment, is left behind."""
+        with suppress(TimeoutError):
+            self.cluster.close(timeout=CLOSING)
+            return
+        self.kill()
 
     def given_up(self, title):
         """The InputError for a job during which workers ended by themselves."""
@@ -304,11 +312,17 @@ def _local_settings(folder, threads):
 @contextmanager
 def _quiet_dask():
     """No messages of Dask in this process: what is wrong with a job is told by the audit itself."""
-    levels = {handler: handler.level for handler in logging.getLogger("distributed").handlers}
-    for handler in levels:
-        handler.setLevel(logging.CRITICAL)
+    levels = _silence_dask()
     try:
         yield
     finally:
         for handler, level in levels.items():
             handler.setLevel(level)
+
+
+def _silence_dask():
+    """Let through no message of Dask: {handler: its level before}."""
+    levels = {handler: handler.level for handler in logging.getLogger("distributed").handlers}
+    for handler in levels:
+        handler.setLevel(logging.CRITICAL)
+    return levels

@@ -17,8 +17,7 @@ from xaae.sources.file_contents import Format, Raster
 from xaae.sources.raster_scaling import square_pixels
 
 MARK_AT, MARK = 128, b"DICM"  # where a DICOM file says that it is one, whatever it is called
-DAMAGED = (OSError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, RuntimeError,
-           NotImplementedError, OverflowError, MemoryError)  # fmt: skip
+PANIC = "PanicException"  # of decoders that are written in Rust (pylibjpeg-rle), no Exception of Python's
 TAGS = (  # of the head, beside those of its pixels
     "Modality", "Manufacturer", "ManufacturerModelName", "StationName", "DeviceSerialNumber", "InstitutionName",
     "SoftwareVersions", "ProtocolName", "SeriesDescription", "BodyPartExamined", "ViewPosition", "ImageLaterality",
@@ -66,7 +65,7 @@ def _head(path, *version):
     pydicom = _library()
     try:
         found = pydicom.dcmread(path, stop_before_pixels=True, force=not says_dicom(path))
-    except DAMAGED as e:
+    except Exception as e:  # pydicom fails in many ways
         raise InputError(f"a DICOM file that is broken or cut short ({_brief(e)})") from e
     if getattr(found, "file_meta", {}).get("MediaStorageSOPClassUID") == pydicom.uid.MediaStorageDirectoryStorage:
         raise InputError("a DICOMDIR, which lists DICOM files and holds no picture")
@@ -90,7 +89,7 @@ def _says_what_is_broken(function):
             return function(path, *item)
         except InputError:
             raise
-        except DAMAGED as e:
+        except Exception as e:
             raise InputError(f"a DICOM file whose header is broken ({_brief(e)})") from e
 
     return read
@@ -135,10 +134,11 @@ def _stored(path, head, frame):
     from pydicom.pixels import pixel_array
 
     try:
-        values = pixel_array(_whole(path), index=frame)
-    except DAMAGED as e:
-        raise InputError(_why_no_pixels(head, e)) from e
-    return values
+        return pixel_array(_whole(path), index=frame)
+    except BaseException as e:
+        if isinstance(e, Exception) or type(e).__name__ == PANIC:
+            raise InputError(_why_no_pixels(head, e)) from e
+        raise
 
 
 def _whole(path):

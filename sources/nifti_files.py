@@ -21,7 +21,8 @@ from xaae.sources.file_contents import EmptyItemError, Format, Raster
 from xaae.sources.raster_scaling import square_pixels
 
 AXES = dict(zip(SLICES, (2, 1, 0), strict=True))  # slices -> the canonical axis that they are cut across
-DAMAGED = (OSError, EOFError, ValueError, TypeError, zlib.error)  # what nibabel raises for a damaged file
+# what nibabel raises for a damaged file
+DAMAGED = (OSError, EOFError, ValueError, TypeError, OverflowError, MemoryError, zlib.error)
 EMPTY = 0.01  # of the volume's range: a slice whose values lie within so little shows nothing
 _READING = Lock()  # a volume is large: threads that ask for the same one wait for the first
 

@@ -3,6 +3,7 @@
 import os
 from functools import lru_cache
 from threading import Lock
+from tokenize import TokenError
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from xaae.experiment.errors import InputError
 from xaae.sources.file_contents import Format
 from xaae.sources.picture_arrays import CHANNELS, channels_last, picture_array
 
-DAMAGED = (OSError, EOFError, ValueError, TypeError, SyntaxError, MemoryError)  # what NumPy raises for a damaged file
+DAMAGED = (OSError, EOFError, ValueError, TypeError, SyntaxError, TokenError, MemoryError)  # NumPy's, of damaged files
 _READING = Lock()  # threads that ask for the same stack wait for the first
 
 

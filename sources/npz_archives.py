@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from functools import lru_cache
 from threading import Lock
+from tokenize import TokenError
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from xaae.sources.picture_arrays import channels_last, picture_array
 
 SPLITS_OF_KEYS = {"train": "train", "val": "valid", "test": "test"}  # beginnings of MedMNIST's keys -> ours
 BROKEN = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, SyntaxError, MemoryError,
-          struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
+          TokenError, struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
 _READING = Lock()  # an array is large: threads that ask for the same one wait for the first
 
 

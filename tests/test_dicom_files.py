@@ -204,6 +204,23 @@ def test_a_fault_is_listed_with_its_reason(tmp_path, change, words):
     assert picture_files.picture_channels([path]) in (1, 3)  # whatever the head says, it is no traceback
 
 
+def test_a_decoder_that_panics_is_a_reason(tmp_path, monkeypatch):
+    """Decoders in Rust raise what is no Exception; Ctrl-C is none either, and stops all the same."""
+    path, kinds = save_dicom(tmp_path / "a.dcm", twins(0)[0]), [type("PanicException", (BaseException,), {})]
+    monkeypatch.setattr("pydicom.pixels.pixel_array", lambda *given, **options: raise_(kinds[0]("out of bounds")))
+    assert "cannot be unpacked" in picture_files.try_decode(path, 32, 1)
+    kinds[0] = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        picture_files.try_decode(path, 32, 1)
+    monkeypatch.setattr(pydicom, "dcmread", lambda *given, **options: raise_(pydicom.errors.BytesLengthException()))
+    other = save_dicom(tmp_path / "b.dcm", twins(1)[0])
+    assert "broken or cut short" in picture_files.try_decode(other, 32, 1)
+
+
+def raise_(error):
+    raise error
+
+
 def test_without_pydicom_the_extra_is_named(tmp_path, monkeypatch):
     path = save_dicom(tmp_path / "a.dcm", twins(0)[0])
     monkeypatch.setattr(formats, "find_spec", lambda name: None)

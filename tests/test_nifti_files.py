@@ -108,13 +108,25 @@ def not_finite(path):
     save_volume(path, values)
 
 
+def values_far_away(path):
+    """A header that says that the values begin where no file reaches."""
+    with open(path, "rb+") as file:
+        file.seek(108)
+        file.write(np.float32(1.6e30).tobytes())
+
+
 def one_slice_too_few(path):
     save_volume(path, np.ones(SIZE[:2], np.float32))
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(cut, "cut short|no NIfTI"), (not_finite, "no finite numbers"), (one_slice_too_few, r"shape \(10, 12\)")],
+    [
+        (cut, "cut short|no NIfTI"),
+        (values_far_away, "cut short|no NIfTI"),
+        (not_finite, "no finite numbers"),
+        (one_slice_too_few, r"shape \(10, 12\)"),
+    ],
 )
 def test_a_fault_is_said_in_a_sentence(tmp_path, change, words):
     path = tmp_path / "x.nii"

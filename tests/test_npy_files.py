@@ -5,7 +5,7 @@ import pytest
 from helpers.command_line import SMALL, succeed
 
 from xaae.experiment.errors import InputError
-from xaae.sources import formats, picture_files
+from xaae.sources import formats, item_facts, picture_files
 from xaae.sources.class_folders import own_data
 
 GREY = np.random.default_rng(0).integers(0, 256, (9, 7), np.uint8)
@@ -99,3 +99,12 @@ def test_class_folders_of_arrays_train(tmp_path):
             save(tmp_path / "data" / name / f"{i}.npy", rng.random((20, 20)) * 0.5 + 0.4 * k)
     printed = succeed("train", *SMALL, "--dataset", tmp_path / "data", "--dry-run")
     assert "20 pictures are used" in printed and "input_channels: 1" in printed
+
+
+def test_half_a_header_is_a_reason(tmp_path):
+    head = b"{'descr': ('|u1', "
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(99))
+    assert "no whole .npy file" in picture_files.try_decode(str(tmp_path / "x.npy"), 7, 1)
+    with pytest.raises(InputError, match="no whole .npy file"):
+        formats.items_of(tmp_path / "x.npy", "picture")
+    assert item_facts.read_item_facts([tmp_path / "x.npy"], quiet=True)[1][0]

@@ -1,5 +1,7 @@
 """Laws of .npz files in MedMNIST's keys: one reader; what cannot be used is refused by name, with the cure."""
 
+import zipfile
+
 import numpy as np
 import pytest
 from helpers.command_line import SMALL, call, refused
@@ -128,8 +130,16 @@ BROKEN = {
     "changed": lambda path: path.write_bytes(path.read_bytes()[:300] + b"\0" * 200 + path.read_bytes()[500:]),
     "empty": lambda path: path.write_bytes(b""),
     "text": lambda path: path.write_text("this is no archive"),
+    "half a header": lambda path: zip_of_headers(path, b"{'descr': ('|u1', "),
     "another format": lambda path: path.write_bytes(npy(path)),
 }
+
+
+def zip_of_headers(path, head):
+    """An archive whose arrays have this text in place of a header."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("train_images", "train_labels"):
+            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(99))
 
 
 def npy(path):

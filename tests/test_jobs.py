@@ -24,7 +24,7 @@ from xaae.audit.workers import ClusterWorkers, Place, check_scheduler, do_job
 from xaae.experiment.errors import InputError
 
 SLEEPER = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from xaae.audit.jobs import Jobs, choose_workers
 
@@ -33,6 +33,7 @@ def sleep_on(folder):
     time.sleep(10_000)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell ignore it
     jobs = Jobs(choose_workers(2), print, 2.0)
     for title in "one", "two":
         jobs.add(1.0, title, sleep_on, sys.argv[1])

@@ -4,6 +4,7 @@ An archive has the values under one of KEYS["values"], and where it has them lab
 units of the channels, splits and groups under the others. Zarr's arrays and groups are read by the same rules.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 from xaae.experiment.errors import InputError
 from xaae.sources.file_contents import Format
 from xaae.sources.npz_archives import BROKEN, SPLITS_OF_KEYS, read_arrays_of
-from xaae.sources.recordings import make_recording, with_cuts
+from xaae.sources.recordings import for_channels, make_recording, with_cuts
 
 KEYS = {  # what an array is -> names that people give it, in small letters
     "values": "x data signals signal values beats samples ecg eeg traces recordings".split(),
@@ -102,20 +103,18 @@ def array_recording(arrays, item):
         values = values[int(index)]
     elif values.ndim > 2:
         raise InputError(f"it holds {len(values)} items: write FILE#{key + '/' if key else ''}INDEX for one of them.")
-    return make_recording(values, **_about_channels(arrays, len(values) if values.ndim == 2 else 1))
+    rate, said = find_key(list(arrays), "rate"), {what: _texts_of(arrays, what) for what in ("names", "units")}
+    rate = np.asarray(arrays[rate]).reshape(-1)[0] if rate and np.size(arrays[rate]) == 1 else None
+    channels = len(values) if values.ndim == 2 else 1
+    about = {what: for_channels(texts, channels) for what, texts in said.items()}
+    return replace(make_recording(values, rate, **about), said=said)
 
 
-def _about_channels(arrays, channels):
-    """rate, names and units that the arrays of one file give; names and units of another number are none of these."""
-    keys = list(arrays)
-    rate = find_key(keys, "rate")
-    found = {"rate": np.asarray(arrays[rate]).reshape(-1)[0] if rate and np.size(arrays[rate]) == 1 else None}
-    for what in ("names", "units"):
-        if key := find_key(keys, what):
-            texts = np.asarray(arrays[key]).reshape(-1)
-            texts = np.repeat(texts, channels) if len(texts) == 1 else texts
-            found[what] = texts.astype(str).tolist() if len(texts) == channels and texts.dtype.kind in "US" else ()
-    return found
+def _texts_of(arrays, what):
+    """The names or units of channels that the arrays of one file give; () of none."""
+    key = find_key(list(arrays), what)
+    texts = np.asarray(arrays[key]).reshape(-1) if key else np.array([])
+    return tuple(str(text).strip() for text in texts.astype(str)) if texts.dtype.kind in "US" else ()
 
 
 def array_table(path, arrays):

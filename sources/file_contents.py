@@ -45,7 +45,8 @@ class Recording:
 
     values: float (C, T), channels by time. rate: samples a second (Hz), None where it is not known. names and units: C
     texts each, "" where they are not known. labels: annotations, rows (first sample, last sample, text). facts: what
-    else the file says, {name: number or text}.
+    else the file says, {name: number or text}. said: {"names", "units"} as the file has them, for one whose axes are
+    (time, channels); see `recordings.with_axes`.
     """
 
     values: np.ndarray
@@ -54,6 +55,7 @@ class Recording:
     units: tuple = ()
     labels: tuple = ()
     facts: dict = field(default_factory=dict)
+    said: dict = field(default_factory=dict)
 
 
 def no_facts(path):

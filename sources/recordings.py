@@ -96,9 +96,14 @@ def with_axes(recording, axes=AXES[0]):
         return recording
     values = recording.values
     turned = values.T if isinstance(values, np.ndarray) else np.asarray(values).T
-    named = {name: () for name in ("names", "units") if len(getattr(recording, name)) != len(turned)}
-    blank = ("",) * len(turned)
-    return replace(recording, values=turned, **{name: blank for name in named})
+    about = {what: for_channels(recording.said.get(what, ()), len(turned)) for what in ("names", "units")}
+    return replace(recording, values=turned, **about)
+
+
+def for_channels(texts, channels):
+    """Texts, one for each of the channels or one for all, as a tuple; "" for each where their number is another."""
+    texts = tuple(texts) * channels if len(texts) == 1 else tuple(texts)
+    return texts if len(texts) == channels else ("",) * channels
 
 
 def axes_warning(channels, samples):

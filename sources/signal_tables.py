@@ -205,7 +205,9 @@ def cut_by_annotations(file, recording, cut=None):
     what = "beat" if beats else "annotation"
     note = f"Items are cut from {before:g} s before to {after:g} s after each {what}; its text is the label (--cut)."
     others = len(marks) - len(chosen)
-    told = [f"{counted(others, 'annotations')} of {file} mark no beat and are not cut."] if beats and others else []
+    told = (
+        [f"Not cut, since no beat is marked: {counted(others, 'annotations')} of {file}."] if beats and others else []
+    )
     return rows, out, [note, *told]
 
 

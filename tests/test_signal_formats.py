@@ -58,6 +58,18 @@ def test_a_recording_comes_back_as_it_was_written(tmp_path, ending):
     assert formats.file_facts(f"{path}#samples/100-250", "signal") == facts | {"samples": 150}
 
 
+@pytest.mark.parametrize("units", ["mV", ["mV", "uV"]])
+def test_names_and_units_belong_to_channels_whichever_axis_they_are(tmp_path, units):
+    about = {"fs": 50, "names": ["I", "II"], "units": units}
+    np.savez(tmp_path / "one.npz", X=WAVES.T, **about)
+    np.savez(tmp_path / "many.npz", X=np.stack([WAVES.T] * 3), **about)
+    for item in tmp_path / "one.npz", f"{tmp_path}/many.npz#X/1":
+        found, swapped = read_signal(item, "time,channels"), read_signal(item)
+        assert (found.names, found.units, found.rate) == (("I", "II"), ("mV", "mV" if units == "mV" else "uV"), 50)
+        np.testing.assert_array_equal(found.values, WAVES)
+        assert swapped.names == ("",) * 400 and swapped.values.shape == (400, 2)
+
+
 def test_names_and_units_travel(tmp_path):
     assert formats.read_item(save_as(tmp_path, ".csv")).names == ("L0", "L1")
     for ending, unit in (".npz", "mV"), (".csv", "mV"), (".hea", "mV"), (".edf", "uV"), (".bdf", "uV"):

@@ -18,7 +18,7 @@ WHO_SEES = {  # task -> who may go by a fact
     "labels": "a classifier can tell this label",
 }
 DAY = 86400  # seconds
-DATES = ("file date", "date in EXIF")
+DATES = {"file date": "%Y-%m-%d", "date in EXIF": "%Y-%m-%d %H:%M"}  # fact -> how it is written
 COPIED = "all files were written within a day, as by a copy"
 
 
@@ -81,7 +81,7 @@ def in_order(facts):
 def fact_value(name, value):
     """A number of a fact as text: "95", "2021-03-04", "1.33", "24.5 kB"."""
     if name in DATES:
-        return time.strftime("%Y-%m-%d", time.gmtime(value))
+        return time.strftime(DATES[name], time.gmtime(value))
     if name == "file size":
         return f"{value / 1000:.3g} kB" if value < 1e6 else f"{value / 1e6:.3g} MB"
     about = about_fact(name)

@@ -21,7 +21,7 @@ from xaae.experiment.tasks import CLASSES
 from xaae.experiment.text_tables import write_texts
 from xaae.first_look.associations import GRADES, MOST_P, associate
 from xaae.first_look.contact_sheet import draw_contact_sheet, sheet_rows
-from xaae.first_look.fact_words import COPIED, DATES, DAY, in_order
+from xaae.first_look.fact_words import COPIED, DAY, in_order
 from xaae.first_look.look_sentences import balance_in_words, copies_in_words, found_in_words, target_word, words_of
 from xaae.sources.formats import split_item
 from xaae.sources.item_facts import column_facts, name_patterns, read_item_facts
@@ -281,9 +281,9 @@ def _command(settings, found):
 def _compare(found, facts):
     """(rows of `associate` with their sentences, {fact: why it was not compared})."""
     compared, skipped = facts, {}
-    for name in DATES:
-        if name in facts and np.ptp(facts[name].dropna().to_numpy() if facts[name].notna().any() else [0.0]) < DAY:
-            compared, skipped[name] = compared.drop(columns=name), COPIED
+    dates = facts["file date"].dropna() if "file date" in facts else ()
+    if len(dates) and np.ptp(dates) < DAY:
+        compared, skipped["file date"] = facts.drop(columns="file date"), COPIED
     groups = found.table["group"].astype(str) if "group" in found.table else None
     rows, more = associate(compared, found.table, found.target, groups)
     task, noun = found.target.task, found.target.noun if found.target.columns else ""

@@ -9,9 +9,9 @@ from functools import lru_cache
 from io import BytesIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
+from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, UnidentifiedImageError
 
-from xaae.sources.pillow_files import image_facts
+from xaae.sources.pillow_files import PILLOW, image_facts
 
 SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 ORIENTATIONS = {1: "upright", 2: "mirrored", 3: "180 degrees", 4: "upside down", 5: "transposed", 6: "90 degrees",
@@ -41,7 +41,15 @@ def _scaled_tables():
 
 
 def picture_metadata(path):
-    """{fact: number or text} of a file that Pillow opens. OSError or another error of Pillow's for one that is none."""
+    """{fact: number or text} of a picture file. OSError or another error of Pillow's for one that is none."""
+    try:
+        return _of_pillow(path)
+    except UnidentifiedImageError:
+        return PILLOW.facts(path)  # colours in floats, which OpenCV reads
+
+
+def _of_pillow(path):
+    """What Pillow makes of the head of a file."""
     with open(path, "rb") as file, Image.open(file) as image:
         facts = image_facts(image) | {"frames": getattr(image, "n_frames", 1) if image.format == "GIF" else 1}
         facts |= _of_jpeg(image) | _of_exif(image) | _of_info(image.info)

@@ -3,6 +3,7 @@
 import json
 import shlex
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,6 +39,13 @@ def save_with_orientation(image, path, second, rng):
     image.save(path.with_suffix(".jpg"), quality=int(rng.integers(60, 96)), exif=exif)
 
 
+def save_with_hour(image, path, second, rng):
+    """All files are written, and all pictures are taken, on one day."""
+    exif = Image.Exif()
+    exif[0x0132] = f"2021:03:04 {'15' if second else '09'}:{rng.integers(10, 60)}:00"
+    image.save(path.with_suffix(".jpg"), quality=int(rng.integers(60, 96)), exif=exif)
+
+
 def save_with_bits(image, path, second, rng):
     grey = np.asarray(image)[..., 0]
     values = grey if second else grey.astype(np.uint16) * 256 + rng.integers(0, 256, grey.shape).astype(np.uint16)
@@ -52,6 +60,7 @@ PLANTED = {  # what is planted -> (how it is saved, the fact, what is said of it
     ),
     "size": (save_with_size, "width", "gives the class away: cat 2"),
     "orientation": (save_with_orientation, "EXIF orientation", "EXIF orientation gives the class away"),
+    "hour": (save_with_hour, "date in EXIF", "gives the class away: dog 2021-03-04 15:"),
     "bits": (save_with_bits, "bits", "cat 16 bits, dog 8 bits"),
 }
 
@@ -94,6 +103,12 @@ def test_the_facts_of_a_file(tmp_path):
     )
     assert facts["bits"].tolist()[:2] == [8, 16] and pd.isna(facts["camera"][1])
     assert [bool(reason) for reason in reasons] == [False, False, True] and facts["file size"][2] == 7
+
+
+def test_a_picture_that_pillow_does_not_know_has_facts(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.tif"), np.random.default_rng(0).random((8, 9, 3)).astype(np.float32))
+    facts, reasons = item_facts.read_item_facts([tmp_path / "a.tif"], quiet=True)
+    assert list(reasons) == [""] and (facts["width"][0], facts["bits"][0]) == (9, 32)
 
 
 def test_names_of_files_are_patterns_without_their_numbers_and_class():

@@ -179,7 +179,8 @@ def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=N
         kept = {} if own or columns == ("label",) or "label" not in table else {"given_label": table.label}
         table, target, told, left = set_target(table.assign(**kept), **asked)
     if table.label.nunique() < 2:
-        raise InputError(f"{dataset} has the one class {table.label[0]!r}: a classifier needs at least two.")
+        others = f" {_most_left_out(own)} are left out." if own and own.left_out else ""
+        raise InputError(f"{dataset} has the one class {table.label[0]!r}: a classifier needs at least two.{others}")
     notes = [*(own.notes if own else []), *(told if asked else [])]
     chosen = fewer(table, items)
     left_out = [*(own.left_out if own else []), *left]
@@ -197,11 +198,16 @@ def _nothing_found(dataset, own):
     if others:
         return f"No pictures were found for {dataset}, but {others[0]}"
     if own and own.left_out:
-        reasons = Counter(reason for _, reason in own.left_out)
-        path, reason = next(each for each in own.left_out if each[1] == reasons.most_common(1)[0][0])
-        others = f"{counted(len(own.left_out), 'others')}, as {path} ({reason})"
+        others = _most_left_out(own)
         return f"No {plural} were found for {dataset}, but {others}: give one folder of {plural} per class, or a CSV."
     return f"No {plural} were found for {dataset}: give one folder of {plural} per class, or a CSV."
+
+
+def _most_left_out(own):
+    """How many others are left out, and one of them with the most frequent reason."""
+    reasons = Counter(reason for _, reason in own.left_out)
+    path, reason = next(each for each in own.left_out if each[1] == reasons.most_common(1)[0][0])
+    return f"{counted(len(own.left_out), 'others')}, as {path} ({reason})"
 
 
 def fewer(table, items):

@@ -25,6 +25,7 @@ from xaae.sources.zarr_signals import open_zarr
 AROUND = (0.278, 0.433)  # seconds before and after a beat: 100 and 156 samples at 360 Hz
 AFTER = (0.0, 1.0)  # seconds from an annotation of another kind on
 RULE = re.compile(r"(?P<before>-?\d*\.?\d+):(?P<after>\d*\.?\d+)|(?P<length>\d*\.?\d+)")
+NO_MARKS = "it has no annotations that items could be cut by"
 FEWEST, MOST_LONE = 2, 0.5  # items of a class that can be split; share of items that are the only ones of a class
 
 
@@ -144,7 +145,7 @@ def cut_table(files, cut=None):
         found, out, told = cut_by_annotations(file, recording, cut)
         rows, left_out, notes = rows + found, left_out + out, notes + told
     if not rows:
-        first = f" ({left_out[0][0]}: {left_out[0][1]})" if left_out else ""
+        first = next((f" ({path}: {reason})" for path, reason in left_out if reason != NO_MARKS), "")
         raise InputError(
             f"{files[0]} has no annotations that items could be cut by{first}: put recordings into folders of their"
             " classes, or list them in a CSV with the columns path and label."
@@ -187,7 +188,7 @@ def cut_by_annotations(file, recording, cut=None):
     beats = [mark for mark in marks if mark[2] in BEATS] if str(file).lower().endswith(".hea") else []
     chosen = beats or [mark for mark in marks if mark[2]]
     if not chosen:
-        return [], [(str(file), "it has no annotations that items could be cut by")], []
+        return [], [(str(file), NO_MARKS)], []
     lasting = [mark for mark in chosen if mark[1] - mark[0] > 1]
     usual = AROUND if beats else AFTER
     rate = recording.rate

@@ -148,6 +148,15 @@ def test_the_same_content_is_used_once_and_never_under_two_labels(tmp_path):
     assert len(set(contents)) == len(contents)
 
 
+def test_a_lost_class_says_why_one_is_left(tmp_path):
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        Image.new("L", (8, 8), 7).save(tmp_path / label / "copy.png")
+    Image.new("L", (8, 8), 9).save(tmp_path / "a" / "other.png")
+    with pytest.raises(InputError, match="the one class 'a': .* 2 others, as .*whose label is '[ab]'"):
+        data.load_dataset(str(tmp_path))
+
+
 def test_records_with_one_header_are_copies_only_if_their_samples_are(tmp_path):
     """The same words in two headers, as of records that are numbered anew in each class, say nothing of the samples."""
     for k, place in enumerate(["a/1", "a/2", "b/1", "b/2"]):

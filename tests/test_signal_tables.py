@@ -208,8 +208,11 @@ def test_recordings_of_a_known_class_are_cut_into_windows(tmp_path):
 def test_what_cannot_be_cut_is_said(tmp_path):
     class_folder(tmp_path / "data", n=4)
     assert "does not say its sampling rate" in own_data(tmp_path / "data", cut="1").left_out[0][1]
-    with pytest.raises(InputError, match="no annotations that items could be cut by"):
+    with pytest.raises(InputError, match="no annotations that items could be cut by.*annotations that last"):
         own_data(record(tmp_path, "bare", beats=[(10, "+")]), cut="2")
+    with pytest.raises(InputError, match="none.hea has no annotations that items could be cut by: put") as told:
+        own_data(record(tmp_path, "none", beats=()))
+    assert str(told.value).count("none.hea") == 1
     for text in "x", "0", "1:", "-1:0.5":
         with pytest.raises(InputError, match="is no window"):
             signal_tables.parse_cut(text)

@@ -12,6 +12,7 @@ from xaae.audit.audit_sentences import settings_cautions
 from xaae.audit.interview import interview
 from xaae.audit.workers import check_scheduler
 from xaae.experiment import run_folder
+from xaae.experiment.amounts import counted
 
 TRAINING = 1.0  # what the training of an arm takes: the unit of a question's cost
 HIDDEN = ("command", "classes")  # settings that are not printed
@@ -71,8 +72,9 @@ def _show(audit, missing):
         click.echo(f"Caution: {caution}")
     n = len(audit.arms_by_folder)
     click.echo(f"{n} arms, {n - missing} of them trained already (in {audit.kept}); writes {audit.folder}")
-    count = settings.get("workers", f"As many as {settings.get('scheduler')} has workers:")
-    click.echo(f"{count} pieces of work at a time; the first takes a minute or more ...")
+    workers = settings.get("workers")
+    at_once = f"{counted(workers, 'pieces')} of work" if workers else f"What {settings['scheduler']} has workers for"
+    click.echo(f"{at_once} at a time; the first takes a minute or more ...")
 
 
 def _train_arms(audit, missing, pool):

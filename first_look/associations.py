@@ -200,12 +200,19 @@ def _auroc_of_classes(column, labels, rng):
     parts = [values[labels == name] for name in areas]
     same = np.ptp(values) == 0
     p = 1.0 if same else (mannwhitneyu(*parts) if len(parts) == 2 else kruskal(*parts)).pvalue
-    shown = {name: float(np.median(part)) for name, part in zip(areas, parts, strict=True)}
-    if len(set(shown.values())) == 1:  # many equal values: means tell what medians hide
-        shown = {name: float(part.mean()) for name, part in zip(areas, parts, strict=True)}
+    shown = _typical_of_classes(dict(zip(areas, parts, strict=True)))
     area = max(areas[best], 1 - areas[best])
     return {"measure": "AUROC", "value": area, "strength": 2 * area - 1, "of": best, "p": float(p), "n": len(values),
             "shown": dict(sorted(shown.items()))}  # fmt: skip
+
+
+def _typical_of_classes(parts):
+    """{class: the median of its values, or where these are alike the mean, which tells what medians hide}."""
+    with np.errstate(invalid="ignore"):  # of infinite values
+        medians = {name: float(np.median(part)) for name, part in parts.items()}
+        return (
+            medians if len(set(medians.values())) > 1 else {name: float(np.mean(part)) for name, part in parts.items()}
+        )
 
 
 def cramers_v(counts):

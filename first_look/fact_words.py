@@ -17,6 +17,7 @@ WHO_SEES = {  # task -> who may go by a fact
     "severity": "a model can tell the severity",
     "labels": "a classifier can tell this label",
 }
+COLUMN = "column "  # with which facts of the user's own columns begin
 DAY = 86400  # seconds
 DATES = {"file date": "%Y-%m-%d", "date in EXIF": "%Y-%m-%d %H:%M"}  # fact -> how it is written
 COPIED = "all files were written within a day, as by a copy"
@@ -68,8 +69,9 @@ def about_fact(name):
         return ABOUT[name]
     bare = name.removesuffix(" given")
     if bare != name:
-        return FactAbout(f"whether there is a {about_fact(bare).title}", SOURCE)
-    return FactAbout(f"the {name}" if name.startswith("column ") else name)
+        filled = f"whether {about_fact(bare).title} is filled"
+        return FactAbout(filled if bare.startswith(COLUMN) else f"whether there is a {about_fact(bare).title}", SOURCE)
+    return FactAbout(f"the {name}" if name.startswith(COLUMN) else name)
 
 
 def in_order(facts):

@@ -58,6 +58,7 @@ def look(settings, out=None):
         facts, reasons = _facts_of(found, settings.predict or ())
     with _timed(seconds, "values"):
         good, items, faults = _look_at_values(found, settings)
+    refusal = refusal or (faults.pop() if items is None else "")
     with _timed(seconds, "comparing"):
         metadata, skipped = _compare(found, facts)
         look = _about(found, settings) | {
@@ -134,7 +135,10 @@ def _facts_of(found, predicted):
 
 
 def _look_at_values(found, settings):
-    """(table of readable items, their Items, sentences on faults) of a spread of items, which are decoded."""
+    """(table of readable items, their Items, sentences on faults) of a spread of items, which are decoded.
+
+    (None, None, [why]) if hardly any can be.
+    """
     kind = KINDS[found.kind]
     some = found.table.iloc[spread_over_classes(found.table.label, DECODED)].reset_index(drop=True)
     try:

@@ -137,7 +137,11 @@ def _table_of_part(path, arrays, split, values, labels):
             f"{path}: {values} has the shape {arrays[values].shape} and {labels} {arrays[labels].shape}: save signals"
             " (N, C, T) or (N, T), and one label for each."
         )
-    table = {"path": [f"{path}#{values}/{i}" for i in range(count)], "label": label_texts(arrays[labels])}
+    try:
+        texts = label_texts(arrays[labels])
+    except InputError as e:
+        raise InputError(f"{path}: {e}") from e
+    table = {"path": [f"{path}#{values}/{i}" for i in range(count)], "label": texts}
     for what in ("split", "group"):
         key = find_key(list(arrays), what)
         if key and len(np.asarray(arrays[key])) == count:
@@ -208,6 +212,12 @@ def _names_in(path):
             return list(arrays.files)
     except (*BROKEN, AttributeError, TypeError) as e:
         raise InputError(f"{path} is no whole .npz file ({type(e).__name__}): fetch or save it again.") from e
+
+
+def check_signal_arrays(path):
+    """InputError that says why where an .npz file has an array that is called like signals and cannot be read."""
+    if find_key(_names_in(path), "values"):
+        open_numpy(path)
 
 
 def _holds_signals(path):

@@ -17,6 +17,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE, SIGNAL
 from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import SPLITS
+from xaae.sources.array_signals import check_signal_arrays
 from xaae.sources.dicom_files import DICOM, patient_of
 from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
@@ -77,7 +78,7 @@ def own_data(path, target=(), slices="axial", cut="", outside=False):
     elif path.is_dir():
         found = _of_folder(path)
     elif path.suffix.lower() == ".npz" and path.is_file():
-        found = OwnData(archive_table(path))
+        found = _of_archive(path)
     else:
         raise InputError(_no_dataset(path))
     odd = [os.path.exists(path) and not os.path.isfile(path) and not is_zarr(path) for path in found.table.path]
@@ -93,6 +94,15 @@ def own_data(path, target=(), slices="axial", cut="", outside=False):
     if lost := sorted(classes - set(found.table.label)):
         found.notes.append(f"Of {', '.join(lost)} no item is left: each is a copy of an item with another label.")
     return found
+
+
+def _of_archive(path):
+    """The OwnData of an .npz file that holds no signals. InputError if it holds no pictures either."""
+    try:
+        return OwnData(archive_table(path))
+    except InputError:
+        check_signal_arrays(path)
+        raise
 
 
 def _no_dataset(path):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from xaae.experiment.tasks import Target
 from xaae.first_look import associations, look_run
-from xaae.first_look.look_sentences import alarms_of
+from xaae.first_look.look_sentences import alarms_of, words_of
 from xaae.sources import item_facts, picture_metadata
 
 CLASSES = ("cat", "dog")
@@ -362,6 +362,22 @@ def test_a_picture_too_large_to_be_opened_is_a_reason(tmp_path, monkeypatch):
     noise(np.random.default_rng(0)).save(tmp_path / "a.png")
     _, reasons = item_facts.read_item_facts([tmp_path / "a.png"], quiet=True)
     assert "DecompressionBomb" in reasons[0]
+
+
+def test_no_training_is_named_where_no_item_can_be_used(tmp_path):
+    path = tmp_path / "all.npz"
+    np.savez(path, X=np.ones((12, 2, 100), complex), y=np.arange(12) % 2)
+    text = succeed("data", path, "--out", tmp_path / "out")
+    assert "Training would refuse this: 12 of 12 signals cannot be used" in text and "To train" not in text
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_column_that_is_infinite_or_blank_is_told_in_words():
+    labels = np.repeat(["a", "b"], 20)
+    facts = {"column x": np.tile([np.inf, -np.inf], 20), "column y": np.where(labels == "a", 1, np.nan)}
+    rows, _ = compare(facts, labels)
+    sentences = [words_of(row)["sentence"] for row in rows]
+    assert sentences[0].startswith("Whether the column y is filled gives the class away") and len(rows) == 2
 
 
 def test_data_that_training_would_refuse_are_looked_at_all_the_same(tmp_path):

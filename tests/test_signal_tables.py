@@ -105,6 +105,16 @@ def test_items_without_a_label_are_left_out_and_any_text_is_one(tmp_path):
     assert [path.rpartition("#")[2] for path, _ in own_data(tmp_path / "all.ts").left_out] == ["2"]
 
 
+def test_why_an_archive_of_signals_is_none_is_said(tmp_path):
+    values, labels = pulses(8)
+    np.savez(tmp_path / "objects.npz", X=values, y=labels.astype(object))
+    np.savez(tmp_path / "several.npz", X=values, y=np.eye(8) + np.eye(8)[::-1])
+    for name, words in ("objects", "objects.npz: y is an array of Python objects"), ("several", "several labels"):
+        with pytest.raises(InputError, match=f"{name}.npz: ") as told:
+            own_data(tmp_path / f"{name}.npz")
+        assert words in str(told.value)
+
+
 def test_labels_that_are_numbers_stay_apart():
     labels = np.array([12345678.0, 12345679.0, 0.1], np.float64)
     assert label_texts(labels) == ["12345678", "12345679", "0.1"]

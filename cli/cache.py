@@ -1,5 +1,6 @@
 """`cache`: the decoded items that are kept on this disk for later commands; what they take, and how to clear them."""
 
+import os
 import time
 
 import click
@@ -27,10 +28,12 @@ def cache_command(what, unused_for, data_root):
     """
     if unused_for is not None and what != "prune":
         raise InputError("--unused-for says what `cache prune` removes: leave it out, or write prune.")
+    if data_root and not os.path.isdir(data_root):
+        raise InputError(f"There is no folder {data_root}: give --data-root the folder where data are kept.")
     from xaae.data import kept_root
     from xaae.sources.item_cache import FOLDER, kept_items, prune_items
 
-    root = kept_root(data_root)
+    root = kept_root(data_root and os.path.abspath(data_root))
     if what == "prune":
         freed = prune_items(root, *([] if unused_for is None else [time.time() - unused_for * DAY]))
         click.echo(f"{_size(freed)} removed from {root / FOLDER}.")

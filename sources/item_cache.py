@@ -12,6 +12,7 @@ import json
 import math
 import mmap
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -125,11 +126,12 @@ class CacheEntry:
             path, shape = self.folder / told["file"], (told["items"], *self.form[1])
             if path.stat().st_size != told["items"] * self.bytes_each():
                 return None
-            found = MappedItems(path, self.form[0], shape)
-            os.utime(path)  # it was used
+            found = MappedItems(path, self.form[0], shape), told["facts"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return found, told["facts"]
+        with suppress(OSError):  # another user's, who shares it
+            os.utime(path)  # it was used
+        return found
 
     def find_or_make(self, decode):
         """(MappedItems, facts) of the entry, which is made first if it is not there.

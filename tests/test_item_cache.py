@@ -338,5 +338,19 @@ def test_pruning_stops_no_command_that_reads(filled, table):
     assert torch.equal(items[[0]], before)
 
 
+def test_the_command_looks_into_the_folder_that_it_is_given_and_no_other(filled, monkeypatch):
+    monkeypatch.chdir(filled.parent)
+    assert "2 arrays" in succeed("cache", "size", "--data-root", filled.name)
+    assert refused(call("cache", "prune", "--data-root", "not-there"), "There is no folder not-there")
+
+
+def test_an_entry_of_another_user_is_used_though_it_cannot_be_touched(filled, table, monkeypatch, decoded):
+    def no_owner(*args, **options):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(item_cache.os, "utime", no_owner)
+    assert len(opened(table, filled)[1]) == len(table) and decoded == []
+
+
 def test_days_are_for_pruning_alone(tmp_path):
     assert refused(call("cache", "size", "--unused-for", 3, "--data-root", tmp_path), "prune")

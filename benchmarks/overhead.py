@@ -9,13 +9,13 @@ python -m benchmarks.overhead [--turns 15] [--batch 32]
 import argparse
 import statistics
 import sys
-import time
 import warnings
 
 import torch
 from captum import attr
 
 from xaae.benchmarks.networks import build
+from xaae.benchmarks.pairs import seconds_of
 from xaae.explain.call import explain
 from xaae.explain.network.subject import Subject
 
@@ -40,13 +40,6 @@ def pairs(network, subject, x, target):
     parameters = {"integrated_gradients": {"steps": 10}, "occlusion": {"window": 16, "stride": 16}}
     ours = lambda name: lambda: explain(subject, x, name, target, **parameters.get(name, {}))  # noqa: E731
     return {name: (ours(name), call) for name, call in direct.items()}
-
-
-def seconds_of(call):
-    """How many seconds one call takes."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
 
 
 def ratio(ours, theirs, turns):

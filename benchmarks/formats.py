@@ -1,0 +1,194 @@
+"""One run for each format and target, on data made here: are they read, learned and shown as they are?
+
+python -m benchmarks.formats --out runs/formats                    all of them
+python -m benchmarks.formats --out runs/formats --only dicom       one: dicom, nifti, png16, labels, severity
+Each makes its folder OUT/NAME-data, gives `python main.py` that folder (the command is printed), and writes OUT/NAME,
+with its report. A Markdown table of all runs in OUT is printed at the end. What is made is not made again.
+"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from xaae.experiment.run_folder import read_json
+from xaae.sources.items import reading_options
+from xaae.sources.path_lists import read_pictures
+from xaae.sources.synthpets import draw_pictures
+from xaae.training.trained_run import open_trained_run
+
+MAIN = Path(__file__).resolve().parents[1] / "main.py"
+BRIEF = ["--preset", "smoke", "--no-pretrained", "--size", "32", "--items", "1200"]
+BRIEF += ["--epochs", "12", "--baseline-epochs", "3"]
+PETS, SIZE = 1200, 48  # drawn pictures of a format that has pictures of its own, pixels a side
+VOLUMES, SIDE = 48, 40  # volumes, voxels a side
+
+
+def grey(n=PETS, seed=1):
+    """Drawn pets as light alone: ((n, SIZE, SIZE) in [0, 1], their table)."""
+    pictures, table = draw_pictures(n, SIZE, seed)
+    return pictures.mean(axis=3) / 255, table
+
+
+def class_folders(folder, labels):
+    """Make a folder for each label; the path of each item without its suffix."""
+    for name in set(labels):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    return [folder / name / f"{i:04d}" for i, name in enumerate(labels)]
+
+
+def save_dicom(path, stored, photometric, centre, width):
+    """Write stored values (H, W) of 12 bits as a DICOM file with a window."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import DigitalXRayImageStorageForPresentation as XRAY
+    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    file = Dataset()
+    file.file_meta = FileMetaDataset()
+    file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file.SOPClassUID, file.SOPInstanceUID, file.Modality = XRAY, generate_uid(), "DX"
+    file.Rows, file.Columns = stored.shape
+    file.SamplesPerPixel, file.PhotometricInterpretation = 1, photometric
+    file.BitsAllocated, file.BitsStored, file.HighBit, file.PixelRepresentation = 16, 12, 11, 0
+    file.WindowCenter, file.WindowWidth = centre, width
+    file.PixelData = stored.astype(np.uint16).tobytes()
+    file.save_as(path, enforce_file_format=True)
+
+
+def make_dicom(folder):
+    """12-bit MONOCHROME1 files with a window; beside them, in FOLDER-twins, the same as MONOCHROME2."""
+    light, table = grey()
+    stored = (500 + 2000 * light).round()
+    twins = folder.with_name(f"{folder.name}-twins")
+    for values, path, twin in zip(
+        stored, class_folders(folder, table.label), class_folders(twins, table.label), strict=True
+    ):
+        save_dicom(twin.with_suffix(".dcm"), values, "MONOCHROME2", 1500, 2001)
+        save_dicom(path.with_suffix(".dcm"), 4095 - values, "MONOCHROME1", 4096 - 1500, 2001)
+
+
+def make_png16(folder):
+    """16-bit PNGs that use an eighth of their range."""
+    light, table = grey()
+    for values, path in zip(light, class_folders(folder, table.label), strict=True):
+        Image.fromarray((20_000 + 8_000 * values).round().astype(np.uint16)).save(path.with_suffix(".png"))
+
+
+def make_nifti(folder):
+    """Heads as ellipsoids with a dark chamber in the middle, wide in the class "wide"; noise; drawn positions."""
+    import nibabel
+
+    rng = np.random.default_rng(3)
+    labels = ["narrow", "wide"] * (VOLUMES // 2)
+    places = np.stack(np.meshgrid(*[np.linspace(-1, 1, SIDE)] * 3, indexing="ij"))
+    for label, path in zip(labels, class_folders(folder, labels), strict=True):
+        centre = rng.uniform(-0.08, 0.08, (3, 1, 1, 1))
+        head, chamber = (
+            (((places - centre) / np.reshape(radii, (3, 1, 1, 1))) ** 2).sum(0) < 1
+            for radii in (
+                rng.uniform(0.75, 0.85, 3),
+                np.array([0.14 + 0.2 * (label == "wide"), 0.45, 0.5]) * rng.uniform(0.9, 1.1),
+            )
+        )
+        values = 900.0 * head - 500.0 * chamber + rng.normal(0, 40, head.shape) * head
+        nibabel.save(nibabel.Nifti1Image(values.astype(np.float32), np.diag([4, 4, 4, 1])), f"{path}.nii.gz")
+
+
+def save_coloured(folder):
+    """Drawn pets as PNGs in colour: their table with column path."""
+    pictures, table = draw_pictures(PETS, SIZE, 1)
+    folder.mkdir(parents=True)
+    table["path"] = [f"{i:04d}.png" for i in range(PETS)]
+    for pixels, name in zip(pictures, table.path, strict=True):
+        Image.fromarray(pixels).save(folder / name)
+    return table
+
+
+def make_labels(folder):
+    """A CSV of three labels, dog, striped and bright background; a fifth of the cells is blank."""
+    table = save_coloured(folder)
+    bright = table.background_lightness > table.background_lightness.median()
+    labels = pd.DataFrame({"dog": table.label == "dog", "striped": table.pattern == "stripes", "bright": bright})
+    blank = np.random.default_rng(2).random(labels.shape) < 0.2
+    pd.concat([table.path, labels.astype(int).mask(blank).astype("Int64")], axis=1).to_csv(
+        folder / "items.csv", index=False
+    )
+
+
+def make_severity(folder):
+    """A CSV with the size of each animal."""
+    table = save_coloured(folder)
+    table[["path", "scale"]].to_csv(folder / "items.csv", index=False)
+
+
+def twin_difference(run, data):
+    """Largest difference of a code between held-out files and their twins, beside the spread of the codes."""
+    trained = open_trained_run(run)
+    paths = trained.table.path[trained.table.split == "valid"][:100]
+    options = reading_options(trained.kind, trained.config)
+    codes = []
+    for folder in (data, data.with_name(f"{data.name}-twins")):
+        again = [str(folder / Path(p).parent.name / Path(p).name) for p in paths]
+        x, _ = read_pictures(again, trained.config.input_size, trained.config.input_channels, **options)
+        with torch.inference_mode():
+            codes.append(trained.model().eval().encode(x))
+    return f"codes of {len(paths)} held-out files and of their inverted twins differ by {_largest(*codes):.2g} at most"
+
+
+def _largest(a, b):
+    """Largest absolute difference."""
+    return float((a - b).abs().max())
+
+
+FORMATS = {  # name -> (what makes its data, what the command has beside them)
+    "dicom": (make_dicom, []),
+    "nifti": (make_nifti, ["--slices", "axial"]),
+    "png16": (make_png16, ["--window", "dataset"]),
+    "labels": (make_labels, ["--target", "dog,striped,bright"]),
+    "severity": (make_severity, ["--target", "scale", "--classification-weight", "1"]),
+}
+
+
+def run(name, out):
+    """Make the data and train, walk and report on them; the line of the table."""
+    make, more = FORMATS[name]
+    data, folder = (out / f"{name}-data").absolute(), out / name
+    if not data.exists():
+        make(data)
+    dataset = data / "items.csv" if (data / "items.csv").exists() else data
+    command = [str(MAIN), *BRIEF, "--dataset", str(dataset), *more, "--out", str(folder)]
+    print("python", shlex.join(command), flush=True)
+    if not (folder / "report.html").exists():
+        subprocess.run([sys.executable, *command], check=True)
+    return row(name, folder, data)
+
+
+def row(name, folder, data):
+    """A line of the table: what was read and how well it was learned."""
+    found = read_json(folder / "summary.json")
+    table = pd.read_csv(folder / "items.csv")
+    counts = table.split.value_counts()
+    aae = {k: v for k, v in found["aae"].items() if isinstance(v, (int, float))}
+    cells = [name, f"{counts['train']} / {counts['valid']}", json.dumps(aae)]
+    return "| " + " | ".join([*cells, twin_difference(folder, data) if name == "dicom" else ""]) + " |"
+
+
+def main():
+    """Make the runs that are asked for and print their table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/formats"))
+    parser.add_argument("--only", choices=FORMATS, nargs="+", default=list(FORMATS))
+    args = parser.parse_args()
+    lines = [run(name, args.out) for name in args.only]
+    print("\n".join(["| data | trained / held out | AAE | |", "|---|---|---|---|", *lines]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Speed, as ratios that are taken side by side in one run.
+
+python benchmarks/run.py                              every comparison
+python benchmarks/run.py loop products --size 64      some of them
+python benchmarks/run.py loop --json loop.json        also as JSON: name, ratio_median, ratio_min, ratio_max, repeats
+
+loop       the whole training loop with its data / bare steps on one batch
+products   bare training steps / matrix products of as many operations
+thesis     the default network / the thesis's, an epoch each (32 or 128 pixels)
+pythae     an epoch here / pythae's Adversarial_AE with the same encoder and decoder (pip install pythae)
+decoding   frames of walks / the decoder called directly
+methods    explanations / captum called directly
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from fastai.torch_core import default_device
+
+from xaae.benchmarks import explaining_speed, training_speed
+from xaae.benchmarks.pairs import table, write_comparisons
+from xaae.experiment.device import fast_precision
+from xaae.experiment.errors import InputError
+
+COMPARISONS = {
+    "loop": training_speed.loop,
+    "products": training_speed.products,
+    "thesis": training_speed.beside_thesis,
+    "pythae": training_speed.beside_pythae,
+    "decoding": explaining_speed.decoding,
+    "methods": explaining_speed.methods,
+}
+OPTIONAL = {"pythae": "pip install pythae"}  # those that need more than is installed: how it is had
+
+
+def main(arguments=None):
+    """Take the comparisons that are asked for, print them, and write JSON if asked; exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help=f"which; all by default: {', '.join(COMPARISONS)}")
+    parser.add_argument("--size", type=int, nargs="+", default=[64], help="pixels a side; several one after the other")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args(arguments)
+    if unknown := ", ".join(name for name in asked.names if name not in COMPARISONS):
+        parser.error(f"there is no comparison {unknown}: choose from {', '.join(COMPARISONS)}.")
+    precision, found = fast_precision(default_device()), []
+    for name in asked.names or COMPARISONS:
+        for size in asked.size:
+            try:
+                found += COMPARISONS[name](size, precision, asked.repeats)
+            except (ImportError, InputError) as e:
+                cure = f" ({OPTIONAL[name]})" if isinstance(e, ImportError) and name in OPTIONAL else ""
+                print(f"{name} at {size} pixels is left out: {e}{cure}", file=sys.stderr)
+    if not found:
+        return 2
+    print(table(found))
+    if asked.json:
+        write_comparisons(found, asked.json, precision)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Laws of the benchmarks: both ways are called as often, in turns; the JSON says what was measured; gaps are told."""
+
+import json
+from functools import partial
+
+import pytest
+
+from xaae.benchmarks import pairs, run
+from xaae.benchmarks.pairs import compare
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that calls say they took, in place of real ones: a call is a function that adds to them."""
+    now = [0.0]
+    monkeypatch.setattr(pairs.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_a_ratio_is_that_of_neighbours_and_each_way_comes_first_in_turn(clock):
+    calls = []
+
+    def take(name, seconds):
+        calls.append(name)
+        clock[0] += seconds * (1 + len(calls) // 4)  # the machine gets slower
+
+    found = compare("one", "a / b", partial(take, "a", 3.0), partial(take, "b", 1.0), repeats=4)
+    assert calls == ["a", "b"] + ["b", "a", "a", "b"] * 2
+    assert found.repeats == 4 and found.ratio_min <= found.ratio_median <= found.ratio_max
+    assert found.ratio_median == pytest.approx(3, rel=0.35)
+
+
+def test_json_holds_each_ratio_with_its_spread(tmp_path, monkeypatch):
+    seen = []
+
+    def comparison(size, precision, repeats):
+        seen.append((size, precision in ("fp32", "bf16"), repeats))
+        return [compare(f"made-up-{size}", "this / that", lambda: None, lambda: None, repeats)]
+
+    monkeypatch.setattr(run, "COMPARISONS", {"made-up": comparison})
+    assert run.main(["--size", "32", "64", "--repeats", "5", "--json", str(tmp_path / "x.json")]) == 0
+    assert seen == [(32, True, 5), (64, True, 5)]
+    rows = json.loads((tmp_path / "x.json").read_text())["comparisons"]
+    assert [row["name"] for row in rows] == ["made-up-32", "made-up-64"]
+    assert all({"ratio_median", "ratio_min", "ratio_max", "repeats"} <= set(row) for row in rows)
+
+
+def test_what_is_not_installed_is_left_out_with_a_word(monkeypatch, capsys):
+    def missing(size, precision, repeats):
+        raise ImportError("No module named 'pythae'")
+
+    monkeypatch.setattr(run, "COMPARISONS", {"pythae": missing})
+    assert run.main([]) == 2
+    assert "pip install pythae" in capsys.readouterr().err

@@ -114,8 +114,8 @@ def walk_arrays(walk, floor, meter, sides, oracle=None):
     meter.NAME (P, T): readings. difference (P, C, *places): last frame less first. flips (P,): does the model that the
     walk is about put the end frames on different sides? oracle_flips (P,): does the oracle? realism (P,): share of
     codes with a discriminator's score above `floor`. crossing (P,): by how much the reading of `meter` has changed,
-    from the start, where the probability of the last side among both crosses 0.5; NaN where it does not. frames: a few,
-    uint8 (SHOWN, ., H, W, 1 or 3).
+    from the start, where the probability of the last side among both crosses 0.5; NaN where it does not. alpha_span
+    (P,): standard deviations from end to end. frames: a few, uint8 (SHOWN, ., H, W, 1 or 3).
     """
     arrays = {f"meter.{name}": reading for name, reading in walk.readings.items()}
     arrays["difference"] = walk.frames[:, -1] - walk.frames[:, 0]
@@ -125,6 +125,7 @@ def walk_arrays(walk, floor, meter, sides, oracle=None):
     arrays["oracle_flips"] = _decided_differently(oracle, ends) if oracle else np.zeros(len(ends), bool)
     arrays["realism"] = (walk.discriminator > floor).mean(1)
     alpha = np.broadcast_to(walk.alpha, walk.readings[meter].shape)
+    arrays["alpha_span"] = alpha[:, -1] - alpha[:, 0]
     at_home = np.array([np.interp(0, a, r) for a, r in zip(alpha, walk.readings[meter], strict=True)])
     arrays["crossing"] = crossings(walk.readings[meter], sides.probability(walk.answers), at_home)
     arrays["frames"] = np.stack([snapshots(start) for start in walk.frames[:SHOWN, ::EVERY]])

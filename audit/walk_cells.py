@@ -28,10 +28,15 @@ def condition_signatures(judged):
 
 
 def score_walk_of(judged, arm, number, direction, signatures):
-    """The scores of the walk of an arm's model `number`; the planted shift is that of the first biased model."""
+    """The scores of the walk of an arm's model `number`; the planted shift is that of the first biased model.
+
+    How far led walks of earlier versions went is not known: their slope is NaN.
+    """
     walks, shift = judged.walks(arm, number), judged.walks("biased", 0).shift
+    led = direction.startswith("led")
     about = judged.meter, shift, alphas(), judged.flip_set(explained_model(direction)), signatures
-    return score_walk(walks.arrays[direction], walks.tables[direction], *about)
+    arrays = ({"alpha_span": np.nan} if led else {}) | walks.arrays[direction]
+    return score_walk(arrays, walks.tables[direction], *about)
 
 
 def walk_features(judged, arm, number, direction):

@@ -17,7 +17,8 @@ def score_walk(arrays, table, meter, shift, alpha, rows, signatures):
     """What one model's walk says of the planted factor, over the starts `rows` (P,) bool: a dict.
 
     arrays, table: of a WalksAnswer. meter: the Meter that reads the factor. shift: how far the factor was planted
-    between the classes, in the meter's unit. alpha (T,): steps of the walk. signatures: see `factor_signatures`.
+    between the classes, in the meter's unit. alpha (T,): steps of a walk of the usual reach. signatures: see
+    `factor_signatures`. slope: change for each step of alpha, by the walk's own reach.
     largest_step: of the reading, as a share of the whole change, None where there is none; ends_explain: R2 of the test
     for cross-fades, None where it says nothing, see `latent_nav.gliding`.
     """
@@ -29,7 +30,7 @@ def score_walk(arrays, table, meter, shift, alpha, rows, signatures):
     return {
         "spearman": rank_correlation(alpha, reading),
         "span": float(np.median(change) / shift),
-        "slope": float(np.median(change) / (alpha[-1] - alpha[0])),
+        "slope": float(np.median(change) / np.median(arrays.get("alpha_span", alpha[-1] - alpha[0]))),
         "p_random": own["p"],
         "largest_step": (step := _largest_step(reading, shift)),
         "ends_explain": None if step is None else _ends_explain(arrays, rows, reading, shift),

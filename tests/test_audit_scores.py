@@ -1,5 +1,8 @@
 """Laws of the audit's scores: of probe items, maps, sorted items, walks and the names that they get."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from xaae.audit.factor_signatures import factor_signatures, name_factor
 from xaae.audit.probe_items import VALUES, decided_by_factor, make_probe_items
 from xaae.audit.sorted_items import SUBSET, correlation_within_classes, draw_subsets, end_differences
 from xaae.audit.verdict import Thresholds
+from xaae.audit.walk_cells import score_walk_of
 from xaae.audit.walk_scores import score_walk, shows_factor, sum_up_walks, what_is_named
 from xaae.experiment.audit_settings import AuditSettings
 from xaae.experiment.kinds import PICTURE
@@ -169,6 +173,26 @@ def test_a_walk_is_scored_over_the_chosen_starts(walk):
     assert scores["non_trivial"] == scores["flips"] == 1 and scores["name"] == "brightness"
     assert scored([True] * 4, [luminance_row()])["flips"] == 0.5
     assert scored([True] * 4, [luminance_row(named=False)])["name"] == ""
+
+
+def test_the_slope_of_a_walk_is_told_by_its_own_reach(walk):
+    """A led walk goes as far as it has to: half as far for the same change is twice as steep."""
+    about = [luminance_row()], METERS["luminance"], 0.5, ALPHA, np.ones(4, bool), {"tag": {"luminance": 0.5}}
+    short = dataclasses.replace(walk, alpha=np.tile(ALPHA / 2, (4, 1)))
+    slopes = [score_walk(walk_arrays(w, 0.0, "luminance", SIDES), *about)["slope"] for w in (walk, short)]
+    assert slopes == pytest.approx([1 / 6, 1 / 3])
+
+
+def test_how_steep_a_led_walk_of_an_earlier_version_is_nobody_knows(walk, monkeypatch):
+    monkeypatch.setattr("xaae.audit.walk_cells.alphas", lambda: ALPHA)
+    kept = walk_arrays(walk, 0.0, "luminance", SIDES)
+    del kept["alpha_span"]
+    light = {"tag": {"luminance": 0.5}}
+    answer = SimpleNamespace(arrays=dict.fromkeys(("lda", "led_aae"), kept), shift=0.5)
+    answer.tables = dict.fromkeys(answer.arrays, [luminance_row()])
+    judged = SimpleNamespace(walks=lambda *_: answer, meter=METERS["luminance"], flip_set=lambda _: np.ones(4, bool))
+    slope = lambda direction: score_walk_of(judged, "biased", 0, direction, light)["slope"]  # noqa: E731
+    assert slope("lda") == pytest.approx(1 / 6) and np.isnan(slope("led_aae"))
 
 
 REACHED = {"spearman": -0.9, "span": 0.6, "p_random": 0.01, "name": "tag", "slope": 0.1, "non_trivial": 1.0}

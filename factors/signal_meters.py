@@ -83,7 +83,10 @@ def _spike(sight):
 
 
 def _lag(sight):
-    """By how much of the window a frame is later than the first of its walk: the best cross-correlation."""
+    """By how much of the window a frame is later than the first of its walk: the best cross-correlation.
+
+    0 where one of them is flat: it is at no time.
+    """
     wave = torch.fft.rfft(sight.centred, 2 * sight.length)
     match = torch.fft.irfft((wave * wave[:, :1].conj()).sum(2), 2 * sight.length)
     half = sight.length // 2
@@ -92,7 +95,8 @@ def _lag(sight):
     before, peak, after = (match.gather(-1, best + k)[..., 0] for k in (-1, 0, 1))
     bend = before - 2 * peak + after
     part = torch.where(bend < -TINY, (before - after) / (2 * bend.clamp_max(-TINY)), torch.zeros_like(bend))
-    return 100 * (best[..., 0] - half + part.clamp(-1, 1)) / sight.length
+    lag = best[..., 0] - half + part.clamp(-1, 1)
+    return 100 * torch.where(peak > TINY * sight.length, lag, torch.zeros_like(lag)) / sight.length
 
 
 def _polarity(sight):

@@ -191,3 +191,9 @@ def test_meters_of_signals_read_any_number_of_channels_and_lengths():
 def test_the_meter_of_lag_compares_with_the_first_frame(beats):
     found = read("lag", beats, "shift", [0, 5, -5, 2.5])
     np.testing.assert_allclose(found, np.tile([0, 5, -5, 2.5], (6, 1)), atol=0.2)
+
+
+def test_a_flat_signal_comes_neither_earlier_nor_later(beats):
+    flat = torch.zeros_like(beats[:1, None])
+    for walk in ((flat, flat), (beats[:1, None], flat), (flat, beats[:1, None])):
+        assert (meters_for(1, SIGNAL)["lag"].measure(torch.cat(walk, 1)) == 0).all()

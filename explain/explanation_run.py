@@ -236,11 +236,11 @@ def _direction(trained, name):
         raise InputError(
             f"{trained.folder} has no directions yet: run `python main.py navigate {trained.folder}` first."
         )
-    with np.load(path, allow_pickle=False) as arrays:
-        known = {key.removesuffix(".direction"): key for key in arrays.files if key.endswith(".direction")}
-        if name not in known:
-            raise InputError(f"There is no direction {name!r}: choose from {', '.join(known)}.")
-        return tuple(map(float, arrays[known[name]]))
+    arrays = run_folder.read_arrays(path)
+    known = {key.removesuffix(".direction"): key for key in arrays if key.endswith(".direction")}
+    if name not in known:
+        raise InputError(f"There is no direction {name!r}: choose from {', '.join(known)}.")
+    return tuple(map(float, arrays[known[name]]))
 
 
 # ---- what the networks answer -----------------------------------------------------------------------------------

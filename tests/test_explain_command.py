@@ -3,6 +3,7 @@
 import shutil
 import tomllib
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.vocabulary import MODELS
 from xaae.explain import listing
 from xaae.explain.call import explain
-from xaae.explain.explanation_run import failed, newest_run
+from xaae.explain.explanation_run import _direction, failed, newest_run
 from xaae.explain.method import METHODS
 from xaae.explain.method_plan import QUICK, TABLE_KEYS, make_plan
 from xaae.explain.process import status
@@ -307,6 +308,12 @@ def test_bad_input_is_refused_before_anything_runs(door, toy_run, tmp_path, monk
     methods = [] if "--methods" in given else ["--methods", "saliency"]
     assert refused(door("explain", toy_run, *given, *methods, *out), words)
     assert not list((tmp_path / "out").rglob("*.csv"))
+
+
+def test_broken_directions_are_told_in_a_sentence(tmp_path):
+    (tmp_path / "directions.npz").write_bytes(b"half")
+    with pytest.raises(InputError, match="directions.npz cannot be read"):
+        _direction(SimpleNamespace(folder=tmp_path), "lda")
 
 
 @pytest.mark.parametrize(

@@ -19,18 +19,20 @@ class CodeMoments(Metric):
         return {"mean": "code_mean_norm", "covariance": "code_cov_error"}[self.what]
 
     def reset(self):
-        self.codes = []
+        self.count, self.total, self.products = 0, 0.0, 0.0
 
     def accumulate(self, learn):
         game = learn.adversarial
-        self.codes.append((game.code.detach() - game.onehot @ learn.model.prior_means).cpu())
+        z = (game.code.detach() - game.onehot @ learn.model.prior_means).cpu().double()
+        self.count, self.total, self.products = self.count + len(z), self.total + z.sum(0), self.products + z.T @ z
 
     @property
     def value(self):
-        z = torch.cat(self.codes)
+        mean = self.total / self.count
         if self.what == "mean":
-            return float(z.mean(0).norm())
-        return float((torch.cov(z.T) - torch.eye(z.shape[1])).norm() / z.shape[1] ** 0.5)
+            return float(mean.norm())
+        covariance = (self.products - self.count * torch.outer(mean, mean)) / (self.count - 1)
+        return float((covariance - torch.eye(len(mean))).norm() / len(mean) ** 0.5)
 
 
 class DiscriminatorAccuracy(Metric):

@@ -1,6 +1,7 @@
 """Laws of the training loop: who moves whose weights, what is reported, what validation leaves alone."""
 
 import inspect
+import pickle
 
 import pytest
 import torch
@@ -113,6 +114,23 @@ def test_moments_tell_how_far_codes_are_from_the_prior(loaders, tmp_path, spread
         metric.reset()
         metric.accumulate(learn)
         assert metric.value == pytest.approx(expected, abs=0.1 * spread)
+
+
+@pytest.mark.parametrize("what", ["mean", "covariance"])
+def test_moments_of_many_batches_are_those_of_all_codes_and_take_no_more_memory(loaders, tmp_path, what):
+    learn, metric = small_learner(loaders(), tmp_path), callbacks.CodeMoments(what)
+    codes = torch.rand(640, 4, generator=torch.Generator().manual_seed(0)) + 3
+    values = []
+    for size in (640, 16):
+        metric.reset()
+        for batch in codes.split(size):
+            learn.adversarial.code, learn.adversarial.onehot = batch, torch.zeros(len(batch), 2)
+            metric.accumulate(learn)
+        values.append(metric.value)
+    off = torch.cov(codes.T) - torch.eye(4)
+    expected = {"mean": codes.mean(0).norm(), "covariance": off.norm() / 2}[what]
+    assert values == pytest.approx([float(expected)] * 2, rel=1e-4)
+    assert len(pickle.dumps(vars(metric))) < 16 * codes[0].nbytes * 8
 
 
 @pytest.mark.parametrize("one_hot", [False, True])

@@ -142,8 +142,9 @@ def randomised_items(trained, rows, rng, coordinates=()):
     what a classifier has met its answers say nothing.
     """
     bias, x = trained.bias, trained.upright(rows)
+    planted = None if bias.arm == "normal" else bias.factor
     with torch.autocast(x.device.type, enabled=False):
-        for name in (name for name in coordinates if name != bias.factor):
+        for name in (name for name in coordinates if name != planted):
             values = _mirrored(*_small_range(FACTORS[name]), len(x), rng)
             x = FACTORS[name].plant(x, values, "reflect", bias.rate)
     if bias.arm == "normal":

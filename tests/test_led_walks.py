@@ -199,6 +199,15 @@ def test_in_arm_normal_nothing_is_planted(tmp_path):
     assert torch.equal(x, trained.planted(rows))
 
 
+def test_in_arm_normal_the_factor_of_the_run_is_moved_a_little_as_others_are(tmp_path):
+    """It is not planted there, but the code has a coordinate of it, by which a classifier may go."""
+    trained = world(tmp_path, arm="normal").trained
+    rows = trained.rows("train")
+    x = led_walks.randomised_items(trained, rows, np.random.default_rng(0), [trained.bias.factor])
+    change = (x - trained.planted(rows)).mean((1, 2, 3))
+    assert change.std() > 0.02 and change.abs().max() < 0.7 * led_walks.SMALL
+
+
 def test_factors_of_the_code_that_are_not_planted_are_moved_a_little_too(tmp_path):
     trained = world(tmp_path, "tag").trained
     rows = trained.rows("train")

@@ -348,9 +348,15 @@ def datablock(items, bias, classes, seed=0, target=None, moves=None, augmentatio
     return DataBlock(
         blocks=(TransformBlock(item_tfms=[] if seed is None else [Redraw(bias, seed, moves)], **batch), answer),
         get_x=lambda row: Planted(row.name, row.label, row.value, bool(row.get("obeys", True))),
+        get_items=_rows,
         get_y=get_y,
-        splitter=lambda table: IndexSplitter(np.flatnonzero(table.split == "valid"))(table),
+        splitter=lambda rows: IndexSplitter([i for i, row in enumerate(rows) if row.split == "valid"])(rows),
     )
+
+
+def _rows(table):
+    """The rows of a table: fastai asks for each of them several times, which a list answers faster than pandas."""
+    return [row for _, row in table.iterrows()]
 
 
 def dataloaders(table, items, bias, classes, bs=64, device=None, **options):
@@ -360,4 +366,5 @@ def dataloaders(table, items, bias, classes, bs=64, device=None, **options):
     """
     seen = table[table.split != "test"]
     block = datablock(items, bias, classes, **options)
-    return block.dataloaders(seen, bs=min(bs, int((seen.split == "train").sum())), num_workers=0, device=device)
+    block.get_items = lambda _: _rows(seen)  # not given to fastai, which would write the whole table as text
+    return block.dataloaders(None, bs=min(bs, int((seen.split == "train").sum())), num_workers=0, device=device)

@@ -8,6 +8,8 @@ import pandas as pd
 from xaae.experiment.errors import InputError
 from xaae.experiment.whole_file import whole_file
 
+TRUTH = ("True", "False")  # how a truth value stands in a table
+
 
 def read_texts(path, trim=False):
     """A CSV file with every cell as the text that stands there: "NA" and "null" are texts, a blank is "".
@@ -46,9 +48,9 @@ def write_texts(table, path, **options):
 def typed_column(column):
     """A column of texts as numbers or truth values where all that is there is such, else as it is; a blank is NaN."""
     filled = column[column != ""]
-    if len(filled) and set(filled) <= {"True", "False"} and len(filled) == len(column):
+    if filled.empty:
+        return column
+    if len(filled) == len(column) and filled.iloc[0] in TRUTH and filled.isin(TRUTH).all():
         return column == "True"
     numbers = pd.to_numeric(filled, errors="coerce")
-    if len(filled) and numbers.notna().all():
-        return pd.to_numeric(column, errors="coerce")
-    return column
+    return numbers.reindex(column.index) if numbers.notna().all() else column

@@ -6,6 +6,7 @@ that a spread of theirs over decoded frames means nothing.
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ SOFT = 3  # % of the side: sigma of the blur that unsharp masking takes away
 BLOCK = 8  # pixels a side of what JPEG compresses together
 DARK = 0.1  # luma from which a line of pixels is no longer part of a black border
 RADIX = 2**31
+SIDE_BY_SIDE = 2**20  # bytes of pixels that are compressed in threads: for fewer, starting these takes longer
 
 
 def noise_like(x):
@@ -46,8 +48,8 @@ def compress(x, quality, fill=None):
     """
     quality = torch.as_tensor(quality).round().int().tolist()
     coded = (x[:, :3] if x.shape[1] >= 3 else x[:, :1]).detach().mul(255).round().byte().cpu().movedim(1, -1).numpy()
-    with ThreadPoolExecutor() as pool:
-        seen = list(pool.map(_through_jpeg, coded, quality))
+    with ThreadPoolExecutor() if coded.size >= SIDE_BY_SIDE else nullcontext() as pool:
+        seen = list((pool.map if pool else map)(_through_jpeg, coded, quality))
     seen = torch.from_numpy(np.stack(seen)).to(x.device).movedim(-1, 1).to(x.dtype) / 255
     kept = torch.tensor(quality, device=x.device).view(-1, 1, 1, 1) >= 100
     return torch.where(kept, x, torch.cat([seen, x[:, seen.shape[1] :]], 1))

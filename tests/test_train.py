@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from fastai.callback.schedule import Learner
-from helpers.command_line import BRIEFLY, EXACT, SMALL, succeed
+from helpers.command_line import BRIEFLY, EXACT, SMALL, call, refused, succeed
 from torchvision.models import resnet34
 
 from xaae import model as models
@@ -32,6 +32,16 @@ def test_same_seed_same_run(drawn, tmp_path, precision):
     a, b = (pd.read_csv(tmp_path / name / "history.csv").drop(columns="time") for name in ("a", "b"))
     pd.testing.assert_frame_equal(a, b, rtol=1e-3)
     assert json.loads((tmp_path / "a" / "config.json").read_text())["precision"] == precision
+
+
+@pytest.mark.parametrize("target", [[], ["--target", "size"]])
+def test_a_training_that_diverges_is_told_and_leaves_nothing(pictures_folder, tmp_path, target):
+    table = pd.DataFrame({"path": sorted(pictures_folder.rglob("*.png"))})
+    sized = table.assign(label=[path.parent.name for path in table.path], size=np.arange(len(table)) + 0.5)
+    sized.to_csv(pictures_folder / "sized.csv", index=False)
+    out, data = tmp_path / "run", ["--dataset", pictures_folder / "sized.csv", *target]
+    result = call("train", *QUICK, *data, *EXACT, "--lr", 1e30, "--out", out)
+    assert refused(result, "training of the AAE diverged", "--lr") and not out.exists()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """From prepared data to a trained run: both models fitted, judged on held-out items and saved into the run folder."""
 
+import math
 import sys
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -126,8 +127,8 @@ def _train_aae(prepared, folder, quiet, progress):
     seconds = progress.part_seconds()
     if config.code != "plain":
         aae.keep_within(aae.coordinate_limits(_training_codes(aae, prepared)))
+    last = _judge(learn, MODELS["aae"], target_of(config), progress)
     models.save(aae, folder / WEIGHTS["aae"])
-    last = _judge(learn, MODELS["aae"], target_of(config))
     return _numbers_of(last) | {
         "recon_mse": last["reconstruction"],
         "parameters": weights,
@@ -171,8 +172,9 @@ def _train_baseline(prepared, folder, quiet, progress):
         learner.fit_baseline(learn, config.baseline_epochs, pretrained, progress=progress)
     numbers = {"parameters": models.count_parameters(learn.model), "pretrained": pretrained, "note": note}
     numbers["seconds"] = progress.part_seconds()
+    last = _judge(learn, BASELINES[config.kind], target_of(config), progress)
     models.save(learn.model, folder / WEIGHTS["baseline"])
-    return _numbers_of(_judge(learn, BASELINES[config.kind], target_of(config))) | numbers
+    return _numbers_of(last) | numbers
 
 
 def final_metrics(learn, watch=None):
@@ -185,17 +187,31 @@ def final_metrics(learn, watch=None):
     return dict(zip(["loss", *learn.metrics.attrgot("name")], values, strict=True))
 
 
-def _judge(learn, name, target):
+def _judge(learn, name, target, progress):
     """(`final_metrics`, the numbers of the task as `train.json` names them) of the model; printed in a line.
 
-    name: of the model, in sentences.
+    name: of the model, in sentences. InputError if its training diverged.
     """
     watch, numbers, words = JUDGED[target.task]
     watch = watch(target)
     last = final_metrics(learn, watch)
+    _check_learned(last, name, progress)
     last |= numbers(last, watch, target)
     print(f"Held-out items, {words(name, last, target)}")
     return last
+
+
+def _check_learned(last, name, progress):
+    """InputError if a training diverged, so that its answers are NaN; to go on with it would lead there again.
+
+    last: the `final_metrics` of the model. name: of it, in sentences.
+    """
+    if not math.isfinite(last.get("reconstruction", last["loss"])):
+        progress.end()
+        raise InputError(
+            f"The training of the {name} diverged: what it gives are no numbers any more. Train anew with a smaller"
+            " --lr, smaller weights of the loss, or --precision fp32."
+        )
 
 
 def _beside_accuracy(last, watch, target):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 
 import click
 
@@ -9,11 +10,22 @@ from xaae.cli.early_checks import check_cut, check_run, check_window
 from xaae.experiment.tasks import TASKS
 from xaae.experiment.vocabulary import AXES, MODELS, SLICES, SPLIT_WAYS
 
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers; "nan", which lies within every range that is asked by < and >, and "inf" are refused."""
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
+
+
 POSITIVE = click.IntRange(min=1)
 TWO_OR_MORE = click.IntRange(min=2)
 ZERO_OR_MORE = click.IntRange(min=0)
-ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
-NOISE_SHARE = click.FloatRange(0, 0.5)
+ABOVE_ZERO = FiniteRange(min=0, min_open=True)
+NOISE_SHARE = FiniteRange(0, 0.5)
 PATH = click.Path()
 MODEL = click.Choice(list(MODELS))
 MODEL_OR_BOTH = click.Choice([*MODELS, "both"])

@@ -3,7 +3,7 @@
 import click
 
 from xaae.cli.door import timed
-from xaae.cli.option_types import MODEL, PATH, POSITIVE, RUN, TWO_OR_MORE, option, with_options
+from xaae.cli.option_types import MODEL, PATH, POSITIVE, RUN, TWO_OR_MORE, FiniteRange, option, with_options
 
 
 @click.command("predict")
@@ -12,7 +12,7 @@ from xaae.cli.option_types import MODEL, PATH, POSITIVE, RUN, TWO_OR_MORE, optio
     click.argument("path", type=PATH),
     option("--model", type=MODEL, default="aae", help="Which model answers; every run has the AAE."),
     option("--samples", type=TWO_OR_MORE, default=30, help="Passes with dropout, for the uncertainty."),
-    option("--dropout", type=click.FloatRange(0, 1, True, True), help="Dropout rate put into the AAE, which has no "
+    option("--dropout", type=FiniteRange(0, 1, True, True), help="Dropout rate put into the AAE, which has no "
            "dropout of its own.  [0.1]"),
     option("--out", type=PATH, help="The CSV; only a file that predict made is replaced.  [RUN/predictions.csv]"),
     option("--batch-size", type=POSITIVE, help="Pictures read and classified at once.  [as in training]"),

@@ -21,6 +21,7 @@ from xaae.cli.option_types import (
     TARGET_OPTIONS,
     TWO_OR_MORE,
     ZERO_OR_MORE,
+    FiniteRange,
     option,
     parse_names,
     with_options,
@@ -31,7 +32,7 @@ from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, LOS
 from xaae.experiment.whole_file import disk_refusal
 from xaae.factors.registry import FACTORS
 
-WEIGHT = click.FloatRange(min=0)
+WEIGHT = FiniteRange(min=0)
 # settings that are not printed
 HIDDEN = "versions command dataset_note data_warnings class_ranges factor_about factor_asked".split()
 
@@ -66,9 +67,9 @@ training_options = with_options(
            f"[{USUAL_FACTOR}; of signals {USUAL_FACTORS['signal']}]"),
     option("--range", "ranges", multiple=True, callback=_parse_ranges, help="CLASS=LOW:HIGH in the factor's unit, "
            "degrees for rotation; repeatable. [equal slices of its whole range: cat=0:90 dog=90:180]"),
-    option("--strength", type=click.FloatRange(0, 1, min_open=True), default=1.0,
+    option("--strength", type=FiniteRange(0, 1, min_open=True), default=1.0,
            help="Shrinks the factor's whole range about its middle to this share."),
-    option("--contamination", type=click.FloatRange(0, 1), default=1.0,
+    option("--contamination", type=FiniteRange(0, 1), default=1.0,
            help="Share of the items that obey the bias; the others have any value."),
     option("--label-noise", type=NOISE_SHARE, default=0.0, help="Share of training items that get another class's "
            "label, so that the content tells the class less surely than the factor does."),
@@ -100,7 +101,7 @@ training_options = with_options(
            "pyramid, plain mse]"),
     option("--corrupt-noise", type=WEIGHT, default=0.0, help="Noise on what the model sees in training, a standard "
            "deviation where values are 0 to 1; it has to give back the item without it."),
-    option("--corrupt-masked", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of the places that "
+    option("--corrupt-masked", type=FiniteRange(0, 1, max_open=True), default=0.0, help="Share of the places that "
            "is hidden from the model in training."),
     option("--augment", callback=parse_names, help=f"What is done to training items at random, before anything is "
            f"planted: {', '.join(AUGMENTATIONS)}, with commas.  [nothing]"),

@@ -207,6 +207,8 @@ BAD_OPTIONS = {
     "range of nothing": (["--range", "left=0:90"], "--arm biased"),
     "negative epochs": (["--epochs", "0"], "--epochs"),
     "negative weight": (["--adversarial-weight", "-1"], "--adversarial-weight"),
+    "no number": (["--lr", "nan"], "no finite number"),
+    "no end": (["--reconstruction-weight", "inf"], "no finite number"),
     "thesis size": (["--preset", "thesis", "--size", "64"], "32, 128 or 512"),
     "no groups": (["--split", "group"], "group"),
     "channels": (["--channels", "2"], "--channels 2"),

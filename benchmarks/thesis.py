@@ -19,6 +19,7 @@ from fastai.torch_core import default_device, set_seed
 from xaae import data
 from xaae import model as models
 from xaae.callbacks import AAELoss, huber
+from xaae.experiment.amounts import counted
 from xaae.experiment.device import fast_precision
 from xaae.factors import bias
 from xaae.sources import picture_files
@@ -104,11 +105,13 @@ def main():
         for name, learn in both.items():
             row = (
                 f"{models.count_parameters(learn.model):,}",
-                f"{speeds[name]:.0f}",
+                f"{speeds[name]:.3g}",
                 f"{final_metrics(learn)['reconstruction']:.4f}",
             )
             print(f"| {name} | " + " | ".join(row) + " |")
-    print(f"\n{TURNS * TURN + asked.seconds:.0f} s of training each, {precision}, {torch.get_num_threads()} threads")
+    print(
+        f"\n{TURNS * TURN + asked.seconds:.0f} s of training each, {precision}, {counted(torch.get_num_threads(), 'threads')}"
+    )
 
 
 if __name__ == "__main__":

@@ -109,9 +109,8 @@ def main():
                 f"{final_metrics(learn)['reconstruction']:.4f}",
             )
             print(f"| {name} | " + " | ".join(row) + " |")
-    print(
-        f"\n{TURNS * TURN + asked.seconds:.0f} s of training each, {precision}, {counted(torch.get_num_threads(), 'threads')}"
-    )
+    threads = counted(torch.get_num_threads(), "threads")
+    print(f"\n{TURNS * TURN + asked.seconds:.0f} s of training each, {precision}, {threads}")
 
 
 if __name__ == "__main__":

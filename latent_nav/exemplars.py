@@ -12,6 +12,8 @@ from xaae.experiment.statistics import holm
 from xaae.latent_nav.code_health import checked_length
 from xaae.latent_nav.impact import TENTHS, within_class
 
+AT_ONCE = 200  # items: of more, one shuffle at a time is as fast, and needs no room
+
 
 def _unit(direction):
     """direction (D,) at length 1. InputError if it has none."""
@@ -105,8 +107,16 @@ def permuted(position, value, label, rng, permutations):
     total = np.zeros(permutations)
     for c in np.unique(label):
         a, b = class_ranks(position[label == c]), class_ranks(value[label == c])
-        total += [rng.permutation(a) @ b for _ in range(permutations)]
+        total += _shuffled_products(a, b, rng, permutations)
     return total / len(value)
+
+
+def _shuffled_products(a, b, rng, permutations):
+    """Products of a (M,), shuffled anew each time, and b (M,): (permutations,). Few items are shuffled all at once,
+    which draws the same."""
+    if len(a) <= AT_ONCE:
+        return rng.permuted(np.tile(a, (permutations, 1)), axis=1) @ b
+    return np.array([rng.permutation(a) @ b for _ in range(permutations)])
 
 
 def correlation(position, value, label, rng, permutations):

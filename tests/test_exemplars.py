@@ -120,6 +120,18 @@ def test_shuffling_inside_the_classes_keeps_the_statistic(table, rng):
     assert abs(null.mean()) < 0.01 and null.std() == pytest.approx(300**-0.5, rel=0.1)
 
 
+def test_few_items_are_shuffled_as_many_are(table, monkeypatch):
+    """All at once or one shuffle at a time: the same draws, and the generator goes on from the same place."""
+    position, columns, labels = table
+    given, generators = (position, columns["turn"].to_numpy(), labels), [np.random.default_rng(3) for _ in range(2)]
+    nulls = []
+    for rng, most in zip(generators, (0, len(labels)), strict=True):
+        monkeypatch.setattr(exemplars, "AT_ONCE", most)
+        nulls.append(exemplars.permuted(*given, rng, 50))
+    np.testing.assert_allclose(*nulls, atol=1e-12)
+    assert len(set(nulls[0])) == 50 and generators[0].random() == generators[1].random()
+
+
 def test_p_values_are_even_when_only_the_class_matters():
     rng = np.random.default_rng(6)
     labels = np.repeat([0, 1], 30)

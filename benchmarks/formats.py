@@ -7,7 +7,6 @@ with its report. A Markdown table of all runs in OUT is printed at the end. What
 """
 
 import argparse
-import json
 import shlex
 import subprocess
 import sys
@@ -170,14 +169,17 @@ def run(name, out):
     return row(name, folder, data)
 
 
+SCORES = {"valid_accuracy": "accuracy", "valid_auroc": "AUROC", "valid_spearman": "Spearman"}  # of classes, labels, ...
+
+
 def row(name, folder, data):
-    """A line of the table: what was read and how well it was learned."""
-    found = read_json(folder / "summary.json")
-    table = pd.read_csv(folder / "items.csv")
-    counts = table.split.value_counts()
-    aae = {k: v for k, v in found["aae"].items() if isinstance(v, (int, float))}
-    cells = [name, f"{counts['train']} / {counts['valid']}", json.dumps(aae)]
-    return "| " + " | ".join([*cells, twin_difference(folder, data) if name == "dicom" else ""]) + " |"
+    """A line of the table: what was read, how well it was learned and decoded."""
+    found, counts = read_json(folder / "summary.json"), pd.read_csv(folder / "items.csv").split.value_counts()
+    key = next(each for each in SCORES if each in found["aae"])
+    cells = [name, f"{counts['train']} / {counts['valid']}"]
+    cells += [f"{SCORES[key]} {found[model][key]:.3f}" for model in ("aae", "baseline")]
+    cells += [f"{found['aae']['recon_mse']:.4f}", twin_difference(folder, data) if name == "dicom" else ""]
+    return f"| {' | '.join(cells)} |"
 
 
 def main():
@@ -187,7 +189,7 @@ def main():
     parser.add_argument("--only", choices=FORMATS, nargs="+", default=list(FORMATS))
     args = parser.parse_args()
     lines = [run(name, args.out) for name in args.only]
-    print("\n".join(["| data | trained / held out | AAE | |", "|---|---|---|---|", *lines]))
+    print("\n".join(["| data | trained / held out | AAE | baseline | MSE | |", "|---" * 6 + "|", *lines]))
 
 
 if __name__ == "__main__":

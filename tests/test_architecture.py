@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from xml.etree import ElementTree
 
@@ -22,26 +23,27 @@ def script(name):
 
 
 diagram, seams = script("diagram"), script("seams")
+imports_of_rooms = cache(diagram.imports_of_rooms)  # every file is read for it: once for all tests
 
 
 # ---- the diagram ------------------------------------------------------------------------------------------------
 
 
 def test_the_diagram_shows_the_imports_of_now():
-    drawn = diagram.draw(diagram.imports_of_rooms())
+    drawn = diagram.draw(imports_of_rooms())
     assert diagram.FILE.read_text(encoding="utf-8") == drawn, "draw it anew: python docs/diagram.py"
 
 
 def test_no_arrow_leads_down():
-    assert diagram.breaches(diagram.imports_of_rooms()) == []
+    assert diagram.breaches(imports_of_rooms()) == []
 
 
 def test_the_diagram_has_every_room():
-    assert set(diagram.imports_of_rooms()) == {*source.ROOMS, *source.TOP}
+    assert set(imports_of_rooms()) == {*source.ROOMS, *source.TOP}
 
 
 def test_a_breach_is_drawn_in_red():
-    rooms = {room: [] for room in diagram.imports_of_rooms()}
+    rooms = {room: [] for room in imports_of_rooms()}
     lawful, broken = rooms | {"cli": ["model"]}, rooms | {"model": ["cli"], "report": ["data"]}
     assert not diagram.breaches(lawful)
     assert set(diagram.breaches(broken)) == {("model", "cli"), ("report", "data")}
@@ -50,7 +52,7 @@ def test_a_breach_is_drawn_in_red():
 
 
 def test_every_import_is_an_arrow_or_named_in_its_box():
-    rooms = {room: [] for room in diagram.imports_of_rooms()}
+    rooms = {room: [] for room in imports_of_rooms()}
     imports = rooms | {"cli": ["model", "training"], "training": ["model"]}
     text = diagram.draw(imports)
     arrows = set(re.findall(r"<title>(\w+) imports (\w+)</title>", text))
@@ -62,7 +64,7 @@ def test_the_diagram_is_well_formed_and_its_boxes_lie_apart():
     width, height = float(picture.get("width")), float(picture.get("height"))
     boxes = [e for e in picture.iter() if e.tag.endswith("rect") and e.get("rx") == "7"]
     sides = [[float(box.get(name)) for name in ("x", "y", "width", "height")] for box in boxes]
-    assert len(boxes) == len(diagram.imports_of_rooms())
+    assert len(boxes) == len(imports_of_rooms())
     assert all(0 <= x and x + w <= width and 0 <= y and y + h <= height for x, y, w, h in sides)
     for i, (x, y, w, h) in enumerate(sides):
         assert not [s for s in sides[:i] if x < s[0] + s[2] and s[0] < x + w and y < s[1] + s[3] and s[1] < y + h]

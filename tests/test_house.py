@@ -97,7 +97,7 @@ def test_no_room_imports_itself_by_way_of_others():
 
 def packages_of(path):
     """First parts of the names that a file imports."""
-    return {name.split(".")[0] for name in source.imported_names(source.tree(path))}
+    return {name.split(".")[0] for name in source.names_imported_in(path)}
 
 
 def test_the_report_needs_no_torch():
@@ -113,17 +113,18 @@ def test_only_the_entries_of_a_library_open_a_run():
     assert breaking(inside, said) == {}
 
 
-def code_of(path):
-    """The syntax trees of a file, or of the cells of a notebook."""
+def names_imported_in(path):
+    """Every dotted name that a file, or a cell of a notebook, imports."""
     if path.suffix == ".py":
-        return [source.tree(path)]
+        return source.names_imported_in(path)
     cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-    return [ast.parse("\n".join(line for line in text.splitlines() if line[:1] not in ("%", "!"))) for text in cells]
+    texts = ("\n".join(line for line in text.splitlines() if line[:1] not in ("%", "!")) for text in cells)
+    return {name for text in texts for name in source.imported_names(ast.parse(text))}
 
 
 def nameless(path):
     """The project's own modules that a file imports without `xaae.` before their names."""
-    names = {name for syntax in code_of(path) for name in source.imported_names(syntax)}
+    names = names_imported_in(path)
     return {name for name in names if name.split(".")[0] in source.OWN or name.startswith(".")}
 
 

@@ -33,6 +33,18 @@ def tree(path):
     return ast.parse(Path(path).read_text(), str(path))
 
 
+@cache
+def imports_in(path):
+    """The import statements of a file, wherever they are in it."""
+    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+@cache
+def names_imported_in(path):
+    """Every dotted name that a file imports, as by `imported_names`."""
+    return {name for statement in imports_in(path) for name in imported_names(statement)}
+
+
 def imported_names(syntax):
     """Every dotted name that some code imports, wherever it does: `from a.b import c` gives a.b and a.b.c."""
     for node in ast.walk(syntax):
@@ -49,7 +61,7 @@ def import_graph():
     known = {module_name(path): path for path in product_files()}
     graph = {}
     for name, path in known.items():
-        found = {n for n in imported_names(tree(path)) if n in known}
+        found = {n for n in names_imported_in(path) if n in known}
         deeper = {n.rpartition(".")[0] for n in found}  # `from xaae.explain import call` is about xaae.explain.call
         exact = {n for n in found if n not in deeper or names_from(path, n, known)}
         graph[name] = exact - {name}
@@ -58,7 +70,7 @@ def import_graph():
 
 def names_from(path, package, known):
     """Does this file import the module `package` itself, or a name that is no module from it?"""
-    for node in ast.walk(tree(path)):
+    for node in imports_in(path):
         if isinstance(node, ast.Import) and any(alias.name == package for alias in node.names):
             return True
         if isinstance(node, ast.ImportFrom) and node.module == package:

@@ -148,7 +148,8 @@ def scale_notes(recordings, found, scale, size):
         notes.append(f"Values in {own} are converted to {to}.")
     lengths = [length_at(each, scale.rate) for each in used]
     if lengths and max(lengths) > size:
-        notes.append(f"Signals are {min(lengths)} to {max(lengths)} samples long: their middle {size} are used.")
+        long = " to ".join(map(str, sorted({min(lengths), max(lengths)})))
+        notes.append(f"Signals are {long} samples long: their middle {size} are used.")
     about = f"at {scale.rate:g} Hz" if scale.rate else "of an unknown rate"
     names = [name for name in scale.names if name]
     channels = counted(len(scale.units), "channels") + (f" ({', '.join(names[:12])})" if names else "")

@@ -6,6 +6,7 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ from safetensors import SafetensorError
 from xaae import callbacks
 from xaae.experiment import manifest, run_folder
 from xaae.experiment.run_folder import CHECKPOINT
+from xaae.experiment.tasks import Target
+from xaae.sources.items import ArrayItems
 from xaae.training import progress
 from xaae.training.learner_state import REMEMBERED
 
@@ -163,6 +166,15 @@ def test_other_data_are_refused(pictures_folder, tmp_path, monkeypatch, change):
     change(out)
     assert refused(call("train", "--resume", out), "items.csv", "--overwrite")
     assert (out / CHECKPOINT).is_file()
+
+
+def test_other_numbers_of_a_severity_are_other_data():
+    """Though they leave each item in its half, which is all that the column label says."""
+    table = pd.DataFrame({"label": list("lh"), "split": "train", "value": 0.0, "age": [20.5, 60.5]})
+    config = SimpleNamespace(target=Target("severity", ("age",)).as_dict(), classes=("l", "h"), one_hot=False)
+    prepared = SimpleNamespace(table=table, items=ArrayItems(np.zeros((2, 1, 16, 16))), config=config)
+    older = SimpleNamespace(**vars(prepared) | {"table": table.assign(age=[20.5, 70.5])})
+    assert progress._data_print(prepared) != progress._data_print(older)
 
 
 def test_other_versions_are_told(half):

@@ -90,7 +90,9 @@ def test_longer_items_give_their_middle_and_shorter_ones_are_left_out(tmp_path):
     _, found, skipped = opened(saved(tmp_path, ramp), size=50)
     assert found.size == 50 and list(skipped.reason) == ["it has 40 samples, fewer than the 50 of an item"]
     np.testing.assert_allclose(found.in_units([30])[0, 0], np.arange(5, 55))
-    assert any("their middle 50" in note for note in found.notes)
+    assert any("are 50 to 60 samples long: their middle 50" in note for note in found.notes)
+    alike = opened(saved(tmp_path, ramp[:3]), size=20)[1]
+    assert any("are 50 samples long: their middle 20" in note for note in alike.notes)
     _, unasked, nothing = opened(saved(tmp_path, ramp))
     assert unasked.size == 40 and len(nothing) == 0
     with pytest.raises(InputError, match="from 50 to 900 samples long.*--length"):

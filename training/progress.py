@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from xaae.callbacks import Checkpoint, beginning_at
 from xaae.experiment.errors import InputError
 from xaae.experiment.run_folder import CHECKPOINT
+from xaae.experiment.tasks import target_of
 from xaae.experiment.whole_file import whole_file
 from xaae.sources.fingerprints import fingerprint
 from xaae.training.learner_state import learner_state, random_states, restore_learner, set_random_states
@@ -153,10 +154,14 @@ def check_same_data(kept, prepared, folder):
 
 
 def _data_print(prepared):
-    """A fingerprint of what is trained on: the content of up to LOOKED items, and all labels, splits and values."""
+    """A fingerprint of what is trained on: the content of up to LOOKED items, and all labels, splits and values.
+
+    Of a severity, or of several labels, the label says too little: their own columns count too.
+    """
     table = prepared.table
+    targets = [table[column].to_numpy(float) for column in target_of(prepared.config).columns]
     rows = np.unique(np.linspace(0, len(table) - 1, min(len(table), LOOKED)).astype(int))
-    return fingerprint(prepared.items, rows, table.label, table.split, table.value)
+    return fingerprint(prepared.items, rows, table.label, table.split, table.value, *targets)
 
 
 def _packed(value, tensors):

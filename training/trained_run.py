@@ -133,8 +133,8 @@ class TrainedRun:
         if name == "baseline" and not self.has_baseline():
             title = models_of(self.kind)["baseline"]
             raise InputError(
-                f"{self.folder} holds no {title} (it was trained with --baseline-epochs 0): use --model aae, or train"
-                " again with a baseline."
+                f"{self.folder} holds no {title} (it was trained with --baseline-epochs 0): choose aae, or train again"
+                " with a baseline."
             )
         network = models.load(self.folder / WEIGHTS[name]).to(default_device())
         return network.to(memory_format=torch.channels_last) if self.config.precision == "bf16" else network

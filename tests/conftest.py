@@ -92,6 +92,16 @@ def small_films():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def few_pictures_on_maps():
+    """Two items lie as pictures on each map of a navigation: drawing and placing seven took a third of its time."""
+    from xaae.latent_nav import item_results
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(item_results, "THUMBS", 2)
+        yield
+
+
 @pytest.fixture
 def small_baseline(monkeypatch):
     """One layer in the ResNet34's place, for tests of what is around it. In this process only, for its own runs."""

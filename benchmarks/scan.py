@@ -88,7 +88,13 @@ def shuffled_run(folder, seed, items=600):
     table = load_table("synthpets", items=items)
     label = np.random.default_rng(seed).permutation(table.label.to_numpy(object))
     table.assign(label=label)[["path", "label"]].to_csv(folder / "items.csv", index=False)
-    asked = {"dataset": str(folder / "items.csv"), "arm": "normal", "pretrained": False, "seed": seed}
+    asked = {
+        "dataset": str(folder / "items.csv"),
+        "arm": "normal",
+        "pretrained": False,
+        "seed": seed,
+        "outside_files": True,
+    }
     settings, note = resolve(RunSettings.from_options("smoke", **asked))
     seed_all(seed)
     shutil.rmtree(folder / "run", ignore_errors=True)

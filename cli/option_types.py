@@ -15,6 +15,7 @@ class FiniteRange(click.FloatRange):
     """A range of numbers; "nan", which lies within every range that is asked by < and >, and "inf" are refused."""
 
     def convert(self, value, param, ctx):
+        """The number that was typed, or the end of the command with a sentence."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is no finite number.", param, ctx)

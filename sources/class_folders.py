@@ -156,6 +156,10 @@ def _of_folder(path):
     if by_split:
         table["split"] = [split_name(p[0]) for p in parts]
         notes.append(f"The folders {', '.join(sorted(tops))} are taken as splits, those inside them as classes.")
+    elif alike := sorted({p[0] for p in parts if split_name(p[0]) and len(p) > 2}):
+        others = sorted(top for top in tops if split_name(top) is None)
+        why = f"{', '.join(others)} lies beside them" if others else "none is called train"
+        notes.append(f"Called like splits, but taken as classes, since {why}: {', '.join(alike)}.")
     return OwnData(table, left_out, notes, kind=kind)
 
 

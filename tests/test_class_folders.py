@@ -109,7 +109,16 @@ def test_folders_called_like_splits_are_splits(tmp_path, names):
 
 def test_folders_called_otherwise_are_classes(tmp_path):
     save_pictures(tmp_path, classes=("train", "bus"), n=3)
-    assert set(own_data(tmp_path).table.label) == {"train", "bus"}
+    found = own_data(tmp_path)
+    assert set(found.table.label) == {"train", "bus"} and not found.notes
+
+
+def test_splits_beside_another_folder_are_classes_and_that_is_told(tmp_path):
+    for i, name in enumerate(("train", "test", "extra")):
+        save_pictures(tmp_path / name, n=2, size=16 + i)
+    found = own_data(tmp_path)
+    assert set(found.table.label) == {"train", "test", "extra"}
+    assert any("since extra lies beside them: test, train" in note for note in found.notes)
 
 
 def test_every_file_is_used_or_listed(tmp_path):

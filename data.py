@@ -179,7 +179,7 @@ def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=N
         kept = {} if own or columns == ("label",) or "label" not in table else {"given_label": table.label}
         table, target, told, left = set_target(table.assign(**kept), **asked)
     if table.label.nunique() < 2:
-        others = f" {_most_left_out(own)} are left out." if own and own.left_out else ""
+        others = f" Left out: {_most_left_out(own)}." if own and own.left_out else ""
         raise InputError(f"{dataset} has the one class {table.label[0]!r}: a classifier needs at least two.{others}")
     notes = [*(own.notes if own else []), *(told if asked else [])]
     chosen = fewer(table, items)
@@ -198,6 +198,12 @@ def _nothing_found(dataset, own):
     if others:
         return f"No pictures were found for {dataset}, but {others[0]}"
     if own and own.left_out:
+        if all(reason.startswith("lies in no folder of a") for _, reason in own.left_out):
+            n, path = counted(len(own.left_out), "files"), own.left_out[0][0]
+            return (
+                f"Nothing says the class of the {n} of {dataset}, as {path}: put them into one folder per class,"
+                " or write a CSV with the columns path and label."
+            )
         others = _most_left_out(own)
         return f"No {plural} were found for {dataset}, but {others}: give one folder of {plural} per class, or a CSV."
     return f"No {plural} were found for {dataset}: give one folder of {plural} per class, or a CSV."

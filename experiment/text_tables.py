@@ -21,6 +21,8 @@ def read_texts(path, trim=False):
         if os.path.exists(path) and not os.path.isfile(path):
             raise OSError("it is no file")  # at a pipe reading would wait for ever
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=trim)
+    except pd.errors.EmptyDataError as e:
+        raise InputError(f"{path} is empty: give a CSV with a line of names and a line for each item.") from e
     except (ValueError, OSError) as e:
         raise InputError(f"{path} cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
     table.columns = [str(column).strip() for column in table.columns]

@@ -6,6 +6,7 @@ Items of one group in training and among those held out make the accuracy too hi
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -27,6 +28,7 @@ DATE = re.compile(r"^\D*(?:19|20)\d{2}[-_.]?(?:[01]\d)(?:[-_.]?[0-3]\d)?(?:[-_.T
 FEWEST = 5  # groups; fewer beginnings of names are a series of a camera
 MOST_SHARE = 0.8  # of the items: if there are more groups, hardly any has two
 NOT_COLUMNS = {"path", "label", "split", "factor", "value", "obeys"}
+CUT_OUT = re.compile(r"(^|/)samples/\d|^(axial|coronal|sagittal)/")  # items that are parts of a recording or a volume
 ARCHIVES = (".npz", ".npy")  # one file with all items of a data set is no group
 
 
@@ -77,6 +79,17 @@ def parts_of_files(table):
     files = table.path.map(lambda path: split_item(path)[0])
     apart = (files != table.path.astype(str)) & ~files.str.lower().str.endswith(ARCHIVES)
     return files if apart.any() and 1 < files.nunique() < len(files) else None
+
+
+def one_recording(table):
+    """A warning where all items are cut from one recording or volume, whichever of them are held out; else ""."""
+    pairs = [split_item(path) for path in table.path]
+    if len({file for file, _ in pairs}) > 1 or not all(CUT_OUT.search(item) for _, item in pairs):
+        return ""
+    return (
+        f"All items are cut from one file, {Path(pairs[0][0]).name}: what is held out tells nothing of other patients,"
+        " whom a model may not know again."
+    )
 
 
 DERIVED = {  # what --group takes beside the name of a column -> groups (N,) of a table, None if there are none

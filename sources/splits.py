@@ -13,7 +13,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.tasks import UNKNOWN
 from xaae.experiment.text_tables import read_texts
 from xaae.experiment.vocabulary import SPLITS
-from xaae.sources.group_hints import derive_groups, find_group_hints, parts_of_files
+from xaae.sources.group_hints import derive_groups, find_group_hints, one_recording, parts_of_files
 
 SPLIT_NAMES = {  # what people call the splits -> ours
     "train": "train", "training": "train", "trn": "train",
@@ -83,6 +83,7 @@ def split_by_plan(table, plan, own=False):
         split = split_table(table, way, by_class=own)
     if own and way != "group" and not warnings:
         hints = find_group_hints(split)
+        warnings = [text for text in [one_recording(split)] if text]
     warnings += [hint.in_words() for hint in hints]
     return SplitItems(
         split, left_out, notes, _in_a_phrase(plan, way, given), warnings, hints[0].source if hints else ""

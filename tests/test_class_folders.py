@@ -113,6 +113,17 @@ def test_folders_called_otherwise_are_classes(tmp_path):
     assert set(found.table.label) == {"train", "bus"} and not found.notes
 
 
+def test_files_without_a_class_and_an_empty_table_are_refused_with_what_is_missing(tmp_path):
+    for file in save_pictures(tmp_path / "in", classes=("one",), n=3).rglob("*.png"):
+        shutil.move(file, tmp_path / file.name)
+    shutil.rmtree(tmp_path / "in")
+    with pytest.raises(InputError, match="Nothing says the class of the 3 files .*columns path and label"):
+        data.find_dataset(str(tmp_path))
+    (tmp_path / "items.csv").write_text("")
+    with pytest.raises(InputError, match="is empty"):
+        data.find_dataset(str(tmp_path / "items.csv"))
+
+
 def test_splits_beside_another_folder_are_classes_and_that_is_told(tmp_path):
     for i, name in enumerate(("train", "test", "extra")):
         save_pictures(tmp_path / name, n=2, size=16 + i)

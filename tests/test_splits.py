@@ -231,3 +231,12 @@ def test_a_leaking_split_scores_high_the_group_split_is_chance_and_the_tool_warn
     assert "looks like a group" in (tmp_path / "out" / "data.html").read_text()
     dry = succeed("train", "--dataset", folder, "--dry-run", "--size", "16")
     assert "Warning: The beginning of the file names looks like a group" in dry
+
+
+def test_all_items_of_one_recording_are_warned_of_and_rows_of_a_table_are_not():
+    for names, warned in (("100.hea#samples/0-9", True), ("scan.nii#axial/3", True), ("all.csv#7", False)):
+        file, item = names.split("#")
+        paths = [f"/data/{file}#{item}{i}" for i in range(40)]
+        table = pd.DataFrame({"path": paths, "label": ["a", "b"] * 20})
+        found = split_by_plan(table, SplitPlan(), own=True)
+        assert any(f"cut from one file, {file}" in text for text in found.warnings) == warned

@@ -27,7 +27,8 @@ COLUMN_NAMES = {  # of drawn pictures
     "y": "place, bottom to top",
 }
 MISSING = "\u2013"
-OPTION = re.compile(rf"--[a-z-]*[a-z](?: (?:{'|'.join(ARMS)}))?")
+VALUES = (*ARMS, "loss", "random", "group", "dataset", "stratified", "file-name", "factored", "plain")
+OPTION = re.compile(rf"--[a-z-]*[a-z](?: (?:{'|'.join(VALUES)})\b)?")  # an option with its value
 ANSWERS = {None: "none", True: "yes", False: "no"}
 
 

@@ -175,7 +175,7 @@ SCORES = {"valid_accuracy": "accuracy", "valid_auroc": "AUROC", "valid_spearman"
 def row(name, folder, data):
     """A line of the table: what was read, how well it was learned and decoded."""
     found, counts = read_json(folder / "summary.json"), pd.read_csv(folder / "items.csv").split.value_counts()
-    key = next(each for each in SCORES if each in found["aae"])
+    key = next(each for each in SCORES if found["aae"].get(each) is not None)
     cells = [name, f"{counts['train']} / {counts['valid']}"]
     cells += [f"{SCORES[key]} {found[model][key]:.3f}" for model in ("aae", "baseline")]
     cells += [f"{found['aae']['recon_mse']:.4f}", twin_difference(folder, data) if name == "dicom" else ""]

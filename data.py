@@ -17,6 +17,7 @@ is known of its items. To add one, put a function like this one here and name it
 """
 
 import os
+from abc import ABCMeta
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -335,7 +336,7 @@ def _label_target(classes, target):
     """The target of the task "labels": 0 or 1 for each label, NaN where it is not known."""
     columns = list(target.columns)
     block = MultiCategoryBlock(encoded=True, vocab=columns)
-    return block, lambda row: row[columns].to_numpy(float).tolist()
+    return block, lambda row: [float(row[column]) for column in columns]
 
 
 TARGETS = {"classes": _class_target, "severity": _severity_target, "labels": _label_target}  # task -> what makes it
@@ -353,16 +354,50 @@ def datablock(items, bias, classes, seed=0, target=None, moves=None, augmentatio
     answer, get_y = TARGETS[target.task](classes, target)
     return DataBlock(
         blocks=(TransformBlock(item_tfms=[] if seed is None else [Redraw(bias, seed, moves)], **batch), answer),
-        get_x=lambda row: Planted(row.name, row.label, row.value, bool(row.get("obeys", True))),
+        get_x=lambda row: Planted(row.name, row.label, float(row.value), bool(row.get("obeys", True))),
         get_items=_rows,
         get_y=get_y,
         splitter=lambda rows: IndexSplitter([i for i, row in enumerate(rows) if row.split == "valid"])(rows),
     )
 
 
+class TableRow(metaclass=ABCMeta):  # noqa: B024  (the rows of pandas are registered as such)
+    """A row of a table, for fastai, which asks for each several times: `row.label`, `row["age"]`; name: its index.
+
+    What stands in it is looked up in the table's columns, so that a million rows take little memory. The rows that
+    pandas makes count as such too: `dls.test_dl(table)`.
+    """
+
+    __slots__ = ("at", "columns")
+
+    def __init__(self, at, columns):
+        self.at, self.columns = at, columns
+
+    def __getitem__(self, name):
+        return self.columns[name][self.at]
+
+    def __getattr__(self, name):
+        if name in TableRow.__slots__ or name not in self.columns:
+            raise AttributeError(name)
+        return self.columns[name][self.at]
+
+    @property
+    def name(self):
+        """The row's index in the table."""
+        return int(self.columns[TableRow][self.at])
+
+    def get(self, name, default):
+        """What stands in a column, `default` where there is no such column."""
+        return self.columns[name][self.at] if name in self.columns else default
+
+
+TableRow.register(pd.Series)
+
+
 def _rows(table):
-    """The rows of a table: fastai asks for each of them several times, which a list answers faster than pandas."""
-    return [row for _, row in table.iterrows()]
+    """The rows of a table in a list."""
+    columns = {name: table[name].to_numpy() for name in table} | {TableRow: table.index.to_numpy()}
+    return [TableRow(at, columns) for at in range(len(table))]
 
 
 def dataloaders(table, items, bias, classes, bs=64, device=None, **options):

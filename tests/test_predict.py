@@ -240,7 +240,7 @@ def bad_paths(folder):
         "text": (folder / "notes.txt", "None of 1 pictures"),
         "no column": (folder / "label.csv", "no column path"),
         "no rows": (folder / "none.csv", "at least one row"),
-        "no text": (folder / "nothing.csv", "cannot be read as a CSV"),
+        "no text": (folder / "nothing.csv", "is empty: give a CSV"),
         "binary": (folder / "bytes.csv", "cannot be read as a CSV"),
     }
 

@@ -17,7 +17,6 @@ is known of its items. To add one, put a function like this one here and name it
 """
 
 import os
-from abc import ABCMeta
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -41,13 +40,14 @@ from xaae.experiment.tasks import Target
 from xaae.experiment.vocabulary import COLUMNS
 from xaae.sources.augmentations import augment
 from xaae.sources.cifar10_files import cifar10
-from xaae.sources.class_folders import folder, kind_of_own, own_data
+from xaae.sources.class_folders import NO_CLASS, folder, kind_of_own, own_data
 from xaae.sources.foreign_files import foreign_in_words
 from xaae.sources.medmnist_sets import medmnist
 from xaae.sources.oxford_pets import PETS_FOLDER, pets
 from xaae.sources.splits import SplitPlan, split_by_plan
 from xaae.sources.synthbeats import synthbeats
 from xaae.sources.synthpets import synthpets
+from xaae.sources.table_rows import table_rows
 from xaae.sources.target_columns import set_target, standardised
 
 DATASETS = {
@@ -199,7 +199,7 @@ def _nothing_found(dataset, own):
     if others:
         return f"No pictures were found for {dataset}, but {others[0]}"
     if own and own.left_out:
-        if all(reason.startswith("lies in no folder of a") for _, reason in own.left_out):
+        if all(reason.startswith(NO_CLASS) for _, reason in own.left_out):
             n, path = counted(len(own.left_out), "files"), own.left_out[0][0]
             return (
                 f"Nothing says the class of the {n} of {dataset}, as {path}: put them into one folder per class,"
@@ -355,49 +355,10 @@ def datablock(items, bias, classes, seed=0, target=None, moves=None, augmentatio
     return DataBlock(
         blocks=(TransformBlock(item_tfms=[] if seed is None else [Redraw(bias, seed, moves)], **batch), answer),
         get_x=lambda row: Planted(row.name, row.label, float(row.value), bool(row.get("obeys", True))),
-        get_items=_rows,
+        get_items=table_rows,
         get_y=get_y,
         splitter=lambda rows: IndexSplitter([i for i, row in enumerate(rows) if row.split == "valid"])(rows),
     )
-
-
-class TableRow(metaclass=ABCMeta):  # noqa: B024  (the rows of pandas are registered as such)
-    """A row of a table, for fastai, which asks for each several times: `row.label`, `row["age"]`; name: its index.
-
-    What stands in it is looked up in the table's columns, so that a million rows take little memory. The rows that
-    pandas makes count as such too: `dls.test_dl(table)`.
-    """
-
-    __slots__ = ("at", "columns")
-
-    def __init__(self, at, columns):
-        self.at, self.columns = at, columns
-
-    def __getitem__(self, name):
-        return self.columns[name][self.at]
-
-    def __getattr__(self, name):
-        if name in TableRow.__slots__ or name not in self.columns:
-            raise AttributeError(name)
-        return self.columns[name][self.at]
-
-    @property
-    def name(self):
-        """The row's index in the table."""
-        return int(self.columns[TableRow][self.at])
-
-    def get(self, name, default):
-        """What stands in a column, `default` where there is no such column."""
-        return self.columns[name][self.at] if name in self.columns else default
-
-
-TableRow.register(pd.Series)
-
-
-def _rows(table):
-    """The rows of a table in a list."""
-    columns = {name: table[name].to_numpy() for name in table} | {TableRow: table.index.to_numpy()}
-    return [TableRow(at, columns) for at in range(len(table))]
 
 
 def dataloaders(table, items, bias, classes, bs=64, device=None, **options):
@@ -407,5 +368,5 @@ def dataloaders(table, items, bias, classes, bs=64, device=None, **options):
     """
     seen = table[table.split != "test"]
     block = datablock(items, bias, classes, **options)
-    block.get_items = lambda _: _rows(seen)  # not given to fastai, which would write the whole table as text
+    block.get_items = lambda _: table_rows(seen)  # not given to fastai, which would write the whole table as text
     return block.dataloaders(None, bs=min(bs, int((seen.split == "train").sum())), num_workers=0, device=device)

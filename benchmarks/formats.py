@@ -66,9 +66,8 @@ def make_dicom(folder):
     light, table = grey()
     stored = (500 + 2000 * light).round()
     twins = folder.with_name(f"{folder.name}-twins")
-    for values, path, twin in zip(
-        stored, class_folders(folder, table.label), class_folders(twins, table.label), strict=True
-    ):
+    places = class_folders(folder, table.label), class_folders(twins, table.label)
+    for values, path, twin in zip(stored, *places, strict=True):
         save_dicom(twin.with_suffix(".dcm"), values, "MONOCHROME2", 1500, 2001)
         save_dicom(path.with_suffix(".dcm"), 4095 - values, "MONOCHROME1", 4096 - 1500, 2001)
 
@@ -128,7 +127,7 @@ def make_severity(folder):
 
 
 def twin_difference(run, data):
-    """Largest difference of a code between held-out files and their twins, beside the spread of the codes."""
+    """A sentence on the largest difference of a code between held-out files and their twins."""
     trained = open_trained_run(run)
     paths = trained.table.path[trained.table.split == "valid"][:100]
     options = reading_options(trained.kind, trained.config)
@@ -138,12 +137,8 @@ def twin_difference(run, data):
         x, _ = read_pictures(again, trained.config.input_size, trained.config.input_channels, **options)
         with torch.inference_mode():
             codes.append(trained.model().eval().encode(x))
-    return f"codes of {len(paths)} held-out files and of their inverted twins differ by {_largest(*codes):.2g} at most"
-
-
-def _largest(a, b):
-    """Largest absolute difference."""
-    return float((a - b).abs().max())
+    largest = float((codes[0] - codes[1]).abs().max())
+    return f"codes of {len(paths)} held-out files and of their inverted twins differ by {largest:.2g} at most"
 
 
 FORMATS = {  # name -> (what makes its data, what the command has beside them)

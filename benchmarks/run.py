@@ -6,7 +6,7 @@ python benchmarks/run.py loop --json loop.json        also as JSON: name, ratio_
 
 loop       the whole training loop with its data / bare steps on one batch
 products   bare training steps / matrix products of as many operations
-thesis     the default network / the thesis's, an epoch each (32 or 128 pixels)
+thesis     the plain code's network / the thesis's, an epoch each (32 or 128 pixels)
 pythae     an epoch here / pythae's Adversarial_AE with the same encoder and decoder (pip install pythae)
 decoding   frames of walks / the decoder called directly
 methods    explanations / captum called directly

@@ -1,5 +1,6 @@
 """How fast the AAE trains: beside bare arithmetic, the machine's matrix products, the thesis's network and pythae."""
 
+import math
 import tempfile
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from xaae.sources import picture_files
 from xaae.training import learner, thesis
 
 CLASSES, BATCH, LR = ["cat", "dog"], 32, 1e-3
+LEAST = 20  # matrix products, so that a whole number of them is as many operations to 3 %
 
 
 def drawn(items, size):
@@ -112,18 +114,19 @@ def products(size, precision, repeats, side=1536):
         bare()
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     a = torch.randn(side, side, device=default_device(), dtype=kind)
-    steps = max(1, round(2 * side**3 / counter.get_total_flops()))
-    times = max(1, round(steps * counter.get_total_flops() / (2 * side**3)))
+    share = counter.get_total_flops() / (2 * side**3)  # of a product, in operations
+    steps = math.ceil(LEAST / share)
+    times = round(steps * share)
     says = f"{steps} training steps at {size} pixels / {times} matrix products of as many operations"
     return [compare(f"products-{size}", says, lambda: bare(steps), lambda: [a @ a for _ in range(times)], repeats)]
 
 
 def beside_thesis(size, precision, repeats, items=160):
-    """An epoch of the thesis's network with its losses beside one of the default network, the same pictures."""
+    """An epoch of the thesis's network with its losses beside one of the plain code, the same pictures."""
     dls = loaders(items, size, 16)
     old = training(dls, thesis.ThesisAAE(size), precision, AAELoss(distance=huber), thesis.thesis_game())
     with old as theirs, training(dls, models.AAE(size), precision) as ours:
-        says = f"an epoch at {size} pixels: default / thesis's network"
+        says = f"an epoch at {size} pixels: plain code / thesis's network"
         return [compare(f"thesis-{size}", says, partial(_train_alone, ours), partial(_train_alone, theirs), repeats)]
 
 
@@ -133,14 +136,15 @@ def beside_pythae(size, precision, repeats, items=640):
     pythae has its pictures in memory as they are; here each gets its angle first.
     """
     del precision  # pythae's trainer computes in fp32 on a CPU
-    dls, epoch = loaders(items, size), _pythae_epoch(size, items)
-    with training(dls, models.AAE(size), "fp32") as learn:
+    dls, folder = loaders(items, size), tempfile.TemporaryDirectory(prefix="pythae-")
+    with folder as place, training(dls, models.AAE(size), "fp32") as learn:
+        epoch = _pythae_epoch(size, items, place)
         says = f"an epoch at {size} pixels, fp32: here / pythae with the same encoder and decoder"
         return [compare(f"pythae-{size}", says, partial(_train_alone, learn), epoch, repeats)]
 
 
-def _pythae_epoch(size, items):
-    """What trains pythae's Adversarial_AE for one epoch, at the batch size of this file."""
+def _pythae_epoch(size, items, folder):
+    """What trains pythae's Adversarial_AE for one epoch, at the batch size of this file; it writes to `folder`."""
     from pythae.data.datasets import BaseDataset
     from pythae.models import Adversarial_AE, Adversarial_AE_Config
     from pythae.models.base.base_utils import ModelOutput
@@ -170,9 +174,7 @@ def _pythae_epoch(size, items):
     rows = table.index[table.split == "train"]
     pictures = BaseDataset(found[rows], torch.zeros(len(rows)))
     shape = Adversarial_AE_Config(input_dim=(3, size, size), latent_dim=16, deterministic_posterior=True)
-    told = AdversarialTrainerConfig(
-        output_dir=tempfile.mkdtemp(prefix="pythae-"), num_epochs=1, per_device_train_batch_size=BATCH
-    )
+    told = AdversarialTrainerConfig(output_dir=folder, num_epochs=1, per_device_train_batch_size=BATCH)
     trainer = AdversarialTrainer(Adversarial_AE(shape, Encode(), Decode()), pictures, None, told)
     trainer.prepare_training()
     return lambda: trainer.train_step(1)

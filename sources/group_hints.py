@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.vocabulary import SLICES
 from xaae.sources.formats import split_item
 
 PERSON = re.compile(
@@ -28,7 +29,7 @@ DATE = re.compile(r"^\D*(?:19|20)\d{2}[-_.]?(?:[01]\d)(?:[-_.]?[0-3]\d)?(?:[-_.T
 FEWEST = 5  # groups; fewer beginnings of names are a series of a camera
 MOST_SHARE = 0.8  # of the items: if there are more groups, hardly any has two
 NOT_COLUMNS = {"path", "label", "split", "factor", "value", "obeys"}
-CUT_OUT = re.compile(r"(^|/)samples/\d|^(axial|coronal|sagittal)/")  # items that are parts of a recording or a volume
+CUT_OUT = re.compile(rf"(^|/)samples/\d|^({'|'.join(SLICES)})/")  # items that are parts of a recording or a volume
 ARCHIVES = (".npz", ".npy")  # one file with all items of a data set is no group
 
 

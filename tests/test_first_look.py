@@ -14,6 +14,7 @@ from PIL import Image
 from xaae.experiment.tasks import Target
 from xaae.first_look import associations, look_run
 from xaae.first_look.look_sentences import alarms_of, words_of
+from xaae.report.first_look.look_page import render_look
 from xaae.sources import item_facts, picture_metadata
 
 CLASSES = ("cat", "dog")
@@ -287,6 +288,15 @@ def test_everything_that_was_found_is_told(tmp_path):
     page = (tmp_path / "out" / "data.html").read_text()
     assert "data:image/png;base64" in page and "notes.txt" in page and "http" not in page.replace("http://www.w3", "")
     assert Image.open(tmp_path / "out" / "contact_sheet.png").size[0] > 600
+
+
+def test_the_headline_says_whether_there_was_anything_to_compare(tmp_path):
+    out = tmp_path / "out"
+    succeed("data", save_pictures(tmp_path / "data", n=6), "--out", out)
+    look = json.loads((out / "data.json").read_text())
+    for rows, headline in ((look["metadata"], "No metadata go with the class"), ([], "Nothing could be compared")):
+        (out / "data.json").write_text(json.dumps(look | {"metadata": rows}))
+        assert f"<h1>{headline}" in render_look(out)
 
 
 def test_json_is_all_that_is_printed(tmp_path):

@@ -12,6 +12,7 @@ from helpers.report_fakes import DIRECTIONS, S, V, fake_run, page
 from xaae.experiment.run_folder import read_arrays, write_arrays, write_json
 from xaae.report.run.walk_charts import quartiles, since_first
 from xaae.report.shared.run_files import RunFiles
+from xaae.report.shared.words import with_code
 
 SOURCE = "https://example.org"
 
@@ -203,3 +204,19 @@ def test_the_commands_that_repeat_a_run_hold_the_options_of_its_navigation(tmp_p
     shown = re.findall(r"<pre[^>]*>([^<]*)</pre>", section(page(folder), "settings"))
     assert shown[0] == made and len(shown) == 1 + len(after)
     assert all(words in command for words, command in zip(after, shown[1:], strict=True))
+
+
+@pytest.mark.parametrize(
+    "text, code",
+    [
+        ("--balance loss weighs them alike", "--balance loss"),
+        ("repeat it with --arm normal.", "--arm normal"),
+        ("--split random holds out items", "--split random"),
+        ("--split randomly", "--split"),
+        ("with another --seed or none", "--seed"),
+    ],
+)
+def test_an_option_is_code_together_with_its_value(text, code):
+    marked = with_code(text)
+    assert f"<code>{code}</code>" in marked and marked.count("<code>") == 1
+    assert marked.replace("<code>", "").replace("</code>", "") == text

@@ -7,7 +7,8 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from xaae.experiment.kinds import PICTURE
-from xaae.experiment.vocabulary import ARMS, models_of
+from xaae.experiment.settings import CODES
+from xaae.experiment.vocabulary import ARMS, SPLIT_WAYS, models_of
 
 DIRECTION_NAMES = {  # short, as on a tab; the run itself holds the full titles
     "lda": "LDA",
@@ -27,7 +28,7 @@ COLUMN_NAMES = {  # of drawn pictures
     "y": "place, bottom to top",
 }
 MISSING = "\u2013"
-VALUES = (*ARMS, "loss", "random", "group", "dataset", "stratified", "file-name", "factored", "plain")
+VALUES = (*ARMS, *SPLIT_WAYS, *CODES, "loss", "dataset", "file-name")
 OPTION = re.compile(rf"--[a-z-]*[a-z](?: (?:{'|'.join(VALUES)})\b)?")  # an option with its value
 ANSWERS = {None: "none", True: "yes", False: "no"}
 

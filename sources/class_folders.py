@@ -6,7 +6,6 @@ Every file is in the table or in the list of those that are left out, with the r
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,8 @@ from xaae.sources.array_signals import check_signal_arrays
 from xaae.sources.dicom_files import DICOM, patient_of
 from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
-from xaae.sources.formats import check_installed, file_facts, files_of, format_of, items_of, split_item
+from xaae.sources.formats import check_installed, format_of, items_of, split_item
+from xaae.sources.item_copies import COPIES, leave_out_same_contents, leave_out_same_files
 from xaae.sources.npz_archives import NPZ, archive_table
 from xaae.sources.signal_tables import (
     expand_files,
@@ -37,7 +37,6 @@ from xaae.sources.zarr_signals import is_zarr
 
 SYSTEM = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "__pycache__"}  # folders, in small letters
 NO_CLASS = "lies in no folder of a"  # how the reason begins of a file that nothing gives a class
-COPIES = ("path", "label", "split", "twin", "twin_label", "twin_split")  # columns
 ARCHIVE = "a NumPy archive: give one alone as the dataset, with the arrays train_images and train_labels"
 RESERVED = ("factor", "value", "obeys")  # columns that planting fills
 
@@ -86,8 +85,8 @@ def own_data(path, target=(), slices="axial", cut="", outside=False):
     found.leave_out(pd.Series(odd, dtype=bool), "no file (a folder, a pipe or a device)")
     classes = set(found.table.label)
     if len(found.table):
-        _same_files(found)
-        _same_contents(found)
+        leave_out_same_files(found)
+        leave_out_same_contents(found)
         if found.kind == "picture":
             _take_apart(found, slices)
         elif not whole:
@@ -331,71 +330,3 @@ def _items_in(path, left_out, slices):
     except READING_FAULTS as e:
         left_out.append((str(path), str(e) if isinstance(e, InputError) else f"{type(e).__name__}: {e}"))
         return []
-
-
-# ---- the same item twice ----------------------------------------------------------------------------------------
-
-
-def _same_files(found):
-    """Leave out rows that name a file that an earlier row names too, by whatever way."""
-    real = pd.Series([os.path.realpath(path) for path in found.table.path])
-    _leave_out_copies(found, real, "the same file as")
-
-
-def _same_contents(found):
-    """Leave out files whose bytes are those of an earlier one; all of them where their labels differ."""
-    sizes = pd.Series([_size(path) for path in found.table.path])
-    twins = sizes.duplicated(keep=False) & (sizes >= 0)
-    contents = pd.Series([f"#{i}" for i in range(len(sizes))])
-    contents[twins] = [_digest(path) for path in found.table.path[twins]]
-    twice = contents.duplicated(keep=False)
-    alone = [not _is_readable(path, found.kind) for path in found.table.path[twice]]
-    contents[contents[twice][alone].index] = [f"#{i}" for i in contents[twice][alone].index]
-    _leave_out_copies(found, contents, "the same content as")
-
-
-def _leave_out_copies(found, key, words):
-    """Leave out rows whose key (N,) an earlier row has; that one too if another of them has another label."""
-    twice = found.table[key.duplicated(keep=False).to_numpy()]
-    reasons, copies = {}, []
-    for _, rows in twice.groupby(key[twice.index], sort=False):
-        first = rows.index[0]
-        others = rows.index[rows.label != rows.label[first]]
-        torn = len(others) > 0
-        for row in rows.index[0 if torn else 1 :]:
-            twin = others[0] if torn and rows.label[row] == rows.label[first] else first
-            reasons[row] = f"{words} {rows.path[twin]}" + (f", whose label is {rows.label[twin]!r}" if torn else "")
-            splits = [rows.split[i] if "split" in rows else "" for i in (row, twin)]
-            copies.append((rows.path[row], rows.label[row], splits[0], rows.path[twin], rows.label[twin], splits[1]))
-    out = found.table.index.isin(list(reasons))
-    found.copies = pd.concat([found.copies, pd.DataFrame(copies, columns=COPIES, dtype=object)], ignore_index=True)
-    found.leave_out(pd.Series(out), [reasons[row] for row in found.table.index[out]])
-
-
-def _size(path):
-    """Bytes of a file and of others that hold its values; below 0 where that is not known."""
-    try:
-        return sum(map(os.path.getsize, files_of(path))) if os.path.isfile(path) else -1
-    except OSError:
-        return -1
-
-
-def _digest(path):
-    """What the content of a file, and of others that hold its values, is known by; one that cannot be read is like no
-    other."""
-    digests = []
-    try:
-        for each in files_of(path):
-            with open(each, "rb") as file:
-                digests.append(file_digest(file, "sha256").hexdigest())
-    except OSError:
-        return f"#{path}"
-    return " ".join(digests)
-
-
-def _is_readable(path, kind):
-    """Is this a picture, as far as its head tells? What is none is left out for that, not as a copy."""
-    try:
-        return kind != PICTURE.name or bool(file_facts(path, PICTURE.name))
-    except READING_FAULTS:
-        return False

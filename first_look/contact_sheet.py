@@ -1,43 +1,72 @@
-"""A sheet with a few items of each class, one row a class, as a model gets them."""
+"""A sheet with a few items of each class, one row a class, as a model gets them.
+
+Signals have their time, scale, unit, names of channels and names of items, large enough to be read on a page.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.figure_style import short_name, styled
-from xaae.experiment.traces import TraceSheet, draw_traces
+from xaae.experiment.traces import TraceSheet, draw_traces, lay_out_traces
 from xaae.sources.item_faults import evenly_spread
 
-ROWS, COLUMNS = 12, 8  # classes and items of each on the sheet
-CELL, GAP, LEFT, TOP = 0.95, 0.06, 1.5, 0.5  # inches: an item, between items, beside and above them
-TRACE = 190  # pixels of width of a signal
+ROWS = 12  # classes on the sheet
+GAP, EDGE = 0.06, 0.1  # inches between items, and at the edge
+TITLE, LINE = 0.5, 0.18  # inches of height of the title, of a line of text
+TRACE = 390  # pixels of width of a signal's traces
+SIGNAL_DPI = 166  # dots per inch: a sheet of three signals a row is 1,400 pixels wide, which a page shows on 940
+MOST_CHANNELS = 12  # of a signal that are drawn
 
 
-def sheet_rows(table):
-    """{class: row numbers} of up to COLUMNS items of the ROWS most frequent classes, spread over the table."""
+def sheet_rows(table, kind):
+    """{class: row numbers} of a few items of the ROWS most frequent classes, spread over the table, by name of class.
+
+    kind: a Kind, which says how many items of a class there is room for.
+    """
     labels = table.label.astype(str)
     rows = {name: np.flatnonzero(labels == name) for name in labels.value_counts().index[:ROWS]}
-    return {name: evenly_spread(at, COLUMNS) for name, at in sorted(rows.items())}
+    return {name: evenly_spread(at, FORMS[kind.name].columns) for name, at in sorted(rows.items())}
 
 
 @styled
-def draw_contact_sheet(items, rows, counts):
-    """The sheet as a Figure. items: Items. rows {class: row numbers of items}; counts {class: how many there are}."""
-    wide, tall = LEFT + COLUMNS * (CELL + GAP), TOP + len(rows) * (CELL + GAP)
-    figure, plural = Figure(figsize=(wide, tall)), items.kind.plural
+def draw_contact_sheet(items, rows, counts, paths):
+    """The sheet as a Figure.
+
+    items: Items. rows {class: row numbers of items}; counts {class: how many there are}; paths (N,): what items are
+    called.
+    """
+    form, plural = FORMS[items.kind.name], items.kind.plural
+    said = form.words(items)
+    cell, above = form.shape(items), GAP + form.named * LINE  # above each item
+    top = TITLE + LINE * bool(said)
+    wide = form.left + form.columns * (cell[0] + GAP) + EDGE
+    tall = top + len(rows) * (cell[1] + above) + EDGE
+    figure = Figure(figsize=(wide, tall), dpi=form.dpi)
     for i, (name, numbers) in enumerate(rows.items()):
-        top = tall - TOP - i * (CELL + GAP)
+        bottom = tall - top - (i + 1) * (cell[1] + above)
         about = f"{short_name(name, 18)}\n{counted(counts[name], plural)}"
-        figure.text((LEFT - 0.1) / wide, (top - CELL / 2) / tall, about, ha="right", va="center", fontsize=8)
-        for j, item in enumerate(items[numbers].numpy()):
-            place = (LEFT + j * (CELL + GAP)) / wide, (top - CELL) / tall, CELL / wide, CELL / tall
-            DRAW[items.kind.name](figure.add_axes(place), item)
+        figure.text((form.left - 0.1) / wide, (bottom + cell[1] / 2) / tall, about, ha="right", va="center", fontsize=8)
+        for j, (number, item) in enumerate(zip(numbers, items[numbers].numpy(), strict=True)):
+            across = form.left + j * (cell[0] + GAP)
+            form.draw(figure.add_axes((across / wide, bottom / tall, cell[0] / wide, cell[1] / tall)), item, items)
+            if form.named:
+                place = (across / wide, (bottom + cell[1] + GAP / 2) / tall)
+                figure.text(*place, short_name(os.path.basename(paths[number]), 40), va="bottom", fontsize=7)
     more = f", {len(rows)} of {len(counts)} classes" if len(rows) < len(counts) else ""
     figure.text(0.5, 1 - 0.22 / tall, f"A few {plural} of each class{more}", ha="center", va="center", fontsize=10)
+    figure.text(0.5, 1 - (0.22 + LINE) / tall, said, ha="center", va="center", fontsize=8)
     return figure
 
 
-def _draw_picture(ax, item):
+# ---- pictures and volumes ---------------------------------------------------------------------------------------
+
+
+def _draw_picture(ax, item, items):
     """An item (C, H, W) in [0, 1]."""
     shown = np.moveaxis(item, 0, -1)
     shown = shown[..., :3] if shown.shape[-1] >= 3 else shown[..., 0]
@@ -45,17 +74,60 @@ def _draw_picture(ax, item):
     ax.set_axis_off()
 
 
-def _draw_signal(ax, item):
-    """An item (C, T): a trace for each channel, one below the other, each in its own range."""
-    low, high = item.min(1, keepdims=True), item.max(1, keepdims=True)
-    share = (item - low) / np.where(high > low, high - low, 1)
-    ax.imshow(draw_traces(share, TraceSheet.of({}, len(item)), TRACE))
+def _draw_volume(ax, item, items):
+    """The middle slice of an item (C, D, H, W) in [0, 1]."""
+    _draw_picture(ax, item[:, item.shape[1] // 2], items)
+
+
+# ---- signals ----------------------------------------------------------------------------------------------------
+
+
+def _trace_sheet(items):
+    """What the first channels of signals are drawn on."""
+    scale = getattr(items, "measured", {}).get("signal_scale", {})
+    channels = min(items.channels, MOST_CHANNELS)
+    return TraceSheet.of({k: v[:channels] if isinstance(v, list) else v for k, v in scale.items()}, channels)
+
+
+def _draw_signal(ax, item, items):
+    """An item (C, T) in [0, 1] as traces one below the other, with time, scale and names."""
+    sheet = _trace_sheet(items)
+    ax.imshow(draw_traces(item[: len(sheet.units)], sheet, TRACE), aspect="auto")
     ax.set_axis_off()
 
 
-def _draw_volume(ax, item):
-    """The middle slice of an item (C, D, H, W) in [0, 1]."""
-    _draw_picture(ax, item[:, item.shape[1] // 2])
+def _trace_shape(items):
+    """(width, height) in inches of a signal's traces."""
+    height, width = lay_out_traces(_trace_sheet(items), TRACE).size
+    return width / SIGNAL_DPI, height / SIGNAL_DPI
 
 
-DRAW = {"picture": _draw_picture, "signal": _draw_signal, "volume": _draw_volume}  # kind -> what draws an item
+def _trace_words(items):
+    """What a trace shows, in a sentence."""
+    sheet = _trace_sheet(items)
+    few = f"The first {len(sheet.units)} of {items.channels} channels. " if len(sheet.units) < items.channels else ""
+    return few + sheet.in_words(items.size)
+
+
+@dataclass(frozen=True)
+class SheetForm:
+    """How items of a kind are laid out. columns: items of a class. left: inches beside them. dpi: dots per inch.
+
+    draw(ax, item, items) draws an item; shape(items) -> (width, height) of one in inches; words(items) -> what is said
+    of all. named: do names of items stand above them?
+    """
+
+    draw: Callable
+    columns: int = 8
+    left: float = 1.5
+    dpi: int = 110
+    shape: Callable = lambda items: (0.95, 0.95)
+    words: Callable = lambda items: ""
+    named: bool = False
+
+
+FORMS = {  # kind -> how its items are laid out
+    "picture": SheetForm(_draw_picture),
+    "signal": SheetForm(_draw_signal, 3, 1.2, SIGNAL_DPI, _trace_shape, _trace_words, named=True),
+    "volume": SheetForm(_draw_volume),
+}

@@ -80,7 +80,8 @@ def look(settings, out=None):
     with _timed(seconds, "writing"):
         _keep(folder, found, facts)
         if items is not None:
-            save_png(draw_contact_sheet(items, sheet_rows(good), look["classes"]), folder / SHEET, dpi=110)
+            sheet = draw_contact_sheet(items, sheet_rows(good, items.kind), look["classes"], list(map(str, good.path)))
+            save_png(sheet, folder / SHEET)
         else:
             (folder / SHEET).unlink(missing_ok=True)  # of an earlier look
     run_folder.write_json(folder / "data.json", look)

@@ -7,6 +7,7 @@ import torch
 
 from xaae.experiment.kinds import Kind, kind_of
 from xaae.sources import picture_files, signals
+from xaae.sources.decoded_items import window_of_run
 
 
 class Items(Protocol):
@@ -56,7 +57,7 @@ CHANNELS = {  # kind -> files, labels -> how many channels they have
     "signal": signals.signal_channels,
 }
 READING = {  # kind -> settings of a run -> options of its three readers
-    "picture": picture_files.reading_of_run,
+    "picture": window_of_run,
     "signal": signals.reading_of_signals,
 }
 

@@ -19,7 +19,7 @@ from PIL import Image
 from xaae import data
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import SIGNAL
-from xaae.sources import item_cache, picture_files, signals
+from xaae.sources import decoded_items, item_cache, picture_files, signals
 from xaae.sources.items import lazy_items, open_items
 from xaae.sources.raster_scaling import Window
 
@@ -241,8 +241,8 @@ def test_no_more_pictures_are_ahead_than_are_meant_to_be(monkeypatch):
 
     begun = []
     with ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr(picture_files, "AHEAD", 4)
-        results = picture_files._in_order(pool, lambda path: begun.append(path) or path, range(50))
+        monkeypatch.setattr(decoded_items, "AHEAD", 4)
+        results = decoded_items.in_order(pool, lambda path: begun.append(path) or path, range(50))
         taken = [next(results) for _ in range(5)]
         assert taken == [0, 1, 2, 3, 4] and len(begun) <= 9
         assert [*taken, *results] == list(range(50))

@@ -7,7 +7,7 @@ from helpers.pictures import save_pictures
 from PIL import Image
 
 from xaae import data
-from xaae.sources import picture_files
+from xaae.sources import decoded_items, picture_files
 
 
 def test_a_grey_class_hides_no_colour_of_another(tmp_path):
@@ -60,7 +60,7 @@ def test_channels_as_the_files_have_them(tmp_path, mode, channels):
 def test_pictures_too_many_for_memory_are_the_same(pictures_folder, monkeypatch):
     table = data.load_table(str(pictures_folder))
     _, kept, _ = picture_files.open_pictures(table, 32, 3, quiet=True)
-    monkeypatch.setattr(picture_files, "IN_MEMORY", 0)
+    monkeypatch.setattr(decoded_items, "IN_MEMORY", 0)
     _, lazy, _ = picture_files.open_pictures(table, 32, 3, quiet=True)
     assert lazy.stack is None and torch.equal(lazy[[0, 7]], kept[[0, 7]])
 

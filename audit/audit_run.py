@@ -36,7 +36,8 @@ def run_audit(settings, out=None):
     _show(audit, len(missing))
     open_costs = [question.cost for questions in _open_questions(audit).values() for question in questions]
     cost = TRAINING * len(missing) + sum(open_costs)
-    workers = jobs.choose_workers(audit.settings.workers, audit.settings.scheduler, audit.kept, click.echo)
+    choice, work = (audit.settings.workers, audit.settings.scheduler), (interview.__module__, arm_training.__name__)
+    workers = jobs.choose_workers(*choice, audit.kept, click.echo, preload=work)
     pool = jobs.Jobs(workers, click.echo, cost)
     try:
         with _timed(seconds, "training"):

@@ -99,14 +99,14 @@ class Jobs:
         self.workers.close()
 
 
-def choose_workers(count, scheduler=None, folder=".", say=print):
+def choose_workers(count, scheduler=None, folder=".", say=print, preload=()):
     """Who does the jobs: None for this process alone, LocalWorkers for `count` others, ClusterWorkers of a scheduler.
 
-    scheduler: address of a Dask scheduler, whose workers have to see `folder`.
+    scheduler: address of a Dask scheduler, whose workers have to see `folder`. preload: see LocalWorkers.
     """
     if scheduler:
         return ClusterWorkers(scheduler, folder, say)
-    return LocalWorkers(count) if count > 1 else None
+    return LocalWorkers(count, preload) if count > 1 else None
 
 
 def _one_by_one(work):

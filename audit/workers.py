@@ -4,6 +4,7 @@ Nothing here loads torch or Dask before a job needs it.
 """
 
 import logging
+import multiprocessing
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redi
 from dataclasses import dataclass
 from importlib.util import module_from_spec
 from io import StringIO
+from multiprocessing import forkserver
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -77,6 +79,8 @@ def _leave_draws_alone():
 def dask_setup(worker):
     """What Dask calls in each worker process that it starts here: no chatter, and Ctrl-C is the parent's to handle."""
     quieten()
+    if "torch" in sys.modules:  # it was loaded before this worker was forked, with the server's number of threads
+        sys.modules["torch"].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which what it starts would inherit
 
@@ -100,11 +104,12 @@ def default_threads(workers):
 class LocalWorkers:
     """Worker processes of this machine, `count` at most, that share its cores and memory; they end with this process.
 
-    They speak with it on the loopback address, and keep nothing on disk but in a folder that is removed.
+    They speak with it on the loopback address, and keep nothing on disk but in a folder that is removed. preload:
+    names of modules that their jobs need, which are loaded once for all of them where the system can fork safely.
     """
 
-    def __init__(self, count):
-        self.count, self.place = count, Place()
+    def __init__(self, count, preload=()):
+        self.count, self.preload, self.place = count, preload, Place()
         self.client = self.cluster = None
         self.stack = ExitStack()
 
@@ -127,7 +132,9 @@ class LocalWorkers:
         _silence_dask()  # for good: threads of it may speak of a lost connection when all is closed
         self.stack.enter_context(_same_environment())
         folder = self.stack.enter_context(TemporaryDirectory(prefix="xaae-dask-", ignore_cleanup_errors=True))
-        self.stack.enter_context(dask.config.set(_local_settings(folder, default_threads(self.count))))
+        threads = default_threads(self.count)
+        self.stack.enter_context(dask.config.set(_local_settings(folder, threads)))
+        _start_fork_server(self.preload)
         self.cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -137,6 +144,7 @@ class LocalWorkers:
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # a port that is free, with no page on it
             local_directory=folder,
             preload=[__name__],
+            env={"OMP_NUM_THREADS": str(threads)} | dict(os.environ),  # a fork has those of the server
             silence_logs=logging.CRITICAL,
         )
         self.stack.callback(self._end_cluster)
@@ -305,8 +313,27 @@ def _local_settings(folder, threads):
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,  # a paused worker would never do anything again
+        "distributed.worker.multiprocessing-method": "forkserver" if _can_fork() else "spawn",
         "distributed.nanny.pre-spawn-environ": NOT_DASKS | {"OMP_NUM_THREADS": threads},  # the user's own comes first
     }
+
+
+def _can_fork():
+    """Are forks of a server safe here? Not on macOS, nor where importing fastai makes the context of an accelerator."""
+    import torch
+
+    known = "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
+    return known and not torch.accelerator.is_available()
+
+
+def _start_fork_server(preload):
+    """Start what workers are forked from, with these modules loaded; the one that runs already is taken as it is."""
+    from distributed.utils import get_mp_context
+
+    context = get_mp_context()  # names modules itself, but only the first time
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload(["__main__", "distributed", *preload])
+        forkserver.ensure_running()
 
 
 @contextmanager

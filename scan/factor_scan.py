@@ -137,22 +137,51 @@ def ask(answer, x):
     return torch.cat([answer(part).float().cpu() for part in x.split(TOGETHER)]).numpy()
 
 
+def ask_each(answer, batches):
+    """[probabilities (N, K), NumPy, of each batch of items (N, C, *places)]; small batches are answered together.
+
+    batches: any iterable; no more than TOGETHER items of it wait in memory, and the batch that comes next.
+    """
+    found, waiting = [], []
+    for x in batches:
+        if sum(map(len, waiting)) + len(x) > TOGETHER:
+            found += _ask_together(answer, waiting)
+            waiting = []
+        waiting.append(x)
+    return found + _ask_together(answer, waiting)
+
+
+def _ask_together(answer, batches):
+    """[probabilities (N, K) of each of these batches], answered as one."""
+    if not batches:
+        return []
+    return np.split(ask(answer, torch.cat(batches)), np.cumsum([len(x) for x in batches])[:-1])
+
+
 def _ask_grid(answer, items, grid, base):
     """(probability (N, V, K), distance (N, V) in pixels) of the items at every place of a grid.
 
     An item that a value leaves as it is, or as the value before did, is not asked again.
     """
     found, far = np.repeat(base[:, None], len(grid.axis), 1), np.zeros(grid.values.shape, np.float32)
-    for v, values in enumerate(grid.values.T):
-        same = np.isclose(values, grid.values[:, v - 1], atol=1e-9) if v else np.zeros(len(values), bool)
-        found[same, v], far[same, v] = found[same, v - 1], far[same, v - 1]
-        if not same.all():
-            x = items.changed(grid.factor, values)
-            distance = pixel_distance(x, items.base).numpy()
-            moved = ~same & (distance > UNSEEN)
-            far[moved, v] = distance[moved]
-            if moved.any():
-                found[moved, v] = ask(answer, x[torch.from_numpy(moved)])
+    kept, moved = [], []  # items that the value before answers for; items to ask: (N,) for each value
+
+    def changed_items():
+        for v, values in enumerate(grid.values.T):
+            same = np.isclose(values, grid.values[:, v - 1], atol=1e-9) if v else np.zeros(len(values), bool)
+            x = items.base if same.all() else items.changed(grid.factor, values)
+            distance = np.where(same, far[:, v - 1], pixel_distance(x, items.base).numpy())
+            far[:, v] = np.where(distance > UNSEEN, distance, 0)
+            kept.append(same)
+            moved.append(~same & (distance > UNSEEN))
+            if moved[v].any():
+                yield x[torch.from_numpy(moved[v])]
+
+    answers = iter(ask_each(answer, changed_items()))
+    for v in range(len(grid.axis)):
+        found[kept[v], v] = found[kept[v], v - 1]
+        if moved[v].any():
+            found[moved[v], v] = next(answers)
     return found, far
 
 
@@ -161,12 +190,11 @@ def _ask_null(answer, items, decided, distance, rng):
     sizes = distance[distance > UNSEEN]
     top = float(sizes.max()) if len(sizes) else 0.01
     levels = np.geomspace(max(top / 40, 1e-3), max(top, 2e-3), LEVELS)
-    kinds, decisions = NULL_CHANGES[kind_of(items.x.shape).name], []
-    for level in levels:
-        size = torch.full((len(items.x),), float(level))
-        x = [change(items.base, size, rng) for _ in range(REPEATS) for change in kinds]
-        decisions.append(np.stack([ask(answer, each).argmax(1) for each in x], 1))
-    return NullAnswers(decided, levels, np.stack(decisions, 1))
+    kinds = NULL_CHANGES[kind_of(items.x.shape).name]
+    sizes = [torch.full((len(items.x),), float(level)) for level in levels]
+    changed = (change(items.base, size, rng) for size in sizes for _ in range(REPEATS) for change in kinds)
+    decisions = np.stack([probability.argmax(1) for probability in ask_each(answer, changed)], 1)
+    return NullAnswers(decided, levels, decisions.reshape(len(items.x), LEVELS, -1))
 
 
 def _row(grid, labels, probability, distance, null, rng):
@@ -224,7 +252,9 @@ def ask_beyond(answer, items, grid, base):
     some, factor = items.part(slice(BEYOND_ITEMS)), FACTORS[grid.factor]
     decided = base[: len(some.x)].argmax(1)
     sides = [np.linspace(factor.neutral, end, BEYOND + 1)[1:] for end in _far_ends(factor)]
-    flips = [[_share_flipped(answer, some, decided, grid.factor, value) for value in side] for side in sides]
+    changed = (some.changed(grid.factor, np.full(len(some.x), value)) for side in sides for value in side)
+    flipped = [float((probability.argmax(1) != decided).mean()) for probability in ask_each(answer, changed)]
+    flips = [flipped[: len(sides[0])], flipped[len(sides[0]) :]][: len(sides)]
     holds = [side[held.sum() - 1] if (held := np.cumprod(np.array(f) <= HOLDS)).any() else factor.neutral
              for side, f in zip(sides, flips, strict=True)]  # fmt: skip
     pairs = sorted(zip(np.concatenate(sides).tolist(), np.concatenate(flips).tolist(), strict=True))
@@ -239,9 +269,3 @@ def _far_ends(factor):
     if low <= factor.neutral <= high:
         return [end for end in (low, high) if end != factor.neutral]
     return [max(low, high, key=lambda end: abs(end - factor.neutral))]
-
-
-def _share_flipped(answer, items, decided, factor, value):
-    """Share of items that are decided otherwise with the factor at one value."""
-    x = items.changed(factor, np.full(len(items.x), value))
-    return float((ask(answer, x).argmax(1) != decided).mean())

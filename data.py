@@ -7,13 +7,14 @@ is known of its items. To add one, put a function like this one here and name it
     def mine(root, **_):
         rows = pd.read_csv(Path(root) / "mine" / "patients.csv", dtype=str, keep_default_na=False)
         return pd.DataFrame({
-            "path": [Path(root) / "mine" / name for name in rows["file"]],  # files of any format of docs/data.md
+            "path": [Path(root) / "mine" / name for name in rows["file"]],  # pictures of any format of docs/data.md
             "label": rows["diagnosis"],  # the class, any text
             "group": rows["patient"],  # if there are groups: `--split group` holds out whole ones
             "age": rows["age"].astype(float),  # any more columns: `navigate --directions target:age`
         })
 
-`root` is what `--data-root` says. Columns path and label are enough; a column split keeps your own split.
+`root` is what `--data-root` says. Columns path and label are enough; a column split keeps your own split. Names of
+datasets whose items are signals or volumes stand in SIGNAL_SETS or VOLUME_SETS too.
 """
 
 import os
@@ -34,15 +35,15 @@ from fasttransform import Transform
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL
+from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL, VOLUME
 from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import Target
-from xaae.experiment.vocabulary import COLUMNS
+from xaae.experiment.vocabulary import COLUMNS, SLICES
 from xaae.sources.augmentations import augment
 from xaae.sources.cifar10_files import cifar10
 from xaae.sources.class_folders import NO_CLASS, folder, kind_of_own, own_data
 from xaae.sources.foreign_files import foreign_in_words
-from xaae.sources.medmnist_sets import medmnist
+from xaae.sources.medmnist_sets import is_of_volumes, medmnist
 from xaae.sources.oxford_pets import PETS_FOLDER, pets
 from xaae.sources.splits import SplitPlan, split_by_plan
 from xaae.sources.synthbeats import synthbeats
@@ -59,6 +60,7 @@ DATASETS = {
     "folder": folder,
 }
 SIGNAL_SETS = ("synthbeats",)  # those whose items are signals; of the others they are pictures, but of "folder" any
+VOLUME_SETS = ()  # those whose items are volumes; of "medmnist" the name of the set says it
 DRAWN = ("synthpets", "synthbeats")  # those that are made here
 
 
@@ -96,17 +98,22 @@ def choose(dataset, root):
     return name, argument, f"{name}, drawn here." if name in DRAWN else f"{name}, from {argument or root}."
 
 
-def kind_of_dataset(dataset, root=None):
-    """The Kind of the items that `--dataset` names; of a folder or file of the user's own the formats tell."""
+def kind_of_dataset(dataset, root=None, slices=SLICES[0]):
+    """The Kind of the items that `--dataset` names; of a folder or file of the user's own the formats tell.
+
+    slices: as of `find_dataset`.
+    """
     root = Path(root or default_root()).absolute()
     name, argument, _ = choose(dataset, root)
     if name == "folder":
-        return KINDS[kind_of_own(Path(argument or root).absolute())]
-    return _kind_of_set(name)
+        return KINDS[kind_of_own(Path(argument or root).absolute(), slices)]
+    return _kind_of_set(name, argument)
 
 
-def _kind_of_set(name):
-    """The Kind of the items of one of DATASETS but the user's own."""
+def _kind_of_set(name, argument=""):
+    """The Kind of the items of one of DATASETS but the user's own. argument: what stands after its name."""
+    if name in VOLUME_SETS or (name == "medmnist" and is_of_volumes(argument)):
+        return VOLUME
     return SIGNAL if name in SIGNAL_SETS else PICTURE
 
 
@@ -158,11 +165,11 @@ def split_dataset(found, plan):
     return replace(found, table=done.table, left_out=left_out, **about)
 
 
-def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=None, slices="axial"):
+def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=None, slices=SLICES[0]):
     """The Dataset of that name before it is split. InputError as of `load_dataset`.
 
     asked: as of `load_dataset`, or with `cut` and `outside`, see `class_folders.own_data`. slices: along which
-    axis volumes are cut.
+    axis volumes are cut, or that they are not, see `class_folders.own_data`.
     """
     root = Path(root or default_root()).absolute()  # items are found again from any folder
     name, argument, _ = choose(dataset, root)
@@ -188,7 +195,7 @@ def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=N
     if own and len(chosen) < len(table):
         left_out = left_out + [(str(p), f"more than --items {items}") for p in table.path.drop(chosen.index)]
     left_out = pd.DataFrame(left_out, columns=["path", "reason"], dtype=object)
-    copies, kind = (own.copies, own.kind) if own else (None, _kind_of_set(name).name)
+    copies, kind = (own.copies, own.kind) if own else (None, _kind_of_set(name, argument).name)
     return Dataset(chosen.reset_index(drop=True), left_out, tuple(notes), target, own is not None, kind, copies)
 
 

@@ -8,7 +8,7 @@ import click
 
 from xaae.cli.early_checks import check_cut, check_run, check_window
 from xaae.experiment.tasks import TASKS
-from xaae.experiment.vocabulary import AXES, MODELS, SLICES, SPLIT_WAYS
+from xaae.experiment.vocabulary import AXES, MODELS, SLICES, SPLIT_WAYS, WHOLE
 
 
 class FiniteRange(click.FloatRange):
@@ -107,7 +107,9 @@ READING_OPTIONS = (
            "after the other, or BEFORE:AFTER, seconds around each annotation.  [by their annotations]"),
     option("--length", type=POSITIVE, help="Samples of an item of signals; of longer ones the middle is used.  [all]"),
     option("--axes", type=click.Choice(AXES), default=AXES[0], help="Which axis is which in arrays of signals."),
-    option("--slices", type=click.Choice(SLICES), default="axial", help="Along which axis volumes (NIfTI) are cut."),
+    option("--slices", type=click.Choice([*SLICES, WHOLE]), default=SLICES[0], help="Along which axis volumes (NIfTI) "
+           "are cut into pictures; none: they are items as a whole, cubes of --size voxels (NIfTI, .npy). Volumes in "
+           "MedMNIST's .npz are always whole."),
     option("--outside-files", is_flag=True, help="A CSV may name files outside its own folder."),
 )  # fmt: skip
 FILE_WINDOW = option(

@@ -64,7 +64,8 @@ class RunSettings:
     predict: columns that say what is to be predicted, None for the classes of the column label; task: a name in TASKS,
     None for what these columns tell; unit: of a severity. balance: a name in BALANCES, what is done for rare classes.
     window: how values of more than 8 bits become brightness: file, dataset or LOW:HIGH; slices: along which axis
-    volumes are cut, a name in SLICES. outside_files: may a CSV name files outside its folder?
+    volumes are cut, a name in SLICES, or WHOLE where they are items themselves. outside_files: may a CSV name files
+    outside its folder?
     axes, cut and length, of signals: which axis is which in arrays, how recordings
     are cut into items ("SECONDS", or "BEFORE:AFTER" around annotations), and how many samples of an item are used.
     arm, factor, ranges {class: (low, high)}, strength, contamination, label_noise, fill: the planted bias, see

@@ -1,7 +1,8 @@
 """Names that several rooms use. Each list of names is written once: here, or where its registry is."""
 
 ARMS = ("biased", "normal", "irrelevant")  # training conditions, see factors.bias
-SLICES = ("axial", "coronal", "sagittal")  # how volumes are cut
+SLICES = ("axial", "coronal", "sagittal")  # how volumes are cut, and the planes in which whole ones are drawn
+WHOLE = "none"  # they are not cut: a volume is an item
 FILLS = ("zeros", "reflect", "circle")  # corners that a rotation leaves empty
 SCAN_VERDICTS = ("used", "cannot tell", "not used")  # of a factor, the strongest first
 SPACINGS = {  # of the frames of a walk: between neighbours there are ...

@@ -13,16 +13,16 @@ import pandas as pd
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE, SIGNAL
-from xaae.experiment.text_tables import read_texts, typed_column
-from xaae.experiment.vocabulary import SPLITS
+from xaae.experiment.kinds import PICTURE, SIGNAL, VOLUME
+from xaae.experiment.text_tables import read_user_table, typed_column
+from xaae.experiment.vocabulary import SLICES, SPLITS, WHOLE
 from xaae.sources.array_signals import check_signal_arrays
 from xaae.sources.dicom_files import DICOM, patient_of
 from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
 from xaae.sources.formats import check_installed, format_of, items_of, split_item
 from xaae.sources.item_copies import COPIES, leave_out_same_contents, leave_out_same_files
-from xaae.sources.npz_archives import NPZ, archive_table
+from xaae.sources.npz_archives import NPZ, archive_table, holds_volumes
 from xaae.sources.signal_tables import (
     expand_files,
     is_signal_data,
@@ -61,12 +61,13 @@ class OwnData:
         self.table = self.table[~rows].reset_index(drop=True)
 
 
-def own_data(path, target=(), slices="axial", cut="", outside=False):
+def own_data(path, target=(), slices=SLICES[0], cut="", outside=False):
     """The OwnData of a folder, a CSV file, an .npz in MedMNIST's keys or a file of signals. InputError for no such.
 
     target: columns of a CSV file that say what is predicted, () for its column label. slices: along which axis volumes
-    are cut. cut: how recordings of signals are, see `signal_tables.parse_cut`. outside: may a CSV file name files that
-    are not in its own folder? A file that holds several items, such as a volume, becomes a row for each.
+    are cut, a name in SLICES, or WHOLE: a volume is an item. cut: how recordings of signals are, see
+    `signal_tables.parse_cut`. outside: may a CSV file name files that are not in its own folder? A file that holds
+    several items, such as a volume, becomes a row for each.
     """
     path, rule = Path(path), parse_cut(cut)
     if whole := is_signal_data(path):
@@ -87,7 +88,9 @@ def own_data(path, target=(), slices="axial", cut="", outside=False):
     if len(found.table):
         leave_out_same_files(found)
         leave_out_same_contents(found)
-        if found.kind == "picture":
+        if found.kind == PICTURE.name and slices == WHOLE:
+            _take_whole(found)
+        if found.kind in (PICTURE.name, VOLUME.name):
             _take_apart(found, slices)
         elif not whole:
             _cut_recordings(found, rule)
@@ -97,9 +100,9 @@ def own_data(path, target=(), slices="axial", cut="", outside=False):
 
 
 def _of_archive(path):
-    """The OwnData of an .npz file that holds no signals. InputError if it holds no pictures either."""
+    """The OwnData of an .npz file that holds no signals. InputError if it holds no pictures or volumes either."""
     try:
-        return OwnData(archive_table(path))
+        return OwnData(archive_table(path), kind=VOLUME.name if holds_volumes(path) else PICTURE.name)
     except InputError:
         check_signal_arrays(path)
         raise
@@ -120,19 +123,25 @@ def folder(root, name="", **_):
     return own_data(name or root).table
 
 
-def kind_of_own(path):
+def kind_of_own(path, slices=SLICES[0]):
     """The name of the kind of the items of a folder or file of the user's, by the formats of its files alone.
 
-    Nothing is opened that its name tells of. What is no dataset counts as pictures: `own_data` says why it is none.
+    slices: as of `own_data`. Nothing is opened that its name tells of. What is no dataset counts as pictures:
+    `own_data` says why it is none.
     """
-    path = Path(path)
+    kind = _kind_by_files(Path(path))
+    return VOLUME.name if kind == PICTURE.name and slices == WHOLE else kind
+
+
+def _kind_by_files(path):
+    """The same where volumes that can be cut into slices count as pictures."""
     if is_signal_data(path):
         return SIGNAL.name
     if path.is_dir():
         return sort_signals(*_files(path))[0]
     if path.suffix.lower() == ".csv" and path.is_file():
-        return kind_of_paths(path.parent / name for name in read_texts(path, trim=True).get("path", ()) if name)
-    return PICTURE.name
+        return kind_of_paths(path.parent / name for name in read_user_table(path)[0].get("path", ()) if name)
+    return VOLUME.name if path.suffix.lower() == ".npz" and holds_volumes(path) else PICTURE.name
 
 
 # ---- folders ----------------------------------------------------------------------------------------------------
@@ -229,7 +238,7 @@ def _of_csv(path, target=(), outside=False):
 
     target: columns that say what is predicted; the column label then holds what stands there, as one text.
     """
-    table = read_texts(path, trim=True)
+    table, said = read_user_table(path)
     if missing := ({"path"} if target else {"path", "label"}) - set(table.columns):
         cure = " (or say by --target which column is predicted)" if missing == {"label"} else ""
         raise InputError(
@@ -238,7 +247,7 @@ def _of_csv(path, target=(), outside=False):
     if target:
         texts = target_texts(table, target)
         table = (table.rename(columns={"label": "given_label"}) if target != ("label",) else table).assign(label=texts)
-    notes, own = [], [name for name in RESERVED if name in table]
+    notes, own = [said] if said else [], [name for name in RESERVED if name in table]
     if own:
         table = table.rename(columns={name: f"given_{name}" for name in own})
         notes.append(f"Your columns {', '.join(own)} are kept as {', '.join(f'given_{name}' for name in own)}.")
@@ -284,9 +293,16 @@ def _read_splits(found, path):
 # ---- several items in a file ------------------------------------------------------------------------------------
 
 
+def _take_whole(found):
+    """Make volumes the items of files that can be cut into slices too; other files are left out."""
+    others = [format_of(path, VOLUME.name) is None for path in found.table.path]
+    found.leave_out(pd.Series(others, dtype=bool), f"no volume, and whole volumes are asked for (--slices {WHOLE})")
+    found.kind = VOLUME.name
+
+
 def _take_apart(found, slices):
     """Give each item of a file of several a row FILE#ITEM; patients that DICOM files name become groups."""
-    items = [_items_in(path, found.left_out, slices) for path in found.table.path]
+    items = [_items_in(path, found, slices) for path in found.table.path]
     rows = np.repeat(np.arange(len(items)), [len(each) for each in items])
     paths = [item for each in items for item in each]
     if several := sum(len(each) > 1 for each in items):
@@ -321,12 +337,12 @@ def _cut_recordings(found, rule):
     found.left_out, found.notes = found.left_out + left_out, found.notes + notes
 
 
-def _items_in(path, left_out, slices):
+def _items_in(path, found, slices):
     """The paths of the items in a file; [] for one that cannot be opened, which is left out."""
-    if split_item(path)[1] or format_of(path, PICTURE.name) is None:
+    if split_item(path)[1] or format_of(path, found.kind) is None:
         return [str(path)]
     try:
-        return items_of(path, PICTURE.name, slices)
+        return items_of(path, found.kind, slices)
     except READING_FAULTS as e:
-        left_out.append((str(path), str(e) if isinstance(e, InputError) else f"{type(e).__name__}: {e}"))
+        found.left_out.append((str(path), str(e) if isinstance(e, InputError) else f"{type(e).__name__}: {e}"))
         return []

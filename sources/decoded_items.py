@@ -151,9 +151,8 @@ def _from_cache(entry, decode):
     try:
         return entry.find_or_make(decode)
     except OSError as e:
-        print(
-            f"Note: decoded {entry.options['kind']}s cannot be kept in {entry.folder} ({e.strerror}): later commands decode again."
-        )
+        what = f"decoded {entry.options['kind']}s"
+        print(f"Note: {what} cannot be kept in {entry.folder} ({e.strerror}): later commands decode again.")
         return None
 
 

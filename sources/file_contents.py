@@ -21,13 +21,14 @@ READING_FAULTS = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct
 
 @dataclass(frozen=True)
 class Raster:
-    """The values of one picture, in the file's own units, before they are scaled to [0, 1].
+    """The values of one picture or volume, in the file's own units, before they are scaled to [0, 1].
 
-    values: (H, W) grey, (H, W, 3) colour or (H, W, 4) colour with alpha; uint8 is shown as it is, other types are
-    scaled by a window. window: the (lowest, highest) value that the file itself wants to be seen, None where it says
-    nothing. inverted: are high values dark (DICOM's MONOCHROME1)? span: the (lowest, highest) value that the file can
-    hold. curve: values -> shares in [0, 1] where the file's own look is no straight line. unit: such as "HU".
-    facts: what else the file says, {name: number or text}.
+    values: (H, W) grey, (H, W, 3) colour or (H, W, 4) colour with alpha, of a volume (D, H, W); uint8 is shown as it
+    is, other types are scaled by a window. window: the (lowest, highest) value that the file itself wants to be seen,
+    None where it says nothing. inverted: are high values dark (DICOM's MONOCHROME1)? span: the (lowest, highest) value
+    that the file can hold. curve: values -> shares in [0, 1] where the file's own look is no straight line. unit: such
+    as "HU". facts: what else the file says, {name: number or text}. spacing: sides of a voxel in mm along the axes of a
+    volume, None where they are not known.
     """
 
     values: np.ndarray
@@ -37,6 +38,7 @@ class Raster:
     span: tuple | None = None
     curve: Callable | None = None
     facts: dict = field(default_factory=dict)
+    spacing: tuple | None = None
 
 
 @dataclass(frozen=True)

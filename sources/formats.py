@@ -13,9 +13,9 @@ from xaae.sources.csv_signals import CSV_SIGNALS
 from xaae.sources.dicom_files import DICOM
 from xaae.sources.edf_files import EDF_FILE
 from xaae.sources.file_contents import Format
-from xaae.sources.nifti_files import NIFTI, take_slices
-from xaae.sources.npy_files import NPY
-from xaae.sources.npz_archives import NPZ
+from xaae.sources.nifti_files import NIFTI, NIFTI_VOLUMES, take_slices
+from xaae.sources.npy_files import NPY, NPY_VOLUMES
+from xaae.sources.npz_archives import NPZ, NPZ_VOLUMES
 from xaae.sources.pillow_files import PILLOW
 from xaae.sources.recordings import split_cut
 from xaae.sources.ucr_files import UCR_SERIES
@@ -24,7 +24,8 @@ from xaae.sources.zarr_signals import ZARR_SIGNALS
 
 SIGNALS = (NUMPY_SIGNALS, CSV_SIGNALS, ZARR_SIGNALS, UCR_SERIES, WFDB_RECORD, EDF_FILE)
 PICTURES = (PILLOW, DICOM, NIFTI, NPZ, NPY, CIFAR10_BATCHES)
-FORMATS: tuple[Format, ...] = (*PICTURES, *SIGNALS)  # of two that fit a file, the first is taken
+VOLUMES = (NIFTI_VOLUMES, NPZ_VOLUMES, NPY_VOLUMES)
+FORMATS: tuple[Format, ...] = (*PICTURES, *VOLUMES, *SIGNALS)  # of two that fit a file, the first is taken
 
 
 def format_of(path, kind=None):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from xaae.experiment.kinds import Kind, kind_of
-from xaae.sources import picture_files, signals
+from xaae.sources import picture_files, signals, volumes
 from xaae.sources.decoded_items import window_of_run
 
 
@@ -43,22 +43,27 @@ class ArrayItems:
 OPENERS = {  # kind -> what reads all files of a table
     "picture": picture_files.open_pictures,
     "signal": signals.open_signals,
+    "volume": volumes.open_volumes,
 }
 LAZY = {  # kind -> items that are read when they are asked for
     "picture": picture_files.Pictures,
     "signal": signals.lazy_signals,
+    "volume": volumes.lazy_volumes,
 }
 CACHED = {  # kind -> its items in the cache, None if they are not there; other kinds are read anew each time
     "picture": picture_files.cached_pictures,
     "signal": signals.cached_signals,
+    "volume": volumes.cached_volumes,
 }
 CHANNELS = {  # kind -> files, labels -> how many channels they have
     "picture": picture_files.picture_channels,
     "signal": signals.signal_channels,
+    "volume": volumes.volume_channels,
 }
 READING = {  # kind -> settings of a run -> options of its three readers
     "picture": window_of_run,
     "signal": signals.reading_of_signals,
+    "volume": window_of_run,
 }
 
 

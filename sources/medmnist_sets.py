@@ -1,4 +1,4 @@
-"""MedMNIST's image sets (Yang et al. 2023): .npz files with arrays of pictures and labels for each split."""
+"""MedMNIST's sets (Yang et al. 2023): .npz files with arrays of pictures or volumes and labels for each split."""
 
 from pathlib import Path
 
@@ -24,11 +24,17 @@ def medmnist_file(name, root):
     return Path(root) / f"{name}.npz"
 
 
+def is_of_volumes(name):
+    """Are the items of this MedMNIST dataset volumes? Its name says so: organmnist3d, organmnist3d_64."""
+    return "3d" in name
+
+
 def medmnist(root, name="pneumoniamnist", **_):
     """`medmnist:NAME`: an .npz in MedMNIST's keys, with its own splits; path is FILE#KEY/INDEX.
 
-    Labels are the class names of the medmnist package; numbers where it does not know the dataset.
+    Labels are the class names of the medmnist package; numbers where it does not know the dataset. A suffix says how
+    large items are: organmnist3d_64.
     """
     import medmnist as package
 
-    return archive_table(medmnist_file(name, root), package.INFO.get(name, {}).get("label", {}))
+    return archive_table(medmnist_file(name, root), package.INFO.get(name.partition("_")[0], {}).get("label", {}))

@@ -5,6 +5,8 @@ that slices of differently stored scans look alike. They are drawn as radiologis
 the left; the front, or in the other two views the head, is on top; in sagittal slices the front is on the left. INDEX
 counts from the feet (axial), the back (coronal) or the patient's left (sagittal). Of a file with a fourth dimension the
 items are FILE#AXIS/INDEX/NUMBER.
+
+Where volumes are asked for, the item is a whole one, FILE, or FILE#NUMBER of a file with a fourth dimension.
 """
 
 import os
@@ -19,6 +21,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.vocabulary import SLICES
 from xaae.sources.file_contents import EmptyItemError, Format, Raster
 from xaae.sources.raster_scaling import square_pixels
+from xaae.sources.volume_arrays import THINNEST
 
 AXES = dict(zip(SLICES, (2, 1, 0), strict=True))  # slices -> the canonical axis that they are cut across
 # what nibabel raises for a damaged file
@@ -145,4 +148,45 @@ def _facts(path):
     return {name: value for name, value in facts.items() if value != ""}
 
 
-NIFTI = Format("NIfTI", "picture", (".nii", ".nii.gz"), _read, _items, _facts)
+ENDINGS = (".nii", ".nii.gz")
+NIFTI = Format("NIfTI", "picture", ENDINGS, _read, _items, _facts)
+
+
+# ---- whole volumes ----------------------------------------------------------------------------------------------
+
+
+def _volume_items(path):
+    """[""] of one volume, the numbers of several."""
+    shape = _canonical(path).shape
+    return [""] if len(shape) == 3 else [str(n) for n in range(shape[3])]
+
+
+def _read_volume(path, item=""):
+    """The Raster of a volume: from head to feet, from front to back, from the patient's right to left.
+
+    InputError if it cannot be read; ValueError for values that are no finite numbers.
+    """
+    file = os.stat(path)
+    with _READING:
+        values, sides, _, window = _volume(str(path), file.st_mtime_ns, file.st_size)
+    several = values.shape[3] if values.ndim == 4 else 1
+    if not item and several > 1:
+        raise InputError(f"it holds {several} volumes: write FILE#NUMBER for one of them")
+    if not (item or "0").isdecimal() or int(item or "0") >= several:
+        raise InputError(f"it has no volume {item}: it has 0 to {several - 1}")
+    whole = values[..., int(item or "0")] if values.ndim == 4 else values
+    if not np.isfinite(whole).all():
+        raise ValueError("it holds values that are no finite numbers")
+    if min(whole.shape) < THINNEST:
+        raise InputError(f"it has the shape {whole.shape}: a volume has {THINNEST} voxels or more along each axis")
+    spacing = tuple(float(side) for side in sides[::-1])
+    return Raster(np.ascontiguousarray(whole[::-1, ::-1, ::-1].T), window, spacing=spacing)
+
+
+def _volume_facts(path):
+    """What the header of a file says of its volumes."""
+    facts = _facts(path)
+    return {"depth" if name == "slices" else name: value for name, value in facts.items()}
+
+
+NIFTI_VOLUMES = Format("NIfTI", "volume", ENDINGS, _read_volume, _volume_items, _volume_facts)

@@ -1,4 +1,7 @@
-"""Pictures in `.npy` files: one (H, W) or (H, W, C) a file, or a stack (N, H, W) or (N, H, W, C), FILE.npy#INDEX."""
+"""Pictures in `.npy` files: one (H, W) or (H, W, C) a file, or a stack (N, H, W) or (N, H, W, C), FILE.npy#INDEX.
+
+Where volumes are asked for: one (D, H, W) a file, or a stack (N, D, H, W).
+"""
 
 import os
 from functools import lru_cache
@@ -10,6 +13,7 @@ import numpy as np
 from xaae.experiment.errors import InputError
 from xaae.sources.file_contents import Format
 from xaae.sources.picture_arrays import CHANNELS, channels_last, picture_array
+from xaae.sources.volume_arrays import facts_of_volumes, stacked_volumes, volume_array
 
 DAMAGED = (OSError, EOFError, ValueError, TypeError, SyntaxError, TokenError, MemoryError)  # NumPy's, of damaged files
 _READING = Lock()  # threads that ask for the same stack wait for the first
@@ -71,3 +75,38 @@ def _facts(path):
 
 
 NPY = Format("NumPy array", "picture", (".npy",), _read, _items, _facts)
+
+
+# ---- volumes ----------------------------------------------------------------------------------------------------
+
+
+def _mapped_volumes(path):
+    """(volumes (N, D, H, W) of a file, left on the disk; is it one volume?). InputError for other shapes."""
+    values = _mapped(path)
+    one = values.ndim == 3
+    return stacked_volumes(values[None] if one else values, "its array"), one
+
+
+def _volume_items(path):
+    """[""] of one volume, the indices of a stack."""
+    voxels, one = _mapped_volumes(path)
+    return [""] if one else [str(i) for i in range(len(voxels))]
+
+
+def _read_volume(path, item=""):
+    """The Raster of a volume. InputError if it cannot be read."""
+    voxels, _ = _mapped_volumes(path)
+    index = item or "0"
+    if not item and len(voxels) > 1:
+        raise InputError(f"it holds {len(voxels)} volumes: write FILE.npy#INDEX for one of them")
+    if not index.isdecimal() or int(index) >= len(voxels):
+        raise InputError(f"it has no volume {index}: it has 0 to {len(voxels) - 1}")
+    return volume_array(voxels[int(index)][None], "its array").raster(0)
+
+
+def _volume_facts(path):
+    """What the head of a file says of its volumes."""
+    return {"format": "NumPy"} | facts_of_volumes(_mapped_volumes(path)[0])
+
+
+NPY_VOLUMES = Format("NumPy array", "volume", (".npy",), _read_volume, _volume_items, _volume_facts)

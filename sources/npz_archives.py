@@ -1,4 +1,4 @@
-"""Items in an .npz file: arrays of pictures and labels in MedMNIST's keys, whatever their shapes and types.
+"""Items in an .npz file: arrays of pictures or volumes, and labels, in MedMNIST's keys, whatever their types.
 
 There is one reader. What cannot be used is refused in one sentence that names the array, what it is, and the cure.
 """
@@ -7,7 +7,7 @@ import os
 import struct
 import zipfile
 import zlib
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from tokenize import TokenError
 
@@ -18,8 +18,10 @@ from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.sources.file_contents import Format
 from xaae.sources.picture_arrays import channels_last, picture_array
+from xaae.sources.volume_arrays import facts_of_volumes, is_volumes, stacked_volumes, volume_array
 
 SPLITS_OF_KEYS = {"train": "train", "val": "valid", "test": "test"}  # beginnings of MedMNIST's keys -> ours
+FIRST = "train_images"  # the array of training items
 BROKEN = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, SyntaxError, MemoryError,
           TokenError, struct.error, zlib.error, zipfile.BadZipFile)  # fmt: skip
 _READING = Lock()  # an array is large: threads that ask for the same one wait for the first
@@ -59,45 +61,53 @@ def _reason(error):
     return f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
 
 
-# ---- pictures ---------------------------------------------------------------------------------------------------
+# ---- pictures and volumes -----------------------------------------------------------------------------------------
+
+ARRAYS = {
+    "picture": picture_array,
+    "volume": volume_array,
+}  # kind -> what makes a PictureArray of an array of its items
 
 
-def archive_picture(path, key, index):
-    """The Raster of one picture of the array `key`.
+def archive_item(path, key, index, kind="picture"):
+    """The Raster of one item of the array `key`.
 
-    InputError for an array of no pictures, for an index that is not there, and for values that are no finite numbers.
+    kind: the name of the kind of its items. InputError for an array of no such, for an index that is not there, and for
+    values that are no finite numbers.
     """
     file = os.stat(path)
     with _READING:
-        pictures = _pictures_of(path, key, file.st_mtime_ns, file.st_size)
-    if not (str(index).isdecimal() and int(index) < len(pictures.pixels)):
-        raise InputError(f"{path}: {key} has no picture {index}: it has 0 to {len(pictures.pixels) - 1}.")
-    return pictures.raster(int(index))
+        items = _items_of(path, key, kind, file.st_mtime_ns, file.st_size)
+    if not (str(index).isdecimal() and int(index) < len(items.pixels)):
+        raise InputError(f"{path}: {key} has no {kind} {index}: it has 0 to {len(items.pixels) - 1}.")
+    return items.raster(int(index))
 
 
 @lru_cache(maxsize=8)
-def _pictures_of(path, key, *version):
+def _items_of(path, key, kind, *version):
     """The PictureArray of the array `key`, kept for later; version: what changes with the file's content."""
     (values,) = read_arrays_of(path, key)
-    return picture_array(values, f"{path}: {key}")
+    return ARRAYS[kind](values, f"{path}: {key}")
 
 
-def _read(path, item):
+def _read(path, item, kind="picture"):
     """The Raster of FILE.npz#KEY/INDEX."""
     key, _, index = item.rpartition("/")
     if not key:
-        raise InputError("an archive of several pictures: write FILE.npz#KEY/INDEX for one of them")
-    return archive_picture(path, key, index)
+        raise InputError("an archive of several items: write FILE.npz#KEY/INDEX for one of them")
+    return archive_item(path, key, index, kind)
 
 
 def _items(path):
-    """The pictures of all parts of an archive."""
+    """The items of all parts of an archive."""
     return [item.partition("#")[2] for item in archive_table(path).path]
 
 
 def _facts(path):
-    """What is known of the pictures of an archive, by those of training."""
-    (values,) = read_arrays_of(path, f"{next(iter(SPLITS_OF_KEYS))}_images")
+    """What is known of the items of an archive, by those of training."""
+    (values,) = read_arrays_of(path, FIRST)
+    if is_volumes(values.shape):
+        return {"format": "NumPy archive"} | facts_of_volumes(stacked_volumes(values, str(path)))
     pixels = channels_last(values, str(path))
     about = {"format": "NumPy archive", "width": pixels.shape[2], "height": pixels.shape[1], "type": str(pixels.dtype)}
     return about | {"channels": pixels.shape[3] if pixels.ndim == 4 else 1, "bits": 8 * pixels.dtype.itemsize}
@@ -131,8 +141,8 @@ def _part_table(path, part, names):
     images, labels = f"{part}_images", f"{part}_labels"
     pixels, values = read_arrays_of(path, images, labels)
     if pixels.ndim == 0 or values.ndim == 0 or not len(pixels):
-        raise InputError(f"{path}: {images} or {labels} is empty: give at least two pictures of each class.")
-    channels_last(pixels, f"{path}: {images}")
+        raise InputError(f"{path}: {images} or {labels} is empty: give at least two items of each class.")
+    (stacked_volumes if is_volumes(pixels.shape) else channels_last)(pixels, f"{path}: {images}")
     if len(pixels) != len(values):
         raise InputError(
             f"{path}: {images} has {counted(len(pixels), 'pictures')} and {labels}"
@@ -162,4 +172,18 @@ def _label_texts(values, name):
     return [str(int(v)) for v in values]
 
 
+def holds_volumes(path):
+    """Does an .npz file hold volumes, by the head of its training array? False for one that cannot be opened."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{FIRST}.npy") as file:
+            major, _ = np.lib.format.read_magic(file)
+            read_head = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+            return is_volumes(read_head(file)[0])
+    except BROKEN:
+        return False
+
+
 NPZ = Format("NumPy archive", "picture", (".npz",), _read, _items, _facts)
+NPZ_VOLUMES = Format(
+    "NumPy archive", "volume", (".npz",), partial(_read, kind="volume"), _items, _facts, fits=holds_volumes
+)

@@ -9,19 +9,19 @@ import pandas as pd
 import torch
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE, SIGNAL
-from xaae.experiment.text_tables import read_texts
-from xaae.sources import picture_files
+from xaae.experiment.kinds import PICTURE, SIGNAL, VOLUME
+from xaae.experiment.text_tables import read_user_table
+from xaae.sources import picture_files, volumes
 from xaae.sources.cifar10_files import CIFAR10_BATCHES
 from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
 from xaae.sources.formats import format_of, items_of, split_item
-from xaae.sources.npz_archives import NPZ
+from xaae.sources.npz_archives import NPZ, NPZ_VOLUMES
 from xaae.sources.raster_scaling import BY_FILE
 from xaae.sources.signal_tables import signal_format
 from xaae.sources.signals import read_signals
 
-ALONE = (NPZ, CIFAR10_BATCHES)  # formats of whole datasets, whose files are no items of a folder
+ALONE = (NPZ, NPZ_VOLUMES, CIFAR10_BATCHES)  # formats of whole datasets, whose files are no items of a folder
 
 
 def list_items(path, kind=PICTURE, slices="axial"):
@@ -73,7 +73,7 @@ def _in_file(path, kind, slices):
     try:
         return items_of(path, kind.name, slices)
     except READING_FAULTS as e:
-        if format_of(path, kind.name) is NPZ:  # of other keys than MedMNIST's
+        if format_of(path, kind.name) in (NPZ, NPZ_VOLUMES):  # of other keys than MedMNIST's
             raise InputError(
                 f"{path} is an archive: write {path}#KEY/INDEX for one {kind.name}, or name many in a CSV."
             ) from e
@@ -82,16 +82,18 @@ def _in_file(path, kind, slices):
 
 def _from_csv(where):
     """The table of a CSV file, every column as text, paths made absolute. InputError if it has no column path."""
-    table = read_texts(where, trim=True)
+    table, said = read_user_table(where)
     if "path" not in table:
         raise InputError(f"{where} has no column path: name the column of the files so, with commas between columns.")
+    if said:
+        print(f"Note: {said}")
     if table.empty:
         raise InputError(f"{where} names no files: give it at least one row.")
     return table.assign(path=[str(where.parent / p) if p.strip() else "" for p in table.path])
 
 
-def try_read(path, size, channels, window=BY_FILE):
-    """`picture_files.decode_picture` of a file as in training, or the reason why it cannot be read, as a string."""
+def try_read(path, size, channels, window=BY_FILE, decode=picture_files.decode_picture):
+    """What `decode` gives of a file, as in training, or the reason why it cannot be read, as a string."""
     if not path:
         return "no path in this row"
     if not os.path.isfile(split_item(path)[0]) and not os.path.isdir(split_item(path)[0]):
@@ -99,7 +101,7 @@ def try_read(path, size, channels, window=BY_FILE):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of very large pictures and reads them all the same
-            return picture_files.decode_picture(path, size, channels, window)
+            return decode(path, size, channels, window)
     except Exception as e:  # each format fails in its own way, and no bad file may end the run
         reason = " ".join(str(e).replace(repr(path), "").split())
         if isinstance(e, InputError):
@@ -108,19 +110,31 @@ def try_read(path, size, channels, window=BY_FILE):
         return f"{kind[0]}: {kind[1]}" if kind else f"{type(e).__name__}: {reason}"
 
 
-def read_pictures(paths, size, channels, window=BY_FILE):
-    """Pictures (B, C, size, size) in [0, 1] of those paths that can be read, and for each path the reason or "".
+def _read_eight_bits(kind, decode, paths, size, channels, window=BY_FILE):
+    """Items (B, C, *places) of a Kind in [0, 1] of those paths that can be read, and for each path the reason or "".
 
-    window: the Window of pictures with more than 8 bits a value.
+    decode: (path, size, channels, window) -> uint8 (C, *places). window: the Window of items with more than 8 bits a
+    value.
     """
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda path: try_read(path, size, channels, window), paths))
+        found = list(pool.map(lambda path: try_read(path, size, channels, window, decode), paths))
     good = [each for each in found if not isinstance(each, str)]
-    pixels = torch.stack(good).float() / 255 if good else torch.empty(0, channels, size, size)
-    return pixels, [each if isinstance(each, str) else "" for each in found]
+    values = torch.stack(good).float() / 255 if good else torch.empty(0, channels, *(size,) * kind.places)
+    return values, [each if isinstance(each, str) else "" for each in found]
+
+
+def read_pictures(paths, size, channels, window=BY_FILE):
+    """Pictures (B, C, size, size), see `_read_eight_bits`."""
+    return _read_eight_bits(PICTURE, picture_files.decode_picture, paths, size, channels, window)
+
+
+def read_volumes(paths, size, channels=1, window=BY_FILE):
+    """Volumes (B, 1, size, size, size), see `_read_eight_bits`."""
+    return _read_eight_bits(VOLUME, volumes.decode_volume, paths, size, channels, window)
 
 
 FILE_READERS = {  # kind -> paths, size, channels -> (items, reasons), whatever the files are
     "picture": read_pictures,
     "signal": read_signals,
+    "volume": read_volumes,
 }

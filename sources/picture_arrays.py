@@ -13,7 +13,8 @@ BYTE, SHARE = (0.0, 255.0), (0.0, 1.0)  # windows of whole numbers, and of broke
 
 @dataclass(frozen=True)
 class PictureArray:
-    """Pictures (N, H, W) or (N, H, W, 3 or 4) in one array. window: what the array itself says is black and white.
+    """Pictures (N, H, W) or (N, H, W, 3 or 4), or volumes (N, D, H, W), in one array. window: what the array itself
+    says is black and white.
 
     finite (N,): which pictures hold finite numbers alone.
     """
@@ -43,18 +44,21 @@ def picture_array(values, name):
     finite = np.ones(len(pixels), bool)
     if pixels.dtype.kind == "f":
         finite = np.array([bool(np.isfinite(each).all()) for each in pixels])
-    return PictureArray(pixels, _usual_window(pixels, finite), finite)
+    return PictureArray(pixels, usual_window(pixels, finite, joint=pixels.ndim == 4), finite)
 
 
-def _usual_window(pixels, finite):
-    """The window of all pictures of an array; None where each has its own."""
+def usual_window(pixels, finite, joint):
+    """The window of all items of an array (N, ...); None where each has its own, or values are shown as they are.
+
+    finite (N,): which of them count. joint: is it one for all where their values are neither shares nor bytes?
+    """
     if pixels.dtype.itemsize == 1 and pixels.dtype.kind in "bu" or not finite.any():
         return None
     kept = [pixels[i] for i in np.flatnonzero(finite)]
     low, high = float(min(each.min() for each in kept)), float(max(each.max() for each in kept))
     if low >= 0 and high <= BYTE[1]:
         return SHARE if pixels.dtype.kind == "f" and high <= 1 else BYTE
-    return (low, high) if pixels.ndim == 4 else None
+    return (low, high) if joint else None
 
 
 def channels_last(values, name):
@@ -70,7 +74,7 @@ def channels_last(values, name):
         return values
     if values.ndim in (4, 5):
         raise InputError(
-            f"{name} has the shape {shape}, which is volumes (or pictures of {shape[-1]} channels): models of pictures"
-            " are trained here; save slices (N, H, W), such as array[:, array.shape[1] // 2], under the same key."
+            f"{name} has the shape {shape}, which is volumes (or pictures of {shape[-1]} channels): use them whole by"
+            " --slices none, or save slices (N, H, W), such as array[:, array.shape[1] // 2]."
         )
     raise InputError(f"{name} has the shape {shape}, no pictures: save them as (N, H, W) or (N, H, W, C).")

@@ -303,11 +303,11 @@ def _part_of_record(path):
 
 
 def kind_of_paths(paths, looks=20):
-    """The name of the kind of most of these files that can be told; "picture" where none can."""
+    """The name of the kind of more than half of these files; "picture" where none is that of so many."""
     paths = [str(path) for path in paths]
     places = np.unique(np.linspace(0, len(paths) - 1, looks).round().astype(int)) if paths else []
     kinds = [_kind_of_path(paths[at]) for at in places]
-    return "signal" if kinds.count("signal") > len(kinds) / 2 else "picture"
+    return next((kind for kind in ("signal", "volume") if kinds.count(kind) > len(kinds) / 2), "picture")
 
 
 def _kind_of_path(path):

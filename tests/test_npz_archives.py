@@ -92,8 +92,8 @@ def test_labels_of_any_shape_and_type_are_the_same(tmp_path, name):
 
 
 BAD = {
-    "volumes": ({"images": np.zeros((12, 9, 9, 9), np.uint8)}, "volumes.*slices"),
-    "volumes with a channel": ({"images": np.zeros((12, 9, 9, 9, 1), np.uint8)}, "volumes.*slices"),
+    "coloured volumes": ({"images": np.zeros((12, 9, 9, 9, 3), np.uint8)}, "volumes in colour.*one channel"),
+    "thin volumes": ({"images": np.zeros((12, 2, 9, 9), np.uint8)}, "fewer than 4 voxels"),
     "rows": ({"images": np.zeros((12, 81), np.uint8)}, r"shape \(12, 81\).*\(N, H, W\)"),
     "one number": ({"images": np.uint8(3)}, "empty"),
     "no pixels": ({"images": np.zeros((12, 0, 7), np.uint8)}, "without pixels"),

@@ -1,9 +1,13 @@
-"""This process on this machine: quiet, with threads that wait asleep and memory that is kept."""
+"""This process on this machine: quiet, with threads that wait asleep and memory that is kept; and how it is called."""
 
 import ctypes
 import os
+import shlex
+import shutil
+import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 
 def quieten():
@@ -17,3 +21,29 @@ def quieten():
     if keep:
         keep(-3, 2**30)  # M_MMAP_THRESHOLD: large tensors from the heap
         keep(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: and the heap kept
+
+
+def command_line(words):
+    """A command, as a text for the terminal, that calls this program with these words from where the user stands.
+
+    `python main.py` in the clone, with the whole path of main.py elsewhere, `xaae` where that was called; by its whole
+    path what PATH does not lead to. Words are quoted where they need it.
+    """
+    words = [*_own_name(), *map(str, words)]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def _own_name():
+    """The first words of a command that calls this program."""
+    called, home = Path(sys.argv[0]), Path(__file__).resolve().parents[1]
+    if called.stem == "xaae":
+        return [_as_called("xaae", called.absolute())]
+    script = "main.py" if Path.cwd().resolve() == home else str(home / "main.py")
+    return [_as_called("python", Path(sys.executable)), script]
+
+
+def _as_called(name, program):
+    """A program's name where PATH leads to it, else its whole path."""
+    found = shutil.which(name)
+    same = found and Path(found).parent == program.parent and program.exists() and os.path.samefile(found, program)
+    return name if same else str(program)

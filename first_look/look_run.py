@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.experiment.figure_style import save_png
 from xaae.experiment.kinds import KINDS
+from xaae.experiment.machine import command_line
 from xaae.experiment.settings import RunSettings, native_size
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.text_tables import write_texts
@@ -267,17 +267,17 @@ def _sizes(facts, kind):
 
 
 def _command(settings, found):
-    """The command that trains on the data, with the group that a warning names."""
+    """The command that trains on the data from where the user stands, with the group that a warning names."""
     usual = RunSettings()
     names = "data_root split group split_file predict task unit window cut length axes slices outside_files".split()
     given = {name: getattr(settings, name) for name in names if getattr(settings, name) != getattr(usual, name)}
     if found.group_hint and not {"group", "split_file"} & set(given):  # a split is by a file or by groups
         given["group"] = found.group_hint
-    words = ["python", "main.py", "--dataset", settings.dataset]
+    words = ["--dataset", settings.dataset]
     for name, value in given.items():
         text = ",".join(value) if isinstance(value, (tuple, list)) else str(value)
         words += [f"--{OPTIONS.get(name, name).replace('_', '-')}", *([] if value is True else [text])] if text else []
-    return " ".join(shlex.quote(word) for word in words)
+    return command_line(words)
 
 
 # ---- what goes with the target ----------------------------------------------------------------------------------

@@ -235,7 +235,8 @@ def _array_facts(path):
 def recording_facts(recording):
     """channels, samples and, where it is known, the rate of a recording."""
     facts = dict(zip(("channels", "samples"), recording.values.shape, strict=True))
-    return facts | ({"rate": recording.rate} if recording.rate else {}) | recording.facts
+    said = {name: value for name, value in recording.facts.items() if name != "note"}  # a sentence is no fact
+    return facts | ({"rate": recording.rate} if recording.rate else {}) | said
 
 
 NUMPY_SIGNALS = Format(

@@ -1,31 +1,36 @@
 """Signals in CSV files: one recording with its channels as columns, or all items in one file, as columns or as rows.
 
-Columns are divided by commas, semicolons or tabs. A column of time gives the sampling rate, and the unit of a channel
-stands after its name: "MLII (mV)". As one file with all items: a column an item, whose class is its name up to the
-number ("normal_1", "normal_2", "ill_1"), or a row an item, whose class is in the column `label`.
+Columns are divided by commas, semicolons or tabs; where it is no comma, numbers may have decimal commas. A column of
+time gives the sampling rate, and the unit of a channel stands after its name: "MLII (mV)". As one file with all items:
+a column an item, whose class is its name up to the number ("normal_1", "normal_2", "ill_1"), or a row an item, whose
+class is in the column `label`.
 """
 
 import re
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.text_tables import typed_column
+from xaae.experiment.text_tables import DIVIDERS, csv_form, has_decimal_commas, typed_column
 from xaae.sources.array_signals import recording_facts
 from xaae.sources.file_contents import Format
 from xaae.sources.recordings import make_recording, with_cuts
 
-DIVIDERS = (",", ";", "\t")
-TIME = re.compile(r"(?:time|t|timestamps?|seconds?|sec|ms|milliseconds?)(?:\s*[\[(](?P<unit>s|ms|us|µs)[\])])?", re.I)
+TIME = re.compile(
+    r"(?:time|t|zeit|temps|tiempo|tempo|timestamps?|seconds?|sec|ms|milliseconds?)(?:\s*[\[(](?P<unit>s|ms|us|µs)[\])])?",
+    re.I,
+)
 MILLISECONDS = ("ms", "millisecond", "milliseconds")
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
 UNIT = re.compile(r"(?P<name>.*?)\s*[\[(](?P<unit>[^\])]*)[\])]\s*")
 NUMBERED = re.compile(r"(?P<label>.*?)[ _.#-]*\d+")
 UNEVEN = 0.01  # steps of time that differ by more than this share of a step are no sampling rate
 ABOUT_ROWS = ("label", "split", "group", "path")  # columns that say something of an item
+LOOKED_AT = 50  # lines by which the form of a file is told
 FEWEST = 8  # numbers in the rows of a file with an item a row; fewer are a table of measurements
 
 
@@ -40,19 +45,40 @@ def read_numbers(path):
 
 @lru_cache(maxsize=4)
 def _read_numbers(path, stamp):
+    form = _form_of(path)
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            first = file.readline().rstrip("\r\n")
-        divider = max(DIVIDERS, key=first.count)
-        named = not all(_is_number(cell) for cell in first.split(divider))
-        form = {"sep": divider, "header": 0 if named else None, "skipinitialspace": True, "encoding": "utf-8-sig"}
         table = pd.read_csv(path, **form)
         texts = pd.read_csv(path, usecols=_is_about_rows, dtype=str, keep_default_na=False, **form)  # "NA": a class
         table = table.assign(**{name: texts[name].str.strip() for name in texts})
     except (ValueError, OSError) as e:  # pandas' own errors are ValueErrors, and so is that of another encoding
         raise InputError(f"it cannot be read as a CSV file ({e}): save it as UTF-8 text with commas.") from e
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for names of rows
+        raise InputError("it has more cells in its rows than names in its first line: give each column a name.")
     table.columns = [str(name).strip() for name in table.columns]
     return table
+
+
+def _form_of(path):
+    """How a CSV file is read, as options of `read_csv`, by its first lines."""
+    divider, skipped = csv_form(path)
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        lines = [line.rstrip("\r\n") for line in islice(file, skipped, skipped + LOOKED_AT)] or [""]
+    if divider not in lines[0] and has_decimal_commas(lines[1:]):
+        divider = ";"  # of one column
+    rows = [[cell.strip().strip('"') for cell in line.split(divider)] for line in lines]
+    comma = divider != "," and any(has_decimal_commas([cell]) for row in rows for cell in row)
+    named = not all(_is_number(cell.replace(",", ".") if comma else cell) for cell in rows[0])
+    return {"sep": divider, "skiprows": skipped, "decimal": "," if comma else ".", "header": 0 if named else None,
+            "skipinitialspace": True, "encoding": "utf-8-sig"}  # fmt: skip
+
+
+def _said_of(path):
+    """{"note": a sentence} on a CSV file that is written otherwise than with commas and points; {} of others."""
+    form = _form_of(path)
+    if form["sep"] == ",":
+        return {}
+    points = " and have decimal commas" if form["decimal"] == "," else ""
+    return {"note": f"Columns of CSV files are divided by {DIVIDERS[form['sep']]}{points}."}
 
 
 def _is_about_rows(name):
@@ -62,7 +88,7 @@ def _is_about_rows(name):
 
 def _is_number(cell):
     try:
-        float(cell.strip().strip('"') or "nan")
+        float(cell or "nan")
     except ValueError:
         return False
     return True
@@ -127,17 +153,19 @@ def csv_recording(path, item=""):
     table = read_numbers(path)
     what, _, name = item.partition("/")
     if what == "row":
-        return _row(table, name)
+        return _row(table, name, _said_of(path))
     names, time = _signal_columns(table)
     rate = rate_of_times(table[time].to_numpy(), time) if time else None
     if what == "column":
         if name not in names:
             raise InputError(f"it has no column {name}: it has {', '.join(names[:5])}.")
         values = table[name].to_numpy(np.float32)
-        return make_recording(values[: 1 + _last_number(values)], rate, units=[_name_and_unit(name)[1]])
+        return make_recording(
+            values[: 1 + _last_number(values)], rate, units=[_name_and_unit(name)[1]], **_said_of(path)
+        )
     names_units = [_name_and_unit("" if each.isdecimal() else each) for each in names]
     values = np.ascontiguousarray(table[names].to_numpy(np.float32).T)
-    return make_recording(values, rate, *zip(*names_units, strict=True))
+    return make_recording(values, rate, *zip(*names_units, strict=True), **_said_of(path))
 
 
 def _last_number(values):
@@ -145,14 +173,14 @@ def _last_number(values):
     return int(np.flatnonzero(~np.isnan(values))[-1]) if not np.isnan(values).all() else len(values) - 1
 
 
-def _row(table, index):
+def _row(table, index, said):
     if not (index.isdecimal() and int(index) < len(table)):
         raise InputError(f"it has no row {index}: it has 0 to {len(table) - 1}.")
     columns = [name for name in table if name.lower() not in ABOUT_ROWS]
     if texts := [name for name in columns if table[name].dtype.kind not in "iufb"]:
         raise InputError(f"its column {texts[0]} holds texts: give columns of numbers, with a point in broken ones.")
     values = table[columns].iloc[int(index)].to_numpy(np.float32)
-    return make_recording(values[: 1 + _last_number(values)])
+    return make_recording(values[: 1 + _last_number(values)], **said)
 
 
 def csv_table(path):

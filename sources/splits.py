@@ -11,7 +11,7 @@ from fastai.data.transforms import RandomSplitter
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.experiment.tasks import UNKNOWN
-from xaae.experiment.text_tables import read_texts
+from xaae.experiment.text_tables import read_user_table
 from xaae.experiment.vocabulary import SPLITS
 from xaae.sources.group_hints import derive_groups, find_group_hints, one_recording, parts_of_files
 
@@ -197,7 +197,7 @@ def _split_by_file(table, file):
     Of a CSV the items that it does not name are left out; of a text file, which lists what is held out, they are
     trained on.
     """
-    entries = _entries_of(file)
+    entries, said = _entries_of(file)
     names, unknown = _match([os.path.normpath(path) for path in table.path.astype(str)], entries, file)
     if not names:
         raise InputError(f"Not one path in {file} is that of an item, as {entries[0][0]}: write them as in the data.")
@@ -206,16 +206,18 @@ def _split_by_file(table, file):
     split = split.fillna(rest) if rest else split
     without = split.isna().to_numpy()
     left_out = [(str(path), f"not in {file}") for path in table.path[without]]
-    notes = [f"The splits are those of {file}."]
+    notes = [f"The splits are those of {file}.", *([said] if said else [])]
     if unknown:
         notes.append(f"{counted(len(unknown), 'lines')} of {file} are of no item, as {unknown[0]}.")
     return table.assign(split=split.to_numpy())[~without], left_out, notes
 
 
 def _entries_of(file):
-    """[(path, split)] as a file lists them. InputError for a file that cannot be read or lists nothing."""
+    """([(path, split)] as a file lists them, what is said of it). InputError for a file that cannot be read or lists
+    nothing."""
+    said = ""
     if str(file).lower().endswith(".csv"):
-        table = read_texts(file, trim=True)
+        table, said = read_user_table(file)
         if missing := {"path", "split"} - set(table.columns):
             raise InputError(f"{file} has no column {' and '.join(sorted(missing))}: give it path and split.")
         entries = [(path, split_name(split)) for path, split in zip(table.path, table.split, strict=True)]
@@ -225,7 +227,7 @@ def _entries_of(file):
         entries = [(line, "valid") for line in _lines_of(file)]
     if not entries:
         raise InputError(f"{file} lists no paths: write one a line, or a CSV with the columns path and split.")
-    return entries
+    return entries, said
 
 
 def _lines_of(file):

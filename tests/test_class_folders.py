@@ -89,11 +89,9 @@ def test_columns_that_planting_fills_are_kept_under_another_name(tmp_path):
     assert found.table.age.dtype.kind in "if" and any("given_value" in note for note in found.notes)
 
 
-@pytest.mark.parametrize(("text", "words"), [("path;label\na.png;a", "semicolons"), ("path\tlabel\na.png\ta", "tabs"),
-                                             ("file,class\na.png,a", "label and path")])  # fmt: skip
-def test_a_csv_that_is_none_names_what_was_found(tmp_path, text, words):
-    with pytest.raises(InputError, match=words):
-        own_data(write_csv(tmp_path / "items.csv", text))
+def test_a_csv_without_its_columns_names_them(tmp_path):
+    with pytest.raises(InputError, match="label and path"):
+        own_data(write_csv(tmp_path / "items.csv", "file,class\na.png,a"))
 
 
 @pytest.mark.parametrize("names", [("train", "val", "test"), ("Train", "Test"), ("training", "validation")])

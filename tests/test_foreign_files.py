@@ -88,7 +88,8 @@ def test_each_kind_is_counted_the_most_frequent_first(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "words"), [
-    (b"path;label\na.png;a", "semicolons"), (b"path\tlabel\na.png\ta", "tabs"), (b"PK\x03\x04\xff\xfe\0\1", "UTF-8"),
+    (b"path;name\na.png;a", "no column label"), (b"path,label\na.png,a,b", "more cells"),
+    (b"PK\x03\x04\xff\xfe\0\1", "UTF-8"),
     ("path,label\na.png,a".encode("utf-16"), "UTF-8"), (b"", "CSV"), (b"path,label\n", "No pictures"),
 ])  # fmt: skip
 def test_a_table_that_is_none_names_what_was_found(tmp_path, content, words):

@@ -324,3 +324,28 @@ def test_the_parts_of_a_zarr_folder_are_not_gone_through_for_each_item(tmp_path,
 def test_series_are_read_once(tmp_path):
     path = save_ts(tmp_path / "a.ts", *pulses(4))
     assert ucr_files.read_series(path) is ucr_files.read_series(path)
+
+
+@pytest.mark.parametrize("divider", [";", "\t"])
+def test_a_spreadsheet_with_decimal_commas_is_read_as_one_with_points(tmp_path, divider):
+    """Channels, columns an item, rows an item, a single column, numbers without names: all are told in words."""
+    values = np.arange(1, 41) / 8
+    cell = lambda value: f"{value:g}".replace(".", ",")  # noqa: E731
+    line = lambda cells: divider.join(map(cell, cells))  # noqa: E731
+    two = [line([v, -v]) for v in values]
+    texts = {  # file#item -> its lines, the first channel
+        "a.csv": [f"Zeit (s){divider}EKG (mV){divider}x", *(line([i / 4, v, 1]) for i, v in enumerate(values))],
+        "b.csv#column/up_1": [f"up_1{divider}down_1", *two],
+        "c.csv#row/0": ["label" + divider + divider.join(f"t{i}" for i in range(40)), "up" + divider + line(values)],
+        "d.csv": ["x", *map(cell, values)],
+        "e.csv": two,
+    }
+    for name, lines in texts.items():
+        (tmp_path / name.partition("#")[0]).write_text("\n".join(lines))
+        found = formats.read_item(tmp_path / name, "signal")
+        np.testing.assert_allclose(found.values[0], values, rtol=1e-6)
+        assert "decimal commas" in found.facts["note"]
+    assert formats.read_item(tmp_path / "a.csv").names[0] == "EKG" and formats.read_item(tmp_path / "a.csv").rate == 4
+    (tmp_path / "f.csv").write_text("x\n" + "1,5,\n" * 20)
+    with pytest.raises(InputError, match="more cells"):
+        formats.read_item(tmp_path / "f.csv")

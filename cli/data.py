@@ -45,5 +45,5 @@ def _look(what, given):
     from xaae.first_look.look_run import look
 
     out = given.pop("out")
-    results, folder = look(settings_of(given | {"dataset": what}), out)
-    return plain_values(results), folder, report.write_look_page(folder)
+    results, folder = look(settings_of(given | {"dataset": what}), out, report.write_look_page)
+    return plain_values(results), folder, folder / report.LOOK_PAGE

@@ -31,6 +31,11 @@ def next_name(parent, name):
     return f"{max(found, default=0) + 1:04d}-{name}"
 
 
+def next_free(folder):
+    """The folder that is called like a numbered one, `NNNN-name`, but with the next free number."""
+    return folder.parent / next_name(folder.parent, folder.name.partition("-")[2])
+
+
 def file_stem(text):
     """Any text as part of a file name: without characters that a file name cannot have, short enough for every disk."""
     return re.sub(r"[^\w-]+", "-", str(text))[:MOST_LETTERS]
@@ -84,7 +89,7 @@ def claim_folder(planned):
                 planned.mkdir()
                 return planned
             except FileExistsError:
-                planned = planned.parent / next_name(planned.parent, planned.name.partition("-")[2])
+                planned = next_free(planned)
     except OSError as e:
         raise InputError(f"{planned} cannot be written ({e.strerror}): choose another --out.") from e
 

@@ -1,9 +1,13 @@
-"""Files that are written whole or not at all, and what is said when the disk refuses one."""
+"""Files and folders that are written whole or not at all, and what is said when the disk refuses one."""
 
 import errno
 import os
+import shutil
 from contextlib import contextmanager
+from glob import escape, glob
 from pathlib import Path
+
+from xaae.experiment.errors import InputError
 
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -29,6 +33,66 @@ def whole_file(path):
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def fill_folder(folder, write, names=(), next_free=None):
+    """Fill a folder whole or not at all, however the command ends: the folder.
+
+    write(part): fills another folder, whose files take their place when all are written. names: of files that the
+    folder may hold from an earlier time; those that are not written again are removed. next_free(folder): another
+    folder for one that must not be there and is by then. InputError if the disk refuses the folder.
+    """
+    there = folder.is_dir() and not next_free
+    stem = f"{folder}{os.sep}." if there else f"{folder.parent}{os.sep}.{folder.name}."
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in glob(f"{escape(stem)}*.part"):
+            if not _is_at_work(left[len(stem) :].partition(".")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+        part = Path(f"{stem}{os.getpid()}.part")
+        part.mkdir()
+    except OSError as e:
+        raise InputError(f"{folder} cannot be written ({e.strerror}): choose another --out.") from e
+    try:
+        write(part)
+        return _move_files(part, folder, names) if there else _take_name(part, folder, next_free)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_at_work(number):
+    """May the process of this number still be at work?"""
+    if os.name == "nt" or not number.isdecimal():
+        return True  # nobody can ask there
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _move_files(part, folder, names):
+    """Give the files of a folder to another; its files of these names that are not among them are removed."""
+    written = os.listdir(part)
+    for name in written:
+        os.replace(part / name, folder / name)
+    for name in set(names) - set(written):
+        (folder / name).unlink(missing_ok=True)
+    return folder
+
+
+def _take_name(part, folder, next_free):
+    """Call one folder like another that is not there, or like the next free one if it is there by now."""
+    while True:
+        try:
+            os.rename(part, folder)
+            return folder
+        except OSError:
+            if not (next_free and folder.exists()):
+                raise
+            folder = next_free(folder)
 
 
 def disk_refusal(error):

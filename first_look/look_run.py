@@ -5,6 +5,7 @@ import re
 import time
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from xaae.experiment.machine import command_line
 from xaae.experiment.settings import RunSettings, native_size
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.text_tables import write_texts
+from xaae.experiment.whole_file import fill_folder
 from xaae.first_look.associations import GRADES, MOST_P, associate
 from xaae.first_look.contact_sheet import draw_contact_sheet, sheet_rows
 from xaae.first_look.fact_words import COPIED, DAY, in_order
@@ -44,12 +46,13 @@ FILES = ("data.json", "metadata.csv", "skipped.csv", SHEET, "data.html")
 OPTIONS = {"predict": "target"}  # setting -> its option, where that is called otherwise
 
 
-def look(settings, out=None):
+def look(settings, out=None, write_page=None):
     """(what data.json holds, the folder) of a first look at settings.dataset.
 
     settings: the RunSettings of a training; what they say of splits, targets and readers is used. out: the folder, None
-    for a numbered one in runs/. Writes data.json, metadata.csv (facts of every item), skipped.csv (what is left out,
-    and why) and contact_sheet.png. InputError if nothing is found, or if the folder holds something else.
+    for a numbered one in runs/. write_page(folder): writes the page from the other files. Writes data.json,
+    metadata.csv (facts of every item), skipped.csv (what is left out, and why) and contact_sheet.png, all or none of
+    them. InputError if nothing is found, or if the folder holds something else.
     """
     folder, seconds = _folder_of(out), {}
     with _timed(seconds, "finding"):
@@ -75,17 +78,11 @@ def look(settings, out=None):
         }
     look |= {"found": found_in_words(look), "target_word": target_word(look)}
     look["notes"] += balance_in_words(look["balance"])
-    if folder is None:
-        folder = run_folder.claim_folder(run_folder.plan_folder(None, _name(settings.dataset)))
-    with _timed(seconds, "writing"):
-        _keep(folder, found, facts)
-        if items is not None:
-            sheet = draw_contact_sheet(items, sheet_rows(good, items.kind), look["classes"], list(map(str, good.path)))
-            save_png(sheet, folder / SHEET)
-        else:
-            (folder / SHEET).unlink(missing_ok=True)  # of an earlier look
-    run_folder.write_json(folder / "data.json", look)
-    return look, folder
+    keep = partial(_keep, look=look, found=found, facts=facts, shown=(good, items), write_page=write_page)
+    if folder:
+        return look, fill_folder(folder, keep, FILES)
+    numbered = run_folder.plan_folder(None, _name(settings.dataset))
+    return look, fill_folder(numbered, keep, next_free=run_folder.next_free)
 
 
 @contextmanager
@@ -104,7 +101,8 @@ def _folder_of(out):
     if not out:
         return None
     folder = Path(out)
-    if folder.is_dir() and (others := {p.name for p in folder.iterdir()} - set(FILES)):
+    others = [p.name for p in folder.iterdir() if p.suffix != ".part"] if folder.is_dir() else []
+    if others := set(others) - set(FILES):
         raise InputError(f"{folder} holds {sorted(others)[0]}, which is of no first look: give --out a new folder.")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: give --out a folder.")
@@ -298,13 +296,18 @@ def _compare(found, facts):
 # ---- what is kept -----------------------------------------------------------------------------------------------
 
 
-def _keep(folder, found, facts):
-    """Write the tables of a look. InputError if the disk refuses the folder."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise InputError(f"{folder} cannot be written ({e.strerror}): choose another --out.") from e
-    known = [name for name in ("path", "label", "split", "group") if name in found.table]
-    texts = {name: found.table[name].astype(str) for name in known}
-    write_texts(facts.assign(**texts)[[*known, *facts]], folder / "metadata.csv")
-    write_texts(found.left_out, folder / "skipped.csv")
+def _keep(folder, look, found, facts, shown, write_page):
+    """Write what is kept of a look. shown: (table of the decoded items, these Items or None)."""
+    with _timed(look["seconds"], "writing"):
+        known = [name for name in ("path", "label", "split", "group") if name in found.table]
+        texts = {name: found.table[name].astype(str) for name in known}
+        write_texts(facts.assign(**texts)[[*known, *facts]], folder / "metadata.csv")
+        write_texts(found.left_out, folder / "skipped.csv")
+        table, items = shown
+        if items is not None:
+            rows = sheet_rows(table, items.kind)
+            sheet = draw_contact_sheet(items, rows, look["classes"], list(map(str, table.path)))
+            save_png(sheet, folder / SHEET)
+    run_folder.write_json(folder / "data.json", look)
+    if write_page:
+        write_page(folder)

@@ -15,6 +15,7 @@ from xaae.report.run.summary import gather_summary
 from xaae.report.shared.run_files import RunFiles
 
 __all__ = [
+    "LOOK_PAGE",
     "summarise",
     "summary_in_words",
     "write_audit_page",
@@ -24,6 +25,7 @@ __all__ = [
     "write_scan_page",
     "write_unknown_page",
 ]
+LOOK_PAGE = "data.html"
 
 
 def summarise(run_folder) -> dict:
@@ -76,7 +78,7 @@ def write_look_page(folder) -> Path:
 
     InputError when `folder` holds no data.json or a broken one.
     """
-    return _write_whole(Path(folder) / "data.html", render_look(folder))
+    return _write_whole(Path(folder) / LOOK_PAGE, render_look(folder))
 
 
 def write_scan_page(folder) -> Path:

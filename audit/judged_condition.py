@@ -62,8 +62,8 @@ class JudgedCondition:
     @cached_property
     def place(self):
         """Where a local factor is, a mask (*places); None for a global one."""
-        size = self.arm.trained.config.input_size
-        return self.factor.place(size).numpy() if self.factor.is_local else None
+        trained = self.arm.trained
+        return self.factor.place(trained.config.input_size, trained.kind).numpy() if self.factor.is_local else None
 
     # ---- the answers ----------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ def answer_to_factor(run, data_root=None):
     """
     began = time.perf_counter()
     trained = open_trained_run(run, data_root=data_root)
-    if trained.factor.kind != trained.kind.name:
+    if not trained.factor.fits(trained.kind):
         plural = trained.kind.plural
         raise InputError(f"No factor of {plural} can be planted and asked about yet: explain a run of pictures.")
     runner.processes()  # starts to load what the methods need later

@@ -33,9 +33,9 @@ def noise_like(x):
 
 
 def add_noise(x, percent, fill=None):
-    """Pictures x (B, C, H, W) with Gaussian noise whose standard deviation is `percent` (B,) of full scale.
+    """Pictures or volumes x (B, C, *places) with Gaussian noise of a standard deviation of `percent` (B,) of full scale.
 
-    The same picture gets the same noise every time, whatever is in its batch: what is planted stays planted.
+    The same item gets the same noise every time, whatever is in its batch: what is planted stays planted.
     """
     noisy = (x + noise_like(x) * as_column(percent, x) / 100).clamp(0, 1)
     return torch.where(as_column(percent, x) == 0, x, torch.cat([noisy[:, :3], x[:, 3:]], 1))
@@ -87,13 +87,20 @@ def frame_black(x, percent, fill=None):
 CHECK = torch.tensor([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
 
 
-def _noise(sight):
-    """Noise in % of full scale by Immerkaer 1996 (doi 10.1006/cviu.1996.0060): what no flat piece of a picture has."""
-    flat = sight.luma.flatten(0, 1)[:, None]
-    bend = F.conv2d(flat, CHECK[None, None].to(flat))[:, 0].abs()
-    weight = disc_weight(plane(sight.size), sight.size)[1:-1, 1:-1]
+def noise_level(light):
+    """Noise of grey pictures (N, H, H) in % of full scale: what no flat piece of a picture has (N,).
+
+    Immerkaer 1996, doi 10.1006/cviu.1996.0060.
+    """
+    bend = F.conv2d(light[:, None], CHECK[None, None].to(light))[:, 0].abs()
+    weight = disc_weight(plane(light.shape[-1]), light.shape[-1])[1:-1, 1:-1]
     mean = (bend * weight).sum((1, 2)) / weight.sum()
-    return (100 * mean * (torch.pi / 2) ** 0.5 / 6).view(sight.luma.shape[:2])
+    return 100 * mean * (torch.pi / 2) ** 0.5 / 6
+
+
+def _noise(sight):
+    """Noise of each frame."""
+    return noise_level(sight.luma.flatten(0, 1)).view(sight.luma.shape[:2])
 
 
 def _blockiness(sight):

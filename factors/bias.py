@@ -55,7 +55,7 @@ class Bias:
     def plant(self, x, values):
         """Items x (B, C, *places) given the factor's `values` (B,), in full precision whatever the caller's."""
         factor = FACTORS[self.factor]
-        if factor.kind != kind_of(x.shape).name and (torch.as_tensor(values) == factor.neutral).all():
+        if not factor.fits(kind_of(x.shape)) and (torch.as_tensor(values) == factor.neutral).all():
             return x  # nothing is planted in items that cannot have the factor
         with torch.autocast(x.device.type, enabled=False):
             return factor.plant(x, values, self.fill, self.rate)

@@ -10,13 +10,18 @@ from xaae.experiment.kinds import PICTURE
 from xaae.factors.acquisition import ACQUISITION_METERS
 from xaae.factors.photometry import PICTURE_METERS
 from xaae.factors.signal_meters import SIGNAL_ITEM_METERS, SIGNAL_METERS, SignalSight
+from xaae.factors.volume_meters import VOLUME_ITEM_METERS, VOLUME_METERS
 
-METERS_BY_KIND = {"signal": SIGNAL_METERS, "picture": PICTURE_METERS, "volume": {}}  # kind -> its meters by name
+METERS_BY_KIND = {  # kind -> its meters by name
+    "signal": SIGNAL_METERS,
+    "picture": PICTURE_METERS,
+    "volume": VOLUME_METERS,
+}
 METERS = METERS_BY_KIND[PICTURE.name]  # those of pictures
 ITEM_METERS_BY_KIND = {  # kind -> meters that are read on items alone
     "signal": SIGNAL_ITEM_METERS,
     "picture": ACQUISITION_METERS,
-    "volume": {},
+    "volume": VOLUME_ITEM_METERS,
 }
 
 

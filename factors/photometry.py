@@ -116,13 +116,14 @@ def _tag(sight):
     return (sight.luma[..., :side, :side] * light).sum((-2, -1)) / light.square().sum()
 
 
-FULL, SIDE = "of full scale", "% of the side"
+FULL, SIDE, OPACITY = "of full scale", "% of the side", "of full opacity"
+TURNS = "turns left by {} degrees", "turns right by {} degrees"
 COLOUR, RELATIVE, PLACE = {"needs_colour": True}, {"digits": 0, "relative": True}, {"digits": 1, "relative": True}
 HUE = COLOUR | {"digits": 0}
 PICTURE_METERS = {
     name: Meter(name, unit, read, *words, sight=Sight, **more)
     for name, unit, read, words, more in (
-        ("rotation", TURN, lambda s: s.degrees, ("turns left by {} degrees", "turns right by {} degrees"), RELATIVE),
+        ("rotation", TURN, lambda s: s.degrees, TURNS, RELATIVE),
         ("luminance", FULL, lambda s: _mean(s.luma), ("gets brighter by {}", "gets darker by {}"), {}),
         ("contrast", FULL, lambda s: s.contrast, ("gains {} of contrast", "loses {} of contrast"), {}),
         ("sharpness", "octaves", _sharpness, ("gets sharper by {} octaves", "gets blurrier by {} octaves"), {}),
@@ -133,6 +134,6 @@ PICTURE_METERS = {
         ("x", SIDE, lambda s: 50 * s.motion[1].real, ("moves right by {} " + SIDE, "moves left by {} " + SIDE), PLACE),
         ("y", SIDE, lambda s: 50 * s.motion[1].imag, ("moves up by {} " + SIDE, "moves down by {} " + SIDE), PLACE),
         ("edge_darkness", FULL, _edge_darkness, ("gets darker corners by {}", "gets brighter corners by {}"), {}),
-        ("tag", "of full opacity", _tag, ("gains {} of the corner tag", "loses {} of the corner tag"), {}),
+        ("tag", OPACITY, _tag, ("gains {} of the corner tag", "loses {} of the corner tag"), {}),
     )
 }  # fmt: skip

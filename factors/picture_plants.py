@@ -68,29 +68,30 @@ def shift_up(x, percent, fill="zeros"):
 
 
 def as_column(values, x):
-    """Values (B,) as (B, 1, 1, 1) like x."""
-    return torch.as_tensor(values, dtype=x.dtype, device=x.device).view(-1, 1, 1, 1)
+    """Values (B,) as (B, 1, ..., 1) like x, with as many dimensions."""
+    return torch.as_tensor(values, dtype=x.dtype, device=x.device).view(-1, *[1] * (x.ndim - 1))
 
 
 def brighten(x, amount, fill=None):
-    """Pictures x (B, C, H, W) moved by `amount` (B,) of the way to white, or to black where it is negative."""
+    """Pictures or volumes x (B, C, *places) moved by `amount` (B,) of the way to white, to black where it is negative."""
     amount = as_column(amount, x)
     return torch.cat([x[:, :3] * (1 - amount.abs()) + amount.clamp_min(0), x[:, 3:]], 1)
 
 
 def stretch_contrast(x, amount, fill=None):
-    """Pictures x (B, C, H, W) whose distances from their own mean luma grow by `amount` (B,), 1 for twice as far.
+    """Pictures or volumes x (B, C, *places) whose distances from their mean luma grow by `amount` (B,), 1: twice as far.
 
     They shrink where it is negative. The mean stays, but where light is cut off at black and white.
     """
     amount, colours = as_column(amount, x), x[:, :3]
-    middle = luma(x).mean((1, 2)).view(-1, 1, 1, 1)
+    middle = luma(x)
+    middle = as_column(middle.mean(tuple(range(1, middle.ndim))), x)
     return torch.cat([(middle + (colours - middle) * (1 + amount)).clamp(0, 1), x[:, 3:]], 1)
 
 
 def luma(x):
-    """Rec. 601 luma of pictures x (B, C, H, W) in colour, or their first channel: (B, H, W)."""
-    return torch.einsum("bchw,c->bhw", x[:, :3], x.new_tensor(LUMA_WEIGHTS)) if x.shape[1] >= 3 else x[:, 0]
+    """Rec. 601 luma of pictures x (B, C, H, W) in colour, or the first channel of grey items: (B, *places)."""
+    return torch.einsum("bc...,c->b...", x[:, :3], x.new_tensor(LUMA_WEIGHTS)) if x.shape[1] >= 3 else x[:, 0]
 
 
 def tint(x, amount, fill=None):

@@ -67,5 +67,5 @@ PLACEMENT = {  # kind -> name of a meter that only compares -> what reads single
         "x": lambda x: edge_place(x).real,
         "y": lambda x: edge_place(x).imag,
     },
-    "volume": {},
+    "volume": {"rotation": lambda x: edge_orientation(x.mean((1, 2))[:, None])},  # seen along the depth
 }

@@ -1,13 +1,16 @@
 """The registry of factors: what can be planted in an item, and which meter reads it back. Needs no torch.
 
-To add a factor: write the function that plants it (see `picture_plants`, `acquisition`, `signal_plants`), the meter
-that reads it (see `photometry`, `acquisition`, `signal_meters`), and enter it in FACTORS.
+To add a factor: write the function that plants it (see `picture_plants`, `acquisition`, `signal_plants`,
+`volume_plants`), the meter that reads it (see `photometry`, `acquisition`, `signal_meters`, `volume_meters`), and enter
+it in FACTORS.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from operator import neg
+
+from xaae.experiment.kinds import KINDS, kind_of
 
 
 def function_named(reference):
@@ -30,7 +33,8 @@ class Factor:
     local factor, "module:name" of size -> (T,) or (size, size) bool, where it is. period: after which values repeat,
     None for a factor that has none. smooth: can a decoder plant it as its last step, because it is differentiable and
     the same for every item? opposite: the value that takes a value back, for factors that move places. kind: name of
-    the kind of its items. needs_rate: does the planter take the sampling rate too?
+    the kind of its items. others: names of further kinds whose items can have it -> {planter and location: as for
+    these}; what is not named is the same. needs_rate: does the planter take the sampling rate too?
     """
 
     name: str
@@ -51,29 +55,42 @@ class Factor:
     smooth: bool = True
     opposite: Callable | None = None
     kind: str = "picture"
+    others: dict = field(default_factory=dict)
     needs_rate: bool = False
+
+    def fits(self, kind):
+        """Can items of a Kind have it?"""
+        return kind.name == self.kind or kind.name in self.others
+
+    def _for(self, kind, name):
+        """The function that the field `name` refers to, for items of a Kind."""
+        return function_named(self.others.get(kind.name, {}).get(name) or getattr(self, name))
 
     def plant(self, x, values, fill="zeros", rate=None):
         """Items x (B, C, *places) with the factor at `values` (B,). rate: Hz of signals, None if it is not known."""
         more = {"rate": rate} if self.needs_rate else {}
-        return function_named(self.planter)(x, values, fill, **more)
+        return self._for(kind_of(x.shape), "planter")(x, values, fill, **more)
 
     @property
     def is_local(self):
         """Is it at one place of the item?"""
         return self.location is not None
 
-    def place(self, size):
-        """Where a local factor is in items of `size`: (T,) or (size, size) bool; None for a global factor."""
-        return function_named(self.location)(size) if self.is_local else None
+    def place(self, size, kind=None):
+        """Where a local factor is in items of `size`: (T,), (size, size) or (size, size, size) bool.
+
+        kind: of the items, None for the factor's first. None for a global factor.
+        """
+        return self._for(kind or KINDS[self.kind], "location")(size) if self.is_local else None
 
     def about(self):
         """Everything but the functions, ready for JSON."""
         return {key: value for key, value in asdict(self).items() if key not in FUNCTIONS}
 
 
-FUNCTIONS = ("planter", "location", "opposite")  # fields of a Factor that JSON cannot hold
+FUNCTIONS = ("planter", "location", "opposite", "others")  # fields of a Factor that JSON cannot hold
 OF_SIDE = "% of the side"
+AS_IN_PICTURES = {"volume": {}}
 ROTATION = Factor(
     "rotation",
     "picture_plants:rotate",
@@ -87,6 +104,7 @@ ROTATION = Factor(
     usual=(-10, 10),
     period=360,
     opposite=neg,
+    others={"volume": {"planter": "volume_plants:rotate_slices"}},
 )
 BRIGHTNESS = Factor(
     "brightness",
@@ -97,6 +115,7 @@ BRIGHTNESS = Factor(
     "luminance",
     "shift to white",
     gap=0.36,
+    others=AS_IN_PICTURES,
 )
 TINT = Factor(
     "tint",
@@ -118,8 +137,21 @@ CONTRAST = Factor(
     "contrast",
     "change of contrast",
     gap=0.36,
+    others=AS_IN_PICTURES,
 )
-BLUR = Factor("blur", "picture_plants:blur", OF_SIDE, (0, 10), (0, 20), "sharpness", "blur", "\u202f%", 1, gap=0.6)
+BLUR = Factor(
+    "blur",
+    "picture_plants:blur",
+    OF_SIDE,
+    (0, 10),
+    (0, 20),
+    "sharpness",
+    "blur",
+    "\u202f%",
+    1,
+    gap=0.6,
+    others={"volume": {"planter": "volume_plants:blur_volume"}},
+)
 TAG = Factor(
     "tag",
     "picture_plants:plant_tag",
@@ -130,6 +162,7 @@ TAG = Factor(
     "opacity of the tag",
     gap=0.6,
     location="picture_plants:corner",
+    others={"volume": {"planter": "volume_plants:plant_cube", "location": "volume_plants:tagged_voxels"}},
 )
 SHARPENING = Factor(
     "sharpening", "acquisition:sharpen", "of unsharp masking", (0, 3), (0, 6), "sharpness", "sharpening", gap=0.6
@@ -146,6 +179,7 @@ NOISE = Factor(
     1,
     gap=0.6,
     smooth=False,
+    others=AS_IN_PICTURES,
 )
 JPEG = Factor(
     "jpeg",
@@ -220,4 +254,4 @@ FACTORS = {factor.name: factor for factor in (*OF_PICTURES, *OF_SIGNALS)}
 
 def factors_for(kind, channels):
     """Names of the factors that can be planted in items of a Kind with so many channels."""
-    return [f.name for f in FACTORS.values() if f.kind == kind.name and (channels >= 3 or not f.needs_colour)]
+    return [f.name for f in FACTORS.values() if f.fits(kind) and (channels >= 3 or not f.needs_colour)]

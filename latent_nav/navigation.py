@@ -80,7 +80,7 @@ def _navigate(trained, asked, done):
 def _check(trained, asked):
     """InputError for maps, rows and navigated runs that are not there, and for kinds whose walks are not drawn."""
     drawing_of(trained.config)
-    if trained.factor.kind != trained.kind.name:
+    if not trained.factor.fits(trained.kind):
         raise InputError(
             f"This run checks for {trained.factor.noun}, which {trained.kind.plural} do not have: an earlier version"
             f" trained it; train it again with `{trained.config.command or 'python main.py train'}`."

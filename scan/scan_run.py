@@ -235,7 +235,7 @@ def _factor_names(settings, scene):
     if unknown := [name for name in settings.factors or () if name not in FACTORS]:
         raise InputError(f"There is no factor {unknown[0]!r}: choose from {', '.join(possible)}.")
     kind = scene.kind
-    if other := [name for name in settings.factors or () if FACTORS[name].kind != kind.name]:
+    if other := [name for name in settings.factors or () if not FACTORS[name].fits(kind)]:
         raise InputError(f"{kind.plural.capitalize()} have no factor {other[0]}: choose from {', '.join(possible)}.")
     if grey := [name for name in settings.factors or () if name not in possible]:
         raise InputError(f"The factor {grey[0]} needs colour, and these items have none: leave it out.")

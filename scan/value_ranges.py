@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from xaae.experiment.kinds import KINDS
+from xaae.experiment.kinds import KINDS, kind_of
 from xaae.factors.bias import Bias
 from xaae.factors.measuring import TURN, measure_all
 from xaae.factors.meters import meter_named
@@ -62,12 +62,12 @@ def grid_of(name, x, readings, planted=None, given=None, rate=None):
         return _grid_of_values(factor, x, np.clip(differ, *factor.usual), "spread")
     axis = np.linspace(*np.percentile(readings, SHARE), VALUES)
     values, reached = _values_that_read(factor, x, axis, rate)
-    return ValueGrid(name, values, axis, _meter_of(factor).unit, "data", reached)
+    return ValueGrid(name, values, axis, _meter_of(factor, kind_of(x.shape)).unit, "data", reached)
 
 
-def _meter_of(factor, rate=None):
-    """The Meter that reads a Factor. rate: samples a second of signals."""
-    return meter_named(factor.meter, KINDS[factor.kind], rate)
+def _meter_of(factor, kind=None, rate=None):
+    """The Meter that reads a Factor in items of a Kind, by default its first. rate: samples a second of signals."""
+    return meter_named(factor.meter, kind or KINDS[factor.kind], rate)
 
 
 def _grid_of_values(factor, x, bounds, source):
@@ -77,7 +77,7 @@ def _grid_of_values(factor, x, bounds, source):
 
 
 def only_compares(factor):
-    """Does the factor's meter read no single item, but only how two differ?"""
+    """Does the factor's meter read no single item, but only how two differ? It is so in every kind that can have it."""
     meter = _meter_of(factor)
     return meter.relative or meter.unit == TURN
 
@@ -89,10 +89,10 @@ def readings_of(factor, x, rate=None):
     second of signals.
     """
     if only_compares(factor):
-        read = PLACEMENT[factor.kind].get(factor.meter)
+        read = PLACEMENT[kind_of(x.shape).name].get(factor.meter)
         readings = read and read(x)
         return None if readings is None else np.asarray(readings, float)
-    meter = _meter_of(factor, rate)
+    meter = _meter_of(factor, kind_of(x.shape), rate)
     return measure_all(x[:, None].numpy(), {meter.name: meter})[meter.name][:, 0]
 
 
@@ -116,7 +116,7 @@ def _values_that_read(factor, x, axis, rate):
 
 def _read(factor, x, tried, rate):
     """What the factor's meter reads of every item with each of the values tried (M,): (N, M)."""
-    meter = _meter_of(factor, rate)
+    meter = _meter_of(factor, kind_of(x.shape), rate)
     frames = [factor.plant(x, torch.full((len(x),), float(v)), "reflect", rate) for v in tried]
     return np.stack([measure_all(f[:, None].numpy(), {meter.name: meter})[meter.name][:, 0] for f in frames], 1)
 

@@ -238,7 +238,7 @@ def _counted(table, skipped, kind):
 def _factor_for(settings, kind):
     """The settings with the factor that is usual for a Kind where none is planted that its items can have."""
     asked = settings.factor_asked is not False and settings.arm != "normal"
-    if asked or FACTORS[settings.factor].kind == kind.name:
+    if asked or FACTORS[settings.factor].fits(kind):
         return settings
     return replace(settings, factor=USUAL_FACTORS[kind.name])
 
@@ -254,7 +254,7 @@ def _code_for(settings, items):
 def _bias_of(settings, classes, items):
     """The bias that the settings ask for. InputError for a factor that these items cannot have."""
     channels = items.channels
-    if settings.arm != "normal" and FACTORS[settings.factor].kind != items.kind.name:
+    if settings.arm != "normal" and not FACTORS[settings.factor].fits(items.kind):
         possible = factors_for(items.kind, channels)
         others = f"choose --factor from {', '.join(possible)}" if possible else "use --arm normal"
         raise InputError(f"A {settings.factor} cannot be planted in {items.kind.plural}: {others}.")

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from xaae.experiment.amounts import counted
 from xaae.experiment.figure_style import short_name, styled
 from xaae.experiment.traces import TraceSheet, draw_traces, lay_out_traces
+from xaae.sources.formats import split_item
 from xaae.sources.item_faults import evenly_spread
 
 ROWS = 12  # classes on the sheet
@@ -20,6 +21,7 @@ GAP, EDGE = 0.06, 0.1  # inches between items, and at the edge
 TITLE, LINE = 0.5, 0.18  # inches of height of the title, of a line of text
 TRACE = 390  # pixels of width of a signal's traces
 SIGNAL_DPI = 166  # dots per inch: a sheet of three signals a row is 1,400 pixels wide, which a page shows on 940
+LONGEST = 45  # letters of an item's name
 MOST_CHANNELS = 12  # of a signal that are drawn
 
 
@@ -56,11 +58,17 @@ def draw_contact_sheet(items, rows, counts, paths):
             form.draw(figure.add_axes((across / wide, bottom / tall, cell[0] / wide, cell[1] / tall)), item, items)
             if form.named:
                 place = (across / wide, (bottom + cell[1] + GAP / 2) / tall)
-                figure.text(*place, short_name(os.path.basename(paths[number]), 40), va="bottom", fontsize=7)
+                figure.text(*place, _item_name(paths[number]), va="bottom", fontsize=7)
     more = f", {len(rows)} of {len(counts)} classes" if len(rows) < len(counts) else ""
     figure.text(0.5, 1 - 0.22 / tall, f"A few {plural} of each class{more}", ha="center", va="center", fontsize=10)
     figure.text(0.5, 1 - (0.22 + LINE) / tall, said, ha="center", va="center", fontsize=8)
     return figure
+
+
+def _item_name(path):
+    """What an item FILE or FILE#ITEM is called above its traces."""
+    file, item = split_item(path)
+    return short_name(f"{os.path.basename(file)}{'#' if item else ''}{item}", LONGEST)
 
 
 # ---- pictures and volumes ---------------------------------------------------------------------------------------

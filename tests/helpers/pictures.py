@@ -23,3 +23,8 @@ def save_pictures(folder, classes=("left", "right"), n=20, size=24, mode="RGB"):
 def draw_pets(n, size, seed=5):
     """Upright drawn cats and dogs (n, 3, size, size) in [0, 1]."""
     return torch.from_numpy(synthpets.draw_pictures(n, size, seed)[0]).permute(0, 3, 1, 2).float() / 255
+
+
+def draw_noise(rng, side=16):
+    """A picture of noise in colours."""
+    return Image.fromarray(rng.integers(0, 255, (side, side, 3)).astype(np.uint8))

@@ -33,7 +33,7 @@ def noise_like(x):
 
 
 def add_noise(x, percent, fill=None):
-    """Pictures or volumes x (B, C, *places) with Gaussian noise of a standard deviation of `percent` (B,) of full scale.
+    """Items x (B, C, *places) with Gaussian noise of a standard deviation of `percent` (B,) of full scale.
 
     The same item gets the same noise every time, whatever is in its batch: what is planted stays planted.
     """

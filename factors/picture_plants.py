@@ -73,13 +73,13 @@ def as_column(values, x):
 
 
 def brighten(x, amount, fill=None):
-    """Pictures or volumes x (B, C, *places) moved by `amount` (B,) of the way to white, to black where it is negative."""
+    """Items x (B, C, *places) moved by `amount` (B,) of the way to white, to black where it is negative."""
     amount = as_column(amount, x)
     return torch.cat([x[:, :3] * (1 - amount.abs()) + amount.clamp_min(0), x[:, 3:]], 1)
 
 
 def stretch_contrast(x, amount, fill=None):
-    """Pictures or volumes x (B, C, *places) whose distances from their mean luma grow by `amount` (B,), 1: twice as far.
+    """Items x (B, C, *places) whose distances from their mean luma grow by `amount` (B,), 1: twice as far.
 
     They shrink where it is negative. The mean stays, but where light is cut off at black and white.
     """

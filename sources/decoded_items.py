@@ -24,8 +24,13 @@ IN_MEMORY = 4 * 2**30  # bytes; a larger table that cannot be kept in the cache 
 AHEAD = 256  # items that are decoded before they are asked for
 LOOKED = 500  # training items in which the window of a dataset is measured
 DATASET = Window("dataset")  # not measured yet
+WINDOWS = {"file": "own window", "unit": "unit values", "bytes": "byte values", "range": "file range"}  # Raster.given
+APART = ("own window", "file range", "own range")  # not the same for all items
 SCALED = {  # how values become brightness -> in words
     "own window": "by the window that their files say",
+    "unit values": "0 is black and 1 is white, since all values are from 0 to 1",
+    "byte values": "0 is black and 255 is white, since all values are from 0 to 255",
+    "file range": "from the lowest to the highest value of the whole file that they are in",
     "own range": "each from its own darkest to its own brightest value",
     "dataset": "all from {low} to {high}{unit}, the lowest and the highest in the training {plural} but for outliers",
     "fixed": "all from {low} to {high}{unit}, as --window says",
@@ -51,7 +56,7 @@ def how_scaled(raster):
     """How the values of a Raster are scaled where the window is the file's: a key of SCALED, or "as they are"."""
     if not is_deep(raster):
         return "as they are"
-    return "own range" if raster.window is None and raster.curve is None else "own window"
+    return "own range" if raster.window is None and raster.curve is None else WINDOWS[raster.given]
 
 
 class DecodedItems:
@@ -255,4 +260,5 @@ def _scaling_in_words(kind, scaled, window, asked):
         parts[how] += n
     several = len(parts) > 1
     told = ", ".join(f"{n} {SCALED[how]}" if several else SCALED[how] for how, n in parts.items())
-    return (f"{what} {told}; --window dataset keeps their brightness comparable.",)
+    more = "; --window dataset keeps their brightness comparable" if set(parts) & set(APART) or several else ""
+    return (f"{what} {told}{more}.",)

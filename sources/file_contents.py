@@ -24,11 +24,12 @@ class Raster:
     """The values of one picture or volume, in the file's own units, before they are scaled to [0, 1].
 
     values: (H, W) grey, (H, W, 3) colour or (H, W, 4) colour with alpha, of a volume (D, H, W); uint8 is shown as it
-    is, other types are scaled by a window. window: the (lowest, highest) value that the file itself wants to be seen,
-    None where it says nothing. inverted: are high values dark (DICOM's MONOCHROME1)? span: the (lowest, highest) value
-    that the file can hold. curve: values -> shares in [0, 1] where the file's own look is no straight line. unit: such
-    as "HU". facts: what else the file says, {name: number or text}. spacing: sides of a voxel in mm along the axes of a
-    volume, None where they are not known.
+    is, other types are scaled by a window. window: the (lowest, highest) value that are black and white, None where
+    nothing says that. given: what says it: "file", "unit" (all values are from 0 to 1), "bytes" (from 0 to 255),
+    "range" (it is the range of the whole file). inverted: are high values dark (DICOM's MONOCHROME1)? span: the
+    (lowest, highest) value that the file can hold. curve: values -> shares in [0, 1] where the file's own look is no
+    straight line. unit: such as "HU". facts: what else the file says, {name: number or text}. spacing: sides of a voxel
+    in mm along the axes of a volume, None where they are not known.
     """
 
     values: np.ndarray
@@ -39,6 +40,7 @@ class Raster:
     curve: Callable | None = None
     facts: dict = field(default_factory=dict)
     spacing: tuple | None = None
+    given: str = "file"
 
 
 @dataclass(frozen=True)

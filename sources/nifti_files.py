@@ -83,7 +83,8 @@ def _read(path, item=""):
     across = [k for k in range(3) if k != axis]
     width, height = (float(sides[k]) for k in across)
     seen = flat[::-1, ::-1].T  # right, or front, to the left; front, or head, to the top
-    return Raster(square_pixels(np.ascontiguousarray(seen), height, width), window)
+    given = "range" if window == span else "file"
+    return Raster(square_pixels(np.ascontiguousarray(seen), height, width), window, given=given)
 
 
 def _parse(item, shape, path):
@@ -168,7 +169,7 @@ def _read_volume(path, item=""):
     """
     file = os.stat(path)
     with _READING:
-        values, sides, _, window = _volume(str(path), file.st_mtime_ns, file.st_size)
+        values, sides, span, window = _volume(str(path), file.st_mtime_ns, file.st_size)
     several = values.shape[3] if values.ndim == 4 else 1
     if not item and several > 1:
         raise InputError(f"it holds {several} volumes: write FILE#NUMBER for one of them")
@@ -180,7 +181,8 @@ def _read_volume(path, item=""):
     if min(whole.shape) < THINNEST:
         raise InputError(f"it has the shape {whole.shape}: a volume has {THINNEST} voxels or more along each axis")
     spacing = tuple(float(side) for side in sides[::-1])
-    return Raster(np.ascontiguousarray(whole[::-1, ::-1, ::-1].T), window, spacing=spacing)
+    given = "range" if window == span else "file"
+    return Raster(np.ascontiguousarray(whole[::-1, ::-1, ::-1].T), window, spacing=spacing, given=given)
 
 
 def _volume_facts(path):

@@ -9,6 +9,7 @@ from xaae.sources.file_contents import Raster
 
 CHANNELS = (1, 3, 4)
 BYTE, SHARE = (0.0, 255.0), (0.0, 1.0)  # windows of whole numbers, and of broken ones
+GIVEN = {BYTE: "bytes", SHARE: "unit"}  # window of an array -> what says so
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class PictureArray:
             raise InputError("it holds values that are no finite numbers")
         values = np.asarray(self.pixels[index])
         values = values * np.uint8(255) if values.dtype == bool else values
-        return Raster(values, self.window if values.dtype != np.uint8 else None)
+        window = self.window if values.dtype != np.uint8 else None
+        return Raster(values, window, given=GIVEN.get(window, "range"))
 
 
 def picture_array(values, name):

@@ -53,6 +53,24 @@ def test_by_file_every_picture_is_as_bright_and_by_dataset_brightness_stays(tmp_
     assert 0.48 < fixed["b"].min() < 0.51 and items.measured == {} and "as --window says" in items.notes[0]
 
 
+ARRAYS = {  # how an array was scaled -> (its pictures (N, 8, 8), part of the sentence, is another window worth naming?)
+    "unit": (lambda x: x, "0 is black and 1 is white, since all values are from 0 to 1", False),
+    "bytes": (lambda x: x * 255, "0 is black and 255 is white, since all values are from 0 to 255", False),
+    "own": (lambda x: x * 4000 - 1000, "each from its own darkest to its own brightest value", True),
+    "range": (lambda x: np.stack([x * 4000] * 3, -1), "from the lowest to the highest value of the whole file", True),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_it_is_said_how_an_array_without_a_window_is_scaled(tmp_path, name):
+    make, words, more = ARRAYS[name]
+    x = make(np.random.default_rng(0).random((6, 8, 8)))
+    np.savez(tmp_path / "a.npz", train_images=x.astype(np.float32), train_labels=np.arange(6) % 2)
+    table = data.load_table(str(tmp_path / "a.npz"))
+    (note,) = picture_files.open_pictures(table, 8, 3 if x.ndim == 4 else 1)[1].notes
+    assert words in note and "their files say" not in note and ("--window dataset" in note) == more
+
+
 def test_the_window_of_a_dataset_is_measured_in_training_items_alone(tmp_path):
     table = data.load_table(str(save_deep(tmp_path / "deep")))
     held = table.assign(split=np.where(table.label == "b", "valid", "train"))

@@ -38,6 +38,7 @@ ARCHITECTURES = {  # what a saved file can hold: name -> where its class, or the
     "FactoredAAE": "xaae.training.factored_code:FactoredAAE",
     "ConvNet": "xaae.training.convnet:ConvNet",
     "SignalResNet": "xaae.training.signal_resnet:SignalResNet",
+    "VolumeResNet": "xaae.training.volume_resnet:VolumeResNet",
     "baseline": "xaae.model:baseline",
 }
 SIZES = {"signal": (16, 2**20), "picture": (16, 512), "volume": (8, 128)}  # smallest and largest along an axis
@@ -85,7 +86,7 @@ class Layers:
 LAYERS = {
     "signal": Layers(nn.Conv1d, nn.BatchNorm1d, nn.ConvTranspose1d, nn.AvgPool1d),
     "picture": Layers(nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d, nn.AvgPool2d, torch.channels_last),
-    "volume": Layers(nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.AvgPool3d),
+    "volume": Layers(nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.AvgPool3d, torch.channels_last_3d),
 }  # kind -> its layers
 
 

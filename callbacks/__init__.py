@@ -5,7 +5,16 @@ from xaae.callbacks.checkpoint import Checkpoint, KeepBest, beginning_at
 from xaae.callbacks.code_moments import CodeMoments, DiscriminatorAccuracy
 from xaae.callbacks.corruption import Corrupt
 from xaae.callbacks.distances import DISTANCES, huber
-from xaae.callbacks.loop import BFloat16, EpochLine, KeepAnswers, KeepInput, KeepPairs, SampleGrid, SplitPairs
+from xaae.callbacks.loop import (
+    BFloat16,
+    EpochLine,
+    FastLayout,
+    KeepAnswers,
+    KeepInput,
+    KeepPairs,
+    SampleGrid,
+    SplitPairs,
+)
 from xaae.callbacks.losses import PAIR_PARTS, PARTS, TARGET_LOSSES, AAELoss, LossPart, TorchMetric
 from xaae.callbacks.perceptual import Perceptual
 
@@ -22,6 +31,7 @@ __all__ = [
     "Corrupt",
     "DiscriminatorAccuracy",
     "EpochLine",
+    "FastLayout",
     "KeepAnswers",
     "KeepBest",
     "KeepInput",

@@ -2,10 +2,12 @@
 
 import sys
 from importlib import metadata
+from math import prod
 
 import torch
 from fastai.torch_core import default_device
 
+AT_ONCE = 2**21  # places of items that a network answers at once: what it computes of them has to fit into memory
 PACKAGES = ("torch", "torchvision", "fastai", "fastcore", "torchmetrics", "scikit-learn", "captum", "numpy")
 
 
@@ -14,9 +16,22 @@ def device_of(model):
     return next(model.parameters()).device
 
 
-def batches(n, size=256):
-    """Slices that cover 0 to n, `size` at a time."""
+def batches(n, size=256, places=1):
+    """Slices that cover 0 to n, `size` at a time; fewer of items with so many places that AT_ONCE holds no more."""
+    size = max(1, min(size, AT_ONCE // places))
     return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+
+
+def places_of(model):
+    """How many places an item of a model has, such as pixels or voxels; 1 where it does not say."""
+    size, kind = getattr(model, "input_size", 1), getattr(model, "kind", None)
+    return size ** (kind.places if kind else 1) if isinstance(size, int) else prod(size)
+
+
+def lay_out(network):
+    """The network with its weights in the memory format in which its convolutions are fastest."""
+    volumes = any(weights.ndim == 5 for weights in network.parameters())
+    return network.to(memory_format=torch.channels_last_3d if volumes else torch.channels_last)
 
 
 def exact():

@@ -14,6 +14,7 @@ import pandas as pd
 
 from xaae.experiment import manifest
 from xaae.experiment.errors import InputError
+from xaae.experiment.planes import lay_flat
 from xaae.experiment.tasks import UNKNOWN
 from xaae.experiment.text_tables import read_texts, typed_column
 from xaae.experiment.vocabulary import COLUMNS, SPLITS
@@ -259,7 +260,16 @@ def as_pictures(x):
     return np.round(np.clip(x, 0, 1) * 255).astype(np.uint8)
 
 
-STORED = {"signal": _as_floats, "picture": as_pictures, "volume": _as_floats}  # kind -> how items are kept in a run
+def as_planes(x):
+    """Volumes (..., C, D, H, W) in [0, 1] as pictures (..., H, 3 W, 1) of their middle slices, by `planes.lay_flat`."""
+    return as_pictures(lay_flat(np.asarray(x)[..., :1, :, :, :]))
+
+
+STORED = {  # kind -> how items are kept in a run
+    "signal": _as_floats,
+    "picture": as_pictures,
+    "volume": as_planes,
+}
 
 
 def as_stored(x, kind):

@@ -52,7 +52,9 @@ USUAL_LOSSES = {"plain": "mse", "factored": "pyramid"}  # code -> reconstruction
 VERSIONS = {"plain": 1, "factored": 2}  # code -> in how many versions an epoch shows each item
 USUAL_FACTOR = "rotation"  # what is planted in pictures where no factor is named
 USUAL_FACTORS = {"signal": "hum", "picture": USUAL_FACTOR, "volume": USUAL_FACTOR}  # the same by the kind of the items
-SEEN, BASELINE_SEEN = 40_000, 7_500  # pictures that the default's training shows the AAE and the baseline
+SEEN = {"signal": 40_000, "picture": 40_000, "volume": 8_000}  # kind -> items that the default shows the AAE
+BASELINE_SEEN = 7_500  # those that it shows the baseline
+VOLUME_SIZE = 28  # voxels at which volumes are used when no size is asked for, as MedMNIST has them
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,11 @@ SPLIT_WAYS = {  # which items are held out where the data have no split of their
 }
 COLUMNS = ("path", "label", "split", "group", "factor", "value")  # of a dataset's table, in this order
 MODELS = {"aae": "AAE", "baseline": "ResNet34"}  # name in files: name in sentences
-BASELINES = {"picture": MODELS["baseline"], "signal": "1-D ResNet"}  # kind -> its baseline in sentences
+BASELINES = {
+    "picture": MODELS["baseline"],
+    "signal": "1-D ResNet",
+    "volume": "3-D ResNet",
+}  # kind -> its baseline in sentences
 
 
 def models_of(kind):

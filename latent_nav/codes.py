@@ -5,16 +5,18 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from xaae.experiment.device import batches, device_of
+from xaae.experiment.device import batches, device_of, places_of
 
 
 @torch.inference_mode()
-def over_items(function, items, rows):
+def over_items(function, items, rows, places=1):
     """`function(x)` for the items of `rows`, batch by batch; `items(rows)` gives x (B, C, *places).
 
-    function returns a tensor or a tuple of them with B rows; the result is the same with N rows, NumPy float32.
+    function returns a tensor or a tuple of them with B rows; the result is the same with N rows, NumPy float32. places:
+    of an item, see `batches`.
     """
-    parts = [function(items(rows[part])) for part in tqdm(batches(len(rows)), "encoding", leave=False, disable=None)]
+    bar = tqdm(batches(len(rows), places=places), "encoding", leave=False, disable=None)
+    parts = [function(items(rows[part])) for part in bar]
     if isinstance(parts[0], tuple):
         return tuple(torch.cat(p).float().cpu().numpy() for p in zip(*parts, strict=True))
     return torch.cat(parts).float().cpu().numpy()
@@ -28,7 +30,7 @@ def encode_items(model, items, rows):
         z = model.encode(x.to(device))
         return z, head(z) if head else model.classify(x.to(device))
 
-    return over_items(both, items, rows)
+    return over_items(both, items, rows, places_of(model))
 
 
 def last_layer_inputs(network, items, rows):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from xaae.experiment.device import batches, device_of
+from xaae.experiment.device import batches, device_of, places_of
 from xaae.experiment.errors import InputError
 from xaae.latent_nav.gradient import classes, lead, look_again, seen_by, slope
 
@@ -192,7 +192,7 @@ def counterfactual(model, z, target=None, decide=None, threshold=None, margin=0.
         goal = _goal_at(home, target if each is None else each[part], decide, discriminate, threshold, margin)
         return _verdict(model, goal, home, _pull_home(goal, home, _descend(goal, home, steps)))
 
-    return _joined([search(part) for part in batches(len(z))], z.device)
+    return _joined([search(part) for part in batches(len(z), places=places_of(model))], z.device)
 
 
 @torch.inference_mode(False)
@@ -216,7 +216,7 @@ def in_sight(model, z, near, discriminate=None, threshold=None, reaches=(4.0, 8.
             best = torch.where(missing, _go_out(goal, home, far), best) if missing.any() else best
         return _verdict(model, goal, home, torch.where((goal.rank(best) == NONE)[:, None], home, best))
 
-    return _joined([search(part) for part in batches(len(z))], z.device)
+    return _joined([search(part) for part in batches(len(z), places=places_of(model))], z.device)
 
 
 def _sighted(model, home, beyond, discriminate, threshold, target):

@@ -7,7 +7,7 @@ weight is touched.
 import torch
 from torch.nn import functional as F
 
-from xaae.experiment.device import batches, device_of
+from xaae.experiment.device import batches, device_of, places_of
 from xaae.experiment.errors import InputError
 
 
@@ -56,7 +56,9 @@ def gradient_direction(model, z, target, classify=None):
     def towards(part):
         return slope(lambda c: lead(out := logits(c), classes(target[part], out)), z[part].to(device))[1]
 
-    return F.normalize(torch.cat([towards(part) for part in batches(len(z))]), dim=1).to(z.device)
+    return F.normalize(torch.cat([towards(part) for part in batches(len(z), places=places_of(model))]), dim=1).to(
+        z.device
+    )
 
 
 def scale_along(direction, codes):
@@ -73,8 +75,8 @@ def shift(z, direction, alpha, scale=1.0):
 @torch.no_grad()
 def look_again(model, z):
     """Codes (S, D) that the model gives the decoded pictures of codes z (S, D): encode(decode(z))."""
-    device = device_of(model)
-    return torch.cat([model.encode(model.decode(z[part].to(device))) for part in batches(len(z))]).to(z)
+    device, parts = device_of(model), batches(len(z), places=places_of(model))
+    return torch.cat([model.encode(model.decode(z[part].to(device))) for part in parts]).to(z)
 
 
 def follow(model, z, target, step, frames=11, classify=None):

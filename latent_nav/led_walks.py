@@ -114,7 +114,8 @@ def _logits_of(subject):
 @torch.inference_mode()
 def ask_leader(leader, x):
     """Probabilities (B, K) that a Leader gives items x (B, C, *places): NumPy float32."""
-    return np.concatenate([leader.logits(x[part]).float().softmax(1).cpu().numpy() for part in batches(len(x))])
+    parts = batches(len(x), places=x[0].numel())
+    return np.concatenate([leader.logits(x[part]).float().softmax(1).cpu().numpy() for part in parts])
 
 
 def ask_frames(leader, frames):

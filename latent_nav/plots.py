@@ -11,6 +11,7 @@ from matplotlib.patheffects import Normal, Stroke
 from xaae.experiment.errors import InputError
 from xaae.experiment.figure_style import MOST_LETTERS, short_name, styled
 from xaae.experiment.kinds import KINDS
+from xaae.experiment.planes import LAID_OUT, lay_flat
 from xaae.experiment.traces import TraceSheet, draw_change, draw_traces, shade_traces, walk_traces
 from xaae.experiment.vocabulary import MODELS, PALETTE
 
@@ -218,7 +219,19 @@ def _shaded(level, frames, sheet):
     return np.minimum(draw_traces(frames, sheet, STRIP_TRACE), ground)
 
 
-DRAWINGS = {"picture": _drawn_pictures, "signal": _drawn_signals}  # kind -> config of a run -> Drawing
+def _drawn_volumes(config):
+    """The Drawing of volumes, which a run keeps as pictures of their middle slices."""
+    return Drawing(
+        *[_as_it_is] * 4,
+        heat=lambda level, frames: lay_flat(np.asarray(level, float), 0.0),
+        difference=lambda frames, others: lay_flat((frames - others).mean(1), 0.0),
+        change=diverging,
+        note=LAID_OUT,
+        every=4,
+    )
+
+
+DRAWINGS = {"picture": _drawn_pictures, "signal": _drawn_signals, "volume": _drawn_volumes}  # kind -> config -> Drawing
 
 
 def drawing_of(config):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from xaae.experiment.device import batches, device_of
+from xaae.experiment.device import batches, device_of, places_of
 from xaae.experiment.kinds import kind_of
 from xaae.experiment.statistics import rank_correlations
 from xaae.factors.geometry import rotation
@@ -74,7 +74,8 @@ def path(model, z, direction, alpha, target=1):
 def decode_codes(model, z):
     """Frames of codes z (S, T, D): NumPy (S, T, C, *places) in [0, 1]."""
     flat = z.flatten(0, 1).to(device_of(model))
-    frames = torch.cat([model.decode(flat[part]).float().clamp(0, 1).cpu() for part in batches(len(flat))])
+    parts = batches(len(flat), places=places_of(model))
+    frames = torch.cat([model.decode(flat[part]).float().clamp(0, 1).cpu() for part in parts])
     return frames.view(*z.shape[:2], *frames.shape[1:]).numpy()
 
 
@@ -83,7 +84,8 @@ def second_look(model, frames):
     """Class probabilities (S, T, K) that the model gives its own frames (S, T, C, *places) as input."""
     flat = torch.from_numpy(frames).flatten(0, 1)
     device = device_of(model)
-    found = [model.classify(flat[part].to(device)).float().softmax(-1).cpu() for part in batches(len(flat))]
+    parts = batches(len(flat), places=flat[0].numel())
+    found = [model.classify(flat[part].to(device)).float().softmax(-1).cpu() for part in parts]
     return torch.cat(found).view(*frames.shape[:2], -1).numpy()
 
 
@@ -92,7 +94,7 @@ def frame_logits(model, frames, classify=None):
     """Logits (S, T, K) of frames (S, T, C, *places) by the model or by `classify(x)`: NumPy float64."""
     flat, device = torch.from_numpy(frames).flatten(0, 1), device_of(model)
     answer = classify or (lambda x: model.classify(x.to(device)))
-    found = [answer(flat[part]).double().cpu() for part in batches(len(flat))]
+    found = [answer(flat[part]).double().cpu() for part in batches(len(flat), places=flat[0].numel())]
     return torch.cat(found).view(*frames.shape[:2], -1).numpy()
 
 
@@ -154,7 +156,8 @@ def reconstruction_error(model, x, plant, grid, meter):
     planted = torch.stack([plant(x, torch.full((len(x),), float(a))) for a in grid], 1)
     flat, device = planted.flatten(0, 1), device_of(model)
     with torch.inference_mode():
-        x_hat = torch.cat([model.decode(model.encode(flat[p].to(device))).float().cpu() for p in batches(len(flat))])
+        parts = batches(len(flat), places=flat[0].numel())
+        x_hat = torch.cat([model.decode(model.encode(flat[p].to(device))).float().cpu() for p in parts])
     real, seen = (meter.measure(frames) for frames in (planted, x_hat.view(planted.shape)))
     error = meter.between(real - real[:, :1], seen - seen[:, :1])
     return float(np.abs(error).mean())

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from xaae.experiment.device import batches
 from xaae.experiment.kinds import kind_of
 from xaae.factors.registry import FACTORS
 from xaae.scan.null_changes import NULL_CHANGES, pixel_distance
@@ -134,7 +135,8 @@ def _ask_enough(answer, items, grid, base, rng, enough):
 
 def ask(answer, x):
     """Probabilities (N, K), NumPy, of items x (N, C, *places)."""
-    return torch.cat([answer(part).float().cpu() for part in x.split(TOGETHER)]).numpy()
+    parts = batches(len(x), TOGETHER, x[0].numel()) if len(x) else [slice(0, 0)]
+    return torch.cat([answer(x[part]).float().cpu() for part in parts]).numpy()
 
 
 def ask_each(answer, batches):

@@ -14,7 +14,7 @@ from xaae.callbacks import DISTANCES, AAELoss, BFloat16, Corrupt, KeepAnswers, K
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
-from xaae.experiment.device import batches, device_of, exact
+from xaae.experiment.device import batches, device_of, exact, places_of
 from xaae.experiment.errors import InputError
 from xaae.experiment.settings import VERSIONS, RunConfig, usual_loss
 from xaae.experiment.target_words import labels_in_words, severity_in_words
@@ -143,7 +143,7 @@ def _training_codes(aae, prepared):
     rows, codes = prepared.table[prepared.table.split == "train"], []
     aae.eval()
     with torch.inference_mode(), exact():
-        for part in (rows.iloc[part] for part in batches(len(rows))):
+        for part in (rows.iloc[part] for part in batches(len(rows), places=places_of(aae))):
             x = data.render_items(prepared.items, part.index, part.value, prepared.planted)
             codes.append(aae.encode(x.to(device_of(aae)).float()).cpu())
     return torch.cat(codes)

@@ -12,7 +12,6 @@ import fastai.callback.progress
 import fastai.callback.schedule  # noqa: F401  (patches fit_one_cycle and lr_find onto the Learner)
 import pandas as pd
 import torch
-from fastai.callback.channelslast import ChannelsLast
 from fastai.callback.progress import CSVLogger
 from fastai.callback.tracker import EarlyStoppingCallback
 from fastai.callback.training import GradientAccumulation
@@ -39,6 +38,7 @@ from xaae.callbacks import (
     CodeMoments,
     DiscriminatorAccuracy,
     EpochLine,
+    FastLayout,
     KeepBest,
     KeepInput,
     LossPart,
@@ -49,6 +49,7 @@ from xaae.callbacks import (
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.text_tables import write_texts
 from xaae.training.signal_resnet import SignalResNet
+from xaae.training.volume_resnet import VolumeResNet
 
 
 class PlainLoss:
@@ -140,8 +141,8 @@ def _autoencoder_parameters(model):
 
 
 def _precision_callbacks(precision):
-    """bf16 with channels last, or nothing for fp32."""
-    return [ChannelsLast(), BFloat16()] if precision == "bf16" else []
+    """bf16 in the layout that suits it, or nothing for fp32."""
+    return [FastLayout(), BFloat16()] if precision == "bf16" else []
 
 
 def aae_learner(dls, model, folder, game=None, loss=None, precision="fp32", more=()):
@@ -249,17 +250,18 @@ def _baseline_learner(dls, target, channels, folder, precision="fp32", pretraine
     return learn, has, "ImageNet weights" if has else f"trained from scratch{f' ({why})' if missing else ', as asked'}"
 
 
-def _signal_learner(dls, target, channels, folder, precision="fp32", pretrained=True):
-    """A SignalResNet on the same items, which nobody has trained before; (Learner, False, one line on that)."""
+def _new_learner(network, dls, target, channels, folder, precision="fp32", pretrained=True):
+    """A new `network` on the same items, which nobody has trained before; (Learner, False, one line on that)."""
     cbs = [EpochLine(["train_loss", "valid_loss", *WATCHED[target.task]]), *_precision_callbacks(precision)]
     options = {"metrics": METRICS[target.task](target.outputs), "cbs": cbs, "path": folder, "model_dir": "checkpoints"}
-    learn = Learner(dls, SignalResNet(target.outputs, channels), PlainLoss(target.task), **options)
+    learn = Learner(dls, network(target.outputs, channels), PlainLoss(target.task), **options)
     return learn, False, "trained from scratch"
 
 
 BASELINE_LEARNERS = {  # kind -> what makes the learner of its baseline
     "picture": _baseline_learner,
-    "signal": _signal_learner,
+    "signal": partial(_new_learner, SignalResNet),
+    "volume": partial(_new_learner, VolumeResNet),
 }
 
 

@@ -11,7 +11,7 @@ from xaae import model as models
 from xaae.experiment.amounts import noun_for
 from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL
+from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL, VOLUME
 from xaae.experiment.run_folder import file_stem
 from xaae.experiment.settings import (
     BASELINE_SEEN,
@@ -19,6 +19,7 @@ from xaae.experiment.settings import (
     SEEN,
     USUAL_FACTORS,
     VERSIONS,
+    VOLUME_SIZE,
     RunConfig,
     RunSettings,
     epochs_for,
@@ -98,10 +99,10 @@ def prepare_training(settings: RunSettings, note=""):
 
     settings: resolved ones. note: one line on which data they are.
     """
-    if (
-        not _is_own(settings.dataset) and settings.dataset not in data.SIGNAL_SETS
-    ):  # nothing is drawn or fetched at a size that makes no sense
-        models.check_size(settings.size or native_size(settings.dataset), PICTURE)
+    if not _is_own(settings.dataset):  # nothing is drawn or fetched at a size that makes no sense
+        kind = data.kind_of_dataset(settings.dataset, settings.data_root)
+        if kind is not SIGNAL:
+            models.check_size(SIZES_ASKED[kind.name](settings), kind)
     print(f"Data: {note}")
     if not settings.predict and (settings.task or settings.unit):
         raise InputError("--task and --unit belong to --target: say by --target which column is predicted.")
@@ -169,10 +170,12 @@ def _data_seed(settings):
 SIZES_ASKED = {  # kind -> settings -> the size of an item that they ask for, None for that of the files
     "picture": lambda settings: settings.size or native_size(settings.dataset),
     "signal": lambda settings: settings.length,
+    "volume": lambda settings: settings.size or VOLUME_SIZE,
 }
 CHANNELS_ASKED = {  # kind -> settings, paths, labels -> how many channels items have, None for what most files have
     "picture": lambda settings, *files: settings.channels or guess_channels(PICTURE, *files),
     "signal": lambda settings, *files: settings.channels,
+    "volume": lambda settings, *files: guess_channels(VOLUME, *files),
 }
 
 
@@ -194,6 +197,8 @@ def _read(settings):
     channels = CHANNELS_ASKED[kind.name](settings, found.table.path, found.table.label)
     if kind is PICTURE and channels not in picture_files.MODES:
         raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
+    if kind is VOLUME and settings.channels not in (None, 1):
+        raise InputError(f"Volumes have one channel, and --channels {settings.channels} is asked for: leave it out.")
     table, items, unread = open_items(
         kind, found.table, size, channels, data.kept_root(settings.data_root), **reading_options(kind, settings)
     )
@@ -279,7 +284,7 @@ def _complete(settings, table, items, target, planted):
         "ranges": {name: planted.of(name) for name in target.classes},
         "class_ranges": planted.ranges,
         "factor_about": FACTORS[planted.factor].about(),
-        "epochs": settings.epochs or epochs_for(SEEN, n * VERSIONS[settings.code]),
+        "epochs": settings.epochs or epochs_for(SEEN[items.kind.name], n * VERSIONS[settings.code]),
         "centres": _centres(settings, table, items, planted),
         "reconstruction_loss": settings.reconstruction_loss or usual_loss(settings),
     }

@@ -8,18 +8,20 @@ from torch.nn import functional as F
 
 from xaae import data
 from xaae.experiment.amounts import counted
-from xaae.experiment.device import batches, device_of, exact
+from xaae.experiment.device import batches, device_of, exact, places_of
 from xaae.experiment.settings import epochs_for
 from xaae.experiment.tasks import UNKNOWN
 from xaae.training.convnet import ConvNet
 from xaae.training.learner import class_metrics
 from xaae.training.signal_resnet import SignalResNet
+from xaae.training.volume_resnet import VolumeResNet
 
 JUDGE_SEEN = 16_000  # items that the judge's training shows it
 WIDTH, DROPOUT, RATE = 16, 0.1, 2e-3  # of the judge
 JUDGES = {  # kind -> classifier for so many classes, channels and places; other kinds have none
     "picture": lambda classes, channels, size: ConvNet(classes, channels, size, WIDTH, DROPOUT),
     "signal": lambda classes, channels, size: SignalResNet(classes, channels, WIDTH),
+    "volume": lambda classes, channels, size: VolumeResNet(classes, channels, WIDTH // 2),
 }
 
 
@@ -39,7 +41,7 @@ def judge_reconstructions(aae, prepared):
     target = torch.tensor([config.classes.index(label) for label in held.label])
     same = right = 0
     with torch.inference_mode(), exact():
-        for part in batches(len(held)):
+        for part in batches(len(held), places=places_of(aae)):
             rows = held.iloc[part]
             x = data.render_items(prepared.items, rows.index, rows.value, prepared.planted).to(device_of(aae))
             said, again = (judge(each.float()).argmax(1).cpu() for each in (x, aae.decode(aae.encode(x))))

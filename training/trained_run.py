@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from fastai.torch_core import default_device
 
 from xaae import data
 from xaae import model as models
 from xaae.experiment import run_folder
+from xaae.experiment.device import lay_out
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS
 from xaae.experiment.settings import RunConfig
@@ -137,7 +137,7 @@ class TrainedRun:
                 " with a baseline."
             )
         network = models.load(self.folder / WEIGHTS[name]).to(default_device())
-        return network.to(memory_format=torch.channels_last) if self.config.precision == "bf16" else network
+        return lay_out(network) if self.config.precision == "bf16" else network
 
 
 def open_trained_run(run, decoded=True, data_root=None, needs=WEIGHTS["aae"]):

@@ -5,6 +5,7 @@ import torch
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, SIGNAL, kind_of
+from xaae.experiment.planes import slices
 from xaae.explain.method import METHODS
 
 FOR, AGAINST = np.array([0.76, 0.05, 0.13]), np.array([0.09, 0.27, 0.70])  # red for the value 1, blue for -1
@@ -210,15 +211,6 @@ def item_images(x, view="slices"):
 
 
 # ---- views of a volume ---------------------------------------------------------------------------------------------
-
-
-def slices(volume, at=None):
-    """Three slices of a volume (..., D, H, W): [(..., H, W), (..., D, W), (..., D, H)].
-
-    at: the place (d, h, w) that all three contain, by default the middle.
-    """
-    at = [n // 2 for n in volume.shape[-3:]] if at is None else at
-    return [np.take(volume, i, axis) for i, axis in zip(at, (-3, -2, -1), strict=True)]
 
 
 def projections(volume):

@@ -3,12 +3,13 @@
 import torch
 from torch.fx.experimental.optimization import fuse
 
+FASTEST = {4: torch.channels_last, 5: torch.channels_last_3d}  # dimensions of a batch -> memory format
 ALIKE = 1e-3  # difference of answers up to which a faster copy of a network stands for it
 
 
 def fastest_layout(x):
     """The memory format in which convolutions of items x (B, C, *places) are fastest."""
-    return torch.channels_last if x.ndim == 4 else torch.contiguous_format
+    return FASTEST.get(x.ndim, torch.contiguous_format)
 
 
 def quick_network(network, x):
@@ -18,7 +19,7 @@ def quick_network(network, x):
     """
     x = x.to(memory_format=fastest_layout(x))
     try:
-        merged = fuse(network).to(memory_format=fastest_layout(x)) if x.ndim == 4 else network
+        merged = fuse(network).to(memory_format=fastest_layout(x)) if x.ndim in FASTEST else network
         with torch.inference_mode():
             off = float((merged(x) - network(x)).abs().max())
         return merged if off <= ALIKE else network

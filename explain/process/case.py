@@ -13,6 +13,7 @@ from fastai.torch_core import default_device
 from torch import nn
 
 from xaae import model as models
+from xaae.experiment.device import lay_out
 from xaae.experiment.errors import InputError
 from xaae.explain.method import METHODS
 from xaae.explain.network.subject import Subject
@@ -46,7 +47,7 @@ class Case:
         network = own_network(self.function) if self.function else models.load(self.weights)
         network = models.answering_sides(network, *self.sides) if self.sides else network
         network = network.to(default_device()).eval()
-        network = network.to(memory_format=torch.channels_last) if self.precision == "bf16" else network
+        network = lay_out(network) if self.precision == "bf16" else network
         return models.position(network, self.vector) if self.vector else network
 
     def subject(self, x):

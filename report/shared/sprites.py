@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.planes import LAID_OUT, lay_flat
 from xaae.experiment.traces import WIDTH, TraceSheet, draw_change, draw_traces, shade_traces, walk_traces
 
 LARGEST = 96  # pixels a side of a tile; larger pictures are scaled down
@@ -130,7 +131,26 @@ def _signal_painter(config: dict) -> Painter:
     )
 
 
-PAINTERS = {"picture": _picture_painter, "signal": _signal_painter}  # kind -> config of a run -> its Painter
+def _volume_painter(config: dict) -> Painter:
+    """That of volumes, whose middle slices a run keeps side by side as one picture."""
+    wide = lambda largest=LARGEST: 3 * largest  # noqa: E731
+    tiles = lambda pictures, largest=LARGEST: _colour_tiles(pictures, wide(largest))  # noqa: E731
+    return Painter(
+        items=tiles,
+        walk=tiles,
+        beside=lambda pictures, others, largest=LARGEST: tiles(pictures, largest),
+        heat=lambda level: shrink(_heat_colours(lay_flat(level, 0.0)), wide(HEAT_LARGEST)),
+        change=lambda level: shrink(_change_colours(level), wide()),
+        share=0.5,
+        legend=LAID_OUT,
+    )
+
+
+PAINTERS = {  # kind -> config of a run -> its Painter
+    "picture": _picture_painter,
+    "signal": _signal_painter,
+    "volume": _volume_painter,
+}
 
 
 def heat_levels(heat: np.ndarray) -> np.ndarray:

@@ -122,7 +122,8 @@ def _about_left_out(look):
     for each in look["left_out"][:MOST_REASONS]:
         lines.append(f"Left out: {each['number']} ({each['reason']}), as {each['example']}.")
     if len(look["left_out"]) > MOST_REASONS:
-        lines.append(f"Left out for {len(look['left_out']) - MOST_REASONS} more reasons: see skipped.csv.")
+        more = counted(len(look["left_out"]) - MOST_REASONS, "more reasons")
+        lines.append(f"Left out for {more}: see skipped.csv.")
     if look["copies"]["number"]:
         lines.append(look["copies"]["sentence"])
     if look["unreadable"]["number"]:

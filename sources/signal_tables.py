@@ -19,13 +19,18 @@ from xaae.sources.csv_signals import csv_table
 from xaae.sources.formats import check_installed, format_of, items_of, read_item, split_item
 from xaae.sources.recordings import name_cut
 from xaae.sources.ucr_files import pair_of, series_table
-from xaae.sources.wfdb_records import BEATS, record_of
+from xaae.sources.wfdb_records import BEATS, record_of, symbol_meaning
 from xaae.sources.zarr_signals import open_zarr
 
 AROUND = (0.278, 0.433)  # seconds before and after a beat: 100 and 156 samples at 360 Hz
 AFTER = (0.0, 1.0)  # seconds from an annotation of another kind on
 RULE = re.compile(r"(?P<before>-?\d*\.?\d+):(?P<after>\d*\.?\d+)|(?P<length>\d*\.?\d+)")
 NO_MARKS = "it has no annotations that items could be cut by"
+MARKERS = re.compile(  # texts of annotations that programs write and that say nothing of the signal
+    r"(?:rec(?:ording)?|acquisition)\W*(?:starts?|started|begins?|ends?|ended|stops?|stopped)"
+    r"|(?:start|begin|beginning|end|stop)(?: of)?(?: the)? (?:rec(?:ording)?|acquisition|file)",
+    re.I,
+)
 FEWEST, MOST_LONE = 2, 0.5  # items of a class that can be split; share of items that are the only ones of a class
 
 
@@ -86,7 +91,14 @@ def _recordings_in(folder):
 def _others_in(folder, used):
     """[(path, reason)] of the files of a folder that are not used."""
     files = [file for file in sorted(folder.iterdir()) if file.is_file() and file not in used]
-    return [(str(file), _part_of_record(file) or "it belongs to no recording that is used") for file in files]
+    return [(str(file), _why_unused(file)) for file in files]
+
+
+def _why_unused(file):
+    """Why a file that lies beside recordings is not used."""
+    if signal_format(file):
+        return "signals of their own, in no recording beside them: to use them, name this file as the dataset"
+    return _part_of_record(file) or "it belongs to no recording that is used"
 
 
 def _pairs_in(folder):
@@ -146,13 +158,17 @@ def cut_table(files, cut=None):
         rows, left_out, notes = rows + found, left_out + out, notes + told
     if not rows:
         first = next((f" ({path}: {reason})" for path, reason in left_out if reason != NO_MARKS), "")
+        whose = f"{files[0]} has no" if len(files) == 1 else f"None of {len(files)} recordings, as {files[0]}, has"
         raise InputError(
-            f"{files[0]} has no annotations that items could be cut by{first}: put recordings into folders of their"
+            f"{whose} annotations that items could be cut by{first}: put recordings into folders of their"
             " classes, or list them in a CSV with the columns path and label."
         )
     table = pd.DataFrame(rows, columns=["path", "label", "group"])
     table, alone = without_lone_classes(table)
     left_out += alone
+    if set(table.label) <= BEATS and all(str(file).lower().endswith(".hea") for file in files):
+        meanings = [f"{symbol} {meaning}" for symbol in sorted(set(table.label)) if (meaning := symbol_meaning(symbol))]
+        notes += [f"Labels are PhysioNet's symbols of beats: {', '.join(meanings)}."] if meanings else []
     table = table if table.group.nunique() > 1 else table.drop(columns="group")
     return table, left_out, list(dict.fromkeys(notes))
 
@@ -186,30 +202,43 @@ def cut_by_annotations(file, recording, cut=None):
     """
     marks = list(recording.labels)
     beats = [mark for mark in marks if mark[2] in BEATS] if str(file).lower().endswith(".hea") else []
-    chosen = beats or [mark for mark in marks if mark[2]]
+    chosen = beats or [mark for mark in marks if mark[2] and not MARKERS.fullmatch(mark[2])]
+    used = set(chosen)
+    others = [mark for mark in marks if mark not in used]
+    out = [(_at(file, mark, recording.rate), _why_no_label(mark[2], beats)) for mark in others]
     if not chosen:
-        return [], [(str(file), NO_MARKS)], []
+        return [], out or [(str(file), NO_MARKS)], []
     lasting = [mark for mark in chosen if mark[1] - mark[0] > 1]
     usual = AROUND if beats else AFTER
     rate = recording.rate
     if (cut and cut.length) or (cut is None and lasting):
-        return _windows_within(file, recording, chosen, cut.length if cut else 0.0)
+        rows, more, notes = _windows_within(file, recording, chosen, cut.length if cut else 0.0)
+        return rows, out + more, notes
     before, after = (cut.before, cut.after) if cut else usual
     ahead, size = round(before * rate), round((before + after) * rate)
-    rows, out = [], []
+    rows = []
     for at, _, text in chosen:
         first, last = at - ahead, at - ahead + size
         if 0 <= first and last <= recording.values.shape[1]:
             rows.append((f"{file}#{name_cut(first, last)}", text, Path(file).stem))
         else:
-            out.append((f"{file} ({text} at {at / rate:.2f} s)", "its window reaches past the recording"))
+            out.append((_at(file, (at, at, text), rate), "its window reaches past the recording"))
     what = "beat" if beats else "annotation"
     note = f"Items are cut from {before:g} s before to {after:g} s after each {what}; its text is the label (--cut)."
-    others = len(marks) - len(chosen)
-    told = (
-        [f"Not cut, since no beat is marked: {counted(others, 'annotations')} of {file}."] if beats and others else []
-    )
-    return rows, out, [note, *told]
+    return rows, out, [note]
+
+
+def _at(file, mark, rate):
+    """What an annotation is called among what is left out."""
+    return f"{file} ({mark[2]} at {mark[0] / rate:.2f} s)"
+
+
+def _why_no_label(text, beats):
+    """Why an annotation gives no item."""
+    if beats:
+        meaning = symbol_meaning(text)
+        return f"the annotation {text}{f' ({meaning})' if meaning else ''} marks no beat"
+    return "it marks where a recording starts or ends, and is no label" if text else "an annotation without a text"
 
 
 def _windows_within(file, recording, chosen, seconds):
@@ -230,7 +259,7 @@ def _windows_within(file, recording, chosen, seconds):
             what = f"it lasts {(last - first) / rate:g} s" if last - first > 1 else "it is a moment"
             what = "it reaches past the recording" if last - first >= size else what
             reason = f"{what}: no room for a window of {size / rate:g} s (--cut)"
-            out.append((f"{file} ({text} at {first / rate:.2f} s)", reason))
+            out.append((_at(file, (first, last, text), rate), reason))
     note = f"Items are windows of {size / rate:g} s within annotations, whose text is the label (--cut)."
     return rows, out, [note]
 

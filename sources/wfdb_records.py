@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from functools import lru_cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,18 @@ def _annotations(wfdb, stem, rate, usual):
         raise InputError(f"its annotations {Path(stem).name}.{ending} cannot be read ({type(e).__name__}: {e}).") from e
     places = np.round(np.asarray(found.sample) * (rate / (found.fs or usual))).astype(int).tolist()
     return tuple((at, at + 1, symbol) for at, symbol in zip(places, found.symbol, strict=True))
+
+
+@cache
+def symbol_meaning(symbol):
+    """What an annotation's symbol stands for, such as "normal beat" of "N"; "" where that is not known."""
+    with warnings.catch_warnings(), suppress(Exception):  # without the words where another wfdb has no such table
+        warnings.simplefilter("ignore")
+        from wfdb.io.annotation import ann_label_table
+
+        found = ann_label_table.description[ann_label_table.symbol == symbol]
+        return found.iloc[0][:1].lower() + found.iloc[0][1:]
+    return ""
 
 
 WFDB_RECORD = Format(

@@ -146,8 +146,12 @@ def test_beats_are_cut_around_their_annotations(tmp_path):
     item = read_signal(found.table.path[1])
     np.testing.assert_allclose(item.values[0], np.arange(140, 190) / 100, atol=1e-3)
     reasons = [reason for _, reason in found.left_out]
-    assert reasons == ["its window reaches past the recording", "the only item of its class A"]
-    assert "0.2 s before to 0.3 s after each beat" in found.notes[0] and "1 annotation" in found.notes[1]
+    assert reasons == [
+        "the annotation + (rhythm change) marks no beat", "its window reaches past the recording",
+        "the only item of its class A",
+    ]  # fmt: skip
+    assert "0.2 s before to 0.3 s after each beat" in found.notes[0]
+    assert "N normal beat, V premature ventricular contraction" in found.notes[1]
 
 
 def test_several_records_are_groups(tmp_path):
@@ -163,9 +167,11 @@ def test_no_file_beside_recordings_is_lost_without_a_word(tmp_path):
     record(tmp_path, "r1")
     record(tmp_path, "r2", beats=())
     (tmp_path / "notes.md").write_text("of no use")
+    np.savez(tmp_path / "beats.npz", X=np.zeros((4, 1, 100)), y=[0, 0, 1, 1])
     reasons = {path.rpartition("/")[2]: reason for path, reason in own_data(tmp_path, cut="0.1:0.1").left_out}
     assert reasons["r2.hea"] == "it has no annotations that items could be cut by"
     assert reasons["notes.md"] == "it belongs to no recording that is used"
+    assert "name this file as the dataset" in reasons["beats.npz"]
     assert reasons["r1.dat"] == reasons["r1.atr"] == "part of the record r1.hea"
 
 
@@ -206,6 +212,17 @@ def test_moments_of_an_edf_are_cut_from_their_annotation_on(tmp_path):
     found = own_data(path)
     assert list(found.table.label) == ["left", "right"] * 2 and found.left_out[0][1].startswith("its window")
     assert found.table.path[0].endswith("#samples/200-300")
+
+
+@pytest.mark.parametrize("ends", [("Recording starts", "Recording ends"), ("Start of recording", "REC STOP")])
+def test_where_a_recording_starts_and_ends_is_no_label(tmp_path, ends):
+    marks = [(t / 2, None, ends[t % 2] if t < 4 else "ab"[t % 2]) for t in range(12)]
+    found = own_data(save_edf(tmp_path / "tasks.edf", np.arange(1000.0)[None], [100], annotations=marks))
+    assert set(found.table.label) == {"a", "b"} and len(found.left_out) == 4
+    assert all("starts or ends" in reason for _, reason in found.left_out)
+    save_edf(tmp_path / "none.edf", np.arange(1000.0)[None], [100], annotations=marks[:4])
+    with pytest.raises(InputError, match="starts or ends"):
+        own_data(tmp_path / "none.edf")
 
 
 def test_recordings_of_a_known_class_are_cut_into_windows(tmp_path):

@@ -87,22 +87,22 @@ ANSWERS = {"classes": _class_answers, "severity": _severity_answers, "labels": _
 
 
 def _comparable(facts):
-    """({fact: column}, {fact: why not}): facts that differ, and whether they are given, where some items have none."""
-    columns, skipped = {}, {}
+    """({fact: column}, {fact: why not}): facts that differ, then whether they are given, where some items have none."""
+    columns, given, skipped = {}, {}, {}
     for name, column in facts.items():
         known = column.notna()
         if known.any() and not known.all():
-            columns[f"{name} given"] = known.map({True: "yes", False: "no"})
+            given[f"{name} given"] = known.map({True: "yes", False: "no"})
         values = column[known].nunique()
         if not pd.api.types.is_numeric_dtype(column):
             column = column.astype(object).where(known, NONE)
-            columns.pop(f"{name} given", None)  # its categories say that already
+            given.pop(f"{name} given", None)  # its categories say that already
             values += not known.all()
         if values < 2:
             skipped[name] = f"{_as_text(column[known].iloc[0])} in all items" if known.any() else "known of no item"
         else:
             columns[name] = column
-    return columns, skipped
+    return columns | given, skipped  # of facts that part the items alike the first is told: what can be seen
 
 
 def _is_too_varied(column):

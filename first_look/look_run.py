@@ -24,7 +24,14 @@ from xaae.experiment.whole_file import fill_folder
 from xaae.first_look.associations import GRADES, MOST_P, associate
 from xaae.first_look.contact_sheet import draw_contact_sheet, sheet_rows
 from xaae.first_look.fact_words import COPIED, DAY, in_order
-from xaae.first_look.look_sentences import balance_in_words, copies_in_words, found_in_words, target_word, words_of
+from xaae.first_look.look_sentences import (
+    balance_in_words,
+    copies_in_words,
+    few_in_words,
+    found_in_words,
+    target_word,
+    words_of,
+)
 from xaae.sources.formats import split_item
 from xaae.sources.item_facts import column_facts, name_patterns, read_item_facts
 from xaae.sources.item_faults import find_faults, spread_over_classes
@@ -78,6 +85,7 @@ def look(settings, out=None, write_page=None):
         }
     look |= {"found": found_in_words(look), "target_word": target_word(look)}
     look["notes"] += balance_in_words(look["balance"])
+    look["warnings"] += few_in_words(look)
     keep = partial(_keep, look=look, found=found, facts=facts, shown=(good, items), write_page=write_page)
     if folder:
         return look, fill_folder(folder, keep, FILES)

@@ -9,6 +9,7 @@ VERBS = {"gives away": "gives the {target} away"}  # grade -> what a fact does; 
 MOST_SHOWN = 3  # classes whose values a sentence names
 UNBALANCED = 0.7  # share of the most frequent class
 MOST_REASONS = 5  # why items are left out
+FEW, FEW_OF_CLASS = 100, 20  # items, and items of a class, below which a warning is given
 
 
 def p_text(p):
@@ -92,6 +93,24 @@ def balance_in_words(balance):
         return []
     words = majority_in_words(balance)
     return [f"The classes are unlike in number: {words}. Accuracy alone says little; --balance loss weighs them alike."]
+
+
+def few_in_words(look):
+    """A warning of very little data, with the thresholds, in a list; [] where there is enough."""
+    smallest = look["balance"].get("smallest_class", "")  # of classes alone
+    of_class = look["balance"].get("smallest", FEW_OF_CLASS)
+    few = [f"{counted(look['items'], look['kind_plural'])} (fewer than {FEW})"] if look["items"] < FEW else []
+    few += [f"{of_class} of the smallest class, {smallest} (fewer than {FEW_OF_CLASS})"] * (of_class < FEW_OF_CLASS)
+    if not few:
+        return []
+    valid = look["splits"].get("valid", {})
+    held = sum(valid.values()) if look["items"] < FEW else valid.get(smallest, 0)
+    rough = (
+        f", and the standard error of an accuracy of {held} held out is up to {50 / held**0.5:.0f} points"
+        if held
+        else ""
+    )
+    return [f"Very little data: {' and '.join(few)}. A network learns so few by heart{rough}."]
 
 
 def _sizes(look):

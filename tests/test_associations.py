@@ -56,6 +56,14 @@ def test_a_fact_that_only_one_class_has_is_named():
     assert rows[0]["fact"] == "x given" and rows[0]["grade"] == "gives away"
 
 
+def test_of_facts_that_part_the_items_alike_what_can_be_seen_is_told():
+    labels = np.repeat(["photo", "mask"], 20)
+    facts = {"JPEG quality": np.where(labels == "photo", 90.0, np.nan), "mode": np.where(labels == "photo", "RGB", "L")}
+    (row,), _ = compare(facts, labels)
+    assert (row["fact"], row["also"]) == ("mode", ["JPEG quality given"])
+    assert "a classifier can tell the classes by it" in words_of(row)["sentence"]
+
+
 def test_facts_that_part_the_items_alike_are_one():
     labels = np.repeat(["a", "b"], 20)
     rows, _ = compare({"x": np.where(labels == "a", 1.0, 2.0), "y": np.where(labels == "a", "u", "v")}, labels)

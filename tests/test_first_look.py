@@ -14,7 +14,7 @@ from PIL import Image
 from xaae import report
 from xaae.experiment.whole_file import fill_folder
 from xaae.first_look import look_run
-from xaae.first_look.look_sentences import alarms_of
+from xaae.first_look.look_sentences import alarms_of, few_in_words
 from xaae.report.first_look.look_page import render_look
 
 CLASSES = ("cat", "dog")
@@ -103,6 +103,7 @@ def test_everything_that_was_found_is_told(tmp_path):
     metadata = pd.read_csv(tmp_path / "out" / "metadata.csv")
     assert len(metadata) == look["items"] == 24 and {"path", "label", "split", "width", "file size"} <= set(metadata)
     page = (tmp_path / "out" / "data.html").read_text()
+    assert "Warning: Very little data: 24 pictures" in text and "Very little data" in page
     assert "data:image/png;base64" in page and "notes.txt" in page and "http" not in page.replace("http://www.w3", "")
     assert Image.open(tmp_path / "out" / "contact_sheet.png").size[0] > 600
 
@@ -114,6 +115,20 @@ def test_the_headline_says_whether_there_was_anything_to_compare(tmp_path):
     for rows, headline in ((look["metadata"], "No metadata go with the class"), ([], "Nothing could be compared")):
         (out / "data.json").write_text(json.dumps(look | {"metadata": rows}))
         assert f"<h1>{headline}" in render_look(out)
+
+
+@pytest.mark.parametrize(("counts", "words"), [
+    ((4, 4), ["8 pictures (fewer than 100)", "4 of the smallest class, a (fewer than 20)", "of 2 held out is up to 35"]),
+    ((19, 200), ["data: 19 of the smallest class, a (fewer than 20)", "of 4 held out is up to 25 points"]),
+    ((20, 80), []),
+])  # fmt: skip
+def test_of_very_little_data_a_warning_names_the_thresholds(counts, words):
+    held = {name: max(1, round(0.2 * n)) for name, n in zip("ab", counts, strict=True)}
+    look = {"items": sum(counts), "kind_plural": "pictures", "splits": {"valid": held},
+            "balance": {"smallest_class": "a", "smallest": counts[0]}}  # fmt: skip
+    said = few_in_words(look)
+    assert len(said) == bool(words) and all(each in said[0] for each in words)
+    assert few_in_words(look | {"splits": {}, "balance": {}}) == [] or sum(counts) < 100
 
 
 def test_json_is_all_that_is_printed(tmp_path):

@@ -23,7 +23,7 @@ from xaae.scan.verdicts import (
 
 FIRST = 50  # items that are enough where the answer plainly does not move
 LEVELS, REPEATS = 6, 1  # sizes of null changes; draws of each kind at each size
-BEYOND, BEYOND_ITEMS = 3, 30  # steps to either end of a factor's whole range; items that are asked there
+BEYOND, BEYOND_ITEMS = 3, 20  # steps to either end of a factor's whole range; items that are asked there
 HOLDS = 0.1  # share of decisions that may flip where an answer is still said to hold
 TOGETHER = 256  # items that are answered at once
 FILL = "reflect"  # of places that a factor which is not planted leaves empty: no black corner that no item has
@@ -72,7 +72,8 @@ class ScanItems:
 class NullAnswers:
     """What a classifier decides when items are changed in ways that no factor names.
 
-    base (N,): of the unchanged items. levels (L,): sizes of change. decisions (N, L, R): by R draws at each size.
+    base (N,): of the unchanged items. levels (L,): sizes of change. decisions (N, L, R): by R draws at each size, where
+    they were asked for.
     """
 
     base: np.ndarray
@@ -82,12 +83,20 @@ class NullAnswers:
     def matched(self, distance):
         """The decisions (N, P) after changes at least as large as those a factor made at P places: distance (N, P).
 
-        Every place has another draw, and items take the draws in turn; an item that the factor left as it is, is so.
+        An item that the factor left as it is, is so.
         """
-        level = np.minimum(np.searchsorted(self.levels, distance - 1e-6), len(self.levels) - 1)
-        row, place = np.arange(len(distance))[:, None], np.arange(distance.shape[1])
-        decisions = self.decisions[row, level, (row + place) % self.decisions.shape[-1]]
+        decisions = self.decisions[matching_draws(self.levels, distance, self.decisions.shape[-1])]
         return np.where(distance > 0, decisions, self.base[: len(distance), None])
+
+
+def matching_draws(levels, distance, draws):
+    """Which changes that no factor names stand for distance (N, P): indices (N, P) of items, levels and draws.
+
+    Every place has another draw, and items take the draws in turn.
+    """
+    level = np.minimum(np.searchsorted(levels, distance - 1e-6), len(levels) - 1)
+    row, place = np.arange(len(distance))[:, None], np.arange(distance.shape[1])
+    return np.broadcast_arrays(row, level, (row + place) % draws)
 
 
 def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enough=FIRST):
@@ -106,14 +115,16 @@ def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enou
     for grid in grids:
         asked[grid.factor] = _ask_enough(answer, items, grid, base, rng, enough)
         step()
-    most = max(len(probability) for probability, _ in asked.values())
-    distance = np.concatenate([distance.ravel() for _, distance in asked.values()])
-    null = _ask_null(answer, items.part(slice(most)), base[:most].argmax(1), distance, rng)
+    ends = {name: swing_ends(probability) for name, (probability, _) in asked.items()}
+    moves = {name: distance[:, ends[name][1:]] for name, (_, distance) in asked.items()}
+    most = max(map(len, moves.values()))
+    null = _ask_null(answer, items.part(slice(most)), base[:most].argmax(1), list(moves.values()), rng)
     step()
     rows = []
     for grid in grids:
-        probability, distance = asked[grid.factor]
-        row = _row(grid, items.labels[: len(probability)], probability, distance, null, rng)
+        probability, name = asked[grid.factor][0], grid.factor
+        answers = probability, ends[name], null.matched(moves[name])
+        row = _row(grid, items.labels[: len(probability)], answers, rng)
         rows.append(row | {"beyond": ask_beyond(answer, items, grid, base) if beyond else {}})
         step()
     return judge_factors(rows), {name: probability for name, (probability, _) in asked.items()}, base
@@ -187,24 +198,37 @@ def _ask_grid(answer, items, grid, base):
     return found, far
 
 
-def _ask_null(answer, items, decided, distance, rng):
-    """The NullAnswers for items at sizes that cover all the distances (M,) of factors' changes."""
-    sizes = distance[distance > UNSEEN]
+def _ask_null(answer, items, decided, distances, rng):
+    """The NullAnswers for items at the distances (n, P) of several factors' changes; no others are asked for."""
+    sizes = np.concatenate([distance[distance > UNSEEN] for distance in distances])
     top = float(sizes.max()) if len(sizes) else 0.01
     levels = np.geomspace(max(top / 40, 1e-3), max(top, 2e-3), LEVELS)
-    kinds = NULL_CHANGES[kind_of(items.x.shape).name]
-    sizes = [torch.full((len(items.x),), float(level)) for level in levels]
-    changed = (change(items.base, size, rng) for size in sizes for _ in range(REPEATS) for change in kinds)
-    decisions = np.stack([probability.argmax(1) for probability in ask_each(answer, changed)], 1)
-    return NullAnswers(decided, levels, decisions.reshape(len(items.x), LEVELS, -1))
+    draws = [change for _ in range(REPEATS) for change in NULL_CHANGES[kind_of(items.x.shape).name]]
+    wanted = np.zeros((len(items.x), LEVELS, len(draws)), bool)
+    for distance in distances:
+        wanted[tuple(index[distance > 0] for index in matching_draws(levels, distance, len(draws)))] = True
+    decisions = np.broadcast_to(decided[:, None, None], wanted.shape).copy()
+    places = [(level, draw) for level in range(LEVELS) for draw in range(len(draws)) if wanted[:, level, draw].any()]
+
+    def changed_items():
+        for level, draw in places:
+            x = items.base[torch.from_numpy(wanted[:, level, draw])]
+            yield draws[draw](x, torch.full((len(x),), float(levels[level])), rng)
+
+    for (level, draw), probability in zip(places, ask_each(answer, changed_items()), strict=True):
+        decisions[wanted[:, level, draw], level, draw] = probability.argmax(1)
+    return NullAnswers(decided, levels, decisions)
 
 
-def _row(grid, labels, probability, distance, null, rng):
-    """What the answers to a grid say, before it is judged beside the other factors; all of the same n items."""
+def _row(grid, labels, answers, rng):
+    """What the answers to a grid say, before it is judged beside the other factors; all of the same n items.
+
+    answers: probability (n, V, K), its `swing_ends`, and the decisions (n, 2) after changes of the same sizes as there.
+    """
+    probability, (name, *ends), null = answers
     low, high = swing_interval(probability, rng)
     decisions = probability.argmax(-1)
-    name, *ends = swing_ends(probability)
-    flips, null_flips = goes_over(decisions[:, ends], name), goes_over(null.matched(distance[:, ends]), name)
+    flips, null_flips = goes_over(decisions[:, ends], name), goes_over(null, name)
     places = flip_places(decisions, grid.axis)
     return {
         "factor": grid.factor,

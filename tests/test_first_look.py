@@ -118,7 +118,7 @@ def test_the_headline_says_whether_there_was_anything_to_compare(tmp_path):
 
 
 @pytest.mark.parametrize(("counts", "words"), [
-    ((4, 4), ["8 pictures (fewer than 100)", "4 of the smallest class, a (fewer than 20)", "of 2 held out is up to 35"]),
+    ((4, 4), ["8 pictures (fewer than 100)", "4 of the smallest class, a (fewer", "of 2 held out is up to 35"]),
     ((19, 200), ["data: 19 of the smallest class, a (fewer than 20)", "of 4 held out is up to 25 points"]),
     ((20, 80), []),
 ])  # fmt: skip

@@ -3,6 +3,7 @@
 Pictures and volumes: a Decoder says how files of its kind are decoded, everything else is the same for both.
 """
 
+import errno
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -134,11 +135,28 @@ def try_decoded(decoder, path, size, channels, window=BY_FILE):
     except EmptyItemError as e:
         return _Empty(e)
     except READING_FAULTS as e:
-        return str(e) if isinstance(e, InputError) else f"{type(e).__name__}: {e}"
+        reason = str(e) if isinstance(e, InputError) else f"{type(e).__name__}: {e}"
+        return _ForNow(reason) if _is_for_now(e) else reason
 
 
 class _Empty(str):
     """The reason why an item shows nothing, which is no fault of its file."""
+
+
+class _ForNow(str):
+    """The reason why an item cannot be read at this moment: a disk or a network that may give it the next time."""
+
+
+def _is_for_now(error):
+    """Does an error, or what it comes from, tell of the system and not of what stands in a file?
+
+    Decoders raise OSErrors without a number; "invalid argument" is what a system says to a place before a file's begin.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _entry(decoder, paths, size, channels, window, cache):
@@ -172,7 +190,8 @@ def _decode_all(decoder, table, form, most_bad, quiet, put, remark):
     """Decode the items of a table, and give each that can be read to `put`: (their rows, facts on all).
 
     form: (size, channels, window). remark: look for what is not used of the files. facts: bad [(row, reason)], scaled
-    [(key of SCALED, unit, number)], frames: the remarks, in a list. InputError as of `open_decoded`.
+    [(key of SCALED, unit, number)], frames: the remarks, in a list, for_now: may some of the bad be
+    read the next time? InputError as of `open_decoded`.
     """
     good, bad, scaled = [], [], Counter()
     with ThreadPoolExecutor() as pool:
@@ -187,6 +206,7 @@ def _decode_all(decoder, table, form, most_bad, quiet, put, remark):
     _check_bad(decoder.kind, table, bad, most_bad)
     remarks = list(decoder.remarks(list(table.path.iloc[good]))) if remark else []
     facts = {"bad": [(row, str(reason)) for row, reason in bad], "frames": remarks}
+    facts["for_now"] = any(isinstance(reason, _ForNow) for _, reason in bad)
     return good, facts | {"scaled": [(*about, n) for about, n in scaled.items()]}
 
 

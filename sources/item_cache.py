@@ -136,30 +136,37 @@ class CacheEntry:
     def find_or_make(self, decode):
         """(MappedItems, facts) of the entry, which is made first if it is not there.
 
-        decode(put) -> (rows of the items that it gave to `put`, an array each, in order; facts for JSON). OSError if
-        the disk refuses; what `decode` raises. Then nothing is left.
+        decode(put) -> (rows of the items that it gave to `put`, an array each, in order; facts for JSON). Of a fact
+        "for_now" that is true, some items could not be read at this moment: what could is kept, and the next command
+        tries all of them again. OSError if the disk refuses; what `decode` raises. Then nothing is left.
         """
         if found := self.find():
             return found
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / f".{self.key}.lock"):
-            if not (found := self.find()):
-                self._make(decode)
-        return found or self.find()
+            return self.find() or self._make(decode)
 
     def _make(self, decode):
-        """Decode and write the entry, and that of the items that can be read, which is what a run knows of."""
+        """Decode and write the entry, and that of the items that can be read, which is what a run knows of.
+
+        Returns (MappedItems, facts).
+        """
         for left in self.folder.glob(f"{self.key}.*.part"):  # of a process that was killed
             left.unlink()
         path = self.folder / f"{self.key}.items"
         with whole_file(path) as part:
             with open(part, "wb") as file:
                 rows, facts = decode(lambda item: file.write(np.ascontiguousarray(item, self.form[0]).tobytes()))
+        for_now = facts.pop("for_now", False)
+        if for_now:  # another command may write other items under the other name
+            path = path.replace(self.folder / f"{self.key_of(rows)}.items")
         about = {"file": path.name, "items": len(rows), "about": self._in_words()}
         write = lambda key, facts: _write_json(self.folder / f"{key}.json", about | {"facts": facts})  # noqa: E731
         if len(rows) < len(self.paths):
             write(self.key_of(rows), facts | {"bad": []})
-        write(self.key, facts)
+        if not for_now:
+            write(self.key, facts)
+        return MappedItems(path, self.form[0], (len(rows), *self.form[1])), facts
 
     def _in_words(self):
         """What the entry holds, for those who look through the cache."""

@@ -157,6 +157,31 @@ def test_what_cannot_be_read_is_told_each_time_and_a_run_of_the_others_finds_the
 
 
 @pytest.mark.usefixtures("worthwhile")
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ETIMEDOUT])
+def test_what_cannot_be_read_at_this_moment_is_tried_again(table, tmp_path, monkeypatch, number):
+    """What a file holds cannot change while its size and times stay; whether a disk gives it can."""
+    decode, refused = picture_files._decode, {table.path[1]}
+
+    def refuse(path, *form):
+        if path in refused:
+            raise OSError(number, os.strerror(number), path)
+        return decode(path, *form)
+
+    monkeypatch.setattr(picture_files, "_decode", refuse)
+    plain = picture_files.open_pictures(table.drop(index=1), 16, 3, quiet=True)[1]
+    good, items, skipped = opened(table, tmp_path)
+    assert list(skipped.path) == [table.path[1]] and os.strerror(number) in skipped.reason.iloc[0]
+    assert torch.equal(items[[0, 1]], plain[[0, 1]])
+    refused.clear()
+    refused.add(table.path[4])  # as many can be read, others
+    assert list(opened(table, tmp_path)[2].path) == [table.path[4]]
+    of_run = picture_files.cached_pictures(list(good.path), 16, 3, tmp_path)
+    assert torch.equal(of_run[range(len(good))], plain[range(len(good))])  # a run of the others still has its own
+    refused.clear()
+    assert opened(table, tmp_path)[2].empty
+
+
+@pytest.mark.usefixtures("worthwhile")
 @pytest.mark.parametrize("fault", ["cut", "no array", "no JSON"])
 def test_a_broken_entry_is_made_again(table, tmp_path, decoded, fault):
     items = opened(table, tmp_path)[1]

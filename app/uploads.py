@@ -7,14 +7,16 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE, SIGNAL
+from xaae.experiment.kinds import PICTURE, SIGNAL, VOLUME
 from xaae.sources import picture_files
 from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.formats import check_installed, format_by_content, format_of, items_of
 from xaae.sources.raster_scaling import BY_FILE
 from xaae.sources.signals import read_signals
+from xaae.sources.volumes import decode_volume
 
 SIGNAL_FILES = "a CSV, ARFF, TS, NumPy, Zarr or EDF file"
+VOLUME_FILES = "a NIfTI (.nii, .nii.gz) or NumPy (.npy) file"
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")  # of pictures
 LARGEST = 20 * 2**20  # bytes
 MOST_PIXELS = 50_000_000
@@ -106,4 +108,23 @@ def _read_signal(path, size, channels, scale=None):
     return x[0]
 
 
-UPLOAD_READERS = {"picture": _read_picture, "signal": _read_signal}  # kind -> (file, size, channels) -> item
+def _read_volume(path, size, channels, window=BY_FILE):
+    """The volume in a file: float (1, size, size, size). Of several in it the first; its ending says its format."""
+    found = format_of(path, VOLUME.name)
+    if found is None:
+        raise InputError(f"The file is none of volumes, as its ending says: choose {VOLUME_FILES}.")
+    try:
+        item = items_of(path, VOLUME.name)[0]
+        return decode_volume(item, size, channels, window).float() / 255
+    except InputError as e:
+        reason = str(e).replace(str(path), "the file")
+        raise InputError(f"The {found.name} file cannot be read ({reason}): choose another.") from e
+    except (*READING_FAULTS, IndexError):
+        raise InputError(f"The {found.name} file is broken or cut short: save it again and try that.") from None
+
+
+UPLOAD_READERS = {  # kind -> (file, size, channels) -> item
+    "picture": _read_picture,
+    "signal": _read_signal,
+    "volume": _read_volume,
+}

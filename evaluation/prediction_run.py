@@ -18,7 +18,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import KINDS
+from xaae.experiment.kinds import KINDS, PICTURE
 from xaae.experiment.manifest import recording
 from xaae.experiment.tasks import CLASSES, LABELS, SEVERITY, Target, target_of
 from xaae.experiment.text_tables import write_texts
@@ -42,7 +42,7 @@ RATE = 0.1  # dropout rate that is injected into a model without dropout
 class Predictions:
     """The result of `predict`. table: as written to the file `out`. note: where the dropout was, in one line.
 
-    classes: names of the classes or labels. target: what was predicted.
+    classes: names of the classes or labels. target: what was predicted. plural: what the items are called.
     """
 
     table: pd.DataFrame
@@ -50,6 +50,7 @@ class Predictions:
     classes: list
     note: str
     target: Target = Target()
+    plural: str = PICTURE.plural
 
 
 def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, batch_size=None):
@@ -79,7 +80,7 @@ def predict_items(run, path, model="aae", samples=30, dropout=None, out=None, ba
     with recording(out.parent, trained.folder):
         _write(table, out)
     names = trained.target.names if trained.config.task == LABELS.name else trained.classes
-    return Predictions(table, out, list(names), _note(inject, samples), trained.target)
+    return Predictions(table, out, list(names), _note(inject, samples), trained.target, trained.kind.plural)
 
 
 # ---- the network, in two parts ----------------------------------------------------------------------------------
@@ -199,6 +200,7 @@ TABLES = {  # task -> functions that make and fill the table of answers
 FORMATS = {  # kind -> files that can be read
     "picture": "PNG, JPEG, TIFF, DICOM or NIfTI",
     "signal": "CSV, ARFF, WFDB, EDF, NumPy or Zarr",
+    "volume": "NIfTI or NumPy (.npy)",
 }  # kind -> files that can be read
 
 
@@ -266,7 +268,7 @@ def _severities_in_words(predictions, most):
     """Range and median of the severities, mean deviation, and whether all get the same answer."""
     table, target = predictions.table, predictions.target
     good, unit = table[table.error == ""], f" {target.unit}" if target.unit else ""
-    lines = [f"{len(good)} of {counted(len(table), 'pictures')} answered: {target.names[0]}"
+    lines = [f"{len(good)} of {counted(len(table), predictions.plural)} answered: {target.names[0]}"
              f" {good.predicted.min():.4g} to {good.predicted.max():.4g}{unit}, median"
              f" {good.predicted.median():.4g}{unit}.",
              *_unread(table[table.error != ""]),
@@ -280,7 +282,8 @@ def _labels_in_words(predictions, most):
     good = table[table.error == ""]
     counts = ", ".join(f"{name} {int((good[f'probability_{name}'] > 0.5).sum())}" for name in names)
     deviation = good[[f"deviation_{name}" for name in names]].mean().mean()
-    lines = [f"{len(good)} of {counted(len(table), 'pictures')} answered; with a probability above 0.5: {counts}.",
+    many = counted(len(table), predictions.plural)
+    lines = [f"{len(good)} of {many} answered; with a probability above 0.5: {counts}.",
              *_unread(table[table.error != ""]),
              f"Mean deviation of the probabilities over the passes {deviation:.3f}."]  # fmt: skip
     return "\n".join(lines)
@@ -292,7 +295,7 @@ def _classes_in_words(predictions, most):
     good, bad = table[table.error == ""], table[table.error != ""]
     counts = good.predicted.value_counts().reindex(classes, fill_value=0)
     of_each = ", ".join(f"{c} {n}" for c, n in counts.items())
-    lines = [f"{len(good)} of {counted(len(table), 'pictures')} classified: {of_each}."]
+    lines = [f"{len(good)} of {counted(len(table), predictions.plural)} classified: {of_each}."]
     lines += _unread(bad)
     if len(good) > 1 and counts.max() == len(good):
         same = f"All get the same answer, {counts.idxmax()}"

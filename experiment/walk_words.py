@@ -7,7 +7,11 @@ from xaae.experiment.amounts import counted
 MOST_BY_CHANCE = 0.5  # names that chance alone may give to all walks together before it is said
 ALL, MOST = 0.9, 0.5  # shares of the starts whose decision changes: the walk arrives, arrives for most of them
 SEEN = 2 / 255  # least change of a place that is seen: two grey levels of the frames as they are kept
-UNSEEN = {"picture": "two grey levels", "signal": "1 % of the range"}  # kind -> what SEEN is about, in words
+UNSEEN = {  # kind -> what SEEN is about, in words
+    "picture": "two grey levels",
+    "volume": "two grey levels",
+    "signal": "1 % of the range",
+}
 FEWEST_STARTS = 4  # of fewer it cannot be told whether they fall into groups
 GLIDE = 0.25  # largest step of a glide, as a share of the whole change: five times an even one of 21 frames (issue 14)
 FADE = 0.9  # share of the frames' variance that the two ends explain, above which a walk is a cross-fade (protocol, 5)

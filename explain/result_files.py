@@ -168,7 +168,7 @@ def _write_tiles(path, items, captions, maps, titles, scale):
 
 
 def _picture_tiles(x, maps, presets, scale):
-    """Pictures x (B, C, H, W) and their maps in colour: images (B, H, W, 3) and for each map as many."""
+    """Pictures x (B, C, H, W), or volumes, and their maps in colour: images (B, H, W, 3) and for each map as many."""
     return item_images(x), [heatmap(a, preset, x=x, percentile=99) for a, preset in zip(maps, presets, strict=True)]
 
 
@@ -186,4 +186,8 @@ def _signal_tiles(x, maps, presets, scale):
     return draw_traces(x, sheet), tiles
 
 
-TILES = {"picture": _picture_tiles, "signal": _signal_tiles}  # kind -> what draws items and maps for the report
+TILES = {
+    "picture": _picture_tiles,
+    "signal": _signal_tiles,
+    "volume": _picture_tiles,
+}  # kind -> what draws items and maps for the report

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.figure_style import short_name, styled
+from xaae.experiment.planes import LAID_OUT, lay_flat
 from xaae.experiment.traces import TraceSheet, draw_traces, lay_out_traces
 from xaae.sources.formats import split_item
 from xaae.sources.item_faults import evenly_spread
@@ -83,8 +84,8 @@ def _draw_picture(ax, item, items):
 
 
 def _draw_volume(ax, item, items):
-    """The middle slice of an item (C, D, H, W) in [0, 1]."""
-    _draw_picture(ax, item[:, item.shape[1] // 2], items)
+    """The middle slices of an item (C, D, H, W) in [0, 1]."""
+    _draw_picture(ax, lay_flat(item), items)
 
 
 # ---- signals ----------------------------------------------------------------------------------------------------
@@ -137,5 +138,5 @@ class SheetForm:
 FORMS = {  # kind -> how its items are laid out
     "picture": SheetForm(_draw_picture),
     "signal": SheetForm(_draw_signal, 3, 1.2, SIGNAL_DPI, _trace_shape, _trace_words, named=True),
-    "volume": SheetForm(_draw_volume),
+    "volume": SheetForm(_draw_volume, 3, shape=lambda items: (2.9, 0.92), words=lambda items: LAID_OUT),
 }

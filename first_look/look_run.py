@@ -41,8 +41,13 @@ from xaae.sources.target_columns import kept_name
 
 DECODED = 1000  # items whose values are looked at, spread over the classes; heads are read of all
 NEARLY_ALL = 0.999  # of these may be unreadable; what is seen of the others is still told
+VOXELS = 48  # voxels a side of volumes that are looked at
 SIDE = 96  # pixels a side of pictures that are looked at
-PLACES = {"picture": lambda settings: SIDE, "signal": lambda settings: settings.length}  # kind -> size of an item
+PLACES = {  # kind -> size of an item
+    "picture": lambda settings: SIDE,
+    "signal": lambda settings: settings.length,
+    "volume": lambda settings: VOXELS,
+}
 SIZES = {  # kind -> facts that say how large items are
     "picture": ("width", "height"),
     "signal": ("channels", "samples", "rate"),
@@ -135,7 +140,7 @@ def _find(settings):
 def _facts_of(found, predicted):
     """(facts (N rows) of the items of a Dataset, why heads could not be read (N,)); predicted: the user's columns."""
     table, predicted = found.table, (*found.target.columns, *predicted, *map(kept_name, predicted))
-    facts, reasons = read_item_facts(table.path)
+    facts, reasons = read_item_facts(table.path, kind=found.kind)
     facts["file name"] = name_patterns(table.path, table.label.astype(str))
     facts = pd.concat([facts, column_facts(table, predicted)], axis=1)
     return facts[in_order(facts.columns)], reasons

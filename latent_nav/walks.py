@@ -108,7 +108,10 @@ def discriminator_scores(model, z, y):
     return model.discriminate(flat.to(device), onehot).float().view(*z.shape[:2]).cpu().numpy()
 
 
-MATCHES = {"picture": lambda frames: rotation(frames)[1]}  # kind -> correlation with the first frame, its turn undone
+MATCHES = {  # kind -> correlation with the first frame, its turn undone
+    "picture": lambda frames: rotation(frames)[1],
+    "volume": lambda frames: rotation(frames.reshape(*frames.shape[:2], -1, *frames.shape[-2:]))[1],
+}
 
 
 def walk(model, z, y, direction, alpha, meters=None, target=None):

@@ -10,7 +10,8 @@ from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
 
 COLOURS = {USED: "#b8560f", CANNOT_TELL: "#8a8f96", NOT_USED: "#1f5fa8"}
 MARKS = {USED: "o", CANNOT_TELL: "D", NOT_USED: "s"}  # told apart without colour too
-FRAME, LINE, GAP = 0.85, 0.13, 0.06  # inches: a side of a frame, a line of text, between frames
+FRAME, LINE, GAP = 0.85, 0.13, 0.06  # inches: height of a frame, a line of text, between frames
+WIDEST = 1.9  # inches of a frame that is no square, such as the slices of a volume
 LEFT, TOP = 0.95, 0.55  # inches beside and above the frames
 
 
@@ -54,7 +55,8 @@ def _strip(results, arrays, name, draw):
     frames, models = arrays[f"{name}.frames"], results["models"]
     row = next(r for r in next(iter(models.values()))["factors"] if r["factor"] == name)
     (n, v), under = frames.shape[:2], LINE * len(models) + 0.06
-    wide, tall = LEFT + v * (FRAME + GAP), TOP + n * (FRAME + under)
+    broad, high = _frame_size(frames)
+    wide, tall = LEFT + v * (broad + GAP), TOP + n * (high + under)
     figure = Figure(figsize=(wide, tall))
     ax = figure.add_axes([0, 0, 1, 1])
     draw(ax, frames, under)
@@ -62,14 +64,14 @@ def _strip(results, arrays, name, draw):
     ax.set_axis_off()
     title = f"{with_capital(row['noun'])}: {row['scale']}; under each: {_asked(models)}"
     ax.text(LEFT, 0.17, title, fontsize=8, va="center")
-    middles = LEFT + np.arange(v) * (FRAME + GAP) + FRAME / 2
+    middles = LEFT + np.arange(v) * (broad + GAP) + broad / 2
     for x, text in zip(middles, row["places"], strict=True):
         ax.text(x, 0.42, text, fontsize=7, ha="center", va="center")
     for i in range(n):
-        top = TOP + i * (FRAME + under)
-        ax.text(0.06, top + FRAME / 2, short_name(str(arrays["label"][i]), 14), fontsize=7, va="center")
+        top = TOP + i * (high + under)
+        ax.text(0.06, top + high / 2, short_name(str(arrays["label"][i]), 14), fontsize=7, va="center")
         for k, (key, model) in enumerate(models.items()):
-            y = top + FRAME + 0.07 + k * LINE
+            y = top + high + 0.07 + k * LINE
             ax.text(0.06, y, short_name(model["title"], 14), fontsize=6.5, color="#5f6368", va="center")
             for x, probability in zip(middles, arrays[f"{name}.{key}"][i], strict=True):
                 text, weight = _answer(probability, model["classes"])
@@ -77,8 +79,15 @@ def _strip(results, arrays, name, draw):
     return figure
 
 
+def _frame_size(frames):
+    """(width, height) in inches of frames (S, V, H, W, C), or of traces (S, V, C, T)."""
+    ratio = frames.shape[3] / frames.shape[2] if frames.ndim == 5 else 1
+    broad = min(FRAME * ratio, max(FRAME, WIDEST))
+    return broad, broad / ratio
+
+
 def factor_strip(results, arrays, name):
-    """Pictures with one factor at each value, under each what every model answers: a Figure.
+    """Pictures, or slices of volumes, with one factor at each value, under each what every model answers: a Figure.
 
     results: what scan.json holds. arrays: those of scan/strips.npz.
     """
@@ -87,8 +96,8 @@ def factor_strip(results, arrays, name):
 
 def _draw_pictures(ax, frames, under):
     """Frames (S, V, H, W, C) uint8 at their places."""
-    n, v = frames.shape[:2]
-    extent = (LEFT, LEFT + v * (FRAME + GAP), TOP + n * (FRAME + under), TOP)
+    (n, v), (broad, high) = frames.shape[:2], _frame_size(frames)
+    extent = (LEFT, LEFT + v * (broad + GAP), TOP + n * (high + under), TOP)
     ax.imshow(_sheet(frames, under), extent=extent, aspect="auto")
 
 
@@ -112,8 +121,8 @@ def _draw_traces(ax, frames, under):
 def _sheet(frames, under):
     """Frames (S, V, H, W, C) uint8 as one white sheet, with room beside each for GAP inches, below for `under`."""
     frames = np.repeat(frames, 3, -1) if frames.shape[-1] == 1 else frames[..., :3]
-    side = frames.shape[2]
-    room = ((0, 0), (0, 0), (0, round(side * under / FRAME)), (0, max(1, round(side * GAP / FRAME))), (0, 0))
+    scale = frames.shape[2] / _frame_size(frames)[1]  # pixels an inch
+    room = ((0, 0), (0, 0), (0, round(scale * under)), (0, max(1, round(scale * GAP))), (0, 0))
     padded = np.pad(frames, room, constant_values=255)
     s, v, h, w, c = padded.shape
     return padded.transpose(0, 2, 1, 3, 4).reshape(s * h, v * w, c)
@@ -140,4 +149,8 @@ def _answer(probability, classes):
     return f"{short_name(classes[best], 10)} {probability[best]:.2f}", "normal"
 
 
-STRIP_DRAWING = {"picture": factor_strip, "signal": signal_strip}  # kind -> what draws items of a strip
+STRIP_DRAWING = {
+    "picture": factor_strip,
+    "signal": signal_strip,
+    "volume": factor_strip,
+}  # kind -> what draws items of a strip

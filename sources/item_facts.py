@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -25,16 +25,17 @@ DIGITS = re.compile(r"\d+")
 MARK = "\u2026"  # stands for the class in a pattern of file names
 
 
-def read_item_facts(paths, quiet=False):
+def read_item_facts(paths, quiet=False, kind=None):
     """(facts (N rows), reasons (N,) "" or why the head cannot be read) of a table's paths FILE or FILE#ITEM.
 
-    A column holds numbers (NaN: unknown) or is a category of texts (missing: unknown).
+    A column holds numbers (NaN: unknown) or is a category of texts (missing: unknown). kind: the name of the kind of
+    the items, None for any.
     """
     paths = [str(path) for path in paths]
     parts = [paths[at : at + AT_ONCE] for at in range(0, len(paths), AT_ONCE)]
     tables, reasons = [], []
     with ThreadPoolExecutor() as pool, tqdm(total=len(paths), desc="heads", leave=False, disable=quiet or None) as bar:
-        for table, why in pool.map(_facts_of, parts):
+        for table, why in pool.map(partial(_facts_of, kind), parts):
             tables.append(table)
             reasons += why
             bar.update(len(table))
@@ -42,21 +43,21 @@ def read_item_facts(paths, quiet=False):
     return _as_columns(facts), np.array(reasons, dtype=object)
 
 
-def _facts_of(paths):
+def _facts_of(kind, paths):
     """(facts of these paths, reasons)."""
     found, reasons = [], []
     for path in paths:
-        facts, reason = _facts_or_reason(split_item(path)[0])
+        facts, reason = _facts_or_reason(split_item(path)[0], kind)
         found.append(facts)
         reasons.append(reason)
     return pd.DataFrame(found, index=range(len(found))), reasons
 
 
-def _facts_or_reason(file):
+def _facts_or_reason(file, kind):
     """(facts, "") of a file, or what its folder alone says and why its head cannot be read."""
     known = _of_disk(file)
     try:
-        return known | _of_head(file), ""
+        return known | _of_head(file, kind), ""
     except Exception as e:  # each format fails in its own way, and no bad file ends the look
         return known, f"{type(e).__name__}: {' '.join(str(e).split())[:200]}"
 
@@ -64,17 +65,17 @@ def _facts_or_reason(file):
 _HEADS = threading.local()
 
 
-def _of_head(file):
+def _of_head(file, kind):
     """Facts of a file's head; the last ones are kept, since items may be parts of one file."""
-    if getattr(_HEADS, "file", None) != file:
-        _HEADS.facts, _HEADS.file = _read_head(file), file
+    if getattr(_HEADS, "file", None) != (file, kind):
+        _HEADS.facts, _HEADS.file = _read_head(file, kind), (file, kind)
     return _HEADS.facts
 
 
-def _read_head(file):
+def _read_head(file, kind):
     """{fact: number or interned text} of the head of a file, with what follows from them."""
-    known = format_of(file)
-    facts = HEADS[known.name](file) if known and known.name in HEADS else file_facts(file)
+    known = format_of(file, kind)
+    facts = HEADS[known.name](file) if known and known.name in HEADS else file_facts(file, kind)
     if facts.get("width") and facts.get("height"):
         facts = facts | {"aspect ratio": facts["width"] / facts["height"]}
     return {name: sys.intern(value) if isinstance(value, str) else value for name, value in facts.items()}

@@ -12,6 +12,7 @@ from xaae.report.shared.sprites import PAINTERS, tile_place
 SMALL = 72  # pixels a side of a picture on a strip
 NULL_WORDS = {  # kind -> the changes of no factor that decisions are compared with
     "picture": "smooth warps, changes of light from place to place",
+    "volume": "smooth warps, changes of light from place to place",
     "signal": "time that runs unevenly, gain and baseline that sway",
 }
 SHADES = dict(zip(SCAN_VERDICTS, ("k0", "quiet", "k1"), strict=True))  # CSS class of each verdict

@@ -190,8 +190,8 @@ def _decode_all(decoder, table, form, most_bad, quiet, put, remark):
     """Decode the items of a table, and give each that can be read to `put`: (their rows, facts on all).
 
     form: (size, channels, window). remark: look for what is not used of the files. facts: bad [(row, reason)], scaled
-    [(key of SCALED, unit, number)], frames: the remarks, in a list, for_now: may some of the bad be
-    read the next time? InputError as of `open_decoded`.
+    [(key of SCALED, unit, number)], frames: the remarks, in a list, for_now: may some of the bad be read
+    the next time? InputError as of `open_decoded`.
     """
     good, bad, scaled = [], [], Counter()
     with ThreadPoolExecutor() as pool:

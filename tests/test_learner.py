@@ -1,17 +1,20 @@
 """Laws of stages: what is logged is what is trained and watched, early stopping counts its epochs, the best is kept."""
 
+from copy import deepcopy
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from fastai.callback.core import Callback
+from fastai.learner import Learner
 from helpers.loops import SIDES, quietly, small_learner, small_loaders, weights_of
 
 from xaae import callbacks
 from xaae.callbacks import BFloat16, KeepAnswers
 from xaae.experiment.class_balance import class_balance
 from xaae.training.fitting import final_metrics
-from xaae.training.learner import Stage, fit_aae
+from xaae.training.learner import Stage, find_rate, fit_aae
 from xaae.training.thesis import thesis_stages
 
 PRECISIONS = ["fp32", "bf16"]  # both on any machine: where bf16 is no faster it is still computed
@@ -130,6 +133,27 @@ def test_a_stage_that_finds_its_rate_accumulates_and_stops_early_lasts_two_epoch
     learn = small_learner(dls, tmp_path)
     stage = Stage("careful", 2, None, 1.0, 0.1, 0.001, accumulate=16, patience=1)
     assert len(quietly(learn, fit_aae, learn, [stage])) == 2
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["new", "trained"])
+def test_finding_a_rate_changes_no_weight_and_no_optimiser(dls, tmp_path, monkeypatch, trained):
+    """The discriminator's optimiser too: fastai knows of the autoencoder's alone."""
+    find, learn = Learner.lr_find, small_learner(dls, tmp_path)
+    monkeypatch.setattr(Learner, "lr_find", lambda learn, **options: find(learn, num_it=20, **options))
+    if trained:
+        quietly(learn, fit_aae, learn, [Stage("all", 1, 1e-3, 1.0, 0.1, 0.1)])
+    state = lambda: deepcopy(  # noqa: E731
+        [learn.model.state_dict(), learn.opt and list(learn.opt.state_dict()["state"]),
+         [opt.state_dict() for opt in [getattr(learn.adversarial, "discriminator_opt", None)] if opt],
+         learn.sample_grid.grids_drawn]
+    )  # fmt: skip
+    before = state()
+    assert bool(before[2]) == trained and quietly(learn, find_rate, learn) > 0
+    after = state()
+    if not trained:
+        assert not any("grad_avg" in each for each in after[1])
+        before[1] = after[1]  # it has been made, and remembers nothing
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
 
 
 def test_the_stages_of_the_thesis():

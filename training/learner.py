@@ -48,6 +48,7 @@ from xaae.callbacks import (
 )
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.text_tables import write_texts
+from xaae.training.learner_state import memory_kept
 from xaae.training.signal_resnet import SignalResNet
 from xaae.training.volume_resnet import VolumeResNet
 
@@ -195,10 +196,19 @@ def fit_aae(learn, stages, progress=None):
             continue
         learn.loss_func.reconstruction, learn.loss_func.classification = stage.reconstruction, stage.classification
         learn.adversarial.weight = stage.adversarial
-        lr = stage.lr or (progress and progress.rate_of(stage.name)) or learn.lr_find(show_plot=False).valley
+        lr = stage.lr or (progress and progress.rate_of(stage.name)) or find_rate(learn)
         with _watching(progress, learn, stage.name, rate=lr, last=stage is stages[-1]) as watch:
             learn.fit_one_cycle(stage.epochs, lr, cbs=[*_stage_callbacks(stage), *watch])
     return _join_histories(learn.path, "history.csv", [s.name for s in stages])
+
+
+def find_rate(learn):
+    """The learning rate that `lr_find` proposes; all weights and all optimisers are afterwards as they were before.
+
+    fastai gives back the model and the learner's own optimiser, and knows of no other.
+    """
+    with memory_kept(learn):
+        return learn.lr_find(show_plot=False).valley
 
 
 @contextmanager

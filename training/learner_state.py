@@ -5,6 +5,8 @@ the same machine.
 """
 
 import random
+from contextlib import contextmanager
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -62,6 +64,23 @@ def restore_learner(learn, state):
         rng.bit_generator.state = kept
     _restore_logs(learn, state["logs"])
     set_random_states(state["random"])
+
+
+@contextmanager
+def memory_kept(learn):
+    """What callbacks of a Learner remember, such as the moments of their optimisers, is afterwards as it was before."""
+    kept = {
+        cb: {n: deepcopy(_value(getattr(cb, n))) for n in names if hasattr(cb, n)} for cb, names in _remembering(learn)
+    }
+    try:
+        yield
+    finally:
+        for cb, names in _remembering(learn):
+            for name in names:
+                if name in kept[cb]:
+                    _set(cb, name, kept[cb][name])
+                elif hasattr(cb, name):
+                    delattr(cb, name)  # it is made when the next fit begins
 
 
 def random_states():

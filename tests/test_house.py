@@ -1,22 +1,18 @@
-"""The house: who may import whom, one name for one thing, what is at the top, what an installation holds."""
+"""The house: who may import whom, and what an import may change."""
 
 import ast
 import json
-import re
-import shutil
 import subprocess
 import sys
-import tomllib
 from collections import defaultdict
 from importlib import import_module
 from inspect import ismodule
-from zipfile import ZipFile
 
 import nbformat
 import pytest
-import yaml
 from helpers import source
 from helpers.places import HOME
+from helpers.source import FILES, NAMED, breaking, room_of_file
 
 LAYERS = (  # each room imports rooms of the layers before its own, and neighbours as long as these make no circle
     ("experiment", "factors"),
@@ -31,30 +27,9 @@ LAYERS = (  # each room imports rooms of the layers before its own, and neighbou
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 LIBRARIES = LAYERS[4]  # they take models and arrays
-PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text())
-FILES = source.product_files()
 TESTS = sorted((HOME / "tests").rglob("*.py"))
 BENCHMARKS = sorted((HOME / "benchmarks").glob("*.py"))
 NOTEBOOKS = sorted((HOME / "notebooks").glob("*.ipynb"))
-
-
-def label(path):
-    """What a file is called when it breaks a law."""
-    return str(path.relative_to(HOME))
-
-
-def room_of(path):
-    """The room of a file of the package; "" for the package's own __init__."""
-    return source.room_of(source.module_name(path))
-
-
-def breaking(paths, what):
-    """{file: what(file)} of those files for which that is anything."""
-    return {label(path): found for path in paths if (found := what(path))}
-
-
-UNNAMED = ("cli", "main", "")  # files that are named by command
-NAMED = [path for path in FILES if room_of(path) not in UNNAMED]
 
 
 # ---- who imports whom -------------------------------------------------------------------------------------------
@@ -74,7 +49,7 @@ def test_the_law_sees_an_import_wherever_it_is():
 
 def forbidden(path):
     """Rooms that a file imports though the law forbids it."""
-    room = room_of(path)
+    room = room_of_file(path)
     others = {source.room_of(name) for name in source.import_graph()[source.module_name(path)]} - {room, ""}
     allowed = {"experiment"} if room == "report" else {r for r in LEVEL if LEVEL[r] <= LEVEL.get(room, -1)}
     return sorted(others - allowed)
@@ -102,12 +77,14 @@ def packages_of(path):
 
 def test_the_report_needs_no_torch():
     heavy = {"torch", "torchvision", "fastai", "captum", "torchmetrics"}
-    assert breaking([p for p in FILES if room_of(p) == "report"], lambda p: heavy & packages_of(p)) == {}
+    assert breaking([p for p in FILES if room_of_file(p) == "report"], lambda p: heavy & packages_of(p)) == {}
 
 
 def test_only_the_entries_of_a_library_open_a_run():
     """Those whose names end in _run, and navigation; the others can be used without any run folder."""
-    inside = [p for p in NAMED if room_of(p) in LIBRARIES and not p.stem.endswith("_run") and p.stem != "navigation"]
+    inside = [
+        p for p in NAMED if room_of_file(p) in LIBRARIES and not p.stem.endswith("_run") and p.stem != "navigation"
+    ]
     opening = {"open_run", "open_trained_run", "open_encoded_run"}
     said = lambda p: opening & {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(source.tree(p))}  # noqa: E731
     assert breaking(inside, said) == {}
@@ -251,166 +228,3 @@ def missing_names(path):
 def test_what_is_taken_from_a_module_is_there():
     """Benchmarks take hours, so no test runs them whole: at least their names are those of today."""
     assert breaking([*FILES, *BENCHMARKS, *TESTS], missing_names) == {}
-
-
-# ---- one thing, one name ------------------------------------------------------------------------------------------
-
-
-def twice(pairs):
-    """{name: its files} of the names that more than one file has."""
-    places = defaultdict(list)
-    for name, path in pairs:
-        places[name].append(label(path))
-    return {name: found for name, found in places.items() if len(found) > 1}
-
-
-def test_no_two_modules_have_one_name():
-    assert twice((path.stem, path) for path in NAMED if path.stem != "__init__") == {}
-
-
-def test_no_two_public_functions_or_classes_have_one_name():
-    assert twice((node.name, path) for path in NAMED for node in source.public_definitions(path)) == {}
-
-
-FRAMEWORKS = set("forward encodes accumulate reset value name parse_args list_commands get_command".split()) | {
-    f"{when}_{what}" for when in ("before", "after") for what in ("fit", "batch", "epoch", "loss", "train")
-}  # methods whose meaning is that of fastai, torch or click
-
-
-def unexplained(path):
-    """What is public in a file, and the file itself, as far as it has no docstring."""
-    found = [n for n in source.public_definitions(path, methods=True) if n.name not in FRAMEWORKS]
-    return [n.name for n in found if not ast.get_docstring(n)] + ["the file"] * (
-        not ast.get_docstring(source.tree(path))
-    )
-
-
-def test_what_is_public_has_a_docstring():
-    assert breaking(FILES, unexplained) == {}
-
-
-def crowded(path):
-    """{public function: its number of arguments} of those with more than seven."""
-    found = [n for n in source.public_definitions(path) if not isinstance(n, ast.ClassDef)]
-    return {n.name: k for n in found if (k := number_of_arguments(n)) > 7}
-
-
-def number_of_arguments(function):
-    """Of a function; an explanation method's keywords are its users' parameters, checked by the registry."""
-    args, entered = function.args, [d for d in function.decorator_list if ast.unparse(d).startswith("method(")]
-    return len(args.posonlyargs + args.args + ([] if entered else args.kwonlyargs))
-
-
-@pytest.mark.parametrize("room", sorted({room_of(path) for path in NAMED}))
-def test_a_library_function_has_seven_arguments_at_most(room):
-    assert breaking([path for path in NAMED if room_of(path) == room], crowded) == {}
-
-
-# ---- the top, the dependencies, the pages ---------------------------------------------------------------------------
-
-
-def test_three_files_lie_at_the_top():
-    assert {p.name for p in HOME.glob("*.py")} == {"__init__.py", "main.py", "model.py", "data.py"}
-
-
-def test_the_package_is_what_the_folders_are():
-    setuptools = PROJECT["tool"]["setuptools"]
-    folders = {"xaae"} | {
-        module for path in FILES if path.name == "__init__.py" if (module := source.module_name(path))
-    }
-    assert set(setuptools["packages"]) == folders and setuptools["package-dir"] == {"xaae": "."}
-    assert all(path.parent == HOME or (path.parent / "__init__.py").exists() for path in FILES)
-
-
-def test_the_door_is_short():
-    assert len((HOME / "main.py").read_text().splitlines()) <= 100
-
-
-def test_environment_follows_pyproject():
-    environment = yaml.safe_load((HOME / "environment.yml").read_text())
-    conda = [d for d in environment["dependencies"] if isinstance(d, str)]
-    (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
-    assert pip == ["-e ."] and sorted(re.split(r"[<>=]", d)[0] for d in conda) == ["pip", "python"]
-    assert f"python{PROJECT['project']['requires-python']}" in conda
-
-
-def test_dependencies_are_lower_bounds_in_pyproject_alone():
-    extras = PROJECT["project"]["optional-dependencies"]
-    assert {"test", "notebooks", "app", "quality", "all"} <= set(extras)
-    lines = PROJECT["project"]["dependencies"] + [d for name, e in extras.items() if name != "all" for d in e]
-    assert [line for line in lines if not re.fullmatch(r"[\w-]+>=[\d.]+", line)] == []
-    elsewhere = ("requirements*.txt", "setup.py", "setup.cfg", "Pipfile*", "poetry.lock", "*constraints*.txt")
-    assert not [path for pattern in elsewhere for path in HOME.glob(pattern)]
-
-
-def test_the_readme_opens_with_the_two_commands():
-    first = (HOME / "README.md").read_text().splitlines()[:40]
-    assert [line for line in first if line.startswith("pip install")] == [
-        "pip install -e . && python main.py",
-        'pip install -e ".[test]" && pytest',
-    ]
-    assert 'pip install -e ".[test]" && pytest\n' in (HOME / ".ci" / "run").read_text()
-
-
-REGISTRIES = [  # packages come from where pip is told to look; written in parts, so that this file has none either
-    ".".join(parts)
-    for parts in (
-        ("pypi", "org"),
-        ("pythonhosted", "org"),
-        ("download", "pytorch", "org"),
-        ("anaconda", "org"),
-        ("anaconda", "com"),
-        ("conda", "io"),
-        ("npmjs", "org"),
-        ("registry", "yarnpkg"),
-        ("unpkg", "com"),
-        ("jsdelivr", "net"),
-        ("docker", "io"),
-        ("ghcr", "io"),
-    )
-]
-
-
-def tracked():
-    """Every file that git knows, or a skip."""
-    if not (HOME / ".git").exists():
-        pytest.skip("this is no clone: there is no list of tracked files")
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=HOME, capture_output=True, text=True, check=True).stdout
-    return [path for name in listed.split("\0") if name and (path := HOME / name).is_file()]
-
-
-def test_no_file_names_a_registry():
-    hosts = [host.encode() for host in REGISTRIES]
-    assert breaking(tracked(), lambda p: [host for host in hosts if host in p.read_bytes()]) == {}
-
-
-def sleeps(path):
-    """Does a test itself sleep? A command that it starts as another process may."""
-    calls = [ast.unparse(n.func) for n in ast.walk(source.tree(path)) if isinstance(n, ast.Call)]
-    return {"time.sleep", "sleep"} & set(calls)
-
-
-def test_tests_wait_for_events_and_not_for_clocks():
-    assert set(breaking(TESTS, sleeps)) == {"tests/helpers/waiting.py"}
-
-
-OUTSIDE = (".*", "runs", "build", "dist", "*.egg-info", "__pycache__", "tests", "docs")  # no part of a wheel
-
-
-def data_files():
-    """Files of the package that are no code."""
-    kinds = ("toml", "j2", "css", "js")
-    return [path for room in source.ROOMS for kind in kinds for path in (HOME / room).rglob(f"*.{kind}")]
-
-
-def test_a_wheel_holds_the_package_and_nothing_else(tmp_path):
-    pytest.importorskip("setuptools", minversion="77", reason="a wheel is built by setuptools 77 or later")
-    copy = shutil.copytree(HOME, tmp_path / "clone", ignore=shutil.ignore_patterns(*OUTSIDE))
-    pip = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "-q", "-w", tmp_path / "w"]
-    made = subprocess.run(pip, cwd=copy, capture_output=True, text=True)
-    assert made.returncode == 0, made.stderr
-    (wheel,) = (tmp_path / "w").glob("*.whl")
-    names = {name for name in ZipFile(wheel).namelist() if not name.endswith("/")}
-    about = f"xaae-{PROJECT['project']['version']}.dist-info"
-    assert {name.split("/")[0] for name in names} == {"xaae", about}
-    assert {n for n in names if n.startswith("xaae/")} == {f"xaae/{label(path)}" for path in [*FILES, *data_files()]}

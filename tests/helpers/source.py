@@ -104,3 +104,26 @@ def public_definitions(path, methods=False):
     top = tree(path).body
     inside = [node for parent in top if isinstance(parent, ast.ClassDef) for node in parent.body] if methods else []
     return [n for n in top + inside if isinstance(n, kinds) and not n.name.startswith("_")]
+
+
+# ---- files that laws speak of -----------------------------------------------------------------------------------
+
+
+def label(path):
+    """What a file is called when it breaks a law."""
+    return str(path.relative_to(HOME))
+
+
+def room_of_file(path):
+    """The room of a file of the package; "" for the package's own __init__."""
+    return room_of(module_name(path))
+
+
+def breaking(paths, what):
+    """{file: what(file)} of those files for which that is anything."""
+    return {label(path): found for path in paths if (found := what(path))}
+
+
+FILES = product_files()
+UNNAMED = ("cli", "main", "")  # rooms whose files are named by command
+NAMED = [path for path in FILES if room_of_file(path) not in UNNAMED]

@@ -1,7 +1,8 @@
 """One run for each format and target, on data made here: are they read, learned and shown as they are?
 
 python -m benchmarks.formats --out runs/formats                    all of them
-python -m benchmarks.formats --out runs/formats --only dicom       one: dicom, nifti, png16, labels, severity
+python -m benchmarks.formats --out runs/formats --only dicom       one: dicom, nifti, png16, labels, severity, volumes,
+                                                                   nifti-volumes
 Each makes its folder OUT/NAME-data, gives `python main.py` that folder (the command is printed), and writes OUT/NAME,
 with its report. A Markdown table of all runs in OUT is printed at the end. What is made is not made again.
 """
@@ -27,7 +28,9 @@ MAIN = Path(__file__).resolve().parents[1] / "main.py"
 BRIEF = ["--preset", "smoke", "--no-pretrained", "--size", "32", "--items", "1200"]
 BRIEF += ["--epochs", "12", "--baseline-epochs", "3"]
 PETS, SIZE = 1200, 48  # drawn pictures of a format that has pictures of its own, pixels a side
-VOLUMES, SIDE = 48, 40  # volumes, voxels a side
+VOLUMES, SIDE = 48, 40  # volumes that are cut into slices, voxels a side
+BODIES, HEADS = 480, 240  # volumes that are items, in an archive and as NIfTI
+ARCHIVE = "bodies.npz"
 
 
 def grey(n=PETS, seed=1):
@@ -79,12 +82,12 @@ def make_png16(folder):
         Image.fromarray((20_000 + 8_000 * values).round().astype(np.uint16)).save(path.with_suffix(".png"))
 
 
-def make_nifti(folder):
+def make_nifti(folder, volumes=VOLUMES):
     """Heads as ellipsoids with a dark chamber in the middle, wide in the class "wide"; noise; drawn positions."""
     import nibabel
 
     rng = np.random.default_rng(3)
-    labels = ["narrow", "wide"] * (VOLUMES // 2)
+    labels = ["narrow", "wide"] * (volumes // 2)
     places = np.stack(np.meshgrid(*[np.linspace(-1, 1, SIDE)] * 3, indexing="ij"))
     for label, path in zip(labels, class_folders(folder, labels), strict=True):
         centre = rng.uniform(-0.08, 0.08, (3, 1, 1, 1))
@@ -97,6 +100,44 @@ def make_nifti(folder):
         )
         values = 900.0 * head - 500.0 * chamber + rng.normal(0, 40, head.shape) * head
         nibabel.save(nibabel.Nifti1Image(values.astype(np.float32), np.diag([4, 4, 4, 1])), f"{path}.nii.gz")
+
+
+def make_heads(folder):
+    """As many of them as whole volumes need, which are one item each."""
+    make_nifti(folder, HEADS)
+
+
+def draw_bodies(n, side, seed):
+    """Volumes (n, side, side, side) uint8 and their classes: bodies with a bright spot, long from head to feet or flat.
+
+    A body is a pale ellipsoid with a spine at its back; it lies a little elsewhere in each volume, and the spot
+    anywhere in it.
+    """
+    rng, labels = np.random.default_rng(seed), np.arange(n) % 2
+    places = np.stack(np.meshgrid(*[(2 * np.arange(side) + 1) / side - 1] * 3, indexing="ij"))
+
+    def ellipsoid(centre, radii):
+        far = (((places - np.reshape(centre, (3, 1, 1, 1))) / np.reshape(radii, (3, 1, 1, 1))) ** 2).sum(0) ** 0.5
+        return 1 / (1 + np.exp(np.clip(6 * side * (far - 1) * min(radii) / 4, -30, 30)))
+
+    def body(label):
+        at, spot = rng.uniform(-0.06, 0.06, 3), rng.uniform(-0.22, 0.22, 3) * (1, 0.8, 1)
+        shape = np.array([0.2, 0.34, 0.34] if label else [0.48, 0.17, 0.17]) * rng.uniform(0.9, 1.1, 3)
+        light = 0.35 * ellipsoid(at, rng.uniform(0.9, 1.1, 3) * (0.85, 0.62, 0.75))
+        light = np.maximum(light, 0.6 * ellipsoid(at + (0, 0.52, 0), (0.9, 0.12, 0.12)))
+        return np.maximum(light, 0.9 * ellipsoid(at + spot, shape)) + rng.normal(0, 0.02, light.shape)
+
+    return np.stack([np.round(255 * np.clip(body(label), 0, 1)).astype(np.uint8) for label in labels]), labels
+
+
+def make_volumes(folder):
+    """A 3-D archive in MedMNIST's keys, 28 voxels a side, with its own splits."""
+    volumes, labels = draw_bodies(BODIES, 28, 4)
+    names, ends = ("train", "val", "test"), (0, BODIES * 4 // 6, BODIES * 5 // 6, BODIES)
+    arrays = {f"{name}_images": volumes[a:b] for name, a, b in zip(names, ends[:-1], ends[1:], strict=True)}
+    arrays |= {f"{name}_labels": labels[a:b, None] for name, a, b in zip(names, ends[:-1], ends[1:], strict=True)}
+    folder.mkdir(parents=True)
+    np.savez_compressed(folder / ARCHIVE, **arrays)
 
 
 def save_coloured(folder):
@@ -147,6 +188,8 @@ FORMATS = {  # name -> (what makes its data, what the command has beside them)
     "png16": (make_png16, ["--window", "dataset"]),
     "labels": (make_labels, ["--target", "dog,striped,bright"]),
     "severity": (make_severity, ["--target", "scale", "--classification-weight", "1"]),
+    "volumes": (make_volumes, ["--size", "28"]),
+    "nifti-volumes": (make_heads, ["--slices", "none", "--size", "28"]),
 }
 
 
@@ -156,7 +199,7 @@ def run(name, out):
     data, folder = (out / f"{name}-data").absolute(), out / name
     if not data.exists():
         make(data)
-    dataset = data / "items.csv" if (data / "items.csv").exists() else data
+    dataset = next((file for name in ("items.csv", ARCHIVE) if (file := data / name).exists()), data)
     command = [str(MAIN), *BRIEF, "--dataset", str(dataset), *more, "--out", str(folder)]
     print("python", shlex.join(command), flush=True)
     if not (folder / "report.html").exists():

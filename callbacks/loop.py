@@ -4,6 +4,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import AMPMode, MixedPrecision
 from fastcore.foundation import L
@@ -151,12 +152,15 @@ def _picture_grid(items, path):
 
 
 def _volume_grid(items, path):
-    """Volumes (2 N, C, D, H, W) likewise, by their middle slices: a row for each item, beside it its reconstruction."""
+    """Volumes (2 N, C, D, H, W) likewise, by their middle slices, IN_ROW items a row, each row above its own
+    reconstructions."""
     flat = torch.from_numpy(lay_flat(items[:, :1].cpu().float().numpy()))
-    pairs = torch.stack(flat.chunk(2), 1).flatten(0, 1)
-    save_image(pairs, path, nrow=2, pad_value=1)
+    rows = zip(*(half.split(IN_ROW) for half in flat.chunk(2)), strict=True)
+    white = lambda few: F.pad(few, (0, 0) * 3 + (0, IN_ROW - len(few)), value=1)  # noqa: E731
+    save_image(torch.cat([white(few) for pair in rows for few in pair]), path, nrow=IN_ROW, pad_value=1)
 
 
+IN_ROW = 4  # volumes of a grid
 MOST_SHOWN = 40  # columns of a grid
 GRIDS = {  # kind -> what draws items and their reconstructions; other kinds have no grid
     "picture": _picture_grid,

@@ -109,6 +109,9 @@ def prepare_training(settings: RunSettings, note=""):
     table, items, skipped, notes, found = _read(settings)
     target, warnings = found.target, found.warnings
     _check_task(settings, target.task)
+    if settings.architecture == "thesis" and items.kind is not PICTURE:
+        plural = items.kind.plural
+        raise InputError(f"The thesis's architecture is for pictures, and these are {plural}: choose another preset.")
     _tell_faults(table, items, settings.arm)
     target = replace(target, classes=target.classes or tuple(class_order(table)))
     classes = list(target.classes)

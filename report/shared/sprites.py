@@ -125,7 +125,7 @@ def _signal_painter(config: dict) -> Painter:
         change=lambda level: draw_change(level, sheet),
         drawn=True,
         share=1 / min(4, channels),
-        legend=sheet.in_words(config["input_size"]),
+        legend=f"Every trace: {sheet.in_words(config['input_size'])}",
         change_words="a line, red and above the middle where values rise, blue and below it where they fall",
         samples_words="Held-out signals (grey) under their reconstructions (coloured), from every class",
     )

@@ -81,12 +81,13 @@ class Layers:
     grow: type
     pool: type
     memory: torch.memory_format = torch.contiguous_format  # in which these layers are quick on every device
+    kept_so: bool = False  # is a plain AAE's memory so from the start? in volumes that takes half of the time or less
 
 
 LAYERS = {
     "signal": Layers(nn.Conv1d, nn.BatchNorm1d, nn.ConvTranspose1d, nn.AvgPool1d),
     "picture": Layers(nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d, nn.AvgPool2d, torch.channels_last),
-    "volume": Layers(nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.AvgPool3d, torch.channels_last_3d),
+    "volume": Layers(nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.AvgPool3d, torch.channels_last_3d, True),
 }  # kind -> its layers
 
 
@@ -211,6 +212,8 @@ class AAE(nn.Module):
         self.head = HEADS[task](encoding_dims, classes)
         self.discriminator = Discriminator(encoding_dims, classes if prior == "class" else 0)
         self.register_buffer("prior_means", _prior_means(prior, classes, encoding_dims))
+        if layers.kept_so:
+            self.to(memory_format=layers.memory)
 
     def encode(self, x):
         """x (B, C, *places) -> z (B, D), placed and widened like the prior of all classes together."""

@@ -77,10 +77,14 @@ class TraceSheet:
         """ "s", or "samples" where the rate is unknown."""
         return "s" if self.rate else "samples"
 
-    def in_words(self, samples):
-        """What a trace of so many samples shows, in a sentence: its length, its grid, its scale."""
+    def in_words(self, samples, width=WIDTH):
+        """What a trace of so many samples shows, in a sentence: its length, its grid, its scale.
+
+        width: pixels of the tile; squares that would be too narrow there are not drawn.
+        """
         said = [f"{self.seconds(samples):.4g} {self.time_unit} from left to right"]
-        said += ["squares of 0.2 s and 0.5 mV"] if self.is_ecg else []
+        squares = self.is_ecg and min(_square_sides(lay_out_traces(self, width), self, samples)) >= LEAST_SQUARE
+        said += ["squares of 0.2 s and 0.5 mV"] if squares else []
         several = len(self.units) > 1
         said += [f"{'all channels on one' if self.shared else 'each channel on its own'} scale"] if several else []
         return "; ".join(said) + ("." if all(self.units) else "; the data name no unit of the values.")
@@ -220,8 +224,7 @@ def _font(size):
 
 def _draw_grid(tile, frame, sheet, samples):
     """The squares of an ECG's paper, through the middle of the first channel."""
-    wide = (frame.right - frame.left) / sheet.seconds(max(1, samples - 1)) * SQUARE_SECONDS
-    tall = _pixels_per_unit(frame, sheet)[0] / VOLTS[sheet.units[0]] * SQUARE_VOLTS
+    wide, tall = _square_sides(frame, sheet, samples)
     middle = (frame.top[0] + frame.bottom[0]) / 2
     for name, parts in (("fine", PER_SQUARE), ("square", 1)):
         if min(wide, tall) / parts >= LEAST_SQUARE:
@@ -229,6 +232,12 @@ def _draw_grid(tile, frame, sheet, samples):
                                                            (middle, tall / parts, frame.size[0])))  # fmt: skip
             tile[:, across] = PAPER[name]
             tile[down] = PAPER[name]
+
+
+def _square_sides(frame, sheet, samples):
+    """(width, height) in pixels of a square of an ECG's paper."""
+    wide = (frame.right - frame.left) / sheet.seconds(max(1, samples - 1)) * SQUARE_SECONDS
+    return wide, _pixels_per_unit(frame, sheet)[0] / VOLTS[sheet.units[0]] * SQUARE_VOLTS
 
 
 def _grid_lines(through, step, size):

@@ -115,7 +115,7 @@ def _trace_words(items):
     """What a trace shows, in a sentence."""
     sheet = _trace_sheet(items)
     few = f"The first {len(sheet.units)} of {items.channels} channels. " if len(sheet.units) < items.channels else ""
-    return few + sheet.in_words(items.size)
+    return few + sheet.in_words(items.size, TRACE)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ ABOUT = {  # what is seen comes first: of facts that part the items alike the fi
     "JPEG quality": FactAbout("JPEG quality", SEEN),
     "width": FactAbout("width", SEEN, "pixels"),
     "height": FactAbout("height", SEEN, "pixels"),
+    "depth": FactAbout("depth", SEEN, "slices"),
     "aspect ratio": FactAbout("aspect ratio (width by height)", SEEN, digits=2),
     "bits": FactAbout("bit depth", SEEN, "bits"),
     "mode": FactAbout("colour mode", SEEN),
@@ -69,9 +70,15 @@ def about_fact(name):
         return ABOUT[name]
     bare = name.removesuffix(" given")
     if bare != name:
-        filled = f"whether {about_fact(bare).title} is filled"
-        return FactAbout(filled if bare.startswith(COLUMN) else f"whether there is a {about_fact(bare).title}", SOURCE)
+        title = about_fact(bare).title
+        there_is = f"whether there is {_article(title)} {title}"
+        return FactAbout(f"whether {title} is filled" if bare.startswith(COLUMN) else there_is, SOURCE)
     return FactAbout(f"the {name}" if name.startswith(COLUMN) else name)
+
+
+def _article(noun):
+    """ "a" or "an", by the noun's first letter."""
+    return "an" if noun[:1].lower() in "aeiou" else "a"
 
 
 def in_order(facts):

@@ -36,6 +36,7 @@ from xaae.sources.formats import split_item
 from xaae.sources.item_facts import column_facts, name_patterns, read_item_facts
 from xaae.sources.item_faults import find_faults, spread_over_classes
 from xaae.sources.items import guess_channels, open_items, reading_options
+from xaae.sources.recordings import split_cut
 from xaae.sources.splits import SplitPlan
 from xaae.sources.target_columns import kept_name
 
@@ -162,7 +163,7 @@ def _look_at_values(found, settings):
     faults = [fault.sentence for fault in find_faults(good, items)]
     if len(unread):
         first = unread.iloc[0]
-        looked = f"{len(unread)} of the {len(some)} {kind.plural} that were decoded cannot be read"
+        looked = f"{len(unread)} of the {len(some)} {kind.plural} that were decoded cannot be used"
         faults.append(f"{looked}, as {first.path} ({first.reason}).")
     return good, items, faults
 
@@ -178,7 +179,7 @@ def _about(found, settings):
         "items": len(table),
         "classes": table.label.astype(str).value_counts().to_dict(),
         "target": found.target.as_dict(),
-        "parts": kind.name == "signal" and table.path.astype(str).str.contains("#").any(),
+        "parts": kind.name == "signal" and any(split_cut(split_item(path)[1])[1] for path in table.path),
         "decoded": len(spread_over_classes(table.label, DECODED)),
         "formats": _formats(table.path),
         "splits": _splits(table),

@@ -105,11 +105,8 @@ def few_in_words(look):
         return []
     valid = look["splits"].get("valid", {})
     held = sum(valid.values()) if look["items"] < FEW else valid.get(smallest, 0)
-    rough = (
-        f", and the standard error of an accuracy of {held} held out is up to {50 / held**0.5:.0f} points"
-        if held
-        else ""
-    )
+    error = f": the standard error of an accuracy is up to {50 / held**0.5:.0f} points" if held and smallest else ""
+    rough = f", and {counted(held, 'held-out items')} judge it roughly{error}" if held else ""
     return [f"Very little data: {' and '.join(few)}. A network learns so few by heart{rough}."]
 
 
@@ -147,7 +144,7 @@ def _about_left_out(look):
         lines.append(look["copies"]["sentence"])
     if look["unreadable"]["number"]:
         bad = look["unreadable"]
-        lines.append(f"Heads that cannot be read: {bad['number']}, as {bad['example']}.")
+        lines.append(f"Files that cannot be opened: {bad['number']}, as {bad['example']}.")
     return lines or ["Nothing is left out."]
 
 

@@ -242,7 +242,8 @@ def _of_csv(path, target=(), outside=False):
     if missing := ({"path"} if target else {"path", "label"}) - set(table.columns):
         cure = " (or say by --target which column is predicted)" if missing == {"label"} else ""
         raise InputError(
-            f"{path} has no column {' and '.join(sorted(missing))}: name its columns path and label{cure}, with commas."
+            f"{path} has no column {' and '.join(sorted(missing))}, but {', '.join(table.columns[:8])}: name its"
+            f" columns path and label{cure}, with commas."
         )
     if target:
         texts = target_texts(table, target)

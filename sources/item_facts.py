@@ -59,7 +59,7 @@ def _facts_or_reason(file, kind):
     try:
         return known | _of_head(file, kind), ""
     except Exception as e:  # each format fails in its own way, and no bad file ends the look
-        return known, f"{type(e).__name__}: {' '.join(str(e).split())[:200]}"
+        return known, f"{type(e).__name__}: {' '.join(str(e).replace(repr(file), 'it').split())[:200]}"
 
 
 _HEADS = threading.local()

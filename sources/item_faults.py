@@ -80,7 +80,8 @@ def _flat_items(seen, word):
     if len(flat) == len(seen):
         yield Fault(f"Each of the {len(seen)} {word} is of one colour throughout: only that colour can be learned.")
     elif len(flat):
-        yield Fault(f"{len(flat)} of {len(seen)} {word} are of one colour throughout, as {flat.path.iloc[0]}.")
+        is_are = "is" if len(flat) == 1 else "are"
+        yield Fault(f"{len(flat)} of {len(seen)} {word} {is_are} of one colour throughout, as {flat.path.iloc[0]}.")
 
 
 def _alike_classes(seen, word):

@@ -262,8 +262,9 @@ def why_unfit(recording):
     if wrong.any():
         channel = int(np.flatnonzero(wrong.any(1))[0])
         at, kind = int(np.flatnonzero(wrong[channel])[0]), "infinite" if np.isinf(values[wrong]).any() else "missing"
+        are = "is" if wrong.sum() == 1 else "are"
         return (
-            f"{int(wrong.sum())} of its values are {kind} (no finite numbers), the first in channel"
+            f"{int(wrong.sum())} of its values {are} {kind} (no finite numbers), the first in channel"
             f" {channel_name(recording, channel)} at sample {at}"
         )
     if len(flat_channels(values)) == len(values):

@@ -12,6 +12,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.vocabulary import AXES
 from xaae.sources.recordings import FINEST, at_rate, axes_warning, cut_recording, with_units
 
+MOST_NAMES = 12  # of channels in a sentence
 LEAST = 0.5  # of the longest item: where lengths differ more, nobody said which part counts
 
 
@@ -152,7 +153,8 @@ def scale_notes(recordings, found, scale, size):
         notes.append(f"Signals are {long} samples long: their middle {size} are used.")
     about = f"at {scale.rate:g} Hz" if scale.rate else "of an unknown rate"
     names = [name for name in scale.names if name]
-    channels = counted(len(scale.units), "channels") + (f" ({', '.join(names[:12])})" if names else "")
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    channels = counted(len(scale.units), "channels") + (f" ({', '.join(names[:MOST_NAMES])}{more})" if names else "")
     notes.append(f"An item has {channels} of {size} samples {about}.")
     return [note for note in notes if note]
 

@@ -115,11 +115,14 @@ def test_the_headline_says_whether_there_was_anything_to_compare(tmp_path):
     for rows, headline in ((look["metadata"], "No metadata go with the class"), ([], "Nothing could be compared")):
         (out / "data.json").write_text(json.dumps(look | {"metadata": rows}))
         assert f"<h1>{headline}" in render_look(out)
+    of_severity = [row | {"measure": "Spearman"} for row in look["metadata"]]
+    (out / "data.json").write_text(json.dumps(look | {"metadata": of_severity}))
+    assert "Spearman at least 0.8" in render_look(out) and "AUROC" not in render_look(out)
 
 
 @pytest.mark.parametrize(("counts", "words"), [
-    ((4, 4), ["8 pictures (fewer than 100)", "4 of the smallest class, a (fewer", "of 2 held out is up to 35"]),
-    ((19, 200), ["data: 19 of the smallest class, a (fewer than 20)", "of 4 held out is up to 25 points"]),
+    ((4, 4), ["8 pictures (fewer than 100)", "4 of the smallest class, a", "2 held-out items judge it", "35 points"]),
+    ((19, 200), ["data: 19 of the smallest class, a (fewer than 20)", "and 4 held-out items", "25 points"]),
     ((20, 80), []),
 ])  # fmt: skip
 def test_of_very_little_data_a_warning_names_the_thresholds(counts, words):
@@ -128,7 +131,8 @@ def test_of_very_little_data_a_warning_names_the_thresholds(counts, words):
             "balance": {"smallest_class": "a", "smallest": counts[0]}}  # fmt: skip
     said = few_in_words(look)
     assert len(said) == bool(words) and all(each in said[0] for each in words)
-    assert few_in_words(look | {"splits": {}, "balance": {}}) == [] or sum(counts) < 100
+    of_severity = few_in_words(look | {"balance": {}})
+    assert (sum(counts) < 100) == bool(of_severity) and "accuracy" not in str(of_severity)
 
 
 def test_json_is_all_that_is_printed(tmp_path):
@@ -240,6 +244,7 @@ def test_no_training_is_named_where_no_item_can_be_used(tmp_path):
     np.savez(path, X=np.ones((12, 2, 100), complex), y=np.arange(12) % 2)
     text = succeed("data", path, "--out", tmp_path / "out")
     assert "Training would refuse this: 12 of 12 signals cannot be used" in text and "To train" not in text
+    assert "whole recordings" not in text  # an item of an array is no part of a recording
 
 
 def test_data_that_training_would_refuse_are_looked_at_all_the_same(tmp_path):

@@ -101,7 +101,14 @@ def test_time_is_in_seconds_where_the_rate_is_known():
 def test_only_an_ecg_lies_on_the_paper_of_ecgs(about, is_one):
     on = sheet(**about)
     tile = draw_traces(flat(0.5, samples=400), on)
-    assert on.is_ecg == is_one == (tile == PAPER["square"]).all(-1).any()
+    assert on.is_ecg == is_one == (tile == PAPER["square"]).all(-1).any() == ("squares" in on.in_words(400))
+
+
+def test_squares_that_are_too_narrow_to_be_drawn_are_not_spoken_of():
+    on = sheet(rate=360, names=["II"], units=["mV"])
+    for samples, drawn_ones in (400, True), (40_000, False):
+        tile = draw_traces(flat(0.5, samples=samples), on)
+        assert drawn_ones == (tile == PAPER["square"]).all(-1).any() == ("squares" in on.in_words(samples))
 
 
 def test_the_squares_of_an_ecg_are_a_fifth_of_a_second():

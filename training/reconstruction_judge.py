@@ -17,6 +17,7 @@ from xaae.training.signal_resnet import SignalResNet
 from xaae.training.volume_resnet import VolumeResNet
 
 JUDGE_SEEN = 16_000  # items that the judge's training shows it
+FEWER = {"volume": 4}  # kind -> by how much this is divided where an item takes long
 WIDTH, DROPOUT, RATE = 16, 0.1, 2e-3  # of the judge
 JUDGES = {  # kind -> classifier for so many classes, channels and places; other kinds have none
     "picture": lambda classes, channels, size: ConvNet(classes, channels, size, WIDTH, DROPOUT),
@@ -57,7 +58,7 @@ def _train_judge(prepared):
     dls = data.dataloaders(prepared.table, prepared.items, bias, classes, seed=config.seed)
     judge = JUDGES[config.kind](len(config.classes), config.input_channels, config.input_size)
     learn = Learner(dls, judge, F.cross_entropy, metrics=class_metrics(len(config.classes)))
-    epochs = epochs_for(JUDGE_SEEN, len(dls.train_ds))
+    epochs = epochs_for(JUDGE_SEEN // FEWER.get(config.kind, 1), len(dls.train_ds))
     print(f"Judge of the reconstructions: a small classifier, {counted(epochs, 'epochs')}")
     with learn.no_logging(), learn.no_bar():
         learn.fit_one_cycle(epochs, RATE)

@@ -134,7 +134,7 @@ def _with_factors(settings):
     if tuple(settings.factors) != usual:
         return settings
     kind = data.kind_of_dataset(settings.dataset, settings.data_root)
-    if any(FACTORS[name].fits(kind) for name in usual):
+    if all(FACTORS[name].fits(kind) for name in usual):
         return settings
     return replace(settings, factors=AUDITED_FACTORS[kind.name][: len(usual)])
 

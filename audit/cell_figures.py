@@ -61,7 +61,7 @@ def map_row(judged, method, model, arm, rows, number=0):
 
 
 def _map_of_pictures(values, preset, x):
-    """Maps (N, 1, H, W) of pictures x in colour."""
+    """Maps (N, 1, *places) of pictures or volumes x in colour."""
     return heatmap(values, preset, "batch", x=x, percentile=99.5)
 
 
@@ -72,7 +72,11 @@ def _map_of_signals(values, preset, x):
     return draw_traces(x.numpy(), TraceSheet.of({}, x.shape[1]), TRACE, weights=(level, colours))
 
 
-MAPS = {"picture": _map_of_pictures, "signal": _map_of_signals}  # kind -> how heat maps are drawn
+MAPS = {  # kind -> how heat maps are drawn
+    "picture": _map_of_pictures,
+    "signal": _map_of_signals,
+    "volume": _map_of_pictures,
+}
 
 
 def sorted_rows(judged, model, arm, number=0):

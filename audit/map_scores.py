@@ -8,16 +8,20 @@ import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from xaae.experiment.kinds import kind_of
-from xaae.factors.picture_plants import disc_mask, rotate
+from xaae.factors.picture_plants import disc_mask
+from xaae.factors.registry import FACTORS
 from xaae.factors.signal_plants import sample_at
 
 ROWS = 8  # in which a signal's map is compared as a picture's, more than the kernel reaches
 REMOVED = 0.2  # share of the places that the removal score covers
 UNDO = {  # factor -> how a map that goes along with it is brought back
-    "rotation": lambda planes, degrees: rotate(planes, -degrees),
+    "rotation": lambda planes, degrees: FACTORS["rotation"].plant(planes, -degrees),
     "shift": lambda planes, percent: _moved_back(planes, percent),
 }
-INSIDE = {"picture": lambda places: disc_mask(places[-1]) > 0.5}  # places that stay in a turned item, by kind
+INSIDE = {  # kind -> places that stay in a turned item
+    "picture": lambda places: disc_mask(places[-1]) > 0.5,
+    "volume": lambda places: (disc_mask(places[-1]) > 0.5).expand(places),
+}
 
 
 def _moved_back(planes, percent):
@@ -68,7 +72,16 @@ def _ssim_in_time(a, b):
     return _ssim(*(each[:, :, None].expand(-1, -1, ROWS, -1) for each in (a, b)))
 
 
-SIMILARITY = {"picture": _ssim, "signal": _ssim_in_time}  # of maps (P, 1, *places) by the kind of their items
+def _ssim_of_slices(a, b):
+    """The same of the slices of volumes a and b (P, 1, D, H, W) across the depth."""
+    return _ssim(*(each.transpose(1, 2).flatten(0, 1) for each in (a, b)))
+
+
+SIMILARITY = {  # of maps (P, 1, *places) by the kind of their items
+    "picture": _ssim,
+    "signal": _ssim_in_time,
+    "volume": _ssim_of_slices,
+}
 
 
 def _similarity(a, b):

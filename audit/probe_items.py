@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from xaae.experiment.kinds import kind_of
-from xaae.experiment.run_folder import as_pictures
+from xaae.experiment.run_folder import as_pictures, as_planes
 from xaae.experiment.seeds import generator
 from xaae.experiment.traces import TraceSheet, draw_traces
 
@@ -18,7 +18,11 @@ def _as_traces(x):
     return draw_traces(x, TraceSheet.of({}, x.shape[1]), TRACE)
 
 
-SNAPSHOTS = {"picture": as_pictures, "signal": _as_traces}  # how items of each kind are kept for figures
+SNAPSHOTS = {  # how items of each kind are kept for figures
+    "picture": as_pictures,
+    "signal": _as_traces,
+    "volume": as_planes,
+}
 VALUES = 13  # of the factor, over the whole range: 0, 15, ..., 180 degrees
 
 

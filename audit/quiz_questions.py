@@ -30,6 +30,15 @@ CANDIDATES = {  # kind -> what may be planted, and what is not
     "place": "place: where in the picture the object is",
     "background": "background: what is behind the object",
   },
+  "volume": {
+    "rotation": "rotation: how far the volume is turned about its depth",
+    "brightness": "brightness: how light the whole volume is",
+    "contrast": "contrast: how far light and dark lie apart",
+    "blur": "blur: how sharp it is",
+    "tag": "a tag: a bright cube in a corner",
+    "size": "size: how large the object is",
+    "place": "place: where in the volume the object is",
+  },
   "signal": {
     "hum": "hum: how strong the hum of the mains is",
     "drift": "drift: how far the baseline rises or falls",

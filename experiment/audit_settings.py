@@ -20,7 +20,7 @@ AUDITED_METHODS = (  # one or two attribution methods of every family; any other
 AUDITED_FACTORS = {  # kind -> what an audit plants where nothing else is asked for
     "signal": ("hum", "drift", "shift", "polarity", "spike"),
     "picture": ("rotation", "brightness", "tint", "blur", "tag"),
-    "volume": (),
+    "volume": ("rotation", "brightness", "contrast", "blur", "tag"),
 }
 USUAL_CODE = "plain"  # the thesis's
 FACTORED_WALKS = ("led:aae", "led:baseline", "lda", "means")  # directions of the other code, which has no head

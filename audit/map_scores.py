@@ -20,8 +20,14 @@ UNDO = {  # factor -> how a map that goes along with it is brought back
 }
 INSIDE = {  # kind -> places that stay in a turned item
     "picture": lambda places: disc_mask(places[-1]) > 0.5,
-    "volume": lambda places: (disc_mask(places[-1]) > 0.5).expand(places),
+    "volume": lambda places: _cylinder(places),
 }
+
+
+def _cylinder(places):
+    """Places of a volume that stay when it turns about its depth; all where its slices are no squares."""
+    depth, height, width = places
+    return (disc_mask(width) > 0.5).expand(places) if height == width else torch.ones(places, dtype=torch.bool)
 
 
 def _moved_back(planes, percent):

@@ -133,7 +133,7 @@ def _with_factors(settings):
     usual = AUDITS[settings.preset].factors
     if tuple(settings.factors) != usual:
         return settings
-    kind = data.kind_of_dataset(settings.dataset, settings.data_root)
+    kind = data.kind_of_dataset(settings.dataset, settings.data_root, settings.slices)
     if all(FACTORS[name].fits(kind) for name in usual):
         return settings
     return replace(settings, factors=AUDITED_FACTORS[kind.name][: len(usual)])

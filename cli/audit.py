@@ -19,7 +19,7 @@ from xaae.cli.option_types import (
 from xaae.experiment.audit_settings import AUDITS, USUAL_CODE, audit_settings
 from xaae.experiment.errors import InputError
 from xaae.experiment.settings import CODES
-from xaae.experiment.vocabulary import SLICES
+from xaae.experiment.vocabulary import SLICES, WHOLE
 from xaae.factors.registry import FACTORS
 
 _numbers = parse_numbers(float, "write numbers with commas, such as 1,0.5.")
@@ -55,7 +55,7 @@ def _parse_shares(ctx, param, text):
     option("--dataset", help="As for `run`; every arm is trained on it.  [synthpets]"),
     DATA_ROOT,
     option("--window", callback=check_window, metavar="file|dataset|LOW:HIGH", help="As for `train`.  [file]"),
-    option("--slices", type=click.Choice(SLICES), help="As for `train`.  [axial]"),
+    option("--slices", type=click.Choice([*SLICES, WHOLE]), help="As for `train`.  [axial]"),
     option("--items", type=click.IntRange(min=100), help="Use at most so many items.  [by preset]"),
     option("--size", type=int, help="Pixels a side, 16 to 512.  [by preset]"),
     option("--epochs", type=POSITIVE, help="Epochs of every AAE.  [by preset]"),

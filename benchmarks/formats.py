@@ -110,8 +110,8 @@ def make_heads(folder):
 def draw_bodies(n, side, seed):
     """Volumes (n, side, side, side) uint8 and their classes: bodies with a bright spot, long from head to feet or flat.
 
-    A body is a pale ellipsoid with a spine at its back; it lies a little elsewhere in each volume, and the spot
-    anywhere in it.
+    A body is a pale ellipsoid with a spine at its back; it and the spot lie a little elsewhere in each volume. The spots
+    of both classes are about as large.
     """
     rng, labels = np.random.default_rng(seed), np.arange(n) % 2
     places = np.stack(np.meshgrid(*[(2 * np.arange(side) + 1) / side - 1] * 3, indexing="ij"))
@@ -121,8 +121,8 @@ def draw_bodies(n, side, seed):
         return 1 / (1 + np.exp(np.clip(6 * side * (far - 1) * min(radii) / 4, -30, 30)))
 
     def body(label):
-        at, spot = rng.uniform(-0.06, 0.06, 3), rng.uniform(-0.22, 0.22, 3) * (1, 0.8, 1)
-        shape = np.array([0.2, 0.34, 0.34] if label else [0.48, 0.17, 0.17]) * rng.uniform(0.9, 1.1, 3)
+        at, spot = rng.uniform(-0.05, 0.05, 3), rng.uniform(-0.08, 0.08, 3)
+        shape = np.array([0.22, 0.36, 0.36] if label else [0.56, 0.22, 0.22]) * rng.uniform(0.9, 1.1, 3)
         light = 0.35 * ellipsoid(at, rng.uniform(0.9, 1.1, 3) * (0.85, 0.62, 0.75))
         light = np.maximum(light, 0.6 * ellipsoid(at + (0, 0.52, 0), (0.9, 0.12, 0.12)))
         return np.maximum(light, 0.9 * ellipsoid(at + spot, shape)) + rng.normal(0, 0.02, light.shape)
@@ -188,8 +188,8 @@ FORMATS = {  # name -> (what makes its data, what the command has beside them)
     "png16": (make_png16, ["--window", "dataset"]),
     "labels": (make_labels, ["--target", "dog,striped,bright"]),
     "severity": (make_severity, ["--target", "scale", "--classification-weight", "1"]),
-    "volumes": (make_volumes, ["--size", "28"]),
-    "nifti-volumes": (make_heads, ["--slices", "none", "--size", "28"]),
+    "volumes": (make_volumes, ["--size", "28", "--epochs", "30"]),
+    "nifti-volumes": (make_heads, ["--slices", "none", "--size", "28", "--epochs", "30"]),
 }
 
 

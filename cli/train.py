@@ -76,7 +76,8 @@ training_options = with_options(
     option("--fill", type=click.Choice(FILLS), default="zeros", help="What fills the corners that a rotation leaves "
            "empty."),
     option("--one-hot", is_flag=True, help="One-hot targets and binary cross entropy, as in the thesis."),
-    option("--size", type=int, help="Pixels a side, 16 to 512.  [64; 32 for MedMNIST and CIFAR-10]"),
+    option("--size", type=int, help="Pixels a side, 16 to 512; of volumes voxels, 8 to 128.  [64; 32 for MedMNIST and "
+           "CIFAR-10, 28 for volumes]"),
     option("--channels", type=click.IntRange(1, 4), help="Channels of a picture: 1, 3 or 4.  [as the files have it]"),
     option("--code", type=click.Choice(list(CODES)), help="factored: coordinates of factors beside the content, which "
            "the decoder plants last; plain: the thesis's code, content alone.  [by preset: factored]"),

@@ -110,8 +110,8 @@ def make_heads(folder):
 def draw_bodies(n, side, seed):
     """Volumes (n, side, side, side) uint8 and their classes: bodies with a bright spot, long from head to feet or flat.
 
-    A body is a pale ellipsoid with a spine at its back; it and the spot lie a little elsewhere in each volume. The spots
-    of both classes are about as large.
+    A body is a pale ellipsoid with a spine at its back; it and the spot lie a little elsewhere in each volume. Spots of
+    both classes are about as large.
     """
     rng, labels = np.random.default_rng(seed), np.arange(n) % 2
     places = np.stack(np.meshgrid(*[(2 * np.arange(side) + 1) / side - 1] * 3, indexing="ij"))

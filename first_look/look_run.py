@@ -15,11 +15,12 @@ from xaae import data
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
 from xaae.experiment.figure_style import save_png
-from xaae.experiment.kinds import KINDS
+from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL, VOLUME
 from xaae.experiment.machine import command_line
 from xaae.experiment.settings import RunSettings, native_size
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.text_tables import write_texts
+from xaae.experiment.vocabulary import AXES
 from xaae.experiment.whole_file import fill_folder
 from xaae.first_look.associations import GRADES, MOST_P, associate
 from xaae.first_look.contact_sheet import draw_contact_sheet, sheet_rows
@@ -44,10 +45,10 @@ DECODED = 1000  # items whose values are looked at, spread over the classes; hea
 NEARLY_ALL = 0.999  # of these may be unreadable; what is seen of the others is still told
 VOXELS = 48  # voxels a side of volumes that are looked at
 SIDE = 96  # pixels a side of pictures that are looked at
-PLACES = {  # kind -> size of an item
-    "picture": lambda settings: SIDE,
-    "signal": lambda settings: settings.length,
-    "volume": lambda settings: VOXELS,
+LOOKED_AT = {  # kind -> settings, paths, labels -> (size of an item, its channels), None for what most files have
+    "picture": lambda settings, *files: (SIDE, guess_channels(PICTURE, *files)),
+    "signal": lambda settings, *files: (settings.length, None),
+    "volume": lambda settings, *files: (VOXELS, guess_channels(VOLUME, *files)),
 }
 SIZES = {  # kind -> facts that say how large items are
     "picture": ("width", "height"),
@@ -71,7 +72,7 @@ def look(settings, out=None, write_page=None):
     with _timed(seconds, "finding"):
         found, refusal = _find(settings)
     with _timed(seconds, "heads"):
-        facts, reasons = _facts_of(found, settings.predict or ())
+        facts, reasons = _facts_of(found, settings)
     with _timed(seconds, "values"):
         good, items, faults = _look_at_values(found, settings)
     refusal = refusal or (faults.pop() if items is None else "")
@@ -138,10 +139,13 @@ def _find(settings):
         return found, str(e)
 
 
-def _facts_of(found, predicted):
-    """(facts (N rows) of the items of a Dataset, why heads could not be read (N,)); predicted: the user's columns."""
+def _facts_of(found, settings):
+    """(facts (N rows) of the items of a Dataset, why heads could not be read (N,))."""
+    predicted = settings.predict or ()  # columns of the user's
     table, predicted = found.table, (*found.target.columns, *predicted, *map(kept_name, predicted))
     facts, reasons = read_item_facts(table.path, kind=found.kind)
+    if found.kind == SIGNAL.name and settings.axes != AXES[0]:
+        facts = facts.rename(columns={"channels": "samples", "samples": "channels"})
     facts["file name"] = name_patterns(table.path, table.label.astype(str))
     facts = pd.concat([facts, column_facts(table, predicted)], axis=1)
     return facts[in_order(facts.columns)], reasons
@@ -155,7 +159,7 @@ def _look_at_values(found, settings):
     kind = KINDS[found.kind]
     some = found.table.iloc[spread_over_classes(found.table.label, DECODED)].reset_index(drop=True)
     try:
-        form = PLACES[kind.name](settings), guess_channels(kind, some.path, some.label)
+        form = LOOKED_AT[kind.name](settings, some.path, some.label)
         options = reading_options(kind, settings)
         good, items, unread = open_items(kind, some, *form, most_bad=NEARLY_ALL, **options)
     except InputError as e:

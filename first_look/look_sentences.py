@@ -8,6 +8,7 @@ from xaae.first_look.fact_words import ENDINGS, WHO_SEES, about_fact, fact_value
 VERBS = {"gives away": "gives the {target} away"}  # grade -> what a fact does; any other fact goes with it
 MOST_SHOWN = 3  # classes whose values a sentence names
 UNBALANCED = 0.7  # share of the most frequent class
+MOST_FACTS = 12  # that go with the target, in the terminal
 MOST_REASONS = 5  # why items are left out
 FEW, FEW_OF_CLASS = 100, 20  # items, and items of a class, below which a warning is given
 
@@ -155,7 +156,8 @@ def metadata_in_words(look):
     alarms, n = alarms_of(look), counted(len(look["metadata"]), "facts")
     go = f"{len(alarms) or 'none'} {'goes' if len(alarms) == 1 else 'go'} with it"
     lines = [f"Metadata: {n} compared with the {look['target_word']}, Holm-corrected; {go}."]
-    lines += [f"  {'!' if row['grade'] == 'gives away' else '-'} {row['sentence']}" for row in alarms]
+    lines += [f"  {'!' if row['grade'] == 'gives away' else '-'} {row['sentence']}" for row in alarms[:MOST_FACTS]]
+    lines += [f"  And {len(alarms) - MOST_FACTS} more: see data.html."] if len(alarms) > MOST_FACTS else []
     slight = [f"{about_fact(row['fact']).title} ({row['measure']} {row['value']:.2f})" for row in look["metadata"]
               if row["grade"] == "slight"]  # fmt: skip
     return [*lines, f"  Slight, but beyond chance: {', '.join(slight)}."] if slight else lines

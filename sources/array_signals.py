@@ -62,9 +62,16 @@ def is_elongated(shape):
 
 
 def holds_signals(arrays):
-    """Do the arrays (a mapping) of one file hold signals?"""
+    """Do the arrays (a mapping) of one file hold signals? They do where there is a sampling rate beside them."""
     parts = parts_of(arrays)
-    return any(is_elongated(arrays[key].shape) or (labels and arrays[key].ndim == 2) for _, key, labels in parts)
+    return any(find_key(list(arrays), "rate") or _is_of_signals(arrays, *keys) for _, *keys in parts)
+
+
+def _is_of_signals(arrays, values, labels):
+    """Is an array one of signals by its shape? With a label for each item its last axis is not one of colours."""
+    shape = arrays[values].shape
+    labelled = labels is not None and np.size(arrays[labels]) == shape[0]
+    return is_elongated(shape[1:] if labelled and len(shape) == 3 else shape) or (labels and len(shape) == 2)
 
 
 def item_count(arrays, values, labels):

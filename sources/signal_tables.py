@@ -169,7 +169,10 @@ def cut_table(files, cut=None):
     if set(table.label) <= BEATS and all(str(file).lower().endswith(".hea") for file in files):
         meanings = [f"{symbol} {meaning}" for symbol in sorted(set(table.label)) if (meaning := symbol_meaning(symbol))]
         notes += [f"Labels are PhysioNet's symbols of beats: {', '.join(meanings)}."] if meanings else []
-    table = table if table.group.nunique() > 1 else table.drop(columns="group")
+    if (n := table.group.nunique()) > 1:
+        notes.append(f"The groups are the {n} recordings.")
+    else:
+        table = table.drop(columns="group")
     return table, left_out, list(dict.fromkeys(notes))
 
 

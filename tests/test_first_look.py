@@ -293,6 +293,17 @@ def test_a_sampling_rate_that_goes_with_the_class_is_named(tmp_path):
     assert Image.open(tmp_path / "out" / "contact_sheet.png").size[0] > 600
 
 
+@pytest.mark.parametrize("axes", ["channels,time", "time,channels"])
+def test_an_array_of_few_channels_is_one_of_signals_whichever_axis_they_are(tmp_path, axes):
+    """Its last axis, of 4, would be colours in a picture; there is a label for each item, and a sampling rate."""
+    values = np.random.default_rng(0).normal(size=(12, 4, 200)).cumsum(-1)
+    values = values if axes == "channels,time" else values.transpose(0, 2, 1)
+    np.savez(tmp_path / "all.npz", X=values, y=np.arange(12) % 2, sfreq=100)
+    text = succeed("data", tmp_path / "all.npz", "--axes", axes, "--out", tmp_path / "out")
+    assert "Number of channels 4; length 200 samples" in text and "4 channels of 200 samples at 100 Hz" in text
+    assert "--axes" not in text.partition("To train")[0]
+
+
 def test_a_scanner_that_goes_with_the_class_is_named(tmp_path):
     pydicom = pytest.importorskip("pydicom", reason="DICOM is read by the extra dicom")
     rng = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import numpy as np
 
 from xaae.experiment.vocabulary import SLICES
 
-GAP = 1 / 16  # of a volume's longest side: between two slices
+GAP = 1 / 28  # of a volume's longest side: between two slices
 GROUND = 226 / 255  # grey between them
 LAID_OUT = f"From left to right the middle slices: {SLICES[0]}, {SLICES[1]}, {SLICES[2]}."
 

@@ -55,7 +55,7 @@ def strip(frames, captions, title, heat=None, note=""):
     high, broad = frames.shape[2:4]
     scale = 1.05 / high if high >= broad else TRACE_INCHES / broad
     lines = max(text.count("\n") + 1 for texts in captions for text in texts)
-    above = round(max(CAPTION * min(high, broad), 0.13 * lines / scale))
+    above = round(max(CAPTION * min(high, broad), (0.13 * lines + 0.05) / scale))
     sheet = _mosaic(frames, above)
     tall, wide = (scale * length for length in sheet.shape[:2])
     below = 0.22 if note else 0

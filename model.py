@@ -57,10 +57,8 @@ def check_size(input_size, kind=PICTURE):
         raise InputError(f"The axes of a {kind.name} are {', '.join(kind.axes)}: give a size for each.")
     smallest, largest = SIZES[kind.name]
     if wrong := [size for size in places if not smallest <= size <= largest]:
-        raise InputError(
-            f"An input size of {wrong[0]} {UNITS[kind.name]} makes no sense here: choose one from {smallest} to"
-            f" {largest}."
-        )
+        size = f"{wrong[0]} {UNITS[kind.name]}"
+        raise InputError(f"An input size of {size} makes no sense here: choose one from {smallest} to {largest}.")
     return places
 
 
@@ -81,13 +79,15 @@ class Layers:
     grow: type
     pool: type
     memory: torch.memory_format = torch.contiguous_format  # in which these layers are quick on every device
-    kept_so: bool = False  # is a plain AAE's memory so from the start? in volumes that takes half of the time or less
+    kept: torch.memory_format = torch.preserve_format  # that of a plain AAE: volumes take a quarter of the time so
 
 
 LAYERS = {
     "signal": Layers(nn.Conv1d, nn.BatchNorm1d, nn.ConvTranspose1d, nn.AvgPool1d),
     "picture": Layers(nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d, nn.AvgPool2d, torch.channels_last),
-    "volume": Layers(nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.AvgPool3d, torch.channels_last_3d, True),
+    "volume": Layers(
+        nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.AvgPool3d, torch.channels_last_3d, torch.channels_last_3d
+    ),
 }  # kind -> its layers
 
 
@@ -212,8 +212,7 @@ class AAE(nn.Module):
         self.head = HEADS[task](encoding_dims, classes)
         self.discriminator = Discriminator(encoding_dims, classes if prior == "class" else 0)
         self.register_buffer("prior_means", _prior_means(prior, classes, encoding_dims))
-        if layers.kept_so:
-            self.to(memory_format=layers.memory)
+        self.to(memory_format=layers.kept)
 
     def encode(self, x):
         """x (B, C, *places) -> z (B, D), placed and widened like the prior of all classes together."""

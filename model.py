@@ -85,9 +85,7 @@ class Layers:
 LAYERS = {
     "signal": Layers(nn.Conv1d, nn.BatchNorm1d, nn.ConvTranspose1d, nn.AvgPool1d),
     "picture": Layers(nn.Conv2d, nn.BatchNorm2d, nn.ConvTranspose2d, nn.AvgPool2d, torch.channels_last),
-    "volume": Layers(
-        nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.AvgPool3d, torch.channels_last_3d, torch.channels_last_3d
-    ),
+    "volume": Layers(nn.Conv3d, nn.BatchNorm3d, nn.ConvTranspose3d, nn.AvgPool3d, *2 * [torch.channels_last_3d]),
 }  # kind -> its layers
 
 

@@ -6,6 +6,7 @@ Signals have their time, scale, unit, names of channels and names of items, larg
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ GAP, EDGE = 0.06, 0.1  # inches between items, and at the edge
 TITLE, LINE = 0.5, 0.18  # inches of height of the title, of a line of text
 TRACE = 390  # pixels of width of a signal's traces
 SIGNAL_DPI = 166  # dots per inch: a sheet of three signals a row is 1,400 pixels wide, which a page shows on 940
+LETTERS, LINES = 11, 3  # of a class's name: for each inch, and below each other
 LONGEST = 45  # letters of an item's name
 MOST_CHANNELS = 12  # of a signal that are drawn
 
@@ -52,7 +54,7 @@ def draw_contact_sheet(items, rows, counts, paths):
     figure = Figure(figsize=(wide, tall), dpi=form.dpi)
     for i, (name, numbers) in enumerate(rows.items()):
         bottom = tall - top - (i + 1) * (cell[1] + above)
-        about = f"{short_name(name, 18)}\n{counted(counts[name], plural)}"
+        about = f"{_class_name(name, form.left)}\n{counted(counts[name], plural)}"
         figure.text((form.left - 0.1) / wide, (bottom + cell[1] / 2) / tall, about, ha="right", va="center", fontsize=8)
         for j, (number, item) in enumerate(zip(numbers, items[numbers].numpy(), strict=True)):
             across = form.left + j * (cell[0] + GAP)
@@ -64,6 +66,12 @@ def draw_contact_sheet(items, rows, counts, paths):
     figure.text(0.5, 1 - 0.22 / tall, f"A few {plural} of each class{more}", ha="center", va="center", fontsize=10)
     figure.text(0.5, 1 - (0.22 + LINE) / tall, said, ha="center", va="center", fontsize=8)
     return figure
+
+
+def _class_name(name, left):
+    """The name of a class on up to LINES lines, as `left` inches have room for."""
+    letters = round(LETTERS * left)
+    return "\n".join(wrap(short_name(name, LINES * letters - letters // 2), letters)[:LINES])
 
 
 def _item_name(path):

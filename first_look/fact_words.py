@@ -81,7 +81,7 @@ def _article(noun):
     return "an" if noun[:1].lower() in "aeiou" else "a"
 
 
-def in_order(facts):
+def facts_in_order(facts):
     """Names of facts: those of ABOUT that are seen, then those that are not listed, then the others, in its order."""
     order = {name: (about.shows != SEEN, i) for i, (name, about) in enumerate(ABOUT.items())}
     return sorted(facts, key=lambda name: order.get(name, (True, -1)))

@@ -24,7 +24,7 @@ from xaae.experiment.vocabulary import AXES
 from xaae.experiment.whole_file import fill_folder
 from xaae.first_look.associations import GRADES, MOST_P, associate
 from xaae.first_look.contact_sheet import draw_contact_sheet, sheet_rows
-from xaae.first_look.fact_words import COPIED, DAY, in_order
+from xaae.first_look.fact_words import COPIED, DAY, facts_in_order
 from xaae.first_look.look_sentences import (
     balance_in_words,
     copies_in_words,
@@ -148,7 +148,7 @@ def _facts_of(found, settings):
         facts = facts.rename(columns={"channels": "samples", "samples": "channels"})
     facts["file name"] = name_patterns(table.path, table.label.astype(str))
     facts = pd.concat([facts, column_facts(table, predicted)], axis=1)
-    return facts[in_order(facts.columns)], reasons
+    return facts[facts_in_order(facts.columns)], reasons
 
 
 def _look_at_values(found, settings):

@@ -8,6 +8,7 @@ from xaae.first_look.fact_words import ENDINGS, WHO_SEES, about_fact, fact_value
 VERBS = {"gives away": "gives the {target} away"}  # grade -> what a fact does; any other fact goes with it
 MOST_SHOWN = 3  # classes whose values a sentence names
 UNBALANCED = 0.7  # share of the most frequent class
+MOST_CLASSES, MOST_LETTERS = 12, 200  # that are named, and of their names
 MOST_FACTS = 12  # that go with the target, in the terminal
 MOST_REASONS = 5  # why items are left out
 FEW, FEW_OF_CLASS = 100, 20  # items, and items of a class, below which a warning is given
@@ -83,8 +84,9 @@ def found_in_words(look):
 
 def target_in_words(look):
     """The classes and how many items each has, or the range of a severity."""
-    shown = [f"{name} {n}" for name, n in list(look["classes"].items())[:12]]
-    more = f" and {len(look['classes']) - 12} more" if len(look["classes"]) > 12 else ""
+    known = [f"{name} {n}" for name, n in look["classes"].items()][:MOST_CLASSES]
+    shown = [text for i, text in enumerate(known) if i < 2 or len(", ".join(known[: i + 1])) <= MOST_LETTERS]
+    more = f" and {len(look['classes']) - len(shown)} more" if len(look["classes"]) > len(shown) else ""
     return f"{', '.join(shown)}{more}"
 
 

@@ -38,6 +38,17 @@ def test_signals_have_time_unit_and_names_that_can_be_read():
     assert lay_out_traces(sheet, TRACE).text * PAGE / wide >= READABLE
 
 
+def test_classes_with_long_names_can_be_told_apart():
+    names = [f"class number {i} with quite a long name" for i in range(3)]
+    figure = draw_contact_sheet(
+        make_signals(3, 1), {n: [i] for i, n in enumerate(names)}, dict.fromkeys(names, 1), "abc"
+    )
+    said = [text for text in figure.texts if "1 signal" in text.get_text()]
+    assert len({text.get_text() for text in said}) == 3
+    figure.draw_without_rendering()
+    assert min(text.get_window_extent().x0 for text in said) >= 0
+
+
 def test_of_many_channels_the_first_are_drawn_and_it_is_said():
     figure = draw_contact_sheet(make_signals(1, 64), {"a": [0]}, {"a": 1}, ["a.edf"])
     assert f"The first {MOST_CHANNELS} of 64 channels" in texts_of(figure) and figure.get_figheight() < 6

@@ -23,7 +23,7 @@ from xaae.training.fitting import train_run
 from xaae.training.preparation import prepare_training, resolve
 from xaae.training.trained_run import open_trained_run
 
-SHAPE = {"size": 32, "items": 240, "step_channels": 16, "batch_size": 32, "epochs": 14, "baseline_epochs": 0}
+SHAPE = {"size": 16, "items": 240, "step_channels": 16, "batch_size": 32, "epochs": 9, "baseline_epochs": 0}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def run(tmp_path_factory, data_root):
         code="factored",
         precision="fp32",
         starts=6,
-        random_directions=12,
+        random_directions=4,
         **SHAPE,
     )
     settings, note = resolve(settings)

@@ -30,12 +30,12 @@ from xaae.sources.items import ArrayItems
 from xaae.training import progress
 from xaae.training.learner_state import REMEMBERED
 
-SMALL = ["--preset", "smoke", "--no-pretrained", "--dataset", "synthpets", "--items", 60, "--size", 32]
+SMALL = ["--preset", "smoke", "--no-pretrained", "--dataset", "synthpets", "--items", 60, "--size", 16]
 BRIEF = [*SMALL, "--step-channels", 4, "--batch-size", 16, "--epochs", 3, "--baseline-epochs", 2]
 CASES = {  # what is trained -> its options
     "fp32": [*BRIEF, "--code", "factored", "--precision", "fp32"],
     "bf16": [*BRIEF, "--code", "factored", "--precision", "bf16"],
-    "thesis": [*SMALL, "--preset", "thesis", "--step-channels", 4, "--epochs", 2, "--baseline-epochs", 0,
+    "thesis": [*SMALL, "--preset", "thesis", "--size", 32, "--step-channels", 4, "--epochs", 2, "--baseline-epochs", 0,
                "--contamination", 0.8, "--label-noise", 0.1, "--precision", "fp32"],
 }  # fmt: skip
 BRIEFEST = [*BRIEF, "--code", "plain", "--precision", "fp32", "--baseline-epochs", 0]

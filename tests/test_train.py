@@ -72,9 +72,10 @@ def rotation_of_the_walk(run):
 
 
 def test_the_walk_tells_a_used_factor_from_a_visible_one(drawn, tmp_path):
-    """The claim itself, at its smallest: 600 drawn pictures of 32 pixels, arms biased and irrelevant."""
+    """The claim itself, at its smallest: 600 drawn pictures of 16 pixels, arms biased and irrelevant."""
     spans = {}
-    options = [*SMALL, *EXACT, "--epochs", 8, "--step-channels", 8, "--baseline-epochs", 0, "--random-directions", 4]
+    options = [*SMALL, *EXACT, "--size", 16, "--epochs", 8, "--step-channels", 8, "--baseline-epochs", 0]
+    options += ["--random-directions", 4]
     for arm in ("biased", "irrelevant"):
         succeed("train", *options, *drawn, "--arm", arm, "--out", tmp_path / arm)
         spans[arm] = rotation_of_the_walk(tmp_path / arm)

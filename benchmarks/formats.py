@@ -29,7 +29,7 @@ BRIEF = ["--preset", "smoke", "--no-pretrained", "--size", "32", "--items", "120
 BRIEF += ["--epochs", "12", "--baseline-epochs", "3"]
 PETS, SIZE = 1200, 48  # drawn pictures of a format that has pictures of its own, pixels a side
 VOLUMES, SIDE = 48, 40  # volumes that are cut into slices, voxels a side
-BODIES, HEADS = 480, 240  # volumes that are items, in an archive and as NIfTI
+BODIES, HEADS = 480, 120  # volumes that are items, in an archive and as NIfTI
 ARCHIVE = "bodies.npz"
 
 

@@ -12,6 +12,8 @@ from helpers.volumes import ellipsoids, save_archive
 from PIL import Image
 from torch import nn
 
+from xaae.app.explored_run import open_explorer
+from xaae.app.fragments import PageStage, item_pixels
 from xaae.experiment.device import batches, lay_out, places_of
 from xaae.experiment.errors import InputError
 from xaae.explain import explain
@@ -71,6 +73,16 @@ def test_volumes_are_predicted_from_files_and_judged(volume_run, tmp_path, archi
     answers = pd.read_csv(tmp_path / "answers.csv")
     assert len(answers) == N and answers.error.isna().all() and f"{N} volumes" in told
     assert "3-D ResNet" in succeed("evaluate", run)
+
+
+def test_the_app_explores_a_run_of_volumes(volume_run):
+    explorer, *_ = open_explorer(volume_run)
+    home = explorer.start(explorer.held_out[0])
+    told = PageStage(explorer).write(home, [1.0] + [0.0] * (len(explorer.directions) - 1))
+    assert "data:image/png" in told and "volume" in told.lower()
+    assert item_pixels(explorer.items([0])[0], explorer.drawing).shape == (SIDE, 3 * SIDE + 2)
+    frames, _, _ = explorer.strip(home)
+    assert frames.shape[2:] == (SIDE, 3 * SIDE + 2, 1)
 
 
 def test_volumes_are_trained_on_in_bf16_too(archive, tmp_path):

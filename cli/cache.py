@@ -8,6 +8,7 @@ import click
 from xaae.cli.option_types import DATA_ROOT, ZERO_OR_MORE, option, with_options
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
+from xaae.experiment.machine import command_line
 
 DAY = 86_400  # seconds
 
@@ -44,7 +45,7 @@ def cache_command(what, unused_for, data_root):
     total = _size(sum(each.size for each in kept))
     click.echo(f"{counted(len(kept), 'arrays')} of decoded items, {total}, in {root / FOLDER}.")
     if kept:
-        click.echo("To remove them: python main.py cache prune")
+        click.echo(f"To remove them: {command_line(['cache', 'prune'])}")
 
 
 def _size(amount):

@@ -7,6 +7,7 @@ import click
 from xaae.cli.door import timed, typed_command
 from xaae.cli.option_types import MOVED, PATH, POSITIVE, RUN, option, parse_names, with_options
 from xaae.experiment.amounts import counted
+from xaae.experiment.machine import command_line
 from xaae.experiment.vocabulary import SPACINGS
 from xaae.experiment.walk_words import arrival, groups_in_words, manner_in_words
 
@@ -55,7 +56,7 @@ def navigate_command(run, **given):
     lines |= {name: f"left out. {why}" for name, why in results["left_out"].items()}
     lines |= {f"order of items as in {other}": f"|Spearman| {r:.2f}" for other, r in results["agreement"].items()}
     click.echo("\n".join(f"  {name}: {text}" for name, text in lines.items()))
-    click.echo(f"Written: {Path(run) / 'walks'}. Next: python main.py report {run}")
+    click.echo(f"Written: {Path(run) / 'walks'}. Next: {command_line(['report', run])}")
 
 
 def _walk_line(results, name):

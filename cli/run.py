@@ -1,6 +1,5 @@
 """`run`, which `python main.py` stands for: train, scan, navigate, explain, report, one after the other."""
 
-import shlex
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from xaae.cli.scan import scan_as_told
 from xaae.cli.train import train_as_told, training_options
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.machine import command_line
 
 
 @click.command("run")
@@ -50,9 +50,8 @@ def _work_on(folder):
     """The commands that follow training; the last one says where the report is."""
     from xaae.latent_nav.navigation import navigate
 
-    name = shlex.quote(str(folder))
     scan_as_told(folder)
-    with stoppable(f"{folder} is trained", f"python main.py navigate {name}"), timed("Walking the latent space"):
+    with stoppable(f"{folder} is trained", command_line(["navigate", folder])), timed("Walking the latent space"):
         navigate(folder)
     ask_both_models(folder)
     explain_by_methods(folder)

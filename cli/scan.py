@@ -1,6 +1,5 @@
 """`scan`: which factors a classifier goes by, asked on real items without any decoder."""
 
-import shlex
 from pathlib import Path
 
 import click
@@ -17,6 +16,7 @@ from xaae.cli.option_types import (
     with_options,
 )
 from xaae.experiment.errors import InputError
+from xaae.experiment.machine import command_line
 from xaae.factors.registry import FACTORS
 
 
@@ -78,7 +78,7 @@ def scan_as_told(what, **given):
     from xaae.scan.scan_sentences import scan_in_words
 
     with (
-        stoppable("nothing of the scan was written", f"python main.py scan {shlex.quote(str(what))}"),
+        stoppable("nothing of the scan was written", command_line(["scan", what])),
         timed("Scanning the factors"),
     ):
         results, folder = scan(what, ScanSettings(**given))

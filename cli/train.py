@@ -1,7 +1,6 @@
 """`train`: both models of a dataset with its planted bias, into a run folder."""
 
 import os
-import shlex
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from xaae.cli.option_types import (
     with_options,
 )
 from xaae.experiment.errors import InputError
+from xaae.experiment.machine import command_line
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, USUAL_FACTORS, RunSettings
 from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, LOSSES
 from xaae.experiment.whole_file import disk_refusal
@@ -127,7 +127,7 @@ def train_command(**given):
     """Train the AAE and the ResNet34 on a dataset with its planted bias."""
     folder = train_as_told(given)
     if folder:
-        click.echo(f"Trained: {folder}. Next: python main.py navigate {folder}")
+        click.echo(f"Trained: {folder}. Next: {command_line(['navigate', folder])}")
 
 
 def train_as_told(given):
@@ -185,7 +185,7 @@ def _resume(folder):
 
 def _resuming(folder):
     """The command that goes on with the training of a folder."""
-    return f"python main.py {click.get_current_context().info_name} --resume {shlex.quote(str(folder))}"
+    return command_line([click.get_current_context().info_name, "--resume", folder])
 
 
 @contextmanager

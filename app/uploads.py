@@ -2,6 +2,7 @@
 
 import warnings
 from io import BytesIO
+from math import prod
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -19,7 +20,7 @@ SIGNAL_FILES = "a CSV, ARFF, TS, NumPy, Zarr or EDF file"
 VOLUME_FILES = "a NIfTI (.nii, .nii.gz) or NumPy (.npy) file"
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")  # of pictures
 LARGEST = 20 * 2**20  # bytes
-MOST_PIXELS = 50_000_000
+MOST_PIXELS, MOST_VOXELS = 50_000_000, 200_000_000
 TOO_MANY = "The picture has more than 50 megapixels: make it smaller (2,000 pixels a side are plenty) and try again."
 
 
@@ -114,6 +115,8 @@ def _read_volume(path, size, channels, window=BY_FILE):
     if found is None:
         raise InputError(f"The file is none of volumes, as its ending says: choose {VOLUME_FILES}.")
     try:
+        if prod(found.facts(str(path)).get(side, 1) for side in ("depth", "height", "width")) > MOST_VOXELS:
+            raise InputError("it has more than 200 million voxels")
         item = items_of(path, VOLUME.name)[0]
         return decode_volume(item, size, channels, window).float() / 255
     except InputError as e:

@@ -1,7 +1,7 @@
 """The explanations of an audit by their names in the table: what each one is called, what it means, its paper."""
 
 from xaae.audit.controls import CONTROLS, EXPECTED
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.vocabulary import models_of
 from xaae.explain.method import METHODS
 from xaae.latent_nav.directions import DIRECTIONS
 
@@ -69,9 +69,9 @@ DESCRIBE = {
 }
 
 
-def quiz_title(explanation, model):
-    """What an explanation is called in the quiz, and whose it is."""
+def quiz_title(explanation, model, kind):
+    """What an explanation is called in the quiz, and whose it is. kind: of the items."""
     about = describe_explanation(explanation)
     title = "walk in the latent space" if about["kind"] == "walk" else about["title"]
-    article = "an" if MODELS[model][0] in "AEIOU" else "a"
-    return f"{title}, of {article} {MODELS[model]}"
+    whose = models_of(kind)[model]
+    return f"{title}, of {'an' if whose[0] in 'AEIOU' else 'a'} {whose}"

@@ -92,7 +92,12 @@ class QuizQuestion:
         sides = self.judged.arm.sides
         kind = self.judged.arm.trained.kind
         text = HELP[self.kind].format(first=sides.first[0], last=sides.last[-1], name=kind.name, plural=kind.plural)
-        about = {"title": quiz_title(self.explanation, self.model), "kind": self.kind, "help": text, "arm": self.arm}
+        about = {
+            "title": quiz_title(self.explanation, self.model, kind),
+            "kind": self.kind,
+            "help": text,
+            "arm": self.arm,
+        }
         return about | {"answer": self.answer, "model": self.model}
 
 

@@ -22,7 +22,8 @@ from helpers.sharing import common_folder, copy_of, lent, made_once  # noqa: E40
 from helpers.warm_process import processes  # noqa: E402
 
 FORKING = "explain_command door runner refusing_disks labels item_paths".split()  # they explain in other processes
-LONGEST = ["train", *FORKING, *"matrix navigation audit_command app_page notebooks real evaluate report".split()]
+LONGEST = ["train", *FORKING, *"audit_command app_page resume factored_run scan navigation".split()]
+LONGEST += "volume_run matrix notebooks real evaluate report".split()
 
 
 def pytest_collection_modifyitems(items):

@@ -110,5 +110,6 @@ def test_every_explanation_is_described():
 
 
 def test_the_quiz_says_whose_explanation_it_shows():
-    assert quiz_title("walk:lda", "aae") == "walk in the latent space, of an AAE"
-    assert quiz_title("gradcam", "baseline") == "Grad-CAM, of a ResNet34"
+    assert quiz_title("walk:lda", "aae", "picture") == "walk in the latent space, of an AAE"
+    assert quiz_title("gradcam", "baseline", "picture") == "Grad-CAM, of a ResNet34"
+    assert quiz_title("gradcam", "baseline", "signal") == "Grad-CAM, of a 1-D ResNet"

@@ -1,6 +1,6 @@
 """The items of a table that are decoded once to 8 bits: in memory where they are few, else in the cache on the disk.
 
-Pictures and volumes: a Decoder says how files of its kind are decoded, everything else is the same for both.
+Pictures and volumes: a FileDecoding says how files of its kind are decoded, everything else is the same for both.
 """
 
 import errno
@@ -39,7 +39,7 @@ SCALED = {  # how values become brightness -> in words
 
 
 @dataclass(frozen=True)
-class Decoder:
+class FileDecoding:
     """How the files of one kind of items are decoded.
 
     decode: (path, size, channels, window) -> (uint8 (C, *places), how its values were scaled: a key of SCALED or "as
@@ -67,7 +67,7 @@ class DecodedItems:
     value.
     """
 
-    decoder: Decoder
+    decoder: FileDecoding
 
     def __init__(self, paths, size, channels, stack=None, notes=(), window=BY_FILE):
         self.paths, self.size, self.channels, self.stack, self.notes = paths, size, channels, stack, notes
@@ -100,14 +100,14 @@ class DecodedItems:
 # ---- decoding a table -------------------------------------------------------------------------------------------
 
 
-def open_decoded(make, table, size, channels, most_bad=0.1, quiet=False, *, window=BY_FILE, cache=None):
+def open_decoded(make, table, shape, most_bad=0.1, quiet=False, *, window=BY_FILE, cache=None):
     """Decode every item of `table`: (table of the good rows, their items, table path and reason of the skipped).
 
-    make: the class of the items, a DecodedItems. window: a Window; that of a dataset is measured in the training items
-    first, where it is not known. cache: the folder under which decoded items of large tables are kept; None to keep
-    none. InputError if more than `most_bad` of the items cannot be read; those that are empty do not count.
+    make: the class of the items, a DecodedItems. shape: their size and channels. window: a Window; that of a dataset
+    is measured in the training items first, where it is not known. cache: the folder under which decoded items of large
+    tables are kept; None to keep none. InputError if more than `most_bad` of the items cannot be read; those that are empty do not count.
     """
-    decoder, asked = make.decoder, window
+    decoder, asked, (size, channels) = make.decoder, window, shape
     window = measure_levels(decoder, table) if window == DATASET else window
     decode = partial(_decode_all, decoder, table, (size, channels, window), most_bad, quiet)
     found = _from_cache(_entry(decoder, table.path, size, channels, window, cache), partial(decode, remark=True))
@@ -129,7 +129,7 @@ def cached_decoded(make, paths, size, channels, cache, window=BY_FILE):
 
 
 def try_decoded(decoder, path, size, channels, window=BY_FILE):
-    """What a Decoder returns, or the reason why it failed as a string."""
+    """What a FileDecoding returns, or the reason why it failed as a string."""
     try:
         return decoder.decode(path, size, channels, window)
     except EmptyItemError as e:

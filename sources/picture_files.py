@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from xaae.experiment.kinds import PICTURE
 from xaae.sources.decoded_items import (
     DecodedItems,
-    Decoder,
+    FileDecoding,
     cached_decoded,
     how_scaled,
     measure_levels,
@@ -181,7 +181,7 @@ def _range_of(path):
     return None
 
 
-DECODER = Decoder(PICTURE, lambda *asked: _decode(*asked), _range_of, _frames_in_words)
+DECODER = FileDecoding(PICTURE, lambda *asked: _decode(*asked), _range_of, _frames_in_words)
 
 
 class Pictures(DecodedItems):
@@ -195,7 +195,7 @@ def open_pictures(table, size, channels, most_bad=0.1, quiet=False, window=BY_FI
 
     See `decoded_items.open_decoded`.
     """
-    return open_decoded(Pictures, table, size, channels, most_bad, quiet, window=window, cache=cache)
+    return open_decoded(Pictures, table, (size, channels), most_bad, quiet, window=window, cache=cache)
 
 
 def cached_pictures(paths, size, channels, cache, window=BY_FILE):

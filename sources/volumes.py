@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from xaae.experiment.amounts import counted
 from xaae.experiment.kinds import VOLUME
 from xaae.experiment.vocabulary import SLICES
-from xaae.sources.decoded_items import DecodedItems, Decoder, cached_decoded, how_scaled, open_decoded
+from xaae.sources.decoded_items import DecodedItems, FileDecoding, cached_decoded, how_scaled, open_decoded
 from xaae.sources.file_contents import READING_FAULTS, EmptyItemError
 from xaae.sources.formats import read_item, split_item
 from xaae.sources.raster_scaling import BY_FILE, UNEVEN, to_eight_bits, value_range
@@ -102,7 +102,7 @@ def _share_outside(path):
     return 0.0
 
 
-DECODER = Decoder(VOLUME, lambda *asked: _decode(*asked), _range_of, _remarks)
+DECODER = FileDecoding(VOLUME, lambda *asked: _decode(*asked), _range_of, _remarks)
 
 
 class Volumes(DecodedItems):
@@ -121,7 +121,7 @@ def open_volumes(table, size, channels=1, most_bad=0.1, quiet=False, window=BY_F
 
     See `decoded_items.open_decoded`.
     """
-    return open_decoded(Volumes, table, size, channels, most_bad, quiet, window=window, cache=cache)
+    return open_decoded(Volumes, table, (size, channels), most_bad, quiet, window=window, cache=cache)
 
 
 def cached_volumes(paths, size, channels, cache, window=BY_FILE):

@@ -249,7 +249,7 @@ def test_the_sheet_shows_each_map_at_its_place():
     maps["second"][0] *= 0
     figure = sheets.side_by_side(x, maps)
     picture = drawn(figure)
-    place = sheets.lay_out(x, ["first", "second"], [], "", {"signed"}, "slices")
+    place = sheets.sheet_layout(x, ["first", "second"], [], "", {"signed"}, "slices")
     at = lambda row, column: picture[tuple(middle(place.box(0, row, column)))]  # noqa: E731
     red, blue = np.round(255 * FOR), np.round(255 * AGAINST)
     for cell, expected in {(0, 1): red, (1, 1): blue, (0, 2): [255] * 3, (1, 2): red, (0, 0): [0] * 3}.items():

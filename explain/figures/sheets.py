@@ -83,7 +83,7 @@ def side_by_side(x, maps, titles=None, labels=None, *, presets=None, title="", v
     presets = {name: (presets or {}).get(name) or heatmaps.preset_for(name) for name in maps}
     names = {name: _wrap((titles or {}).get(name) or _title_of(name), x) for name in maps}
     texts = [_wrap(label, x) for label in labels] if labels is not None else []
-    layout = lay_out(x, list(names.values()), texts, title, set(presets.values()), view)
+    layout = sheet_layout(x, list(names.values()), texts, title, set(presets.values()), view)
     ax = _blank_sheet(layout)
     draw_cell, bar_colours = KIND_DRAWING[kind_of(x.shape).name]
     _draw_cells(ax, layout, names, draw_cell(x, maps, presets, view, scale))
@@ -134,7 +134,7 @@ def _lines(texts):
     return max((text.count("\n") + 1 for text in texts), default=0)
 
 
-def lay_out(x, names, labels, title, presets, view):
+def sheet_layout(x, names, labels, title, presets, view):
     """The Layout of a sheet: as many columns as fit the width, and about as many in each block.
 
     names: of the methods, labels: of the items, as they are drawn. presets: the set of all that are used.

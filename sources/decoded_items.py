@@ -105,7 +105,8 @@ def open_decoded(make, table, shape, most_bad=0.1, quiet=False, *, window=BY_FIL
 
     make: the class of the items, a DecodedItems. shape: their size and channels. window: a Window; that of a dataset
     is measured in the training items first, where it is not known. cache: the folder under which decoded items of large
-    tables are kept; None to keep none. InputError if more than `most_bad` of the items cannot be read; those that are empty do not count.
+    tables are kept; None to keep none. InputError if more than `most_bad` of the items cannot be read; those that are
+    empty do not count.
     """
     decoder, asked, (size, channels) = make.decoder, window, shape
     window = measure_levels(decoder, table) if window == DATASET else window

@@ -17,6 +17,7 @@ from xaae.audit.workers import default_workers
 from xaae.experiment import run_folder
 from xaae.experiment.audit_settings import AUDITED_FACTORS, AUDITS, USUAL_CODE, AuditSettings
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import KINDS, PICTURE, Kind
 from xaae.experiment.settings import CODES, RunSettings
 from xaae.experiment.vocabulary import MODELS
 from xaae.explain.method import find_method
@@ -75,6 +76,7 @@ class Audit:
 
     base: the settings of training that all arms share, and what their data are. arms {condition: {arm: [Arm of each
     seed]}}. folder: where the results go. kept: where trained arms are kept. paths (N,): of the items, as they are now.
+    kind: of the items.
     """
 
     settings: AuditSettings
@@ -84,6 +86,7 @@ class Audit:
     folder: Path
     kept: Path
     paths: pd.Series
+    kind: Kind = PICTURE
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def arm_folder(self, arm):
@@ -124,8 +127,8 @@ def plan_audit(settings, out=None):
     workers = settings.workers or (None if settings.scheduler else default_workers())
     settings = replace(settings, workers=workers, **found)
     base |= {"data": _data_key(prepared, base)}
-    plan = _question_plan(settings, prepared.config.kind)
-    return Audit(settings, base, arms, plan, folder, kept, prepared.table.path)
+    plan, kind = _question_plan(settings, prepared.config.kind), KINDS[prepared.config.kind]
+    return Audit(settings, base, arms, plan, folder, kept, prepared.table.path, kind)
 
 
 def _with_factors(settings):

@@ -18,7 +18,7 @@ from xaae.audit.scan_cells import scan_cell
 from xaae.audit.walk_cells import walk_cells
 from xaae.experiment import run_folder
 from xaae.experiment.device import machine_facts
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.vocabulary import models_of
 
 
 def write_results(audit, failed, seconds, began, trained):
@@ -85,11 +85,12 @@ def _about_audit(audit, judged):
     """What audit.json says of the audit itself; judged: any of its conditions."""
     settings = audit.settings
     about = {"kind": "audit", "complete": True, "dataset": audit.base["dataset"], "preset": settings.preset}
+    about |= {"item_kind": audit.kind.name, "models": models_of(audit.kind)}
     about |= {"command": settings.command, "classes": settings.classes, "size": settings.size}
     about |= {"workers": settings.workers} | machine_facts("fp32")
     about |= {"settings": settings.as_dict() | {"training": audit.base}, "thresholds": audit.thresholds.as_dict()}
     names = explanation_names(judged.directions(), audit.plan.methods["aae"])
-    return about | {"models": MODELS, "explanations": {name: describe_explanation(name) for name in names}}
+    return about | {"explanations": {name: describe_explanation(name, audit.kind) for name in names}}
 
 
 def _peak_memory():

@@ -69,7 +69,7 @@ def _show(audit, missing):
     ]
     numbers = ", ".join(f"{name} {value:.3g}" for name, value in thresholds.items())
     click.echo("\n".join(["Settings:", *lines, f"Thresholds of the verdicts: {numbers}"]))
-    for caution in settings_cautions(settings, thresholds):
+    for caution in settings_cautions(settings, thresholds, audit.kind):
         click.echo(f"Caution: {caution}")
     n = len(audit.arms_by_folder)
     click.echo(f"{n} arms, {n - missing} of them trained already (in {audit.kept}); writes {audit.folder}")

@@ -2,6 +2,7 @@
 
 from xaae.audit.controls import EXPECTED
 from xaae.audit.verdict import REVEALS, VERDICTS
+from xaae.experiment.kinds import PICTURE, kind_in
 
 
 def summary_sentences(result):
@@ -12,7 +13,8 @@ def summary_sentences(result):
     ]
     sentences += [factor_sentence(result, key) for key in result["factors"]]
     sentences += _control_sentences(result)
-    sentences += [f"Caution: {caution}" for caution in settings_cautions(result["settings"], result["thresholds"])]
+    cautions = settings_cautions(result["settings"], result["thresholds"], kind_in(result))
+    sentences += [f"Caution: {caution}" for caution in cautions]
     return sentences + ([_chance_sentence(result["chance"])] if result.get("chance") else [])
 
 
@@ -27,7 +29,8 @@ def factor_sentence(result, key):
     sentence += f"{len(no)} explanation{' does' if len(no) == 1 else 's do'} not reveal it, "
     sentence += f"{len(undecided)} {'is' if len(undecided) == 1 else 'are'} undecided."
     if not result["factors"][key].get("local", True):
-        sentence += " It has no place in the picture, so that no heat map can name it: theirs is at best undecided."
+        where = f"no place in the {kind_in(result).name}"
+        sentence += f" It has {where}, so that no heat map can name it: theirs is at best undecided."
     return sentence
 
 
@@ -46,12 +49,15 @@ def _title(result, cell):
     return title if cell["explanation"].startswith("walk:") or not model else f"{title} of the {model}"
 
 
-def settings_cautions(settings, thresholds):
-    """What the settings make impossible, whatever the explanations show: sentences, mostly none. Both are dicts."""
+def settings_cautions(settings, thresholds, kind=PICTURE):
+    """What the settings make impossible, whatever the explanations show: sentences, mostly none.
+
+    settings and thresholds: dicts. kind: of the items.
+    """
     cautions, p_best = [], 1 / (settings["random_directions"] + 1)
     if settings["preset"] == "smoke":
         cautions.append(
-            "Preset smoke shows what an audit looks like: with so few pictures gates fail and little is decided."
+            f"Preset smoke shows what an audit looks like: with so few {kind.plural} gates fail and little is decided."
         )
     if settings["seeds"] < 3:
         cautions.append("Two seeds cannot tell false alarms, so that nothing can get REVEALS: three or more can.")

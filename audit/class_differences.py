@@ -1,4 +1,4 @@
-"""What the real pictures of two classes differ in anyway, by every meter that reads a single picture."""
+"""What the real items of two classes differ in anyway, by every meter that reads a single item."""
 
 import numpy as np
 

@@ -8,7 +8,7 @@ CONTROLS = {  # what each one is
     "oracle": "returns the planted value where the model is biased, and names it",
     "constant": "the same number everywhere",
     "random": "noise",
-    "edges": "edges of the picture, whatever the model",
+    "edges": "where neighbouring values differ, whatever the model",
 }
 EXPECTED = dict.fromkeys(CONTROLS, DOES_NOT) | {"oracle": REVEALS}
 

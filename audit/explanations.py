@@ -1,6 +1,7 @@
 """The explanations of an audit by their names in the table: what each one is called, what it means, its paper."""
 
 from xaae.audit.controls import CONTROLS, EXPECTED
+from xaae.experiment.kinds import PICTURE
 from xaae.experiment.vocabulary import models_of
 from xaae.explain.method import METHODS
 from xaae.latent_nav.directions import DIRECTIONS
@@ -18,12 +19,13 @@ def explanation_kind(explanation):
     return kind if kind in DESCRIBE else "map"
 
 
-def describe_explanation(explanation):
-    """{kind, title, means, paper} of an explanation by its name in the table; a control: the verdict expected too."""
-    return DESCRIBE[explanation_kind(explanation)](explanation.partition(":")[2] or explanation)
+def describe_explanation(explanation, items=PICTURE):
+    """{kind, title, means, paper} of an explanation of items of a Kind by its name in the table; a control: the
+    verdict expected too."""
+    return DESCRIBE[explanation_kind(explanation)](explanation.partition(":")[2] or explanation, items)
 
 
-def _describe_walk(name):
+def _describe_walk(name, items):
     """A walk along a direction such as "lda", or "pca_1", the first of several."""
     direction = DIRECTIONS.get(name.partition("_")[0])
     note = f" {direction.note}" if direction else ""
@@ -33,28 +35,28 @@ def _describe_walk(name):
     return {"kind": "walk", "title": f"walk ({name})", "means": means, "paper": "thesis, chapter 7"}
 
 
-def _describe_scan(name):
+def _describe_scan(name, items):
     """The factor scan, the baseline that every walk has to match."""
     means = (
-        "real pictures with one factor at a time changed, within what the data hold; no decoder, no explanation method."
-        " It knows the factors of its list only."
+        f"real {items.plural} with one factor at a time changed, within what the data hold; no decoder, no explanation"
+        " method. It knows the factors of its list only."
     )
     return {"kind": "scan", "title": "factor scan", "means": means, "paper": ""}
 
 
-def _describe_sorted(name):
-    """The plain baseline of what pictures show by themselves."""
-    means = "real pictures sorted by the model's logit, no explanation"
-    return {"kind": "sorted", "title": "real pictures, sorted", "means": means, "paper": "Sixt et al., ICLR 2022"}
+def _describe_sorted(name, items):
+    """The plain baseline of what items show by themselves."""
+    title, means = f"real {items.plural}, sorted", f"real {items.plural} sorted by the model's logit, no explanation"
+    return {"kind": "sorted", "title": title, "means": means, "paper": "Sixt et al., ICLR 2022"}
 
 
-def _describe_control(name):
+def _describe_control(name, items):
     """A control."""
     about = {"title": f"control: {name}", "means": CONTROLS[name], "expected": EXPECTED[name]}
     return {"kind": "control", "paper": ""} | about
 
 
-def _describe_map(name):
+def _describe_map(name, items):
     """An attribution method."""
     method = METHODS[name]
     return {"kind": "map", "title": method.title, "means": method.means, "paper": method.paper}
@@ -71,7 +73,7 @@ DESCRIBE = {
 
 def quiz_title(explanation, model, kind):
     """What an explanation is called in the quiz, and whose it is. kind: of the items."""
-    about = describe_explanation(explanation)
+    about = describe_explanation(explanation, kind)
     title = "walk in the latent space" if about["kind"] == "walk" else about["title"]
     whose = models_of(kind)[model]
     return f"{title}, of {'an' if whose[0] in 'AEIOU' else 'a'} {whose}"

@@ -6,7 +6,7 @@ from xaae.audit.cells import detection_numbers, make_cell
 from xaae.audit.detection import plane_features
 from xaae.audit.map_scores import UNDO, pointing_scores, same_map, spurious_signal_scores
 
-GOES_ALONG = {"rotation": "only turned with the picture", "shift": "only moved with the signal"}  # a map, by factor
+GOES_ALONG = {"rotation": "only turned with the content", "shift": "only moved with the signal"}  # a map, by factor
 
 
 def map_cell(judged, method, model, failed):

@@ -56,7 +56,13 @@ HELP = {
     "walk": "Each row starts from one {name}; from left to right it is changed towards {last}.",
     "sorted": "Real {plural}, from those that the model calls {first} most surely to those it calls {last}.",
 }
-ANIMALS = ("pets", "synthpets")  # datasets of animals; of others the quiz speaks of objects
+SUBJECTS = {  # dataset, or kind of its items -> what decides where no shortcut does
+    "pets": "animal",
+    "synthpets": "animal",
+    "picture": "object",
+    "volume": "object",
+    "signal": "shape of the signal",
+}
 WALKS = ("led_aae", "head")  # directions: the first that the audit has is asked about
 MAPS = ("gradcam", "integrated_gradients", "lrp_epsilon_plus")
 MAPS_ASKED = 2  # of MAPS, the first that the audit has
@@ -130,7 +136,8 @@ def write_quiz_questions(folder, conditions, factors, seed=0):
     about = {"seed": seed, "questions": questions, "caution": "" if sure else UNSURE}
     trained = conditions[0].arm.trained
     about["candidates"] = [{"id": name, "title": title} for name, title in CANDIDATES[trained.kind.name].items()]
-    about["subject"] = "animal" if trained.config.dataset in ANIMALS else "object"
+    about["subject"] = SUBJECTS.get(trained.config.dataset, SUBJECTS[trained.kind.name])
+    about["item_kind"] = trained.kind.name
     run_folder.write_json(folder / "quiz.json", about | {"classes": trained.classes})
 
 

@@ -54,7 +54,7 @@ def ask_unknown(run, fits=SHUFFLES, data_root=None):
         yardstick = _measure_chance(encoded, rows[:NULL_STARTS])
         step("shuffled labels")
         shuffled = _walk_shuffled(encoded, rows, yardstick, fits)
-        step("real pictures")
+        step(f"real {trained.kind.plural}")
         real, variance = class_differences(encoded, generator(trained.config.seed, "class differences"))
     table = [beside_shuffled(row, shuffled) for row in _table_of(encoded, walk.readings, yardstick)]
     found = _about_run(encoded, variance) | _about_walk(encoded, walk, table) | {"real": real}
@@ -134,6 +134,7 @@ def _about_run(encoded, variance):
     aae = run_folder.read_json(trained.folder / "train.json")["aae"]
     about = {key: getattr(trained.config, key) for key in ("dataset", "arm", "factor", "classes")}
     about |= {"options": trained.config.options(), "kind": "unknown", "run": str(trained.folder)}
+    about |= {"item_kind": trained.kind.name}
     beside = ("balanced_accuracy", "majority_share", "majority_class")
     about |= {name: aae.get(f"valid_{name}") for name in beside}  # an earlier version did not measure them
     return about | {"recon_mse": aae["recon_mse"], "variance": variance, "accuracy": aae["valid_accuracy"]}

@@ -3,9 +3,16 @@
 import shlex
 
 from xaae.experiment.factor_questions import questions_in_words
+from xaae.experiment.kinds import kind_in
 from xaae.factors.registry import FACTORS
 from xaae.latent_nav.naming import RULE
 
+WITHOUT_METER = {  # kind -> what no meter reads, for example
+    "signal": "the shape of a wave or an event in the signal",
+    "picture": "a texture, an object or a word in the picture",
+    "volume": "a texture or an object in the volume",
+}
+SUSPECTED = {"signal": "hum", "picture": "brightness", "volume": "brightness"}  # kind -> the factor of examples
 LEAST_VARIANCE = 1e-6  # of values in 0 to 1: a quarter of a grey level of 256; below it nothing varies
 
 
@@ -24,7 +31,7 @@ def caution_sentences(found):
     if found["arm"] != "normal":
         sentences.append(
             f"This run planted {found['factor']} itself (arm {found['arm']}): what the walk shows may be that. To ask "
-            "about the pictures as they came, train with --arm normal."
+            f"about the {kind_in(found).plural} as they came, train with --arm normal."
         )
     if null["that_name_something"] > RULE.p_any * null["directions"]:
         sentences.append(
@@ -51,8 +58,8 @@ def limit_sentences(found):
         "A walk shows what goes with the classes in the training data. What goes together need not be cause and "
         "effect: a quantity without a meter may stand behind one that has one.",
         f"Only these quantities have a meter: {_listed(row['meter'] for row in found['meters'])}. What none of them "
-        "reads cannot be named: a texture, an object or a word in the picture has to be seen in the frames.",
-        _decoder_sentence(found["recon_mse"], found["variance"]),
+        f"reads cannot be named: {WITHOUT_METER[kind_in(found).name]} has to be seen in the frames.",
+        _decoder_sentence(found["recon_mse"], found["variance"], kind_in(found).plural),
     ]
     if len(found["classes"]) > 2:
         sentences.append(
@@ -61,23 +68,23 @@ def limit_sentences(found):
     return sentences
 
 
-def _decoder_sentence(mse, variance):
-    """What the decoder does not draw."""
+def _decoder_sentence(mse, variance, plural):
+    """What the decoder does not draw of items, in the plural."""
     if variance < LEAST_VARIANCE:
         return (
-            "What the decoder cannot draw cannot appear. The pictures hardly differ from each other (variance "
+            f"What the decoder cannot draw cannot appear. The {plural} hardly differ from each other (variance "
             f"{variance:.1g}): there is no variance of which a share could be drawn."
         )
     share = mse / variance
     lost = "it has not learned to draw them." if share >= 1 else "small and rare details are lost first."
     return (
-        f"What the decoder cannot draw cannot appear. It misses the pictures by a mean squared error of {mse:.4f}, "
+        f"What the decoder cannot draw cannot appear. It misses the {plural} by a mean squared error of {mse:.4f}, "
         f"{share:.0%} of their variance: {lost}"
     )
 
 
 def _about_classes(found):
-    """What the named meters, beside the real pictures, leave open: sentences."""
+    """What the named meters, beside the real items, leave open: sentences."""
     real, rows = found["real"], {row["meter"]: row for row in found["meters"]}
     measured = [name for name in found["named"] if name in real]
     alike = [name for name in measured if not real[name]["differs"]]
@@ -85,7 +92,7 @@ def _about_classes(found):
     hidden = [name for name in real if real[name]["differs"] and name not in found["named"]]
     sentences = [_both(found, name, rows[name]["change"]) for name in measured if real[name]["differs"]]
     sentences += [_alike_sentence(found, alike)] if alike else []
-    sentences += [_unread_sentence(unread, bool(real))] if unread else []
+    sentences += [_unread_sentence(found, unread)] if unread else []
     if not found["named"]:
         sentences.append(
             "Nothing was named. That does not clear the model: a shortcut may be one that no meter reads, or one that "
@@ -93,39 +100,42 @@ def _about_classes(found):
         )
     if hidden:
         sentences.append(
-            f"The real pictures of the classes differ in {_listed(hidden)}, which the walk was not found to change. "
-            "The model may use it all the same, where the decoder or this one direction does not show it."
+            f"The real {kind_in(found).plural} of the classes differ in {_listed(hidden)}, which the walk was not found"
+            " to change. The model may use it all the same, where the decoder or this one direction does not show it."
         )
     return sentences
 
 
 def _both(found, name, change):
-    """What it means that a meter changes on the walk and differs between the classes in the real pictures too."""
-    row, what = found["real"][name], name.replace("_", " ")
+    """What it means that a meter changes on the walk and differs between the classes in the real items too."""
+    row, what, plural = found["real"][name], name.replace("_", " "), kind_in(found).plural
     higher = found["last"] if row["auroc"] > 0.5 else found["first"]
-    start = f"Real pictures of {higher} read higher in {what} (AUROC {max(row['auroc'], 1 - row['auroc']):.2f})"
+    start = f"Real {plural} of {higher} read higher in {what} (AUROC {max(row['auroc'], 1 - row['auroc']):.2f})"
     if (change > 0) == (row["auroc"] > 0.5):
         return (
-            f"{start}, as on the walk. That may be a genuine property of the classes, or how their pictures were "
+            f"{start}, as on the walk. That may be a genuine property of the classes, or how their {plural} were "
             "made: this run cannot tell which."
         )
-    return f"{start}, the other way round than on the walk: the walk's {what} is not simply what the pictures show."
+    return f"{start}, the other way round than on the walk: the walk's {what} is not simply what the {plural} show."
 
 
 def _alike_sentence(found, names):
     """What it means that the walk changes meters in which the classes do not differ."""
+    plural = kind_in(found).plural
     return (
-        f"The walk changes {_listed(names)}, in which the real pictures of {found['first']} and {found['last']} were "
-        "not found to differ. It may be a side effect of the decoder, or a difference too small for these pictures."
+        f"The walk changes {_listed(names)}, in which the real {plural} of {found['first']} and {found['last']} were "
+        f"not found to differ. It may be a side effect of the decoder, or a difference too small for these {plural}."
     )
 
 
-def _unread_sentence(names, measured):
-    """What it means that the walk changes meters that were not read in real pictures."""
-    why = "is only read between frames" if measured else "was not read in real pictures: a class has too few held out"
+def _unread_sentence(found, names):
+    """What it means that the walk changes meters that were not read in real items."""
+    plural = kind_in(found).plural
+    unread = f"was not read in real {plural}: a class has too few held out"
+    why = "is only read between frames" if found["real"] else unread
     return (
         f"The walk changes {_listed(names)}, which {why}. Whether the classes differ in it has to be looked up in "
-        "the pictures."
+        f"the {plural}."
     )
 
 
@@ -134,8 +144,9 @@ def _unread_sentence(names, measured):
 
 def next_steps(found):
     """What to do next: a list of {"text", "command"}, the command "" where there is none."""
-    known = [factor.name for factor in FACTORS.values() if factor.meter in found["named"]]
-    factor = known[0] if known else "brightness"
+    kind = kind_in(found)
+    known = [factor.name for factor in FACTORS.values() if factor.meter in found["named"] and factor.fits(kind)]
+    factor = known[0] if known else SUSPECTED[kind.name]
     start = f"Train again with {factor} made useless" if known else "Make a factor that you suspect useless"
     data, same = shlex.quote(str(found["dataset"])), found.get("options", "")
     return [
@@ -145,12 +156,12 @@ def next_steps(found):
             "command": f"python main.py --dataset {data} --factor {factor} --arm irrelevant{same}",
         },
         {
-            "text": "Collect pictures in which it is balanced between the classes, train on them, and ask again.",
+            "text": f"Collect {kind.plural} in which it is balanced between the classes, train on them, and ask again.",
             "command": "",
         },
         {
-            "text": "See whether these data and models can show such a factor at all: plant it in your own pictures, "
-            "where the truth is known, with control models.",
+            "text": "See whether these data and models can show such a factor at all: plant it in your own "
+            f"{kind.plural}, where the truth is known, with control models.",
             "command": f"python main.py audit --dataset {data} --factors {factor}",
         },
     ]
@@ -160,17 +171,17 @@ def next_steps(found):
 
 
 def unknown_in_words(found):
-    """The finding, its nulls, the real pictures, what cannot be known and what to do next, for the terminal."""
+    """The finding, its nulls, the real items, what cannot be known and what to do next, for the terminal."""
     null = found["shuffled"]
     lines = [
         *questions_in_words(found["questions"]),
-        f"From {found['contrast']}, the decoded picture {found['sentence']}.",
+        f"From {found['contrast']}, the decoded {kind_in(found).name} {found['sentence']}.",
         f"Of {null['directions']} directions fitted to shuffled labels, {null['that_name_something']} name "
         f"something; {found['random_directions']} random directions gave the p values.",
         *(f"Caution: {caution}" for caution in found["cautions"]),
     ]
     if found["real"]:
-        lines.append(f"Real pictures, AUROC of {found['last']} over {found['first']}:")
+        lines.append(f"Real {kind_in(found).plural}, AUROC of {found['last']} over {found['first']}:")
     lines += [f"  {_separation_in_words(name, row)}" for name, row in found["real"].items()]
     lines += ["What this cannot know:", *(f"  - {sentence}" for sentence in found["cannot"])]
     steps = [f"  - {step['text']} {step['command']}".rstrip() for step in found["next"]]

@@ -29,6 +29,14 @@ VOLUME = Kind("volume", "volumes", ("depth", "height", "width"))
 KINDS = {kind.name: kind for kind in (SIGNAL, PICTURE, VOLUME)}
 
 
+def kind_in(saved):
+    """The Kind of the items that a saved result (a dict) is about: its item_kind, which older results of pictures lack.
+
+    KeyError for a kind that there is not.
+    """
+    return KINDS[saved.get("item_kind", PICTURE.name)]
+
+
 def kind_of(shape):
     """The Kind of a batch of this shape (B, C, *places). InputError for a batch of no kind."""
     found = [kind for kind in KINDS.values() if kind.places == len(shape) - 2]

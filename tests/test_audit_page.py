@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from helpers.audit_fakes import SCORES as FAKE_SCORES
 from helpers.audit_fakes import fake_audit, trouble
-from helpers.html_laws import HOSTILE, check_page
+from helpers.html_laws import HOSTILE, check_page, words_of
 from PIL import Image
 
 from xaae import report
 from xaae.audit.verdict import VERDICTS, Thresholds
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import PICTURE, SIGNAL, VOLUME
 from xaae.experiment.vocabulary import ARMS
 from xaae.report.audit import audit_names
 from xaae.report.audit.audit_charts import ARM_STROKES
@@ -70,6 +71,16 @@ def test_every_cell_of_the_table_leads_to_its_evidence(page):
     table = re.findall(r'href="#(cell-\d+)"', section(text, "verdicts"))
     assert sorted(table) == sorted(f"cell-{i}" for i in range(1, len(result["cells"]) + 1))
     assert all(details(text, i) for i in range(1, len(result["cells"]) + 1)) and text.count("<img") >= 12
+
+
+@pytest.mark.parametrize("kind", [SIGNAL, VOLUME], ids=lambda kind: kind.name)
+def test_the_page_calls_items_and_models_by_the_names_of_their_kind(page, kind):
+    text = words_of(page(fake_audit(items=kind)))
+    assert not re.search(f"{PICTURE.name}|resnet34|pixel", text.lower()) and f"Real {kind.plural}, sorted" in text
+    assert f"-D ResNet: a common classifier. A heat map shows where in a {kind.name}" in text
+    earlier = fake_audit()
+    del earlier["item_kind"]
+    assert "Real pictures, sorted" in page(earlier) and "ResNet34" in page(earlier)
 
 
 def test_each_cell_of_the_table_says_its_verdict_in_words_and_its_auroc(page):

@@ -8,12 +8,13 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from helpers.html_laws import HOSTILE, check_page
+from helpers.html_laws import HOSTILE, check_page, words_of
 from PIL import Image
 
 from xaae import report
 from xaae.benchmarks.app import BROWSERS, browser
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import KINDS, PICTURE
 from xaae.report.quiz.quiz_scores import score_answers
 
 CANDIDATES = [{"id": n, "title": f"{n}: what <{n}> is"} for n in ("rotation", "tint", "blur")]
@@ -103,6 +104,16 @@ def test_texts_of_the_quiz_change_no_tag_of_the_page(quiz, tmp_path):
     (tmp_path / "quiz.json").write_text(json.dumps(found))
     hostile = check_page(report.write_quiz_page(tmp_path)[0].read_text())
     assert hostile.tags == usual.tags and hostile.words.count(HOSTILE) > 4 * len(ANSWERS)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_the_introduction_speaks_of_the_kind_of_the_items(quiz, tmp_path, kind):
+    quiz(ANSWERS)
+    found = json.loads((tmp_path / "quiz.json").read_text()) | {"item_kind": kind.name}
+    (tmp_path / "quiz.json").write_text(json.dumps(found))
+    page = report.write_quiz_page(tmp_path)[0].read_text()
+    assert f"learn from {kind.plural} take" in page and f"Real {kind.plural}, sorted" in page
+    assert ("cows" in page) == ("picture" in words_of(page)) == (kind is PICTURE)
 
 
 def test_the_key_has_every_answer(quiz):

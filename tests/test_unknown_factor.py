@@ -2,17 +2,21 @@
 
 import json
 import re
+import shlex
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from helpers.html_laws import words_of
 from helpers.sharing import copy_of
 
 from xaae.audit import class_differences, unknown_factor
 from xaae.audit.unknown_sentences import caution_sentences, limit_sentences, next_steps, unknown_in_words
+from xaae.experiment.kinds import SIGNAL, VOLUME
 from xaae.factors.class_separation import judge_difference, reading_separation
 from xaae.factors.meters import meters_for
+from xaae.factors.registry import FACTORS
 from xaae.latent_nav.contrasts import contrast
 from xaae.report import write_unknown_page
 
@@ -84,6 +88,20 @@ def test_the_page_escapes_what_the_run_holds(asked, tmp_path):
     (tmp_path / "unknown.json").write_text(json.dumps(kept | {"last": "<b>dog", "dataset": "<script>"}))
     page = write_unknown_page(tmp_path).read_text()
     assert "&lt;b&gt;dog" in page and "<b>dog" not in page and "<script>" not in page and "<img" not in page
+
+
+@pytest.mark.parametrize("kind", [SIGNAL, VOLUME], ids=lambda kind: kind.name)
+def test_page_and_words_speak_of_the_kind_of_the_items(asked, tmp_path, kind):
+    kept = json.loads((asked[0] / "unknown.json").read_text())
+    assert kept["item_kind"] == "picture" and "real pictures" in (asked[0] / "unknown.html").read_text()
+    kept |= {"item_kind": kind.name}
+    kept |= {"cannot": limit_sentences(kept), "next": next_steps(kept)}
+    (tmp_path / "unknown.json").write_text(json.dumps(kept))
+    page, words = words_of(write_unknown_page(tmp_path).read_text()), unknown_in_words(kept)
+    said = " ".join([page, words, *caution_sentences(kept | {"arm": "biased"})])
+    assert "picture" not in said and f"the decoded {kind.name} " in words and f"real {kind.plural}" in page
+    factor = shlex.split(next_steps(fake(item_kind=kind.name))[0]["command"])[5]
+    assert FACTORS[factor].fits(kind)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "audit"}', '{"kind": "unknown"}'])

@@ -3,11 +3,13 @@
 import math
 import re
 
+from xaae.experiment.kinds import kind_in
+
 VERDICT_TONES = {"REVEALS": "yes", "DOES NOT": "no", "UNDECIDED": "open"}  # verdict: CSS class of its badge
 GROUP_TITLES = {
     "walk": "Walks through the latent space",
-    "scan": "The factor scan: real pictures, one thing at a time changed",
-    "sorted": "Real pictures, sorted",
+    "scan": "The factor scan: real {plural}, one thing at a time changed",
+    "sorted": "Real {plural}, sorted",
     "map": "Heat maps",
     "control": "Controls: the verdict is known beforehand",
 }
@@ -62,7 +64,7 @@ THRESHOLDS = {
     "randomised": "correlation with maps of random weights, below",
 }
 CAPTIONS = {
-    "map": "Top row: the pictures, at rising values of the factor. Below: the maps of a biased model, then those of a "
+    "map": "Top row: the {plural}, at rising values of the factor. Below: the maps of a biased model, then those of a "
     "model of arm irrelevant. Red: for {last}; blue: against it; grey maps show only how much a place counts.",
     "walk": "Top half: walks of a biased model, from {first} on the left to {last} on the right. Bottom half: the same "
     "for a model of arm irrelevant.",
@@ -97,12 +99,8 @@ def group_of(result: dict, explanation: str, model: str) -> tuple[str, str]:
 def group_title(result: dict, group: tuple[str, str]) -> str:
     """What a group is called."""
     kind, model = group
-    name = result["models"].get(model)
-    return (
-        f"{GROUP_TITLES[kind]} of the {name}{chr(8217) + 's head' if model == 'aae' else ''}"
-        if name
-        else (GROUP_TITLES[kind])
-    )
+    title, name = GROUP_TITLES[kind].format(plural=kind_in(result).plural), result["models"].get(model)
+    return f"{title} of the {name}{chr(8217) + 's head' if model == 'aae' else ''}" if name else title
 
 
 def explanation_title(result: dict, explanation: str, model: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from jinja2 import UndefinedError
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import kind_in
 from xaae.experiment.run_folder import read_json
 from xaae.report.audit.audit_charts import ARM_STROKES
 from xaae.report.audit.audit_names import THRESHOLDS, explanation_about, explanation_title
@@ -18,6 +19,7 @@ from xaae.report.shared.words import capital, fixed, setting_text
 BROKEN = (KeyError, TypeError, AttributeError, IndexError, ValueError, UndefinedError)
 CAUTION = "Caution: "  # how a sentence of the summary begins that stands above all others
 SHOWN_ELSEWHERE = ("command", "classes")  # settings that the page shows in another place
+PLACES = {"signal": "samples", "picture": "pixels", "volume": "voxels"}  # kind -> what an item consists of
 
 
 def render_audit(folder) -> str:
@@ -36,7 +38,7 @@ def render_unknown(folder) -> str:
     result = _read_result(folder, "unknown", "audit --unknown")
     try:
         strip = embed_picture(folder / "unknown.png") if (folder / "unknown.png").is_file() else None
-        return render_template("unknown.html.j2", u=result, strip=strip)
+        return render_template("unknown.html.j2", u=result, kind=kind_in(result), strip=strip)
     except BROKEN as e:
         raise _broken(folder / "unknown.json", "audit --unknown", e) from e
 
@@ -65,7 +67,8 @@ def _parts(folder: Path, result: dict) -> dict:
         "title": result["dataset"],
         "classes": result["classes"],
         "last": result["classes"][-1],
-        "models": list(result["models"]),
+        "models": result["models"],
+        "kind": kind_in(result),
         "byline": _byline(result),
         "summary": [each for each in result.get("summary") or [] if not each.startswith(CAUTION)],
         "warnings": _warnings(result, cells),
@@ -84,12 +87,12 @@ def _parts(folder: Path, result: dict) -> dict:
 
 def _byline(result: dict) -> list[tuple[str, str]]:
     """What was audited, in pairs of a name and a value."""
-    size = result.get("size")
+    size, kind = result.get("size"), kind_in(result)
     pairs = (
         ("dataset", result["dataset"]),
         ("classes", ", ".join(result["classes"])),
         ("models", ", ".join(result["models"].values())),
-        ("pictures", f"{size} × {size} pixels" if size else None),
+        (kind.plural, f"{' × '.join([str(size)] * kind.places)} {PLACES[kind.name]}" if size else None),
         ("preset", result.get("preset")),
     )
     return [(name, value) for name, value in pairs if value]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import kind_in
 from xaae.report.audit.audit_charts import detection_chart
 from xaae.report.audit.audit_names import (
     CAPTIONS,
@@ -51,8 +52,14 @@ def cell_evidence(folder: Path, result: dict, cell: dict, place: str) -> dict:
         "chart": detection_chart(cell, result.get("thresholds") or {}) if answered else None,
         "figure": figure,
         "lost": bool(cell.get("figure")) and figure is None,
-        "caption": CAPTIONS[about["kind"]].format(first=result["classes"][0], last=result["classes"][-1]),
+        "caption": _caption(result, about["kind"]),
     }
+
+
+def _caption(result: dict, kind: str) -> str:
+    """What the figure of an explanation of this kind shows."""
+    first, *_, last = result["classes"]
+    return CAPTIONS[kind].format(first=first, last=last, plural=kind_in(result).plural)
 
 
 def load_figure(folder: Path, path) -> dict | None:

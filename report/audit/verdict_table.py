@@ -44,7 +44,7 @@ def verdict_counts(cells: list[dict]) -> list[dict]:
 
 
 def _in_order(result: dict, groups) -> list[tuple[str, str]]:
-    """Walks, the factor scan, sorted pictures, heat maps of the last model first, controls."""
+    """Walks, the factor scan, sorted items, heat maps of the last model first, controls."""
     models = list(result["models"])
     return sorted(groups, key=lambda g: (ORDER.index(g[0]), -models.index(g[1]) if g[1] in models else 1))
 

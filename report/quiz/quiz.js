@@ -80,7 +80,7 @@
     for (const row of rows) groups.set(row[name], [...(groups.get(row[name]) || []), row]);
     return groups;
   }
-  const KINDS = {map: "Heat maps", walk: "Walks", sorted: "Real pictures, sorted", control: "Controls"};
+  const KINDS = {map: "Heat maps", walk: "Walks", sorted: "Real {{ kind.plural }}, sorted", control: "Controls"};
   const SURE = {guess: "A guess", fairly: "Fairly sure", sure: "Sure"};
   const ARMS = {biased: "a shortcut was planted", irrelevant: "no shortcut", normal: "no shortcut"};
   const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.kinds import kind_in
 from xaae.experiment.run_folder import read_json
 from xaae.report.shared.sprites import embed_picture
 from xaae.report.shared.templates import render_template
@@ -15,6 +16,11 @@ from xaae.report.shared.templates import render_template
 NOTHING, UNSURE = "none", "cannot-tell"  # choices beside the candidates; only the first can be an answer
 SHOWN, SECRET = ("title", "help"), ("answer", "model", "arm")
 KEY_FIELDS = ("answer", "title", "kind", "model", "arm")
+EXAMPLES = {  # kind -> a shortcut that everybody understands
+    "signal": "If all recordings of the ill come from a device that hums, they may learn to recognise the hum.",
+    "picture": "If all the cows they see stand on grass, they may learn to recognise the grass.",
+    "volume": "If all scans of the ill come from one scanner, they may learn to recognise the scanner.",
+}
 WIDE = 1.5  # width / height from which the choices stand below a picture, not beside it
 LARGEST = {True: (940, 440), False: (520, 680)}  # pixels across and down on the page, of a wide picture and another
 LEAST = 640  # pixels across below which a wide picture is scrolled rather than shrunk
@@ -86,6 +92,8 @@ def _page(quiz: dict, pictures: list[dict], name: str) -> str:
     return render_template(
         "quiz.html.j2",
         name=name,
+        kind=kind_in(quiz),
+        example=EXAMPLES[kind_in(quiz).name],
         subject=quiz.get("subject", "animal"),
         caution=quiz.get("caution", ""),
         classes=[str(each) for each in quiz["classes"]],

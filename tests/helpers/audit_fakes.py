@@ -12,6 +12,8 @@ from xaae.audit.controls import EXPECTED
 from xaae.audit.explanations import describe_explanation
 from xaae.audit.verdict import DOES_NOT, REVEALS, UNDECIDED, VERDICTS, Thresholds
 from xaae.audit.walk_scores import SUMMED
+from xaae.experiment import vocabulary
+from xaae.experiment.kinds import PICTURE
 from xaae.experiment.vocabulary import ARMS, MODELS
 from xaae.factors.bias import even_ranges
 from xaae.factors.registry import FACTORS
@@ -31,13 +33,13 @@ POINTING = ("relevance_mass", "relevance_rank", "confounder_sensitivity")  # of 
 AUROCS = {REVEALS: (0.92, 1.0), DOES_NOT: (0.4, 0.6), UNDECIDED: (0.7, 0.9)}
 
 
-def described(maps):
+def described(maps, items=PICTURE):
     """What audit.json says of the explanations: {name: {kind, title, means, paper}}."""
     names = [*(f"walk:{name}" for name in DIRECTIONS), "scan", "sorted"]
-    about = {name: describe_explanation(name) for name in names}
+    about = {name: describe_explanation(name, items) for name in names}
     source = {"kind": "map", "means": "how much each place counts", "paper": "Author & others"}
     about |= {title.lower().replace(" ", "_"): source | {"title": title} for title in maps}
-    return about | {f"control:{name}": describe_explanation(f"control:{name}") for name in EXPECTED}
+    return about | {f"control:{name}": describe_explanation(f"control:{name}", items) for name in EXPECTED}
 
 
 def models_of(kind):
@@ -106,14 +108,15 @@ def _fake_response(grid):
     return {"biased": biased, "normal": flat(0.8), "irrelevant": flat(0.9)}
 
 
-def fake_audit(factors=("rotation", "tag"), maps=("Saliency", "Grad-CAM"), seed=0):
-    """An audit.json as a dict, of these factors and heat maps."""
-    rng, about = np.random.default_rng(seed), described(maps)
+def fake_audit(factors=("rotation", "tag"), maps=("Saliency", "Grad-CAM"), seed=0, items=PICTURE):
+    """An audit.json as a dict, of these factors and heat maps, for items of a Kind."""
+    rng, about = np.random.default_rng(seed), described(maps, items)
     audit = {"kind": "audit", "dataset": "synthpets", "preset": "default", "complete": True, "size": 32, "workers": 2}
     audit |= {"classes": list(CLASSES), "command": "python main.py audit", "memory_mb": 3426.6}
     audit |= {"device": "cpu", "precision": "fp32", "versions": {"torch": "2.14.1"}}
     audit |= {"seconds": {"total": 3000.0, "training": 2000.0, "explaining": 900.0, "scoring": 100.0}}
-    audit |= {"arms_trained": 33, "arms_cached": 0, "models": dict(MODELS), "explanations": about}
+    audit |= {"arms_trained": 33, "arms_cached": 0, "explanations": about}
+    audit |= {"item_kind": items.name, "models": vocabulary.models_of(items)}
     audit |= {"settings": {"seeds": 3, "methods": list(maps), "training": {"lr": 0.003}}}
     audit |= {"thresholds": Thresholds().as_dict(), "factors": {key: fake_factor(rng, key) for key in factors}}
     pairs = [(name, each["kind"], model) for name, each in about.items() for model in models_of(each["kind"])]

@@ -86,3 +86,10 @@ def _check_addresses(page, outside):
 def sections(text):
     """{id: the text of the section} of a page."""
     return dict(re.findall(r'<section id="([\w-]+)"(.*?)</section>', text, re.DOTALL))
+
+
+def words_of(page):
+    """What a reader sees of a page: its text and labels, without styles, scripts and embedded files."""
+    bare = re.sub(r"<(style|script)\b.*?</\1>|data:[^\"']*", "", page, flags=re.S)
+    labels = re.findall(r'(?:alt|title|aria-label)="([^"]*)"', bare)
+    return " ".join(re.sub(r"<[^>]*>", "", bare).split() + labels)

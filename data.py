@@ -18,7 +18,6 @@ datasets whose items are signals or volumes stand in SIGNAL_SETS or VOLUME_SETS 
 """
 
 import os
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -33,7 +32,6 @@ from fastai.data.transforms import IndexSplitter
 from fastai.torch_core import TensorBase, TensorImage
 from fasttransform import Transform
 
-from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL, VOLUME
 from xaae.experiment.seeds import generator
@@ -41,10 +39,10 @@ from xaae.experiment.tasks import Target
 from xaae.experiment.vocabulary import COLUMNS, SLICES
 from xaae.sources.augmentations import augment
 from xaae.sources.cifar10_files import cifar10
-from xaae.sources.class_folders import NO_CLASS, folder, kind_of_own, own_data
-from xaae.sources.foreign_files import foreign_in_words
+from xaae.sources.class_folders import folder, kind_of_own, own_data
 from xaae.sources.medmnist_sets import is_of_volumes, medmnist
 from xaae.sources.oxford_pets import PETS_FOLDER, pets
+from xaae.sources.refusals import nothing_found, why_no_classes
 from xaae.sources.splits import SplitPlan, split_by_plan
 from xaae.sources.synthbeats import synthbeats
 from xaae.sources.synthpets import synthpets
@@ -124,7 +122,8 @@ class Dataset:
     target: what is predicted; of classes it does not say which, since some may have no item that can be read. own: is
     it a folder or file of the user's? kind: the name of the kind of the items. copies: which items are others by
     content, see `class_folders.OwnData`. split_by: what the splits come from. warnings: sentences on groups that are in
-    several parts. group_hint: what --group should be asked for, "" for nothing.
+    several parts. group_hint: what --group should be asked for, "" for nothing. refusal: why no classifier can learn
+    from it, "" if one can.
     """
 
     table: pd.DataFrame
@@ -137,6 +136,7 @@ class Dataset:
     split_by: str = ""
     warnings: tuple = ()
     group_hint: str = ""
+    refusal: str = ""
 
 
 def load_table(dataset="auto", root=None, split="random", items=None, size=64, seed=0):
@@ -156,7 +156,12 @@ def load_dataset(dataset="auto", root=None, split="auto", items=None, size=64, s
 
 
 def split_dataset(found, plan):
-    """A Dataset with the columns split and group by a SplitPlan. InputError for a plan that it does not allow."""
+    """A Dataset with the columns split and group by a SplitPlan.
+
+    InputError for a plan that it does not allow, and for one without two classes.
+    """
+    if found.refusal:
+        raise InputError(found.refusal)
     done = split_by_plan(found.table, plan, found.own)
     more = pd.DataFrame(done.left_out, columns=["path", "reason"], dtype=object)
     left_out = pd.concat([found.left_out, more], ignore_index=True)
@@ -166,7 +171,7 @@ def split_dataset(found, plan):
 
 
 def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=None, slices=SLICES[0]):
-    """The Dataset of that name before it is split. InputError as of `load_dataset`.
+    """The Dataset of that name before it is split. InputError if there is none; it may lack classes, see `refusal`.
 
     asked: as of `load_dataset`, or with `cut` and `outside`, see `class_folders.own_data`. slices: along which
     axis volumes are cut, or that they are not, see `class_folders.own_data`.
@@ -181,14 +186,12 @@ def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=N
     table = own.table if own else DATASETS[name](root, items=items, size=size, seed=seed, **options)
     table = table.reset_index(drop=True)
     if table.empty:
-        raise InputError(_nothing_found(dataset, own))
+        raise InputError(nothing_found(dataset, own))
     target, left = Target(), []
     if asked:
         kept = {} if own or columns == ("label",) or "label" not in table else {"given_label": table.label}
         table, target, told, left = set_target(table.assign(**kept), **asked)
-    if table.label.nunique() < 2:
-        others = f" Left out: {_most_left_out(own)}." if own and own.left_out else ""
-        raise InputError(f"{dataset} has the one class {table.label[0]!r}: a classifier needs at least two.{others}")
+    refusal = why_no_classes(dataset, table, own)
     notes = [*(own.notes if own else []), *(told if asked else [])]
     chosen = fewer(table, items)
     left_out = [*(own.left_out if own else []), *left]
@@ -196,32 +199,8 @@ def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=N
         left_out = left_out + [(str(p), f"more than --items {items}") for p in table.path.drop(chosen.index)]
     left_out = pd.DataFrame(left_out, columns=["path", "reason"], dtype=object)
     copies, kind = (own.copies, own.kind) if own else (None, _kind_of_set(name, argument).name)
-    return Dataset(chosen.reset_index(drop=True), left_out, tuple(notes), target, own is not None, kind, copies)
-
-
-def _nothing_found(dataset, own):
-    """Why there are no items, and what was found instead."""
-    plural = KINDS[own.kind if own else PICTURE.name].plural
-    others = foreign_in_words([path for path, _ in own.left_out]) if own and own.kind == PICTURE.name else []
-    if others:
-        return f"No pictures were found for {dataset}, but {others[0]}"
-    if own and own.left_out:
-        if all(reason.startswith(NO_CLASS) for _, reason in own.left_out):
-            n, path = counted(len(own.left_out), "files"), own.left_out[0][0]
-            return (
-                f"Nothing says the class of the {n} of {dataset}, as {path}: put them into one folder per class,"
-                " or write a CSV with the columns path and label."
-            )
-        others = _most_left_out(own)
-        return f"No {plural} were found for {dataset}, but {others}: give one folder of {plural} per class, or a CSV."
-    return f"No {plural} were found for {dataset}: give one folder of {plural} per class, or a CSV."
-
-
-def _most_left_out(own):
-    """How many others are left out, and one of them with the most frequent reason."""
-    reasons = Counter(reason for _, reason in own.left_out)
-    path, reason = next(each for each in own.left_out if each[1] == reasons.most_common(1)[0][0])
-    return f"{counted(len(own.left_out), 'others')}, as {path} ({reason})"
+    about = {"own": own is not None, "kind": kind, "copies": copies, "refusal": refusal}
+    return Dataset(chosen.reset_index(drop=True), left_out, tuple(notes), target, **about)
 
 
 def fewer(table, items):

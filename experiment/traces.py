@@ -63,10 +63,7 @@ class TraceSheet:
     @property
     def is_ecg(self):
         """Do names and units say that this is an ECG of a known rate?"""
-        names = {
-            name.lower().removeprefix("ecg").removeprefix("ekg").strip(" _-") or "ecg" for name in self.names if name
-        }
-        return bool(self.rate and names & LEADS and self.shared and self.units[0] in VOLTS)
+        return bool(self.rate and any(map(is_lead, self.names)) and self.shared and self.units[0] in VOLTS)
 
     def seconds(self, samples):
         """How long so many samples are: in seconds, or in samples where the rate is unknown."""
@@ -88,6 +85,12 @@ class TraceSheet:
         several = len(self.units) > 1
         said += [f"{'all channels on one' if self.shared else 'each channel on its own'} scale"] if several else []
         return "; ".join(said) + ("." if all(self.units) else "; the data name no unit of the values.")
+
+
+def is_lead(name):
+    """Is a channel of this name a lead of an ECG?"""
+    bare = name.lower().removeprefix("ecg").removeprefix("ekg").strip(" _-")
+    return bool(name) and (bare or "ecg") in LEADS
 
 
 # ---- where things are on a tile ---------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def _entered(rows):
 
 def _of_range(what):
     """A rise and a fall of something in % of the range."""
-    return f"gains {{}} % of {what}", f"loses {{}} % of {what}"
+    return f"gains {{}} % of the range in {what}", f"loses {{}} % of the range in {what}"
 
 
 SIGNAL_METERS = _entered((
@@ -149,7 +149,7 @@ SIGNAL_METERS = _entered((
     ("polarity", "from -1 to 1", _polarity, ("turns its peaks up by {}", "turns its peaks down by {}"), 2, {}),
     ("amplitude", RANGE, lambda s: 100 * s.calm.square().mean(-1).sqrt().mean(-1), _of_range("amplitude"), 1, {}),
     ("rate", "octaves", _rate, ("gets faster by {} octaves", "gets slower by {} octaves"), 2, {}),
-    ("spike", RANGE, _spike, _of_range("the spike"), 1, {}),
+    ("spike", RANGE, _spike, _of_range("the height of its spike"), 1, {}),
 ))  # fmt: skip
 SIGNAL_ITEM_METERS = _entered((("noise_floor", RANGE, _noise_floor, _of_range("noise"), 1, {}),))
 

@@ -63,7 +63,14 @@ def draw_contact_sheet(items, rows, counts, paths):
                 place = (across / wide, (bottom + cell[1] + GAP / 2) / tall)
                 figure.text(*place, _item_name(paths[number]), va="bottom", fontsize=7)
     more = f", {len(rows)} of {len(counts)} classes" if len(rows) < len(counts) else ""
-    figure.text(0.5, 1 - 0.22 / tall, f"A few {plural} of each class{more}", ha="center", va="center", fontsize=10)
+    figure.text(
+        0.5,
+        1 - 0.22 / tall,
+        f"A few {plural}{' of each class' * (len(counts) > 1)}{more}",
+        ha="center",
+        va="center",
+        fontsize=10,
+    )
     figure.text(0.5, 1 - (0.22 + LINE) / tall, said, ha="center", va="center", fontsize=8)
     return figure
 

@@ -86,7 +86,7 @@ def look(settings, out=None, write_page=None):
             "not_compared": skipped,
             "refusal": refusal,
             "reading": list(items.notes) if items is not None else [],
-            "balance": _balance(found.table.label) if found.target.task == CLASSES.name else {},
+            "balance": _balance(found.table.label) if found.target.task == CLASSES.name and not found.refusal else {},
             "rule": GRADES | {"p": MOST_P},
             "seconds": seconds,
         }
@@ -181,7 +181,7 @@ def _about(found, settings):
         "kind_plural": kind.plural,
         "task": found.target.task,
         "items": len(table),
-        "classes": table.label.astype(str).value_counts().to_dict(),
+        "classes": table.label[table.label != ""].astype(str).value_counts().to_dict(),
         "target": found.target.as_dict(),
         "parts": kind.name == "signal" and any(split_cut(split_item(path)[1])[1] for path in table.path),
         "decoded": len(spread_over_classes(table.label, DECODED)),
@@ -300,7 +300,9 @@ def _command(settings, found):
 
 
 def _compare(found, facts):
-    """(rows of `associate` with their sentences, {fact: why it was not compared})."""
+    """(rows of `associate` with their sentences, {fact: why it was not compared}); none without classes."""
+    if found.refusal:
+        return [], {}
     compared, skipped = facts, {}
     dates = facts["file date"].dropna() if "file date" in facts else ()
     if len(dates) and np.ptp(dates) < DAY:
@@ -324,7 +326,7 @@ def _keep(folder, look, found, facts, shown, write_page):
         table, items = shown
         if items is not None:
             rows = sheet_rows(table, items.kind)
-            sheet = draw_contact_sheet(items, rows, look["classes"], list(map(str, table.path)))
+            sheet = draw_contact_sheet(items, rows, found.table.label.value_counts(), list(map(str, table.path)))
             save_png(sheet, folder / SHEET)
     run_folder.write_json(folder / "data.json", look)
     if write_page:

@@ -84,6 +84,8 @@ def found_in_words(look):
 
 def target_in_words(look):
     """The classes and how many items each has, or the range of a severity."""
+    if not look["classes"]:
+        return "none are given"
     known = [f"{name} {n}" for name, n in look["classes"].items()][:MOST_CLASSES]
     shown = [text for i, text in enumerate(known) if i < 2 or len(", ".join(known[: i + 1])) <= MOST_LETTERS]
     more = f" and {len(look['classes']) - len(shown)} more" if len(look["classes"]) > len(shown) else ""

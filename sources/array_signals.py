@@ -127,7 +127,8 @@ def _texts_of(arrays, what):
 def array_table(path, arrays):
     """The table of one file with all items: path (FILE#KEY/INDEX), label, and split and group where they are given.
 
-    InputError for a file without labels, or with another number of them than of items.
+    Without labels, that of each item is "". InputError for another number of labels than of items, and for a single
+    recording without one.
     """
     tables = [_table_of_part(path, arrays, *part) for part in parts_of(arrays)]
     if not tables:
@@ -136,16 +137,16 @@ def array_table(path, arrays):
 
 
 def _table_of_part(path, arrays, split, values, labels):
-    if labels is None:
-        raise InputError(f"{path} has no labels: save them beside its signals as y, (N,), or list its items in a CSV.")
     count = item_count(arrays, values, labels)
-    if len(np.asarray(arrays[labels])) != count or not count:
+    if labels is None and count < 2:
+        raise InputError(f"{path} has no labels: save them beside its signals as y, (N,), or list its items in a CSV.")
+    if labels and len(np.asarray(arrays[labels])) != count or not count:
         raise InputError(
             f"{path}: {values} has the shape {arrays[values].shape} and {labels} {arrays[labels].shape}: save signals"
             " (N, C, T) or (N, T), and one label for each."
         )
     try:
-        texts = label_texts(arrays[labels])
+        texts = label_texts(arrays[labels]) if labels else [""] * count
     except InputError as e:
         raise InputError(f"{path}: {e}") from e
     table = {"path": [f"{path}#{values}/{i}" for i in range(count)], "label": texts}

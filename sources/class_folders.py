@@ -36,7 +36,6 @@ from xaae.sources.target_columns import target_texts
 from xaae.sources.zarr_signals import is_zarr
 
 SYSTEM = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "__pycache__"}  # folders, in small letters
-NO_CLASS = "lies in no folder of a"  # how the reason begins of a file that nothing gives a class
 ARCHIVE = "a NumPy archive: give one alone as the dataset, with the arrays train_images and train_labels"
 RESERVED = ("factor", "value", "obeys")  # columns that planting fills
 
@@ -155,8 +154,10 @@ def _of_folder(path):
     by_split = "train" in splits and None not in splits
     at = 1 if by_split else 0
     inside = [p for p in files if len(p.relative_to(path).parts) > at + 1]
+    if not inside:  # no file has a class: they can be looked at
+        return OwnData(pd.DataFrame({"path": files, "label": ""}, dtype=object), left_out, kind=kind)
     where = f"{'split and ' if by_split else ''}class"
-    left_out += [(str(p), f"{NO_CLASS} {where}") for p in files if len(p.relative_to(path).parts) <= at + 1]
+    left_out += [(str(p), f"lies in no folder of a {where}") for p in files if len(p.relative_to(path).parts) <= at + 1]
     parts = [p.relative_to(path).parts for p in inside]
     table = pd.DataFrame({"path": inside, "label": [p[at] for p in parts]}, dtype=object)
     notes = [f"Left out: {line}" for line in foreign_in_words([file for file, _ in left_out])]

@@ -16,6 +16,7 @@ from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.sources.array_signals import array_table, open_numpy
 from xaae.sources.csv_signals import csv_table
+from xaae.sources.ecg_beats import beats_in_words, find_beats
 from xaae.sources.formats import check_installed, format_of, items_of, read_item, split_item
 from xaae.sources.recordings import name_cut
 from xaae.sources.ucr_files import pair_of, series_table
@@ -145,7 +146,8 @@ TABLES = {  # format -> path -> table of all items in one file
 def cut_table(files, cut=None):
     """The table of recordings that are cut by their annotations, as `signal_table` gives it; groups are the files.
 
-    Classes of a single item are left out, and so are parts that reach past the ends of a recording.
+    Classes of a single item are left out, and so are parts that reach past the ends of a recording. Where no recording
+    has annotations, a CutRule cuts them all the same, into items without a label.
     """
     rows, left_out, notes = [], [], []
     for file in files:
@@ -156,6 +158,8 @@ def cut_table(files, cut=None):
             continue
         found, out, told = cut_by_annotations(file, recording, cut)
         rows, left_out, notes = rows + found, left_out + out, notes + told
+    if not rows and cut and all(reason == NO_MARKS for _, reason in left_out):
+        rows, left_out, notes = _cut_without_labels(files, cut)
     if not rows:
         first = next((f" ({path}: {reason})" for path, reason in left_out if reason != NO_MARKS), "")
         whose = f"{files[0]} has no" if len(files) == 1 else f"None of {len(files)} recordings, as {files[0]}, has"
@@ -179,6 +183,8 @@ def cut_table(files, cut=None):
 def with_labels(table):
     """(table, [(path, reason)]) of the items that have a label, without classes of a single item."""
     blank = (table.label.str.strip() == "").to_numpy()
+    if blank.all():
+        return table, []  # data without classes can be looked at
     table, out = table[~blank].reset_index(drop=True), [(path, "no label") for path in table.path[blank]]
     table, alone = without_lone_classes(table)
     return table, out + alone
@@ -213,27 +219,32 @@ def cut_by_annotations(file, recording, cut=None):
         return [], out or [(str(file), NO_MARKS)], []
     lasting = [mark for mark in chosen if mark[1] - mark[0] > 1]
     usual = AROUND if beats else AFTER
-    rate = recording.rate
     if (cut and cut.length) or (cut is None and lasting):
         rows, more, notes = _windows_within(file, recording, chosen, cut.length if cut else 0.0)
         return rows, out + more, notes
     before, after = (cut.before, cut.after) if cut else usual
-    ahead, size = round(before * rate), round((before + after) * rate)
-    rows = []
-    for at, _, text in chosen:
+    rows, beyond = _windows_around(file, recording, chosen, (before, after))
+    what = "beat" if beats else "annotation"
+    note = f"Items are cut from {before:g} s before to {after:g} s after each {what}; its text is the label (--cut)."
+    return rows, out + beyond, [note]
+
+
+def _windows_around(file, recording, marks, around):
+    """([(path, label, group)], [(path, reason)]) of windows from seconds before to seconds after each of the marks."""
+    rate, rows, out = recording.rate, [], []
+    ahead, size = round(around[0] * rate), round(sum(around) * rate)
+    for at, _, text in marks:
         first, last = at - ahead, at - ahead + size
         if 0 <= first and last <= recording.values.shape[1]:
             rows.append((f"{file}#{name_cut(first, last)}", text, Path(file).stem))
         else:
             out.append((_at(file, (at, at, text), rate), "its window reaches past the recording"))
-    what = "beat" if beats else "annotation"
-    note = f"Items are cut from {before:g} s before to {after:g} s after each {what}; its text is the label (--cut)."
-    return rows, out, [note]
+    return rows, out
 
 
 def _at(file, mark, rate):
     """What an annotation is called among what is left out."""
-    return f"{file} ({mark[2]} at {mark[0] / rate:.2f} s)"
+    return f"{file} ({mark[2] or 'beat'} at {mark[0] / rate:.2f} s)"
 
 
 def _why_no_label(text, beats):
@@ -268,24 +279,44 @@ def _windows_within(file, recording, chosen, seconds):
 
 
 def cut_items(path, cut=None):
-    """([items (paths)], [(path, reason)]) of one recording whose label is known, cut by a CutRule, None for whole.
+    """([items (paths)], [(path, reason)], [(lead, beats found)]) of one recording, cut by a CutRule, None for whole.
 
-    With a length they follow one after the other, and what is left at the end is dropped; else they lie around the
-    annotations, whatever these say. InputError for a recording without a rate or, where they are needed, annotations.
+    Its label is known, or nothing says it. With a length items follow one after the other, and what is left at the end
+    is dropped; else they lie around the annotations, whatever these say, or around the beats of an ECG that has none.
+    InputError for a recording without a rate or, where they are needed, annotations or beats.
     """
     if cut is None or split_item(path)[1]:
-        return ([str(path)] if split_item(path)[1] else items_of(path, "signal")), []
-    recording = read_item(path, "signal")
+        return ([str(path)] if split_item(path)[1] else items_of(path, "signal")), [], []
+    recording, beats = read_item(path, "signal"), []
     if recording.rate is None:
         raise InputError(f"{path} does not say its sampling rate, which --cut, in seconds, needs.")
-    if not cut.length:
+    if cut.length:
+        size = max(round(cut.length * recording.rate), 1)
+        starts = range(0, recording.values.shape[1] - size + 1, size)
+        return [f"{path}#{name_cut(at, at + size)}" for at in starts], [], []
+    if recording.labels or not str(path).lower().endswith(".hea"):
         rows, out, _ = cut_by_annotations(path, recording, cut)
-        if not rows:
-            raise InputError(f"{path} has no annotations that --cut BEFORE:AFTER needs: write --cut SECONDS.")
-        return [item for item, _, _ in rows], out
-    size = max(round(cut.length * recording.rate), 1)
-    starts = range(0, recording.values.shape[1] - size + 1, size)
-    return [f"{path}#{name_cut(at, at + size)}" for at in starts], []
+    else:
+        marks, beats = _beats_as_marks(path, recording)
+        rows, out = _windows_around(path, recording, marks, (cut.before, cut.after))
+    if not rows:
+        raise InputError(f"{path} has no annotations that --cut BEFORE:AFTER needs: write --cut SECONDS.")
+    return [item for item, _, _ in rows], out, beats
+
+
+def _beats_as_marks(path, recording):
+    """(the beats of a recording as annotations without a text, [(lead, number)]). InputError where there are none."""
+    try:
+        places, lead = find_beats(recording)
+    except InputError as e:
+        raise InputError(f"it has no annotations, and {e}") from e
+    return [(int(at), int(at) + 1, "") for at in places], [(lead, len(places))]
+
+
+def _cut_without_labels(files, cut):
+    """As `cut_table` has rows, those left out and notes, of recordings without annotations, cut by a CutRule."""
+    table, left_out, notes = expand_files(pd.DataFrame({"path": [str(file) for file in files]}), cut)
+    return [(path, "", Path(split_item(path)[0]).stem) for path in table.path], left_out, notes
 
 
 def expand_files(table, cut=None):
@@ -293,10 +324,11 @@ def expand_files(table, cut=None):
 
     Other columns are kept; where files give several items, the file is their group unless the table has groups.
     """
-    parts, left_out = [], []
+    parts, left_out, beats = [], [], []
     for row, path in zip(table.index, table.path, strict=True):
         try:
-            items, out = cut_items(str(path), cut)
+            items, out, found = cut_items(str(path), cut)
+            beats += found
         except (InputError, OSError, ValueError) as e:
             items, out = [], [(str(path), str(e))]
         left_out += out + ([] if items or out else [(str(path), "it is shorter than an item (--cut)")])
@@ -306,7 +338,7 @@ def expand_files(table, cut=None):
     if len(set(files)) < len(files) and "group" not in table:
         found = found.assign(group=list(files))
     note = f"{counted(len(found), 'items')} come from {counted(len(set(files)), 'files')}."
-    return found, left_out, [note] if len(found) > len(set(files)) else []
+    return found, left_out, [*beats_in_words(beats), *([note] if len(found) > len(set(files)) else [])]
 
 
 # ---- folders and lists of files ---------------------------------------------------------------------------------

@@ -115,8 +115,9 @@ def test_files_without_a_class_and_an_empty_table_are_refused_with_what_is_missi
     for file in save_pictures(tmp_path / "in", classes=("one",), n=3).rglob("*.png"):
         shutil.move(file, tmp_path / file.name)
     shutil.rmtree(tmp_path / "in")
-    with pytest.raises(InputError, match="Nothing says the class of the 3 files .*columns path and label"):
-        data.find_dataset(str(tmp_path))
+    with pytest.raises(InputError, match="Nothing says the class of the 3 pictures .*columns path and label"):
+        data.load_dataset(str(tmp_path))
+    assert len(data.find_dataset(str(tmp_path)).table) == 3
     (tmp_path / "items.csv").write_text("")
     with pytest.raises(InputError, match="is empty"):
         data.find_dataset(str(tmp_path / "items.csv"))

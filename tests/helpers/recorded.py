@@ -30,11 +30,20 @@ def save_edf(path, channels, rates, units=None, annotations=()):
     return path
 
 
-def save_record(folder, name, values, rate=RATE, units="mV", beats=()):
+def heartbeats(rate, seconds=16):
+    """(an ECG (T,) in mV with a beat every 0.8 s, the samples of its beats)."""
+    at = (np.arange(0.6, seconds - 0.6, 0.8) * rate).round().astype(int)
+    time = (np.arange(round(seconds * rate)) - at[:, None]) / rate
+    waves = ((0.1, -0.16, 0.02), (1.0, 0.0, 0.012), (-0.2, 0.03, 0.01), (0.25, 0.25, 0.04))  # height, place, width
+    ecg = sum(high * np.exp(-(((time - place) / width) ** 2) / 2) for high, place, width in waves).sum(0)
+    return ecg + 0.005 * np.random.default_rng(0).normal(size=ecg.shape), at
+
+
+def save_record(folder, name, values, rate=RATE, units="mV", beats=(), names=None):
     """A WFDB record of values (C, T) and, where there are beats (sample, symbol), its annotator .atr."""
     import wfdb
 
-    names = [f"L{i}" for i in range(len(values))]
+    names = names or [f"L{i}" for i in range(len(values))]
     form = {"fmt": ["16"] * len(values), "units": [units] * len(values), "sig_name": names}
     wfdb.wrsamp(name, fs=rate, p_signal=np.asarray(values, float).T, write_dir=str(folder), **form)
     if len(beats):

@@ -267,9 +267,24 @@ class Redraw(Transform):
 
 
 class OnceRead(TfmdDL):
-    """A DataLoader that reads each row of the table once: that takes longer than to render the row's item."""
+    """A DataLoader that reads each row of the table once: that takes longer than to render the row's item.
 
-    read = cached_property(lambda self: {})
+    share: (number of this process, of all processes that train together): of each epoch's order, the same in all of
+    them, a process takes its own items.
+    """
+
+    read, share = cached_property(lambda self: {}), (0, 1)
+
+    def take_share(self, rank, count, seed):
+        """Take a part of each epoch from now on. seed: of the order, the same in all processes."""
+        self.share, self.orders, self.n = (rank, count), generator(seed, "shares"), len(self.dataset) // count
+
+    def get_idxs(self):
+        """The numbers of an epoch's items, in their order."""
+        rank, count = self.share
+        if count == 1:
+            return super().get_idxs()
+        return self.orders.permutation(len(self.dataset))[rank::count][: self.n].tolist()
 
     def create_item(self, s):
         """Item number `s` of the split, as it was read when it was first met."""

@@ -133,8 +133,8 @@ class LocalWorkers:
         self.stack.enter_context(_same_environment())
         folder = self.stack.enter_context(TemporaryDirectory(prefix="xaae-dask-", ignore_cleanup_errors=True))
         threads = default_threads(self.count)
-        self.stack.enter_context(dask.config.set(_local_settings(folder, threads)))
-        _start_fork_server(self.preload)
+        method = "forkserver" if _fork_server_runs(self.preload) else "spawn"
+        self.stack.enter_context(dask.config.set(_local_settings(folder, threads, method)))
         self.cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -296,10 +296,10 @@ def _memory_limit(workers):
     return MEMORY_LIMIT // workers
 
 
-def _local_settings(folder, threads):
+def _local_settings(folder, threads, method):
     """Settings of Dask for LocalWorkers, whose jobs are long and leave their results on disk, not in memory.
 
-    threads: of each worker, unless OMP_NUM_THREADS says otherwise.
+    threads: of each worker, unless OMP_NUM_THREADS says otherwise. method: how multiprocessing starts it.
     """
     return {
         "temporary-directory": folder,
@@ -313,27 +313,27 @@ def _local_settings(folder, threads):
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,  # a paused worker would never do anything again
-        "distributed.worker.multiprocessing-method": "forkserver" if _can_fork() else "spawn",
+        "distributed.worker.multiprocessing-method": method,
         "distributed.nanny.pre-spawn-environ": NOT_DASKS | {"OMP_NUM_THREADS": threads},  # the user's own comes first
     }
 
 
-def _can_fork():
-    """Are forks of a server safe here? Not on macOS, nor where importing fastai makes the context of an accelerator."""
+def _fork_server_runs(preload):
+    """Start the server that workers are forked from, with these modules loaded, if it does not run yet. Does it run?
+
+    Not on macOS, nor where importing fastai makes the context of an accelerator, which does not survive a fork; nor
+    where the folder of temporary files has too long a name for a socket.
+    """
     import torch
 
     known = "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
-    return known and not torch.accelerator.is_available()
-
-
-def _start_fork_server(preload):
-    """Start what workers are forked from, with these modules loaded; the one that runs already is taken as it is."""
-    from distributed.utils import get_mp_context
-
-    context = get_mp_context()  # names modules itself, but only the first time
-    if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload(["__main__", "distributed", *preload])
+    if not known or torch.accelerator.is_available():
+        return False
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "distributed", *preload])
+    with suppress(OSError):
         forkserver.ensure_running()
+        return True
+    return False
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from xaae.callbacks.loop import (
 )
 from xaae.callbacks.losses import PAIR_PARTS, PARTS, TARGET_LOSSES, AAELoss, LossPart, TorchMetric
 from xaae.callbacks.perceptual import Perceptual
+from xaae.callbacks.together import Together
 
 __all__ = [
     "DISTANCES",
@@ -40,6 +41,7 @@ __all__ = [
     "Perceptual",
     "SampleGrid",
     "SplitPairs",
+    "Together",
     "TorchMetric",
     "beginning_at",
     "huber",

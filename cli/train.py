@@ -1,8 +1,10 @@
 """`train`: both models of a dataset with its planted bias, into a run folder."""
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -27,6 +29,7 @@ from xaae.cli.option_types import (
 )
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import command_line
+from xaae.experiment.process_group import joined_processes, process_count, process_rank
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, USUAL_FACTORS, RunSettings
 from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, LOSSES
 from xaae.experiment.whole_file import disk_refusal
@@ -135,8 +138,32 @@ def train_as_told(given):
 
     InputError before anything is written if data or settings make no sense.
     """
+    if process_count() > 1:
+        return _train_in_processes(given)
     if run := given.pop("resume"):
         return _resume(Path(run))
+    return _train_anew(given)
+
+
+def _train_in_processes(given):
+    """Train together with other processes. Returns the run folder in the first, which writes it, None in the others.
+
+    What the others write is thrown away. InputError for what one process has to do alone.
+    """
+    if given.pop("resume"):
+        raise InputError("A training is resumed by one process: python main.py train --resume RUN.")
+    if given["preset"] == "thesis":
+        raise InputError("The preset thesis looks for its learning rates, which one process has to do alone.")
+    with joined_processes():
+        if not process_rank():
+            return _train_anew(given)
+        with TemporaryDirectory(prefix="xaae-process-") as folder, redirect_stdout(StringIO()):
+            _train_anew(given | {"out": Path(folder) / "run", "overwrite": False})
+    return None
+
+
+def _train_anew(given):
+    """Check the options, print the settings, train. Returns the run folder, or None after a dry run."""
     announce_loading()
     from xaae.experiment import run_folder
     from xaae.experiment.seeds import seed_all

@@ -24,6 +24,7 @@ STREAMS = {  # every part that draws at random -> the number of its own stream; 
     "randomised items": 22,  # items whose factors have random values, which leading classifiers are asked about
     "first look": 24,  # tables with the same margins, in which a fact goes with no class
     "reach": 23,  # items on which the length of a led walk is tried
+    "shares": 25,  # the order of training items that several processes share
     "turns read back": 18,  # by which the rotation network is judged
 }
 

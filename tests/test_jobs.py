@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 
 import dask
@@ -22,6 +23,7 @@ from xaae.audit import workers
 from xaae.audit.jobs import Jobs, choose_workers
 from xaae.audit.workers import ClusterWorkers, Place, check_scheduler, do_job
 from xaae.experiment.errors import InputError
+from xaae.explain.process import runner
 
 SLEEPER = """
 import os, signal, sys, time
@@ -192,6 +194,16 @@ def test_no_worker_is_left_behind(tmp_path, end):
     if end == signal.SIGINT:
         assert (tmp_path / "log.txt").read_text() == "" and not list(temporary.iterdir())
         assert {path.name for path in tmp_path.iterdir()} == {"sleeper.py", "begun", "tmp", "log.txt"}
+
+
+def test_where_no_fork_server_can_be_started_workers_are_new_processes(monkeypatch):
+    """Such as where the folder of temporary files has too long a name for its socket."""
+
+    def refuse():
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(forkserver, "ensure_running", refuse)
+    assert not workers._fork_server_runs([]) and runner.processes().get_start_method() == "spawn"
 
 
 def test_a_scheduler_that_is_not_there_is_refused_in_a_sentence(monkeypatch):

@@ -10,12 +10,13 @@ from fastai.torch_core import default_device
 
 from xaae import data
 from xaae import model as models
-from xaae.callbacks import DISTANCES, AAELoss, BFloat16, Corrupt, KeepAnswers, KeepPairs, Perceptual
+from xaae.callbacks import DISTANCES, AAELoss, BFloat16, Corrupt, KeepAnswers, KeepPairs, Perceptual, Together
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
 from xaae.experiment.device import batches, device_of, exact, places_of
 from xaae.experiment.errors import InputError
+from xaae.experiment.process_group import process_count, process_rank
 from xaae.experiment.settings import VERSIONS, RunConfig, usual_loss
 from xaae.experiment.target_words import labels_in_words, severity_in_words
 from xaae.experiment.tasks import target_of
@@ -29,6 +30,7 @@ from xaae.training.progress import Progress
 from xaae.training.reconstruction_judge import judge_reconstructions
 from xaae.training.target_scores import LABEL_SCORES, SEVERITY_SCORES, label_scores, severity_scores
 
+OTHER_DRAWS = 1_000_003  # by which the seed of a process's own draws is larger than that of the process before it
 BALANCE = ("balanced_accuracy", "majority_share", "majority_class", "constant_answer")
 
 
@@ -76,14 +78,24 @@ def _judged(folder, prepared):
 def _loaders(prepared, in_pairs=False):
     """The DataLoaders of prepared data. in_pairs: items come in two versions if the code is a factored one."""
     config, planted = prepared.config, prepared.planted
-    options = {"seed": config.seed, "target": target_of(config)}
+    rank, count = process_rank(), process_count()
+    options = {"seed": config.seed + OTHER_DRAWS * rank, "target": target_of(config)}
     options["augmentations"] = config.augment
     batch_size = config.batch_size
     if in_pairs and config.code != "plain":
         coordinates = [Coordinate(name, centre, rate=planted.rate) for name, centre in config.centres.items()]
-        options["moves"] = Moves(coordinates, planted.factor, planted.whole(), config.seed)
+        options["moves"] = Moves(coordinates, planted.factor, planted.whole(), options["seed"])
         batch_size = max(2, batch_size // 2)
-    return data.dataloaders(prepared.table, prepared.items, planted, list(config.classes), batch_size, **options)
+    asked = list(config.classes), max(2, batch_size // count)
+    dls = data.dataloaders(prepared.table, prepared.items, planted, *asked, **options)
+    if count > 1:
+        dls.train.take_share(rank, count, config.seed)
+    return dls
+
+
+def _together():
+    """The callback of a training in several processes; none where there is one."""
+    return [Together()] if process_count() > 1 else []
 
 
 def _counts(prepared):
@@ -120,7 +132,7 @@ def _train_aae(prepared, folder, quiet, progress):
     aae, stages, game, loss, more = make_aae(config)
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most, {config.precision}")
-    learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision, more)
+    learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision, [*more, *_together()])
     learn.loss_func.weights = _balance_of(prepared)
     with silence(learn, quiet):
         history = learner.fit_aae(learn, stages, progress)
@@ -165,6 +177,7 @@ def _train_baseline(prepared, folder, quiet, progress):
         raise InputError(f"The training began with weights that cannot be had any more ({note}): repeat it later.")
     note = progress.facts.get("note", note)
     progress.facts = {"pretrained": pretrained, "note": note}
+    learn.add_cbs(_together())
     if balance is not None:
         learn.loss_func = learner.PlainLoss(config.task, balance)
     print(f"{BASELINES[config.kind]}: {note}, {counted(config.baseline_epochs, 'epochs')}")

@@ -93,15 +93,19 @@ def _environment(**values):
 def processes():
     """The multiprocessing context that makes workers: forks of a server that has loaded torch and the methods.
 
-    Where forking is not safe, new processes. The server does not see the accelerator: a GPU context does not survive a
-    fork, and importing fastai makes one. Workers get the command's environment variables back.
+    Where forking is not safe or no server can be started, new processes. The server does not see the accelerator: a GPU
+    context does not survive a fork, and importing fastai makes one. Workers get the command's environment variables
+    back.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods() or sys.platform == "darwin":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "xaae.explain.process.server"])
-    with _environment(**SERVER):
-        forkserver.ensure_running()
+    try:
+        with _environment(**SERVER):
+            forkserver.ensure_running()
+    except OSError:  # the folder of temporary files has too long a name for a socket
+        return multiprocessing.get_context("spawn")
     return context
 
 

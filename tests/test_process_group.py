@@ -1,0 +1,83 @@
+"""Laws of one training in several processes: all take the same steps, the first writes the run, the others nothing."""
+
+import json
+import os
+import socket
+import sys
+
+import pytest
+import torch
+from helpers.command_line import EXACT, SMALL, call, refused
+from helpers.places import HOME
+from helpers.waiting import GENEROUS
+from safetensors.torch import load_file
+
+pytest.importorskip("accelerate")
+
+OF_EACH = """
+import json, sys
+from pathlib import Path
+import torch
+from xaae.callbacks import together
+from xaae.main import main
+from xaae.training import fitting, reconstruction_judge
+
+reconstruction_judge.JUDGE_SEEN = 1
+note, save = Path(sys.argv[1]), fitting.models.save
+rank = note.stem
+
+def saved(model, path):
+    save(model, path)
+    save(model, note.with_suffix(".safetensors"))
+    each = torch.tensor([float(rank)])
+    together.average_over_processes([each])
+    note.write_text(json.dumps({"average": each.item(), "folder": str(Path(path).parent)}))
+
+fitting.models.save = saved
+main(sys.argv[2:])
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, data_root, warm):
+    """(folder of a run that two processes trained, what each noted, what each printed)."""
+    home = tmp_path_factory.mktemp("processes")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command = ["train", *SMALL, *EXACT, "--dataset", "synthpets", "--data-root", data_root, "--items", 60, "--size", 16]
+    command += ["--step-channels", 4, "--batch-size", 16, "--epochs", 2, "--baseline-epochs", 0, "--code", "factored"]
+    command += ["--out", home / "run"]
+    running = []
+    for rank in (0, 1):
+        env = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+        args = [sys.executable, "-W", "ignore", "-c", OF_EACH, home / f"{rank}.json", *command]
+        options = dict(cwd=HOME, env=os.environ | env | {"MASTER_PORT": port})
+        running.append(warm.Popen(args, stdout=warm.PIPE, stderr=warm.PIPE, text=True, **options))
+    said = [process.communicate(GENEROUS) for process in running]
+    assert [process.returncode for process in running] == [0, 0], said
+    notes = [json.loads((home / f"{rank}.json").read_text()) for rank in (0, 1)]
+    return home, notes, [out for out, _ in said]
+
+
+def test_all_processes_end_with_the_same_weights_and_statistics(trained):
+    home, notes, _ = trained
+    first, second = (load_file(home / f"{rank}.safetensors") for rank in (0, 1))
+    assert first.keys() == second.keys() and any("running" in name for name in first)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert [note["average"] for note in notes] == [0.5, 0.5]
+
+
+def test_the_first_writes_the_run_and_the_others_leave_nothing(trained):
+    home, notes, said = trained
+    assert notes[0]["folder"] == str(home / "run") and (home / "run" / "train.json").is_file()
+    assert not (home / "run" / "checkpoints").exists()
+    assert notes[1]["folder"] != notes[0]["folder"] and not list(home.glob("run?*"))
+    assert "Trained:" in said[0] and said[1] == ""
+
+
+def test_what_one_process_has_to_do_alone_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    (tmp_path / "config.json").write_text("{}")
+    for extra in (["--preset", "thesis"], ["--resume", tmp_path]):
+        assert refused(call("train", *extra), "one process")

@@ -43,7 +43,7 @@ def open_explorer(run, data_root=None):
     model, direction = trained.model(), discriminant_direction(trained, sides, z[train], labels[train])
     ways = [direction, *led_directions(trained, sides, model)]
     explorer = Explorer(model, sides, z, labels, splits, trained.planted, ways)
-    explorer.drawing = drawing
+    explorer.drawing, explorer.rate = drawing, trained.config.rate
     explorer.reading = reading_options(trained.kind, trained.config)
     return explorer, trained
 

@@ -91,16 +91,16 @@ class Explorer:
     model: an AAE. contrast: the Contrast between whose sides the Directions `ways` lead: the discriminant one, and
     those that classifiers lead. z (N, D), labels (N,), splits (N,) of the table's items. items(rows) gives those items
     (B, C, *places) as they were planted. reading: how the run reads its files, see `items.reading_options`.
-    drawing: how its items are drawn, see `plots.Drawing`.
+    drawing: how its items are drawn, see `plots.Drawing`. rate: samples a second of signals, None where it is unknown.
     """
 
     reading = MappingProxyType({})  # as files are read where nothing is asked for
     drawing = DRAWINGS[PICTURE.name](None)  # of items of another kind: given by who opens the run
+    rate = None
 
     def __init__(self, model, contrast, z, labels, splits, items, ways):
         self.model, self.contrast, self.classes, self.items = model, contrast, list(contrast.classes), items
         self.z, self.labels, self.splits = z, np.asarray(labels).astype(str), np.asarray(splits).astype(str)
-        self.meters = meters_for(model.input_channels, model.kind)
         train = self.splits == "train"
         evidence = contrast.evidence(z[train], self.labels[train])
         self.directions = [*ways, *directions.fit_directions(evidence, [f"dims:{DIMENSIONS}"])]
@@ -112,6 +112,11 @@ class Explorer:
     def kind(self):
         """The Kind of the items."""
         return self.model.kind
+
+    @cached_property
+    def meters(self):
+        """The meters that read the frames: {name: Meter}."""
+        return meters_for(self.model.input_channels, self.kind, rate=self.rate)
 
     @property
     def held_out(self):

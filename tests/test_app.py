@@ -19,11 +19,12 @@ from xaae.app.explorer import NEAREST, REACH, STRIP, Explorer, least_noticed
 from xaae.app.fragments import PageStage, item_pixels
 from xaae.app.serving import check_port, serve_explorer
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import KINDS, PICTURE
+from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL
 from xaae.experiment.run_folder import as_pictures
 from xaae.experiment.vocabulary import PALETTE, PALETTE_DARK
 from xaae.factors.meters import METERS, meters_for
 from xaae.factors.picture_plants import plant_tag
+from xaae.factors.signal_plants import add_hum
 from xaae.latent_nav import directions
 from xaae.latent_nav.contrasts import contrast
 from xaae.latent_nav.plots import DRAWINGS
@@ -218,6 +219,16 @@ def test_items_of_every_kind_can_be_explored(parts, kind):
     view = explorer.view(home, first(explorer, 1.0))
     assert view.frame.shape == items.shape[1:] and set(view.changes) == set(meters_for(1, kind))
     assert view.probability.sum() == pytest.approx(1, abs=1e-5) and len(explorer.strip(home)[0][0]) == STRIP
+
+
+@pytest.mark.parametrize("rate", [None, 250.0])
+def test_a_planted_hum_is_told_with_and_without_a_sampling_rate(parts, rate):
+    model = models.AAE(64, 1, D, 4, kind=SIGNAL.name).eval()
+    explorer = Explorer(model, SIDES, parts.z, parts.labels, parts.splits, None, [parts.main])
+    explorer.rate = rate
+    flat = torch.full((1, 1, 64), 0.5)
+    changes = explorer.changes(flat[0].numpy(), add_hum(flat, torch.tensor([10.0]), rate=rate)[0].numpy())
+    assert changes["hum"] == pytest.approx(10, abs=0.5) and "mains hum" in explorer.in_words(changes)[0]
 
 
 # ---- fragments of the page --------------------------------------------------------------------------------------

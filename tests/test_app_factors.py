@@ -17,7 +17,7 @@ from xaae.app.changed_fragments import ChangedStage, introduction, slider_label,
 from xaae.app.changed_items import POINTS, ChangedItems
 from xaae.app.explored_run import answering, open_changed_items, scan_verdicts
 from xaae.experiment.device import autocast_in
-from xaae.experiment.kinds import PICTURE
+from xaae.experiment.kinds import PICTURE, SIGNAL
 from xaae.experiment.vocabulary import FILLS, MODELS
 from xaae.factors.bias import Bias
 from xaae.factors.meters import meter_named
@@ -190,6 +190,23 @@ def test_the_readings_are_those_of_the_changed_item_by_meters_that_read_single_i
         view.readings["luminance"] > original.readings["luminance"]
         and view.readings["border"] > original.readings["border"] + 2
     )
+
+
+@pytest.mark.parametrize("rate", [None, 250.0])
+def test_signals_can_be_changed_with_and_without_a_sampling_rate(rate):
+    peak = torch.exp(-(torch.linspace(-4, 4, 64) ** 2))
+    x = (0.3 + 0.4 * peak + 0.02 * torch.rand(N, 64, generator=torch.Generator().manual_seed(0)))[:, None]
+    by_level = lambda x: torch.stack([1 - x.mean((1, 2)), x.mean((1, 2))], 1)  # noqa: E731
+    bias = Bias({"cat": (0, 5), "dog": (5, 10)}, factor="hum", rate=rate)
+    changes = ChangedItems({"aae": by_level}, ["cat", "dog"], SIGNAL, 1, lambda rows: x[rows], np.zeros(N), bias)
+    original = changes.start(0, "")
+    for i, slider in enumerate(changes.sliders):
+        far = max(slider.low, slider.high, key=lambda value, slider=slider: abs(value - slider.about.neutral))
+        view = changes.view(original, amounts(changes, original, **{slider.factor: far}))
+        assert view.x.min() >= 0 and view.x.max() <= 1 and not torch.equal(view.x, original.x)
+        assert np.isfinite(changes.curve(original, original.starts, i).probability["aae"]).all()
+    hummed = changes.view(original, amounts(changes, original, hum=8))
+    assert hummed.readings["hum"] - original.readings["hum"] == pytest.approx(8, abs=1)
 
 
 # ---- what the page says -------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from helpers.pictures import draw_noise, save_pictures
 from PIL import Image
 
 from xaae import report
+from xaae.experiment.settings import RunSettings
 from xaae.experiment.whole_file import fill_folder
 from xaae.first_look import look_run
 from xaae.first_look.look_sentences import alarms_of, few_in_words
@@ -256,7 +257,18 @@ def test_data_that_training_would_refuse_are_looked_at_all_the_same(tmp_path):
     assert refused(call("train", "--dataset", tmp_path / "data", "--out", tmp_path / "run"), "No item of class 'lone'")
 
 
-@pytest.mark.parametrize("case", ["empty", "texts", "nowhere", "one class", "other folder"])
+def test_pictures_of_one_class_and_of_none_are_looked_at(tmp_path):
+    one = save_pictures(tmp_path / "data", ("left",), n=4)
+    for folder, words, classes in (
+        (one, "the one class 'left'", {"left": 4}),
+        (one / "left", "one folder per class", {}),
+    ):
+        found, out = look_run.look(RunSettings(dataset=str(folder)), tmp_path / f"out{len(classes)}")
+        assert words in found["refusal"] and found["classes"] == classes and found["metadata"] == []
+        assert (out / "contact_sheet.png").is_file() and len(pd.read_csv(out / "metadata.csv")) == 4
+
+
+@pytest.mark.parametrize("case", ["empty", "texts", "nowhere", "other folder"])
 def test_bad_input_is_refused_in_a_sentence(tmp_path, case):
     folder, out, words = tmp_path / "data", tmp_path / "out", "No pictures were found"
     folder.mkdir()
@@ -265,9 +277,6 @@ def test_bad_input_is_refused_in_a_sentence(tmp_path, case):
         (folder / "a" / "b.txt").write_text("text")
     elif case == "nowhere":
         folder, words = tmp_path / "nowhere", "no dataset"
-    elif case == "one class":
-        save_pictures(folder, ("left",), n=4)
-        words = "one class"
     elif case == "other folder":
         save_pictures(folder, n=4)
         out.mkdir()

@@ -95,11 +95,15 @@ def test_page_and_words_speak_of_the_kind_of_the_items(asked, tmp_path, kind):
     kept = json.loads((asked[0] / "unknown.json").read_text())
     assert kept["item_kind"] == "picture" and "real pictures" in (asked[0] / "unknown.html").read_text()
     kept |= {"item_kind": kind.name, "questions": []}  # those were asked about pictures
-    kept |= {"cannot": limit_sentences(kept), "next": next_steps(kept)}
+    kept |= {"cautions": caution_sentences(kept), "cannot": limit_sentences(kept), "next": next_steps(kept)}
     (tmp_path / "unknown.json").write_text(json.dumps(kept))
     page, words = words_of(write_unknown_page(tmp_path).read_text()), unknown_in_words(kept)
-    said = " ".join([page, words, *caution_sentences(kept | {"arm": "biased"})])
-    assert "picture" not in said and f"the decoded {kind.name} " in words and f"real {kind.plural}" in page
+    assert (
+        kept["arm"] == "biased"
+        and "picture" not in page + words
+        and f"the decoded {kind.name} " in words
+        and f"real {kind.plural}" in page
+    )
     factor = shlex.split(next_steps(fake(item_kind=kind.name))[0]["command"])[5]
     assert FACTORS[factor].fits(kind)
 

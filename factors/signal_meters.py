@@ -49,16 +49,24 @@ class SignalSight:
         return torch.stack([at.cos(), at.sin()])
 
     @cached_property
+    def spike(self):
+        """Height of the spike at its latency over a straight line through what is around it, by least squares."""
+        at = torch.arange(self.length) - LATENCY * self.length
+        near = at.abs() <= AROUND * spike_width(self.length)
+        basis = torch.stack([spike_wave(self.length), torch.ones(self.length), at], 1)[near]
+        return self.x[..., near] @ torch.linalg.pinv(basis)[0]
+
+    @cached_property
+    def even(self):
+        """x without the spike at its latency, so that a spike is read by its own meter alone."""
+        return self.x - self.spike[..., None] * spike_wave(self.length)
+
+    @cached_property
     def calm(self):
-        """`centred` without what is as fast as the hum, so that hum is read by its own meter alone."""
+        """`even` without its mean and without what is as fast as the hum, which has a meter of its own too."""
         waves = self.hum_waves - self.hum_waves.mean(1, keepdim=True)
-        return self.centred - self.centred @ torch.linalg.pinv(waves) @ waves
-
-
-def _along(x, wave):
-    """How much of a wave (L,), without its mean, is in each frame (S, T): what is planted of it is read as it is."""
-    wave = wave - wave.mean()
-    return 100 * (x @ wave / wave.square().sum()).mean(-1)
+        centred = self.even - self.even.mean(-1, keepdim=True)
+        return centred - centred @ torch.linalg.pinv(waves) @ waves
 
 
 def _hum(sight):
@@ -70,16 +78,18 @@ def _hum(sight):
 
 
 def _drift(sight):
-    """How far the baseline rises along the wander that can be planted, from its lowest to its highest."""
-    return _along(sight.x, wander_wave(sight.length, sight.rate))
+    """How far the baseline rises along the wander that can be planted, from its lowest to its highest.
+
+    By least squares beside the spike: what is planted of either is read as it is.
+    """
+    waves = torch.stack([wander_wave(sight.length, sight.rate), spike_wave(sight.length)])
+    waves = waves - waves.mean(1, keepdim=True)
+    return 100 * (sight.x @ torch.linalg.pinv(waves))[..., 0].mean(-1)
 
 
 def _spike(sight):
-    """Height of the spike at its latency over a straight line through what is around it, by least squares."""
-    at = torch.arange(sight.length) - LATENCY * sight.length
-    near = at.abs() <= AROUND * spike_width(sight.length)
-    basis = torch.stack([spike_wave(sight.length), torch.ones(sight.length), at], 1)[near]
-    return 100 * (sight.x[..., near] @ torch.linalg.pinv(basis)[0]).mean(-1)
+    """Height of the spike at its latency."""
+    return 100 * sight.spike.mean(-1)
 
 
 def _lag(sight):
@@ -142,7 +152,7 @@ def _of_range(what):
 SIGNAL_METERS = _entered((
     ("hum", RANGE, _hum, _of_range("mains hum"), 1, {}),
     ("drift", RANGE, _drift, ("drifts up by {} % of the range", "drifts down by {} % of the range"), 1, {}),
-    ("level", RANGE, lambda s: 100 * s.x.mean((2, 3)), ("rises by {} % of the range", "falls by {} % of the range"),
+    ("level", RANGE, lambda s: 100 * s.even.mean((2, 3)), ("rises by {} % of the range", "falls by {} % of the range"),
      1, {}),
     ("lag", WINDOW, _lag, ("comes later by {} % of the window", "comes earlier by {} % of the window"), 1,
      {"relative": True}),

@@ -67,7 +67,7 @@ def test_what_is_planted_is_read_in_its_own_unit(beats, name):
 UNTOUCHED = {  # factor -> meter -> how far it may move, in its own unit, at a quarter of the factor's range
     "hum": {"drift": 0.3, "level": 0.1, "lag": 0.6, "polarity": 0.1, "amplitude": 0.4, "rate": 0.1},
     "drift": {"hum": 0.3, "level": 0.1, "lag": 0.6, "spike": 1},
-    "spike": {"lag": 0.6, "polarity": 0.1},
+    "spike": {"lag": 0.6, "polarity": 0.01, "drift": 0.01, "level": 0.01, "amplitude": 0.01, "rate": 0.01},
     "offset": {"hum": 0.01, "drift": 0.01, "lag": 0.1, "polarity": 0.01, "amplitude": 0.01, "rate": 0.01},
     "gain": {"level": 0.1, "lag": 0.1, "polarity": 0.01, "rate": 0.01},
     "polarity": {"amplitude": 0.01, "rate": 0.01, "hum": 0.01},

@@ -324,16 +324,21 @@ def _fork_server_runs(preload):
     Not on macOS, nor where importing fastai makes the context of an accelerator, which does not survive a fork; nor
     where the folder of temporary files has too long a name for a socket.
     """
-    import torch
-
     known = "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
-    if not known or torch.accelerator.is_available():
+    if not known or (preload and _has_accelerator()):
         return False
     multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "distributed", *preload])
     with suppress(OSError):
         forkserver.ensure_running()
         return True
     return False
+
+
+def _has_accelerator():
+    """Is there an accelerator, whose context the libraries of a job would make in the server?"""
+    import torch
+
+    return torch.accelerator.is_available()
 
 
 @contextmanager

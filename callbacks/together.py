@@ -25,6 +25,7 @@ class Together(Callback):
             torch.manual_seed(torch.initial_seed() + dist.get_rank())  # each process draws noise of its own
 
     def before_step(self):
+        """The gradients of all processes as one."""
         _average_gradients(self.opt.all_params().itemgot(0))
 
     def before_validate(self):

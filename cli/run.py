@@ -10,7 +10,6 @@ from xaae.cli.report import write_run_page
 from xaae.cli.scan import scan_as_told
 from xaae.cli.train import train_as_told, training_options
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import PICTURE
 from xaae.experiment.machine import command_line
 
 
@@ -19,11 +18,8 @@ from xaae.experiment.machine import command_line
 def run_command(**given):
     """Everything: train, scan, navigate, explain, report. This is what `python main.py` does."""
     folder = _trained_already(given["resume"]) or train_as_told(given)
-    if folder and _is_drawn(folder):
+    if folder:
         _work_on(folder)
-    elif folder:
-        click.echo("The walks and explanations of this kind of items cannot be drawn yet.")
-        write_run_page(folder)
 
 
 def _trained_already(run):
@@ -36,14 +32,6 @@ def _trained_already(run):
         raise InputError(f"{folder} is finished: see {folder / 'report.html'}.")
     click.echo(f"{folder} is trained already: what follows is done now.")
     return folder
-
-
-def _is_drawn(folder):
-    """Are the items of a run of a kind whose walks can be drawn?"""
-    from xaae.experiment.run_folder import open_run
-    from xaae.latent_nav.plots import DRAWINGS
-
-    return open_run(folder)[1].get("kind", PICTURE.name) in DRAWINGS
 
 
 def _work_on(folder):

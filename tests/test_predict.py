@@ -210,7 +210,7 @@ def test_whatever_a_decoder_raises_becomes_a_reason(monkeypatch, folder, error):
     def fail(*_):
         raise error("odd\nformat")
 
-    monkeypatch.setattr("xaae.sources.picture_files.decode_picture", fail)
+    monkeypatch.setattr("xaae.sources.picture_files._decode", fail)
     reason = try_read(str(folder / "left" / "000.png"), 32, 3)
     assert reason.startswith(error.__name__) and "\n" not in reason
     assert try_read("x" * 5000, 32, 3) == "no such file"

@@ -150,11 +150,6 @@ def test_pictures_of_any_channels_are_drawn_with_the_same_tags(tmp_path, whole, 
     assert text.count("data:image/webp") > 20 and set(sections(text)) == set(whole) and "img" in colour.tags
 
 
-def test_a_kind_that_cannot_be_drawn_yet_is_refused_by_name(tmp_path):
-    with pytest.raises(InputError, match="cannot draw volumes yet"):
-        write_report(fake_run(tmp_path / "run", config={"kind": "volume"}))
-
-
 # ---- arms -------------------------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,7 @@ def swing_dots(scans, planted):
     ax.scatter([], [], s=26, facecolors="white", edgecolors="#5f6368", label="hollow: not said to use it")
     nouns = [FACTORS[name].noun + (" (planted)" if name == planted else "") for name in names]
     ax.set(xlim=(0, 1), ylim=(len(names) - 0.4, -0.6), yticks=range(len(names)), yticklabels=nouns)
-    ax.set_xlabel(f"swing of the mean probability \nshaded: not used below {RULE.no_swing:g}, used from {RULE.swing:g}")
+    ax.set_xlabel(f"swing of the mean probability\nshaded: not used below {RULE.no_swing:g}, used from {RULE.swing:g}")
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
     return figure
 

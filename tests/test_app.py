@@ -226,8 +226,8 @@ def test_a_planted_hum_is_told_with_and_without_a_sampling_rate(parts, rate):
     model = models.AAE(64, 1, D, 4, kind=SIGNAL.name).eval()
     explorer = Explorer(model, SIDES, parts.z, parts.labels, parts.splits, None, [parts.main])
     explorer.rate = rate
-    flat = torch.full((1, 1, 64), 0.5)
-    changes = explorer.changes(flat[0].numpy(), add_hum(flat, torch.tensor([10.0]), rate=rate)[0].numpy())
+    pulse = 0.3 + 0.4 * torch.exp(-(((torch.arange(64.0) - 32) / 8) ** 2))[None, None]
+    changes = explorer.changes(pulse[0].numpy(), add_hum(pulse, torch.tensor([10.0]), rate=rate)[0].numpy())
     assert changes["hum"] == pytest.approx(10, abs=0.5) and "mains hum" in explorer.in_words(changes)[0]
 
 

@@ -139,7 +139,8 @@ def row(name, folder, path):
     for model in ("aae", "baseline"):
         prefix = "" if part == "test" else "valid_"
         cells.append(f"{SCORES[key]} {scores[model][prefix + key]:.3f} ({seconds[model]['seconds']:.0f} s)")
-    cells += [f"{found['aae']['recon_mse']:.4f}", found["walk"]["change_words"]]
+    named = found["naming"][found["walk"]["direction"]]["named"]
+    cells += [f"{found['aae']['recon_mse']:.4f}", ", ".join(named) or "nothing"]
     return f"| {' | '.join([*cells, nearest_neighbour(path) if name == 'ecg200' else ''])} |"
 
 
@@ -183,7 +184,7 @@ def main():
     parser.add_argument("--only", choices=[*REAL, *MADE], nargs="+", default=[*REAL, *MADE])
     args = parser.parse_args()
     lines = [run(name, args.out, args.data.absolute()) for name in args.only]
-    titles = ["data", "trained / held out", "AAE", "1-D ResNet", "MSE", "the walk", "beside it"]
+    titles = ["data", "trained / held out", "AAE", "1-D ResNet", "MSE", "the walk names", "beside it"]
     print("\n".join([f"| {' | '.join(titles)} |", "|---" * len(titles) + "|", *lines]))
 
 

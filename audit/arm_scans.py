@@ -7,9 +7,9 @@ import torch
 
 from xaae import model as models
 from xaae.audit.opened_arm import open_arm
-from xaae.experiment.device import device_of, exact
+from xaae.experiment.device import device_of, exact, fastest_layout
 from xaae.experiment.seeds import generator
-from xaae.explain.network.quick_network import fastest_layout, quick_network
+from xaae.explain.network.quick_network import quick_network
 from xaae.factors.registry import FACTORS, factors_for
 from xaae.scan.factor_scan import scan_factors
 from xaae.scan.scanned_run import read_rows, scan_items, value_grid

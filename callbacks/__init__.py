@@ -17,7 +17,7 @@ from xaae.callbacks.loop import (
 )
 from xaae.callbacks.losses import PAIR_PARTS, PARTS, TARGET_LOSSES, AAELoss, LossPart, TorchMetric
 from xaae.callbacks.perceptual import Perceptual
-from xaae.callbacks.together import Together
+from xaae.callbacks.together import Together, place_among_processes
 
 __all__ = [
     "DISTANCES",
@@ -45,4 +45,5 @@ __all__ = [
     "TorchMetric",
     "beginning_at",
     "huber",
+    "place_among_processes",
 ]

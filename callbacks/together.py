@@ -46,6 +46,12 @@ class Together(Callback):
         return [each for cb in self.learn.cbs for each in vars(cb).values() if isinstance(each, kind)]
 
 
+def place_among_processes():
+    """(number of this process, number of all that have joined a training): (0, 1) for one alone."""
+    joined = dist.is_available() and dist.is_initialized()
+    return (dist.get_rank(), dist.get_world_size()) if joined else (0, 1)
+
+
 def average_over_processes(tensors):
     """Replace tensors by their averages over all processes, which must give the same shapes in the same order."""
     if not tensors:

@@ -10,9 +10,11 @@ import click
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import quieten
+from xaae.experiment.process_group import process_count
 from xaae.experiment.whole_file import disk_refusal
 
 USUAL = "run"  # the command of `python main.py` without a word
+SHARED = (USUAL, "train")  # commands whose training several processes can share
 STOPPED = 130  # exit status after Ctrl-C, as in a shell
 
 
@@ -41,6 +43,13 @@ class Door(click.Group):
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = [USUAL, *args]
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx, args):
+        """(name, command, its arguments). InputError for a command that several processes cannot share."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if process_count() > 1 and name not in SHARED:
+            raise InputError(f"Several processes can share {' and '.join(SHARED)} alone: run {name} in one process.")
+        return name, command, rest
 
     def invoke(self, ctx):
         """Run a command; an InputError, and a disk that refuses, becomes one sentence on stderr and exit status 2."""

@@ -7,6 +7,7 @@ from math import prod
 import torch
 from fastai.torch_core import default_device
 
+FASTEST = {4: torch.channels_last, 5: torch.channels_last_3d}  # dimensions of items or weights -> memory format
 AT_ONCE = 2**21  # places of items that a network answers at once: what it computes of them has to fit into memory
 PACKAGES = ("torch", "torchvision", "fastai", "fastcore", "torchmetrics", "scikit-learn", "captum", "numpy")
 
@@ -28,10 +29,14 @@ def places_of(model):
     return size ** (kind.places if kind else 1) if isinstance(size, int) else prod(size)
 
 
+def fastest_layout(x):
+    """The memory format in which convolutions of items x (B, C, *places), or with weights x, are fastest."""
+    return FASTEST.get(x.ndim, torch.contiguous_format)
+
+
 def lay_out(network):
     """The network with its weights in the memory format in which its convolutions are fastest."""
-    volumes = any(weights.ndim == 5 for weights in network.parameters())
-    return network.to(memory_format=torch.channels_last_3d if volumes else torch.channels_last)
+    return network.to(memory_format=fastest_layout(max(network.parameters(), key=torch.Tensor.dim)))
 
 
 def exact():

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from xaae import model as models
-from xaae.experiment.device import batches, device_of
+from xaae.experiment.device import batches, device_of, fastest_layout
 from xaae.experiment.errors import InputError
 from xaae.experiment.seeds import generator
 from xaae.experiment.vocabulary import MODELS, models_of
 from xaae.explain.network.answer_form import PROBABILITIES
-from xaae.explain.network.quick_network import fastest_layout, quick_network
+from xaae.explain.network.quick_network import quick_network
 from xaae.explain.process.case import Case
 from xaae.factors.registry import FACTORS
 from xaae.latent_nav.codes import over_items

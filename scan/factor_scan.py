@@ -150,13 +150,13 @@ def ask(answer, x):
     return torch.cat([answer(x[part]).float().cpu() for part in parts]).numpy()
 
 
-def ask_each(answer, batches):
-    """[probabilities (N, K), NumPy, of each batch of items (N, C, *places)]; small batches are answered together.
+def ask_each(answer, parts):
+    """[probabilities (N, K), NumPy, of each part, items (N, C, *places)]; small parts are answered together.
 
-    batches: any iterable; no more than TOGETHER items of it wait in memory, and the batch that comes next.
+    parts: any iterable; no more than TOGETHER items of it wait in memory, and the part that comes next.
     """
     found, waiting = [], []
-    for x in batches:
+    for x in parts:
         if sum(map(len, waiting)) + len(x) > TOGETHER:
             found += _ask_together(answer, waiting)
             waiting = []
@@ -164,11 +164,11 @@ def ask_each(answer, batches):
     return found + _ask_together(answer, waiting)
 
 
-def _ask_together(answer, batches):
-    """[probabilities (N, K) of each of these batches], answered as one."""
-    if not batches:
+def _ask_together(answer, parts):
+    """[probabilities (N, K) of each of these parts], answered as one."""
+    if not parts:
         return []
-    return np.split(ask(answer, torch.cat(batches)), np.cumsum([len(x) for x in batches])[:-1])
+    return np.split(ask(answer, torch.cat(parts)), np.cumsum([len(x) for x in parts])[:-1])
 
 
 def _ask_grid(answer, items, grid, base):

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
 from xaae.experiment.command_settings import ScanSettings
-from xaae.experiment.device import autocast_in, fast_precision
+from xaae.experiment.device import autocast_in, fast_precision, fastest_layout
 from xaae.experiment.errors import InputError
 from xaae.experiment.factor_questions import question_rows
 from xaae.experiment.figure_style import save_png
@@ -22,7 +22,7 @@ from xaae.experiment.seeds import generator
 from xaae.experiment.settings import RunSettings
 from xaae.experiment.vocabulary import MODELS, WEIGHTS, models_of
 from xaae.explain.network.answer_form import as_probabilities
-from xaae.explain.network.quick_network import fastest_layout, quick_network
+from xaae.explain.network.quick_network import quick_network
 from xaae.explain.process.case import Case
 from xaae.factors.class_separation import separations
 from xaae.factors.registry import FACTORS, factors_for

@@ -79,5 +79,5 @@ def test_the_first_writes_the_run_and_the_others_leave_nothing(trained):
 def test_what_one_process_has_to_do_alone_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("WORLD_SIZE", "2")
     (tmp_path / "config.json").write_text("{}")
-    for extra in (["--preset", "thesis"], ["--resume", tmp_path]):
-        assert refused(call("train", *extra), "one process")
+    for command in (["train", "--preset", "thesis"], ["train", "--resume", tmp_path], ["report", tmp_path]):
+        assert refused(call(*command), "one process")

@@ -10,13 +10,22 @@ from fastai.torch_core import default_device
 
 from xaae import data
 from xaae import model as models
-from xaae.callbacks import DISTANCES, AAELoss, BFloat16, Corrupt, KeepAnswers, KeepPairs, Perceptual, Together
+from xaae.callbacks import (
+    DISTANCES,
+    AAELoss,
+    BFloat16,
+    Corrupt,
+    KeepAnswers,
+    KeepPairs,
+    Perceptual,
+    Together,
+    place_among_processes,
+)
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
 from xaae.experiment.device import batches, device_of, exact, places_of
 from xaae.experiment.errors import InputError
-from xaae.experiment.process_group import process_count, process_rank
 from xaae.experiment.settings import VERSIONS, RunConfig, usual_loss
 from xaae.experiment.target_words import labels_in_words, severity_in_words
 from xaae.experiment.tasks import target_of
@@ -78,7 +87,7 @@ def _judged(folder, prepared):
 def _loaders(prepared, in_pairs=False):
     """The DataLoaders of prepared data. in_pairs: items come in two versions if the code is a factored one."""
     config, planted = prepared.config, prepared.planted
-    rank, count = process_rank(), process_count()
+    rank, count = place_among_processes()
     options = {"seed": config.seed + OTHER_DRAWS * rank, "target": target_of(config)}
     options["augmentations"] = config.augment
     batch_size = config.batch_size
@@ -95,7 +104,7 @@ def _loaders(prepared, in_pairs=False):
 
 def _together():
     """The callback of a training in several processes; none where there is one."""
-    return [Together()] if process_count() > 1 else []
+    return [Together()] if place_among_processes()[1] > 1 else []
 
 
 def _counts(prepared):

@@ -3,13 +3,9 @@
 import torch
 from torch.fx.experimental.optimization import fuse
 
-FASTEST = {4: torch.channels_last, 5: torch.channels_last_3d}  # dimensions of a batch -> memory format
+from xaae.experiment.device import FASTEST, fastest_layout
+
 ALIKE = 1e-3  # difference of answers up to which a faster copy of a network stands for it
-
-
-def fastest_layout(x):
-    """The memory format in which convolutions of items x (B, C, *places) are fastest."""
-    return FASTEST.get(x.ndim, torch.contiguous_format)
 
 
 def quick_network(network, x):

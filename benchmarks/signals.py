@@ -1,11 +1,13 @@
 """Signals in every format that is read: one command each, to a report; ECG200 also beside its published reference.
 
 python -m benchmarks.signals --data ../shared/data --out runs/signals            all of them
-python -m benchmarks.signals --data ../shared/data --only ecg200 mitbih          real: ecg200, mitbih, beats; made here:
-                                                                                 edf, ts, zarr, severity
-What is made here is written to OUT/NAME-data. Each command of `python main.py` is printed as it is run, and a Markdown
-table of all runs in OUT at the end. What is there is not made again. Scores are those of items held out by the run, or
-of the test part where the data have one.
+python -m benchmarks.signals --data ../shared/data --only ecg200 mitbih          real: ecg200, mitbih, beats, ptb, eeg;
+                                                                                 made here: edf, ts, zarr, severity
+What is made here is written to OUT/NAME-data; that of eeg from the raw numbers that matplotlib brings, whose example
+says that they are 4 channels of 10 s. A recording of one person says no class (ptb, eeg): there it is learned when in
+the recording an item begins. Each command of `python main.py` is printed as it is run, and a Markdown table of all runs
+in OUT at the end. What is there is not made again. Scores are those of items held out by the run, or of the test part
+where the data have one.
 """
 
 import argparse
@@ -21,7 +23,6 @@ from xaae.experiment.run_folder import read_json
 from xaae.sources.synthbeats import CHANNEL, RATE, UNIT, draw_beats
 
 MAIN = Path(__file__).resolve().parents[1] / "main.py"
-BRIEF = ["--epochs", "30", "--baseline-epochs", "10"]  # for sets that are larger than ECG200
 BEATS, SECONDS = 600, 4  # drawn beats of a format; seconds that an annotation of the EDF file lasts
 
 
@@ -78,6 +79,18 @@ def make_zarr(folder):
     return folder / "beats.zarr"
 
 
+def make_eeg(folder):
+    """The EEG of matplotlib's example "MRI with EEG" as a CSV file, with the times and names that it gives them."""
+    from matplotlib.cbook import get_sample_data
+
+    folder.mkdir(parents=True)
+    with get_sample_data("eeg.dat") as file:
+        values = np.frombuffer(file.read(), float).reshape(800, 4)
+    table = pd.DataFrame(values, columns=["PG3", "PG5", "PG7", "PG9"])
+    table.assign(time=np.arange(800) / 80).to_csv(folder / "eeg.csv", index=False)
+    return folder / "eeg.csv"
+
+
 def make_severity(folder):
     """Drawn beats as CSV files and a table of the width of their QRS complex."""
     folder.mkdir(parents=True)
@@ -90,18 +103,21 @@ def make_severity(folder):
     return folder / "items.csv"
 
 
+WHEN = ["--target", "start_s", "--unit", "s"]  # when in its recording an item begins is learned
 REAL = {  # name -> (its file under --data, what the command has beside it)
     "ecg200": ("ucr/ECG200/ECG200_TRAIN.arff", []),
-    "mitbih": ("mitbih-100/100.hea", ["--balance", "loss", *BRIEF]),
-    "beats": ("mitbih-100/beats_100_MLII.npz", ["--balance", "loss", *BRIEF]),
+    "mitbih": ("mitbih-100/100.hea", ["--balance", "loss"]),
+    "beats": ("mitbih-100/beats_100_MLII.npz", ["--balance", "loss"]),
+    "ptb": ("wfdb-samples/s0010_re.hea", ["--cut", "0.3:0.5", *WHEN]),
 }
 MADE = {  # name -> (what makes its data and returns the path, what the command has beside it)
-    "edf": (make_edf, ["--split", "stratified", *BRIEF]),
-    "ts": (make_ts, BRIEF),
-    "zarr": (make_zarr, BRIEF),
-    "severity": (make_severity, ["--target", "qrs_ms", "--unit", "ms", "--classification-weight", "1", *BRIEF]),
+    "eeg": (make_eeg, ["--cut", "0.2", *WHEN]),
+    "edf": (make_edf, ["--split", "stratified"]),
+    "ts": (make_ts, []),
+    "zarr": (make_zarr, []),
+    "severity": (make_severity, ["--target", "qrs_ms", "--unit", "ms", "--classification-weight", "1"]),
 }
-DATASETS = {"edf": "", "ts": "Beats_TRAIN.ts", "zarr": "beats.zarr", "severity": "items.csv"}  # in the made folder
+IN_FOLDER = {"eeg": "eeg.csv", "ts": "Beats_TRAIN.ts", "zarr": "beats.zarr", "severity": "items.csv"}  # what was made
 
 
 def dataset(name, out, data):
@@ -111,7 +127,7 @@ def dataset(name, out, data):
         return data / file, more
     make, more = MADE[name]
     folder = (out / f"{name}-data").absolute()
-    return (folder / DATASETS[name] if folder.exists() else make(folder)), more
+    return (folder / IN_FOLDER.get(name, "") if folder.exists() else make(folder)), more
 
 
 def run(name, out, data):

@@ -12,13 +12,14 @@ def why_no_classes(dataset, table, own):
     if table.label.nunique() > 1:
         return ""
     name, path = table.label.iloc[0], table.path.iloc[0]
+    place = " Or learn when in the recording an item is: --target start_s --unit s." if "start_s" in table else ""
     others = f" Left out: {_most_left_out(own)}." if own and own.left_out else ""
     if name:
-        return f"{dataset} has the one class {name!r}: a classifier needs at least two.{others}"
+        return f"{dataset} has the one class {name!r}: a classifier needs at least two.{others}{place}"
     items = counted(len(table), KINDS[own.kind].plural)
     return (
         f"Nothing says the class of the {items} of {dataset}, as {path}, and a classifier needs at least two classes:"
-        " put the files into one folder per class, or write a CSV with the columns path and label."
+        f" put the files into one folder per class, or write a CSV with the columns path and label.{place}"
     )
 
 

@@ -18,7 +18,7 @@ from xaae.sources.array_signals import array_table, open_numpy
 from xaae.sources.csv_signals import csv_table
 from xaae.sources.ecg_beats import beats_in_words, find_beats
 from xaae.sources.formats import check_installed, format_of, items_of, read_item, split_item
-from xaae.sources.recordings import name_cut
+from xaae.sources.recordings import name_cut, split_cut
 from xaae.sources.ucr_files import pair_of, series_table
 from xaae.sources.wfdb_records import BEATS, record_of, symbol_meaning
 from xaae.sources.zarr_signals import open_zarr
@@ -126,10 +126,15 @@ def signal_table(path, cut=None):
         return table, left_out + _others_in(path, _recordings_in(path)), notes
     found = format_of(record_of(path) or path)
     check_installed(found)
-    if found.name in TABLES:
+    if found.name in TABLES and not (cut and _is_one_recording(path)):
         table, out = with_labels(TABLES[found.name](path))
         return table, out, []
     return cut_table([record_of(path) or path], cut)
+
+
+def _is_one_recording(path):
+    """Is a file one recording, whose rows or columns are channels, rather than many items?"""
+    return items_of(path, "signal") == [str(path)]
 
 
 TABLES = {  # format -> path -> table of all items in one file
@@ -147,15 +152,17 @@ def cut_table(files, cut=None):
     """The table of recordings that are cut by their annotations, as `signal_table` gives it; groups are the files.
 
     Classes of a single item are left out, and so are parts that reach past the ends of a recording. Where no recording
-    has annotations, a CutRule cuts them all the same, into items without a label.
+    has annotations, a CutRule cuts them all the same, into items without a label. The column start_s says where in its
+    recording (s) an item begins: it can be a target, and shows classes that come at other times.
     """
-    rows, left_out, notes = [], [], []
+    rows, left_out, notes, rates = [], [], [], {}
     for file in files:
         try:
             recording = read_item(file)
         except (InputError, OSError, ValueError) as e:
             left_out.append((str(file), str(e)))
             continue
+        rates[str(file)] = recording.rate
         found, out, told = cut_by_annotations(file, recording, cut)
         rows, left_out, notes = rows + found, left_out + out, notes + told
     if not rows and cut and all(reason == NO_MARKS for _, reason in left_out):
@@ -168,6 +175,7 @@ def cut_table(files, cut=None):
             " classes, or list them in a CSV with the columns path and label."
         )
     table = pd.DataFrame(rows, columns=["path", "label", "group"])
+    table = table.assign(start_s=[_start_of(item, rates) for item in table.path])
     table, alone = without_lone_classes(table)
     left_out += alone
     if set(table.label) <= BEATS and all(str(file).lower().endswith(".hea") for file in files):
@@ -178,6 +186,12 @@ def cut_table(files, cut=None):
     else:
         table = table.drop(columns="group")
     return table, left_out, list(dict.fromkeys(notes))
+
+
+def _start_of(item, rates):
+    """Where in its recording (s) a part of it begins. rates: {file: its rate (Hz)}."""
+    file, part = split_item(item)
+    return round(split_cut(part)[1][0] / rates[file], 6)
 
 
 def with_labels(table):

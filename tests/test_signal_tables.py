@@ -257,6 +257,24 @@ def test_what_cannot_be_cut_is_said(tmp_path):
     assert signal_tables.parse_cut("") is None and signal_tables.parse_cut("-0.5:1").before == -0.5
 
 
+@pytest.mark.parametrize("ending", [".csv", ".npz", ".zarr"])
+def test_one_recording_of_any_format_is_cut_when_that_is_asked(tmp_path, ending):
+    path = tmp_path / f"eeg{ending}"
+    SAVERS[ending](path, np.stack([np.arange(250.0), np.arange(250.0) ** 2]))
+    found = own_data(path, cut="0.5")
+    assert len(found.table) == 5 and set(found.table.label) == {""} and list(found.table.start_s) == [0, 0.5, 1, 1.5, 2]
+    np.testing.assert_allclose(np.asarray(read_signal(found.table.path[1]).values)[0], np.arange(50, 100))
+
+
+def test_when_an_item_is_can_be_learned_where_nothing_says_a_class(tmp_path):
+    path = record(tmp_path, beats=())
+    with pytest.raises(InputError, match="--target start_s"):
+        data.load_dataset(str(path), asked={"cut": "0.5"})
+    found = data.load_dataset(str(path), asked={"columns": ("start_s",), "unit": "s", "cut": "0.5"})
+    assert list(found.table.start_s) == list(np.arange(12) / 2) and found.target.task == "severity"
+    assert own_data(record(tmp_path, "r2"), cut="0.2:0.3").table.start_s[1] == 1.4
+
+
 # ---- beats of an ECG without annotations ------------------------------------------------------------------------
 
 

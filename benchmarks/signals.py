@@ -23,6 +23,7 @@ from xaae.experiment.run_folder import read_json
 from xaae.sources.synthbeats import CHANNEL, RATE, UNIT, draw_beats
 
 MAIN = Path(__file__).resolve().parents[1] / "main.py"
+BRIEF = ["--epochs", "30", "--baseline-epochs", "10"]  # half of the usual time, for formats of easy classes
 BEATS, SECONDS = 600, 4  # drawn beats of a format; seconds that an annotation of the EDF file lasts
 
 
@@ -108,14 +109,17 @@ REAL = {  # name -> (its file under --data, what the command has beside it)
     "ecg200": ("ucr/ECG200/ECG200_TRAIN.arff", []),
     "mitbih": ("mitbih-100/100.hea", ["--balance", "loss"]),
     "beats": ("mitbih-100/beats_100_MLII.npz", ["--balance", "loss"]),
-    "ptb": ("wfdb-samples/s0010_re.hea", ["--cut", "0.3:0.5", *WHEN]),
+    "ptb": ("wfdb-samples/s0010_re.hea", ["--cut", "0.3:0.5", *WHEN, *BRIEF]),
 }
 MADE = {  # name -> (what makes its data and returns the path, what the command has beside it)
     "eeg": (make_eeg, ["--cut", "0.2", *WHEN]),
-    "edf": (make_edf, ["--split", "stratified"]),
-    "ts": (make_ts, []),
-    "zarr": (make_zarr, []),
-    "severity": (make_severity, ["--target", "qrs_ms", "--unit", "ms", "--classification-weight", "1"]),
+    "edf": (make_edf, ["--split", "stratified", *BRIEF]),
+    "ts": (make_ts, BRIEF),
+    "zarr": (make_zarr, BRIEF),
+    "severity": (
+        make_severity,
+        ["--target", "qrs_ms", "--unit", "ms", "--classification-weight", "1", "--baseline-epochs", "4"],
+    ),
 }
 IN_FOLDER = {"eeg": "eeg.csv", "ts": "Beats_TRAIN.ts", "zarr": "beats.zarr", "severity": "items.csv"}  # what was made
 

@@ -53,8 +53,14 @@ def row_in_words(row):
 def headline(model):
     """One phrase on a model: "goes by the angle", "goes by no factor of the list"."""
     used, unclear = (nouns(model, verdict) for verdict in (USED, CANNOT_TELL))
-    said = f"goes by the {' and the '.join(used)}" if used else "goes by no factor of the list, as far as can be told"
-    return said + (f"; of the {' and the '.join(unclear)} it cannot be told" if unclear else "")
+    said = f"goes by the {_in_a_row(used)}" if used else "goes by no factor of the list, as far as can be told"
+    return said + (f"; of the {_in_a_row(unclear)} it cannot be told" if unclear else "")
+
+
+def _in_a_row(names):
+    """Names in a sentence whose first article is written already: "hum, the drift and the delay"."""
+    *most, last = names
+    return f"{', the '.join(most)} and the {last}" if most else last
 
 
 def nouns(model, verdict):

@@ -27,23 +27,32 @@ BITS = {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F":
 def open_image(path):
     """The PIL image in a file, or in an open file, decoded and upright."""
     with Image.open(path) as image:
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)  # most are upright already: a copy would double the memory
-        return image
+        return _upright(image)
+
+
+def _upright(image):
+    """A PIL image that was just opened, decoded and turned by its EXIF tag; the same one, not a copy."""
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)  # most are upright already: a copy would double the memory
+    return image
 
 
 def _read(path, item=""):
     """The Raster of a file, or of an open file."""
     try:
-        with Image.open(path) as head:
-            deep = _has_deep_colours(head)
+        with Image.open(path) as image:
+            if not _has_deep_colours(image):
+                return _values(_upright(image))
     except UnidentifiedImageError:  # such as a TIFF of colours in floats
         if (values := _deep_colours(path)) is None:
             raise
         return Raster(values)
-    if deep and (values := _deep_colours(path)) is not None:
-        return Raster(values)
-    image = open_image(path)
+    values = _deep_colours(path)
+    return _values(open_image(path)) if values is None else Raster(values)
+
+
+def _values(image):
+    """The Raster of a decoded PIL image."""
     if image.mode.startswith(DEEP):
         return Raster(np.asarray(image))
     if image.mode in ALPHA or "transparency" in image.info:

@@ -99,12 +99,24 @@ def main_rows(found):
     return [[*(cell(found, *column) for column in COLUMNS.values()), names(found)]]
 
 
+def used_by(found, model):
+    """The factors that the scan finds a model to use."""
+    factors = ((found.get("scan") or {}).get(model) or {}).get("factors") or {}
+    return ", ".join(name for name, row in factors.items() if row["used"] == "used") or "nothing"
+
+
+def differing(found):
+    """The meters that tell the classes of the training items apart, with the AUROC of each."""
+    rows = [row for row in found.get("questions") or [] if (row["data"] or {}).get("differs")]
+    return ", ".join(f"{row['meter']} {row['data']['auroc']:.2f}" for row in rows) or "nothing"
+
+
 def led_rows(found):
     """A row for each classifier that leads a walk, with the share of reconstructions in which content is recognised."""
-    recognised = cell(found, "aae", "recon_agreement", "{:.2f}")
+    about = [cell(found, "aae", "recon_mse", "{:.4f}"), cell(found, "aae", "recon_agreement", "{:.2f}")]
     return [
-        [recognised, led["title"], *(cell(found["led"], name, *column) for column in LED.values())]
-        + [", ".join(led["named"]) or "nothing"]
+        [*about, led["title"], *(cell(found["led"], name, *column) for column in LED.values())]
+        + [used_by(found, name), differing(found), ", ".join(led["named"]) or "nothing"]
         for name, led in found["led"].items()
     ]
 
@@ -119,7 +131,8 @@ def main():
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--scheduler", help="address of a Dask scheduler, whose workers make the runs")
     known, rest = parser.parse_known_args()
-    titles, rows_of = (["recognised", "led by", *LED], led_rows) if known.led else (list(COLUMNS), main_rows)
+    of_led = ["MSE", "recognised", "led by", *LED, "the scan: used", "the classes differ in"]
+    titles, rows_of = (of_led, led_rows) if known.led else (list(COLUMNS), main_rows)
     try:
         found = make_runs(known, rest)
     except InputError as e:

@@ -104,6 +104,10 @@ def make_severity(folder):
     return folder / "items.csv"
 
 
+PLAIN = (
+    "--preset smoke --items 1200 --epochs 40 --classification-weight 1 --baseline-epochs 4".split()
+)  # the plain code:
+# its regression alone orders the items and is seen in the decoded beats; see "A severity" in docs/figures.md
 WHEN = ["--target", "start_s", "--unit", "s"]  # when in its recording an item begins is learned
 REAL = {  # name -> (its file under --data, what the command has beside it)
     "ecg200": ("ucr/ECG200/ECG200_TRAIN.arff", []),
@@ -116,10 +120,7 @@ MADE = {  # name -> (what makes its data and returns the path, what the command 
     "edf": (make_edf, ["--split", "stratified", *BRIEF]),
     "ts": (make_ts, BRIEF),
     "zarr": (make_zarr, BRIEF),
-    "severity": (
-        make_severity,
-        ["--target", "qrs_ms", "--unit", "ms", "--classification-weight", "1", "--baseline-epochs", "4"],
-    ),
+    "severity": (make_severity, ["--target", "qrs_ms", "--unit", "ms", *PLAIN]),
 }
 IN_FOLDER = {"eeg": "eeg.csv", "ts": "Beats_TRAIN.ts", "zarr": "beats.zarr", "severity": "items.csv"}  # what was made
 

@@ -104,10 +104,10 @@ def make_severity(folder):
     return folder / "items.csv"
 
 
-PLAIN = (
-    "--preset smoke --items 1200 --epochs 40 --classification-weight 1 --baseline-epochs 4".split()
-)  # the plain code:
-# its regression alone orders the items and is seen in the decoded beats; see "A severity" in docs/figures.md
+PLAIN = [  # the plain code: its regression orders the items and is seen in the decoded beats
+    *["--preset", "smoke", "--items", "1200", "--epochs", "40"],
+    *["--classification-weight", "1", "--baseline-epochs", "4"],
+]
 WHEN = ["--target", "start_s", "--unit", "s"]  # when in its recording an item begins is learned
 REAL = {  # name -> (its file under --data, what the command has beside it)
     "ecg200": ("ucr/ECG200/ECG200_TRAIN.arff", []),

@@ -93,6 +93,18 @@ def test_in_arm_normal_nothing_named_is_said_so(tmp_path):
     assert "changes no factor beyond chance" in words.splitlines()[0]
 
 
+def test_where_the_main_walk_changes_nothing_the_one_that_the_aae_leads_is_told(tmp_path):
+    still = {"change": 4.0, "change_words": "turns left by 4 degrees", "spearman": 0.1, "p_value": 0.6}
+    summary = summarise(fake_run(tmp_path / "run", walk=still, config={"arm": "normal", "factor_asked": False}))
+    led = {"aae": {"named": ["luminance"], "direction": "led_aae", "brought_over": 0.88}}
+    summary |= {"led": led, "naming": summary["naming"] | {"led_aae": {"meters": [LIGHTER]}}}
+    told = "Along the walk that the AAE leads it gets brighter by 0.12, which brings the decision over for 88\u202f% of"
+    assert told in paragraphs(summary)["lead"]
+    main = summary["walk"]["direction"]
+    for changed in ({"naming": {main: {"meters": [LIGHTER]}}}, {"led": {"aae": led["aae"] | {"direction": main}}}):
+        assert "that the AAE leads it" not in paragraphs(summary | changed)["lead"]
+
+
 def test_what_else_changes_is_said_beside_the_planted_factor(tmp_path):
     network = naming_row("rotation_network", "degrees", "turns left by 90 degrees", True)
     words = summary_in_words(summarise(fake_run(tmp_path / "run", named=[LIGHTER, network])))

@@ -69,7 +69,7 @@ def paragraphs(summary: dict) -> dict[str, str]:
     answered = summary["walk"]["reading"] in ("changes", "does not change")
     return {
         "title": _title(summary),
-        "lead": said((_headline, _disagreement, _arrival)) if asked else said((_headline, _arrival)),
+        "lead": said((_headline, _disagreement, _arrival)) if asked else said((_headline, _arrival, _led_instead)),
         "body": said((*of_factor, *others) if asked else others),
         "caveat": _caveat(summary),
         "checked": "" if asked or not answered else said(of_factor),
@@ -129,6 +129,18 @@ def _goal(summary: dict) -> str:
 def _arrival(summary: dict) -> str:
     """Whether the walk brings the decision over, where it does not do so for all starts."""
     return "" if summary["walk"]["change"] is None else arrival(summary["walk"], _goal(summary))
+
+
+def _led_instead(summary: dict) -> str:
+    """What the walk that the AAE leads changes, where the main one, which it does not lead, changes nothing."""
+    led, naming = (summary.get("led") or {}).get("aae") or {}, summary["naming"] or {}
+    name = led.get("direction")
+    if not led.get("named") or name in (None, summary["walk"]["direction"]) or _named_meters(summary):
+        return ""
+    changes = [in_agreement(row["words"]) for row in told_names((naming.get(name) or {}).get("meters") or [])[0]]
+    over = led.get("brought_over")
+    arrives = "" if over is None else f", which brings the decision over for {percent(over)} of the starts"
+    return f"Along the walk that the AAE leads it {and_list(changes)}{arrives}." if changes else ""
 
 
 def _disagreement(summary: dict) -> str:

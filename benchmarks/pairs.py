@@ -1,4 +1,4 @@
-"""Two ways of doing the same, timed side by side in one run: ratios, not seconds, since machines differ."""
+"""Two ways of doing the same, measured side by side in one run: ratios, not seconds, since machines differ."""
 
 import json
 import statistics
@@ -13,7 +13,7 @@ from xaae.experiment.device import machine_facts
 class Comparison:
     """How much longer `ours` takes than `theirs`, over so many repeats: median, least and largest ratio of a pair.
 
-    our_seconds, their_seconds: medians. says: what the two are, in words.
+    ours, theirs: medians, in `unit`: seconds, or MB of memory. says: what the two are, in words.
     """
 
     name: str
@@ -22,8 +22,9 @@ class Comparison:
     ratio_min: float
     ratio_max: float
     repeats: int
-    our_seconds: float
-    their_seconds: float
+    ours: float
+    theirs: float
+    unit: str = "s"
 
 
 def seconds_of(call):
@@ -40,18 +41,29 @@ def compare(name, says, ours, theirs, repeats=5):
     for turn in range(repeats):
         took = {call: seconds_of(call) for call in ((ours, theirs) if turn % 2 else (theirs, ours))}
         pairs.append((took[ours], took[theirs]))
+    return compared(name, says, pairs)
+
+
+def compared(name, says, pairs, unit="s"):
+    """The Comparison of pairs (ours, theirs) that were measured side by side, in `unit`."""
     ratios = [a / b for a, b in pairs]
     medians = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return Comparison(name, says, statistics.median(ratios), min(ratios), max(ratios), repeats, *medians)
+    return Comparison(name, says, statistics.median(ratios), min(ratios), max(ratios), len(pairs), *medians, unit)
 
 
 def table(comparisons):
     """Comparisons as a Markdown table."""
-    lines = ["| comparison | ratio of seconds, median | least to largest | repeats | ours, s | theirs, s |"]
+    lines = ["| comparison | ratio, median | least to largest | repeats | the first | the second |"]
     lines.append("|---" * 6 + "|")
     for c in comparisons:
         spread = f"{c.ratio_min:.2f} to {c.ratio_max:.2f}"
-        cells = [c.says, f"{c.ratio_median:.2f}", spread, c.repeats, f"{c.our_seconds:.3g}", f"{c.their_seconds:.3g}"]
+        cells = [
+            c.says,
+            f"{c.ratio_median:.2f}",
+            spread,
+            c.repeats,
+            *(f"{value:.3g} {c.unit}" for value in (c.ours, c.theirs)),
+        ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 

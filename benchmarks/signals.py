@@ -24,33 +24,34 @@ from xaae.sources.synthbeats import CHANNEL, RATE, UNIT, draw_beats
 
 MAIN = Path(__file__).resolve().parents[1] / "main.py"
 BRIEF = ["--epochs", "30", "--baseline-epochs", "10"]  # half of the usual time, for formats of easy classes
-BEATS, SECONDS = 600, 4  # drawn beats of a format; seconds that an annotation of the EDF file lasts
+BEATS = 600  # drawn items of a format; the EDF files have half as many
 
 
-def three_channels(label, seconds, rng):
-    """Two channels of EEG at 200 Hz, alpha waves behind closed eyes, else faster and lower; breathing at 25 Hz."""
-    fast, slow = np.arange(200 * seconds) / 200, np.arange(25 * seconds) / 25
-    hertz, height = (rng.uniform(9, 11), 30) if label == "eyes closed" else (rng.uniform(15, 22), 12)
-    waves = [height * np.sin(2 * np.pi * (hertz * fast + rng.random())) + rng.normal(0, 8, len(fast)) for _ in "12"]
-    breath = 100 * np.sin(2 * np.pi * (rng.uniform(0.2, 0.35) * slow + rng.random())) + rng.normal(0, 3, len(slow))
-    return *waves, breath
+def evoked(label, rng):
+    """A second of two channels of EEG (2, 200) in uV after a tone; a P300 follows a rare one."""
+    fast = np.arange(200) / 200
+    wave = lambda height, at, width: height * np.exp(-(((fast - at) / width) ** 2) / 2)  # noqa: E731
+    early = wave(rng.uniform(-8, -4), 0.1, 0.02) + wave(rng.uniform(3, 7), 0.19, 0.03)
+    late = wave(rng.uniform(8, 14) if label == "rare" else rng.uniform(0, 3), rng.uniform(0.32, 0.42), 0.06)
+    return np.stack([share * (early + late) + rng.normal(0, 0.8, len(fast)) for share in (1, rng.uniform(0.5, 0.8))])
 
 
 def make_edf(folder):
-    """Two EDF+ recordings of three channels with two rates, whose annotations last and are the classes."""
+    """Two EDF+ recordings: two channels of EEG at 200 Hz and breathing at 25 Hz; a tone a second is the class."""
     import edfio
 
     rng = np.random.default_rng(5)
     folder.mkdir(parents=True)
     for name in ("first", "second"):
-        labels = [("eyes open", "eyes closed")[i % 2] for i in range(100)]
-        channels = zip(*[three_channels(label, SECONDS, rng) for label in labels], strict=True)
-        about = zip(("O1", "O2", "breathing"), (200, 200, 25), ("uV", "uV", "mV"), strict=True)
+        labels = [("frequent", "rare")[i % 2] for i in range(BEATS // 4)]
+        breath = 100 * np.sin(2 * np.pi * 0.27 * np.arange(25 * len(labels)) / 25) + rng.normal(0, 3, 25 * len(labels))
+        channels = [*np.concatenate([evoked(label, rng) for label in labels], axis=1), breath]
+        about = zip(("Cz", "Pz", "resp"), (200, 200, 25), ("uV", "uV", "mV"), strict=True)
         signals = [
-            edfio.EdfSignal(np.concatenate(pieces), rate, label=label, physical_dimension=unit)
-            for pieces, (label, rate, unit) in zip(channels, about, strict=True)
+            edfio.EdfSignal(values, rate, label=label, physical_dimension=unit)
+            for values, (label, rate, unit) in zip(channels, about, strict=True)
         ]
-        marks = [edfio.EdfAnnotation(SECONDS * i, SECONDS, label) for i, label in enumerate(labels)]
+        marks = [edfio.EdfAnnotation(i, 1, label) for i, label in enumerate(labels)]
         edfio.Edf(signals, annotations=marks).write(folder / f"{name}.edf")
     return folder
 

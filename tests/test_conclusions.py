@@ -98,7 +98,9 @@ def test_where_the_main_walk_changes_nothing_the_one_that_the_aae_leads_is_told(
     summary = summarise(fake_run(tmp_path / "run", walk=still, config={"arm": "normal", "factor_asked": False}))
     led = {"aae": {"named": ["luminance"], "direction": "led_aae", "brought_over": 0.88}}
     summary |= {"led": led, "naming": summary["naming"] | {"led_aae": {"meters": [LIGHTER]}}}
-    told = "Along the walk that the AAE leads it gets brighter by 0.12, which brings the decision over for 88\u202f% of"
+    told = (
+        "Along the walk that the AAE leads it gets brighter by 0.12, and that brings the decision over for 88\u202f% of"
+    )
     assert told in paragraphs(summary)["lead"]
     main = summary["walk"]["direction"]
     for changed in ({"naming": {main: {"meters": [LIGHTER]}}}, {"led": {"aae": led["aae"] | {"direction": main}}}):

@@ -139,7 +139,7 @@ def _led_instead(summary: dict) -> str:
         return ""
     changes = [in_agreement(row["words"]) for row in told_names((naming.get(name) or {}).get("meters") or [])[0]]
     over = led.get("brought_over")
-    arrives = "" if over is None else f", which brings the decision over for {percent(over)} of the starts"
+    arrives = "" if over is None else f", and that brings the decision over for {percent(over)} of the starts"
     return f"Along the walk that the AAE leads it {and_list(changes)}{arrives}." if changes else ""
 
 

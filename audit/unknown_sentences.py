@@ -53,8 +53,9 @@ def limit_sentences(found):
     """What cannot be known from this run, in sentences tied to what was found."""
     sentences = [
         *_about_classes(found),
-        "Whether the model uses what the walk shows, or only sees it, cannot be told: that needs control models, for "
-        "which the factor is there and useless, and there are none here.",
+        "The walk alone does not tell whether the model uses what it shows or only sees it: control models would, for "
+        "which the factor is there and useless, and there are none here. Of the factors that it knows, the scan above "
+        "asks the models themselves.",
         "A walk shows what goes with the classes in the training data. What goes together need not be cause and "
         "effect: a quantity without a meter may stand behind one that has one.",
         f"Only these quantities have a meter: {_listed(row['meter'] for row in found['meters'])}. What none of them "
@@ -100,8 +101,9 @@ def _about_classes(found):
         )
     if hidden:
         sentences.append(
-            f"The real {kind_in(found).plural} of the classes differ in {_listed(hidden)}, which the walk was not found"
-            " to change. The model may use it all the same, where the decoder or this one direction does not show it."
+            f"The held-out {kind_in(found).plural} of the classes differ in {_listed(hidden)}, which the walk was not"
+            " found to change. The model may use it all the same, where the decoder or this one direction does not show"
+            " it."
         )
     return sentences
 
@@ -110,7 +112,7 @@ def _both(found, name, change):
     """What it means that a meter changes on the walk and differs between the classes in the real items too."""
     row, what, plural = found["real"][name], name.replace("_", " "), kind_in(found).plural
     higher = found["last"] if row["auroc"] > 0.5 else found["first"]
-    start = f"Real {plural} of {higher} read higher in {what} (AUROC {max(row['auroc'], 1 - row['auroc']):.2f})"
+    start = f"Held-out {plural} of {higher} read higher in {what} (AUROC {max(row['auroc'], 1 - row['auroc']):.2f})"
     if (change > 0) == (row["auroc"] > 0.5):
         return (
             f"{start}, as on the walk. That may be a genuine property of the classes, or how their {plural} were "
@@ -123,8 +125,9 @@ def _alike_sentence(found, names):
     """What it means that the walk changes meters in which the classes do not differ."""
     plural = kind_in(found).plural
     return (
-        f"The walk changes {_listed(names)}, in which the real {plural} of {found['first']} and {found['last']} were "
-        f"not found to differ. It may be a side effect of the decoder, or a difference too small for these {plural}."
+        f"The walk changes {_listed(names)}, in which the held-out {plural} of {found['first']} and {found['last']} "
+        f"were not found to differ. It may be a side effect of the decoder, or a difference too small for these"
+        f" {plural}."
     )
 
 

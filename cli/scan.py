@@ -26,6 +26,8 @@ def _parse_ranges(ctx, param, texts):
     for text in texts:
         name, _, bounds = text.partition("=")
         low, _, high = bounds.partition(":")
+        if name in ranges:
+            raise click.BadParameter(f"{name} has two ranges: give one.")
         try:
             ranges[name] = (float(low), float(high))
         except ValueError:
@@ -38,6 +40,14 @@ def _parse_ranges(ctx, param, texts):
     return ranges
 
 
+def _in_units():
+    """Every factor with its whole range and unit, as --help tells them."""
+    ends = lambda factor: ":".join(f"{end:g}" for end in sorted(factor.whole))  # noqa: E731
+    return (
+        "Whole ranges: " + "; ".join(f"{name}={ends(factor)} {factor.unit}" for name, factor in FACTORS.items()) + "."
+    )
+
+
 @click.command("scan")
 @with_options(
     click.argument("what", metavar="RUN|FOLDER", type=PATH),
@@ -46,15 +56,16 @@ def _parse_ranges(ctx, param, texts):
            "FOLDER may be pictures, a folder a class, or a CSV."),
     option("--factors", callback=parse_names, help=f"Which factors, with commas: {', '.join(FACTORS)}.  [all]"),
     option("--range", "ranges", multiple=True, callback=_parse_ranges, metavar="FACTOR=LOW:HIGH", help="Values to ask "
-           "about in place of what the data hold; repeatable."),
+           "about in place of what the data hold, in the unit in which the factor is planted; repeatable. "
+           + _in_units()),
     option("--items", type=click.IntRange(min=2), help="Ask about so many held-out items.  [200; 60 in a smoke run]"),
     option("--size", type=click.IntRange(min=8), help="Pixels a side of pictures for --network without a run.  [224]"),
     FILE_WINDOW,
     option("--precision", type=click.Choice(["bf16", "fp32"]), help="Arithmetic of the networks.  [the run's]"),
     option("--seed", type=ZERO_OR_MORE, help="Seed of everything that is drawn.  [the run's]"),
     MOVED,
-    option("--out", type=PATH, help="Where to write.  [RUN, RUN/network-scan with --network; "
-           "runs/NNNN-scan-NAME without a run]"),
+    option("--out", type=PATH, help="Where to write.  [RUN, RUN/network-scan with --network, "
+           "RUN/part-scan if it asks less than the scan in RUN; runs/NNNN-scan-NAME without a run]"),
 )  # fmt: skip
 def scan_command(what, **given):
     """Which factors a classifier goes by: one thing at a time is changed in real items, and it is asked again.

@@ -3,31 +3,41 @@
 from xaae.experiment.vocabulary import SCAN_VERDICTS
 from xaae.experiment.walk_words import in_one_jump
 
+YES, NO, UNCLEAR, UNREAD = "yes", "no", "cannot tell", "not read"  # do the classes differ in it?
+CLOSE = (0.4, 0.6)  # of an AUROC that tells no class: the whole interval lies between them where the answer is no
 ANSWERS = {  # (the classes differ in it, the strongest verdict of the models) -> in words, the most telling first
-    (True, "used"): "likely shortcut",
-    (False, "used"): "used but balanced",
-    (None, "used"): "used; whether the classes differ in it cannot be read",
-    (True, "not used"): "there but not used",
-    (True, "cannot tell"): "in the data; whether it is used cannot be told",
-    (False, "cannot tell"): "balanced; whether it is used cannot be told",
-    (None, "cannot tell"): "cannot be told",
-    (False, "not used"): "nothing",
-    (None, "not used"): "not used; whether the classes differ in it cannot be read",
+    (YES, "used"): "likely shortcut",
+    (NO, "used"): "used but balanced",
+    (UNCLEAR, "used"): "used; whether the classes differ in it cannot be told",
+    (UNREAD, "used"): "used; whether the classes differ in it cannot be read",
+    (YES, "cannot tell"): "in the data; whether it is used cannot be told",
+    (YES, "not used"): "there but not used",
+    (NO, "cannot tell"): "balanced; whether it is used cannot be told",
+    (UNCLEAR, "cannot tell"): "cannot be told",
+    (UNREAD, "cannot tell"): "cannot be told",
+    (UNCLEAR, "not used"): "not used; whether the classes differ in it cannot be told",
+    (NO, "not used"): "nothing",
+    (UNREAD, "not used"): "not used; whether the classes differ in it cannot be read",
 }
+WALK_ALONE = "the walk alone shows it"  # in place of "nothing"
+KEEPS = "keeps its"  # how the words of a change begin that rounds to none
+QUIET = {"nothing", ANSWERS[UNCLEAR, "not used"], ANSWERS[UNREAD, "not used"]}  # answers that need not be told
 
 
 def question_rows(scan, naming=()):
     """One dict for each factor of a scan: factor, noun, data, models, walk, answer; the most telling ones first.
 
     scan: what scan.json holds. naming: rows of the naming table of the main walk, from navigate.json or unknown.json.
-    data: the separation of the classes by the factor's meter, None where it cannot be read. models {title: verdict}.
-    walk {"shown", "words", "p"}: does the walk change its meter beyond chance; None where no walk was measured.
+    data: the separation of the classes by the factor's meter and `says`, one of YES, NO, UNCLEAR; None where it cannot
+    be read. models {title: verdict}. walk {"shown", "words", "p"}: does the walk change its meter beyond chance; None
+    where no walk was measured.
     """
     models = scan.get("models") or {}
     first = next(iter(models.values()), {"factors": []})
     walked = {row["meter"]: row for row in naming}
     rows = [_question_row(scan, models, i, walked) for i in range(len(first["factors"]))]
     order = list(ANSWERS.values())
+    order.insert(order.index("nothing"), WALK_ALONE)
     return sorted(rows, key=lambda row: order.index(row["answer"]))
 
 
@@ -37,28 +47,39 @@ def _question_row(scan, models, i, walked):
     data = (scan.get("data") or {}).get(about["factor"])
     verdicts = {model["title"]: model["factors"][i]["used"] for model in models.values()}
     strongest = min(verdicts.values(), key=SCAN_VERDICTS.index)
-    walk = walked.get(about["meter"]) or {}
+    walk = _walk_shows(walked.get(about["meter"]) or {})
+    answer = ANSWERS[_says(data), strongest]
     return {
         "factor": about["factor"],
         "noun": about["noun"],
         "meter": about["meter"],
-        "data": data,
+        "data": data and data | {"says": _says(data)},
         "models": verdicts,
-        "walk": _walk_shows(walk),
-        "answer": ANSWERS[data and bool(data["differs"]), strongest],
+        "walk": walk,
+        "answer": WALK_ALONE if answer == "nothing" and walk and walk["shown"] else answer,
     }
+
+
+def _says(data):
+    """Do the classes differ: YES, NO where the interval leaves no room for it, UNCLEAR; UNREAD without a reading."""
+    if not data:
+        return UNREAD
+    if data["differs"]:
+        return YES
+    return NO if CLOSE[0] <= data["low"] and data["high"] <= CLOSE[1] else UNCLEAR
 
 
 def _walk_shows(row):
     """{"shown", "words", "p"} of a row of the naming table; None if it is none, or lacks a number."""
     if any(row.get(name) is None for name in ("named", "words", "p_any")):
         return None
-    return {"shown": bool(row["named"]), "words": row["words"] + in_one_jump(row), "p": row["p_any"]}
+    shown = bool(row["named"]) and not row["words"].startswith(KEEPS)  # as far as its rounded words go
+    return {"shown": shown, "words": row["words"] + in_one_jump(row), "p": row["p_any"]}
 
 
 def questions_in_words(rows):
     """Lines for the terminal: every factor that is used or that the classes differ in."""
-    telling = [row for row in rows if row["answer"] not in ("nothing", ANSWERS[None, "not used"])]
+    telling = [row for row in rows if row["answer"] not in QUIET]
     lines = [f"{row['noun']}: {row['answer']} ({_evidence(row)})" for row in telling]
     return lines or ["No factor of the list is in the data or used by a model."]
 

@@ -11,6 +11,7 @@ from xaae.experiment.kinds import kind_of
 from xaae.factors.registry import FACTORS
 from xaae.scan.null_changes import NULL_CHANGES, pixel_distance
 from xaae.scan.verdicts import (
+    RULE,
     flip_p,
     flip_places,
     goes_over,
@@ -106,8 +107,8 @@ def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enou
     the null and of the intervals. step(): called after each factor. Keys of a row: factor, unit, axis, source, reached,
     n, swing with swing_low and swing_high, flips (share of items whose decision goes over from the place of the lowest
     mean answer to that of the highest) and null_flips (the same after changes of the same sizes that no factor names),
-    p, p_holm, used, flips_at (median place of the flips), mean (K lists of V probabilities), by_class, and beyond: see
-    `ask_beyond`, {} unless wanted.
+    p, p_holm, used, flips_at (median place of the flips), mean (K lists of V probabilities), by_class, unchanged (how
+    many further items are left out of all this, see `_judged_items`), and beyond: see `ask_beyond`, {} unless wanted.
     enough: how many items are enough where they show plainly that the answer does not move; None to ask all of them.
     """
     base = ask(answer, items.base)
@@ -115,7 +116,8 @@ def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enou
     for grid in grids:
         asked[grid.factor] = _ask_enough(answer, items, grid, base, rng, enough)
         step()
-    ends = {name: swing_ends(probability) for name, (probability, _) in asked.items()}
+    judged = {name: _judged_items(distance) for name, (_, distance) in asked.items()}
+    ends = {name: swing_ends(probability[judged[name]]) for name, (probability, _) in asked.items()}
     moves = {name: distance[:, ends[name][1:]] for name, (_, distance) in asked.items()}
     most = max(map(len, moves.values()))
     null = _ask_null(answer, items.part(slice(most)), base[:most].argmax(1), list(moves.values()), rng)
@@ -123,8 +125,9 @@ def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enou
     rows = []
     for grid in grids:
         probability, name = asked[grid.factor][0], grid.factor
-        answers = probability, ends[name], null.matched(moves[name])
-        row = _row(grid, items.labels[: len(probability)], answers, rng)
+        own = judged[name]
+        answers = probability[own], ends[name], null.matched(moves[name])[own]
+        row = _row(grid, items.labels[: len(own)][own], answers, rng) | {"unchanged": int((~own).sum())}
         rows.append(row | {"beyond": ask_beyond(answer, items, grid, base) if beyond else {}})
         step()
     return judge_factors(rows), {name: probability for name, (probability, _) in asked.items()}, base
@@ -137,11 +140,22 @@ def _ask_enough(answer, items, grid, base, rng, enough):
     """
     n = min(enough or len(items.x), len(items.x))
     found, far = _ask_grid(answer, items.part(slice(n)), grid.part(slice(n)), base[:n])
-    if n == len(items.x) or is_plainly_unmoved(found, rng):
+    changed = far.any(1)
+    if n == len(items.x) or is_plainly_unmoved(found[changed] if changed.any() else found, rng):
         return found, far
     rest = slice(n, None)
     more, farther = _ask_grid(answer, items.part(rest), grid.part(rest), base[n:])
     return np.concatenate([found, more]), np.concatenate([far, farther])
+
+
+def _judged_items(far):
+    """Which items (n,) say how far the answer moves: those that a factor changes at some place; far (n, V) in pixels.
+
+    An item that has a mark or a blur already cannot be given less of it: it has no part in the swing. Where fewer are
+    changed than a verdict needs, all say it.
+    """
+    changed = far.any(1)
+    return changed if changed.sum() >= RULE.items else np.ones_like(changed)
 
 
 def ask(answer, x):

@@ -41,6 +41,7 @@ DEFAULTS = ScanSettings()
 ITEMS, ITEMS_OF_SMOKE = 200, 60  # held-out items that are asked about
 SIZE = 224  # pixels a side of pictures for a network of the user's own
 OF_NETWORK = "network-scan"  # folder in a run for the scan of a network that is not the run's
+IN_PART = "part-scan"  # folder in a run for a scan that asks less than the one that is there
 SHOWN = 2  # items of each class on a strip
 
 
@@ -92,7 +93,9 @@ def scan(what, settings=DEFAULTS):
         for name, subject in subjects.items():
             bar.set_description(f"scan, {models_of(scene.kind).get(name, name)}")
             found[name], strips[name] = _scan_network(scene.cases[name], subject, scene, grids, rng, bar.update)
-        results = _about(scene, found) | {"data": data, "seconds": time.perf_counter() - began}
+            found[name]["headline"] = headline(found[name], _is_whole(settings, names, scene))
+        results = _about(scene, found) | {"whole": _is_whole(settings, names, scene), "data": data}
+        results["seconds"] = time.perf_counter() - began
         results["questions"] = question_rows(results)
         _keep(scene, grids, results, strips)
     return results, scene.folder
@@ -153,10 +156,22 @@ def _scene_of_run(run, settings, rng_of):
 
 
 def _folder_in_run(run, folder, settings):
-    """Where the scan of a run is written: into the run; of another network beside its own models' scan, or --out."""
+    """Where the scan of a run is written: into the run, or --out; beside it, if it would take something away.
+
+    That is the scan of another network, and one that asks for less than the scan that is there.
+    """
     if settings.out:
         return _folder_for(run, settings.out)
-    return folder / OF_NETWORK if settings.network else folder
+    if settings.network:
+        return folder / OF_NETWORK
+    narrow = settings.factors or settings.ranges or settings.of in MODELS
+    kept = run_folder.read_json(folder / "scan.json") if (folder / "scan.json").is_file() else {}
+    if not narrow or not kept:
+        return folder
+    there = {row["factor"] for model in kept["models"].values() for row in model["factors"]}
+    fewer_factors = settings.factors and there - set(settings.factors)
+    fewer_models = settings.of in MODELS and set(kept["models"]) - {settings.of}
+    return folder / IN_PART if settings.ranges or fewer_factors or fewer_models else folder
 
 
 def _cases(trained, settings, precision):
@@ -178,7 +193,9 @@ def _scene_of_files(path, settings, rng_of):
     """The Scene of a folder or CSV of items for a network of the user's own."""
     if not Path(path).exists():
         raise InputError(f"There is no file or folder {path}: give a run, or pictures with --network.")
-    if settings.of or not settings.network:
+    if settings.of and settings.network:
+        raise InputError(f"--of chooses between the models of a run, and {path} is none: leave it out.")
+    if not settings.network:
         raise InputError(f"{path} is not a run folder: say by --network FILE.py:FUNCTION which network to ask.")
     kind, seed, size, asked = PICTURE, settings.seed or 0, settings.size or SIZE, settings.items or ITEMS
     rng = rng_of(seed)
@@ -237,9 +254,16 @@ def _factor_names(settings, scene):
     kind = scene.kind
     if other := [name for name in settings.factors or () if not FACTORS[name].fits(kind)]:
         raise InputError(f"{kind.plural.capitalize()} have no factor {other[0]}: choose from {', '.join(possible)}.")
+    if unasked := [name for name in settings.ranges or () if settings.factors and name not in settings.factors]:
+        raise InputError(f"--range {unasked[0]} is of a factor that --factors leaves out: add it there.")
     if grey := [name for name in settings.factors or () if name not in possible]:
         raise InputError(f"The factor {grey[0]} needs colour, and these items have none: leave it out.")
     return [name for name in possible if name in settings.factors] if settings.factors else possible
+
+
+def _is_whole(settings, names, scene):
+    """Was everything asked that can be asked of these items, within what they hold?"""
+    return not settings.ranges and len(names) == len(factors_for(scene.kind, scene.items.x.shape[1]))
 
 
 # ---- one network ------------------------------------------------------------------------------------------------
@@ -260,14 +284,23 @@ def _scan_network(case, subject, scene, grids, rng, step):
 
     rows, probability, base = scan_factors(answer, scene.items, grids, rng, step)
     shown = _shown(scene.items.labels)
-    about = {"title": models_of(scene.kind).get(case.name, case.name), "classes": classes, "remark": subject.remark}
+    remarks = [subject.remark, "" if known or not scene.classes else _of_other_classes(subject.outputs, scene.classes)]
+    about = {"title": models_of(scene.kind).get(case.name, case.name), "classes": classes}
+    about["remark"] = "; ".join(filter(None, remarks))
     about["factors"] = [tell_row(row) | {"swing_of": _swing_of_each(row, classes)} for row in rows]
     about |= {
-        "headline": headline(about),
         "agreement": _agreement(base, scene, known),
         "seconds": time.perf_counter() - began,
     }
     return about, {name: p[shown] for name, p in probability.items()} | {"": base[shown]}
+
+
+def _of_other_classes(outputs, classes):
+    """What it means that a network has another number of outputs than the items have classes."""
+    return (
+        f"it has {outputs} outputs and the items have {len(classes)} classes ({', '.join(classes)}): its outputs are"
+        " called by their numbers, and how often it agrees with the labels cannot be said"
+    )
 
 
 def _agreement(base, scene, known):
@@ -327,6 +360,8 @@ def _keep(scene, grids, results, probability):
     run_folder.write_json(scene.folder / "scan.json", results)
     run_folder.write_arrays(scene.folder / "scan" / "strips.npz", **arrays)
     save_png(scan_figures.swing_chart(results), scene.folder / "scan.png", dpi=110)
+    for name in FACTORS:  # of an earlier scan
+        (scene.folder / "scan" / f"{name}.png").unlink(missing_ok=True)
     draw = scan_figures.STRIP_DRAWING[scene.kind.name]
     for grid in filter(lambda grid: _worth_drawing(results, grid), grids):
         save_png(draw(results, arrays, grid.factor), scene.folder / "scan" / f"{grid.factor}.png", dpi=90)

@@ -10,6 +10,7 @@ SOURCES = {
     "usual": "a usual range, for the data cannot tell theirs",
     "given": "the range that was asked for",
 }
+MOSTLY = 0.9  # share of the changes that could be made, from which none is said to be missing
 LIMIT = (
     "A scan knows the factors of its list only: a shortcut that is not on it does not show here. It says what moves "
     "the answer of this classifier on these items, not why it learned that."
@@ -41,19 +42,28 @@ def row_in_words(row):
     if row["n"] < RULE.items:
         few = f"{row['n']} items are too few, {RULE.items} at least are asked for"
         return f"{row['used']}: {row['noun']}, {swing}: {few}"
+    unchanged = row.get("unchanged")
+    left_out = f"; {unchanged} further items, which none of the values changes, are left out" if unchanged else ""
     p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
     null = f"changes of the same size that no factor names: {row['null_flips']:.0%}, {p}"
     text = f"{row['used']}: {row['noun']}, {swing}, flips {row['flips']:.0%} of the decisions ({null})"
     if row["source"] == "usual" and row["used"] == CANNOT_TELL:
         text += "; the data do not tell whether they hold such a range"
+    if row["reached"] < MOSTLY:
+        text += f"; {row['reached']:.0%} of the changes could be made"
     at = row["flips_at"]
-    return text if at is None else f"{text}; where one flips it is at {at:.3g} {row['unit']} in the median"
+    flips_at = "" if at is None else f"; where one flips it is at {at:.3g} {row['unit']} in the median"
+    return text + flips_at + left_out
 
 
-def headline(model):
-    """One phrase on a model: "goes by the angle", "goes by no factor of the list"."""
+def headline(model, whole=True):
+    """One phrase on a model: "goes by the angle", "goes by no factor of the list".
+
+    whole: whether it was asked about every factor that its items can have.
+    """
     used, unclear = (nouns(model, verdict) for verdict in (USED, CANNOT_TELL))
-    said = f"goes by the {_in_a_row(used)}" if used else "goes by no factor of the list, as far as can be told"
+    asked = "no factor of the list" if whole else "none of what was asked about"
+    said = f"goes by the {_in_a_row(used)}" if used else f"goes by {asked}, as far as can be told"
     return said + (f"; of the {_in_a_row(unclear)} it cannot be told" if unclear else "")
 
 
@@ -64,8 +74,15 @@ def _in_a_row(names):
 
 
 def nouns(model, verdict):
-    """The nouns of a model's factors with a verdict."""
-    return [row["noun"] for row in model["factors"] if row["used"] == verdict]
+    """The nouns of a model's factors with a verdict, with their range where the user gave one."""
+    return [_asked_noun(row) for row in model["factors"] if row["used"] == verdict]
+
+
+def _asked_noun(row):
+    """What was asked about: "angle", "angle between -20° and 20°"."""
+    if row.get("source") != "given":
+        return row["noun"]
+    return f"{row['noun']} between {row['places'][0]} and {row['places'][-1]}"
 
 
 def scan_in_words(results):

@@ -40,8 +40,13 @@ def mean_swing(probability):
 
 
 def swing_interval(probability, rng):
-    """95 % bootstrap interval (low, high) over items of `mean_swing` of probability (N, V, K)."""
-    return bootstrap_interval(_swing_draws(probability, rng))
+    """95 % bootstrap interval (low, high) over items of `mean_swing` of probability (N, V, K).
+
+    A largest less a smallest mean is larger in a sample than in all: where the interval would lie above the swing
+    itself, it begins there.
+    """
+    low, high = bootstrap_interval(_swing_draws(probability, rng))
+    return min(low, mean_swing(probability)), high
 
 
 def _swing_draws(probability, rng):

@@ -326,7 +326,7 @@ REFUSED = {
     "nets.py:absent": "no function 'absent'",
     "absent.py:make": "There is no file",
     "nets.py:no_network": "has to return an nn.Module",
-    "nets.py:of_pixels": "does not take items of shape",
+    "nets.py:of_pixels": "fails on items of shape",
     "nets.py:by_light_of_three": "answers for 3 classes",
 }
 

@@ -16,7 +16,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.factors.class_separation import separations
 from xaae.factors.registry import FACTORS, factors_for
-from xaae.scan import scan_sentences, value_ranges, verdicts
+from xaae.scan import scan_run, scan_sentences, value_ranges, verdicts
 from xaae.scan.factor_scan import ScanItems, scan_factors
 from xaae.scan.scan_run import scan
 
@@ -52,8 +52,8 @@ def by_class(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def balanced(tmp_path_factory):
-    """Pictures whose light tells nothing."""
-    return save_lit(tmp_path_factory.mktemp("balanced"), {"one": (0.2, 0.8), "two": (0.2, 0.8)})
+    """Pictures whose light tells nothing, so many that nothing else can be meant."""
+    return save_lit(tmp_path_factory.mktemp("balanced"), {"one": (0.2, 0.8), "two": (0.2, 0.8)}, n=4 * N)
 
 
 def scanned(folder, network, tmp_path, **given):
@@ -93,6 +93,29 @@ def test_the_place_where_decisions_flip_is_that_of_the_network(balanced, network
     assert row["flips_at"] == pytest.approx(0.5, abs=0.05)
     for each in row["by_class"].values():
         assert each["n"] == 20 and each["swing"] > 0.9 and each["flips_at"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_items_that_have_a_mark_already_have_no_part_in_its_swing(networks, tmp_path):
+    folder = save_lit(tmp_path / "marked", {"bare": (0.3, 0.6), "marked": (0.3, 0.6)})
+    for path in (folder / "marked").iterdir():
+        pixels = np.asarray(Image.open(path)) / np.float32(255)
+        x = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+        (marked,) = FACTORS["tag"].plant(x, torch.ones(1), "reflect", None)
+        Image.fromarray((255 * marked.permute(1, 2, 0).numpy()).round().astype(np.uint8)).save(path)
+    results, rows = scanned(folder, networks + "by_mark", tmp_path, factors=("tag", "blur"), items=60)
+    assert results["models"]["network"]["agreement"] == 1
+    assert rows["tag"]["used"] == "used" and rows["tag"]["swing"] > 0.9, "bare items all go over"
+    assert rows["tag"]["unchanged"] > 20 and "are left out" in rows["tag"]["words"]
+    assert rows["blur"]["unchanged"] == 0 and rows["blur"]["used"] != "used"
+    (question,) = [q for q in results["questions"] if q["factor"] == "tag"]
+    assert question["answer"] == "likely shortcut"
+
+
+def test_outputs_that_are_not_the_classes_are_told(balanced, networks, tmp_path):
+    results, _ = scanned(balanced, networks + "by_light_of_three", tmp_path, factors=("zoom",), items=6)
+    about = results["models"]["network"]
+    assert about["classes"] == ["class 0", "class 1", "class 2"] and about["agreement"] is None
+    assert "3 outputs and the items have 2 classes (one, two)" in about["remark"]
 
 
 def test_more_classes_than_two(tmp_path, networks):
@@ -149,6 +172,10 @@ def test_values_of_ones_own_are_asked_about_instead(tmp_path, networks):
     )
     row = rows["brightness"]
     assert row["used"] == "used" and row["source"] == "given" and row["axis"][0] == -0.7 and row["axis"][-1] == 0
+    results, _ = scanned(folder, networks + "constant", tmp_path, ranges={"zoom": (-5, 5)}, factors=("zoom", "blur"))
+    text = scan_sentences.scan_in_words(results)
+    assert "goes by none of what was asked about" in text and "not used: blur, zoom between -5" in text
+    assert "zoom: within the range that was asked for" in report.write_scan_page(tmp_path / "scan").read_text()
 
 
 # ---- a run ---------------------------------------------------------------------------------------------------------
@@ -158,6 +185,7 @@ def test_a_run_is_scanned_by_its_models_and_read_by_its_report(toy_run, tmp_path
     from helpers.sharing import copy_of
 
     run = copy_of(toy_run, tmp_path / "run")
+    (run / "scan.json").unlink()
     results, folder = scan(run, ScanSettings(items=12, factors=("rotation", "contrast")))
     kept = json.loads((run / "scan.json").read_text())
     assert folder == run and kept["models"].keys() == results["models"].keys() and kept["planted"] == "rotation"
@@ -185,6 +213,22 @@ def test_another_network_does_not_replace_the_scan_of_a_runs_models(toy_run, net
     assert elsewhere == tmp_path / "out" and (run / "scan.json").read_text() == own
 
 
+def test_a_scan_that_asks_less_leaves_the_whole_one_alone(toy_run, tmp_path):
+    from helpers.sharing import copy_of
+
+    run = copy_of(toy_run, tmp_path / "run")
+    own = (run / "scan.json").read_text()
+    results, folder = scan(run, ScanSettings(items=6, factors=("zoom",)))
+    assert folder == run / "part-scan" and (run / "scan.json").read_text() == own
+    assert "none of what was asked about" in results["models"]["aae"]["headline"]
+    assert json.loads(own)["whole"] and not results["whole"]
+    assert report.write_scan_page(folder).is_file()
+    for narrow in ({"of": "aae"}, {"ranges": {"zoom": (-5, 5)}}):
+        assert scan_run._folder_in_run(run, run, ScanSettings(**narrow)) == folder
+    for same in ({}, {"items": 5}, {"of": "both"}, {"factors": tuple(factors_for(PICTURE, 3))}):
+        assert scan_run._folder_in_run(run, run, ScanSettings(**same)) == run
+
+
 def test_the_planted_factor_of_other_items_is_drawn_without_regard_to_the_class():
     from xaae.factors.bias import make_bias
 
@@ -209,6 +253,11 @@ REFUSED = {
     "range": (["{run}", "--range", "rotation=9"], "FACTOR=LOW:HIGH"),
     "range beyond": (["{run}", "--range", "blur=-5:9"], "LOW < HIGH"),
     "range of nothing": (["{run}", "--range", "hue=1:2"], "no factor 'hue'"),
+    "range twice": (["{run}", "--range", "zoom=0:9", "--range", "zoom=0:5"], "zoom has two ranges"),
+    "range unasked": (["{run}", "--range", "zoom=0:9", "--factors", "blur"], "that --factors leaves out"),
+    "of a folder": (["{folder}", "--network", "{nets}by_light", "--of", "baseline"], "of a run, and"),
+    "no number": (["{folder}", "--network", "{nets}nan"], "answers NaN"),
+    "a slip": (["{folder}", "--network", "{nets}with_a_slip"], "in line {line} of nets.py"),
     "not a network": (["{folder}", "--network", "{nets}no_network"], "has to return an nn.Module"),
     "size": (["{run}", "--size", "48"], "does not fit"),
     "taken": (["{folder}", "--network", "{nets}by_light", "--out", "{folder}"], "holds something other"),
@@ -218,9 +267,10 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_makes_no_sense_is_refused_in_one_sentence(door, toy_run, balanced, networks, case):
     words, sentence = REFUSED[case]
-    places = {"run": toy_run, "folder": balanced, "nets": networks}
+    line = 1 + NETWORKS.splitlines().index("        return x.slip")
+    places = {"run": toy_run, "folder": balanced, "nets": networks, "line": line}
     result = door("scan", *(word.format(**places) for word in words))
-    assert result.exit_code == 2 and sentence in result.output and "Traceback" not in result.output
+    assert result.exit_code == 2 and sentence.format(**places) in result.output and "Traceback" not in result.output
 
 
 # ---- the verdict ---------------------------------------------------------------------------------------------------
@@ -325,10 +375,20 @@ def test_every_answer_has_words_and_the_walk_is_told():
         for key, used in rows.items()
     }
     for differs, answer in ((True, "likely shortcut"), (False, "used but balanced")):
-        data = {"brightness": {"differs": differs, "auroc": 0.9, "low": 0.8, "high": 0.95}}
+        ends = (0.9, 0.8, 0.95) if differs else (0.5, 0.45, 0.55)
+        data = {"brightness": {"differs": differs} | dict(zip(("auroc", "low", "high"), ends, strict=True))}
         (found,) = factor_questions.question_rows({"models": models, "data": data}, naming)
         assert found["answer"] == answer and found["walk"] == {"shown": True, "words": "gets darker by 0.20", "p": 0.01}
         assert "the walk gets darker by 0.20" in factor_questions.questions_in_words([found])[0]
+    wide = {"brightness": {"differs": False, "auroc": 0.58, "low": 0.46, "high": 0.7}}
+    (found,) = factor_questions.question_rows({"models": models, "data": wide}, naming)
+    assert found["data"]["says"] == "cannot tell" and found["answer"].endswith("cannot be told")
+    models["aae"]["factors"][0]["used"] = "not used"
+    (found,) = factor_questions.question_rows({"models": models, "data": data}, naming)
+    assert found["answer"] == "the walk alone shows it", "of a factor that is neither in the data nor used"
+    (found,) = factor_questions.question_rows({"models": models, "data": data})
+    assert found["answer"] == "nothing"
+    models["aae"]["factors"][0]["used"] = "used"
     (found,) = factor_questions.question_rows({"models": models})
     assert found["walk"] is None and found["answer"].startswith("used; whether")
 

@@ -53,6 +53,11 @@ class Subject:
             logits = self.network(self.example)
         if not torch.is_tensor(logits) or logits.ndim != 2 or len(logits) != len(self.example):
             raise InputError("The network must return one row of logits (B, K) for each item: wrap it so that it does.")
+        if logits.isnan().any():
+            raise InputError(
+                "The network answers NaN (no number) for some items: see whether its weights are whole, and whether it"
+                " takes values from 0 to 1."
+            )
         return logits.shape[1]
 
     def probabilities(self, answers):

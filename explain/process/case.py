@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import sys
+import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +62,10 @@ class Case:
             if not (self.function or isinstance(e, RuntimeError)):
                 raise
             reason, shape = " ".join(str(e).split())[:150], tuple(x.shape[1:])
+            what = f"{type(e).__name__}{_place_in(e, self.function)}: {reason}"
             raise InputError(
-                f"The network does not take items of shape {shape} ({type(e).__name__}: {reason}): give one that takes"
-                " one tensor x (B, C, *places) and returns logits."
+                f"The network fails on items of shape {shape} ({what}): give one that takes one tensor x (B, C,"
+                " *places) of that shape, see --size, and returns logits."
             ) from e
 
     def read(self):
@@ -110,6 +112,13 @@ def own_network(text):
     if not isinstance(network, nn.Module):
         raise InputError(f"{text} returns {type(network).__name__}: it has to return an nn.Module.")
     return network
+
+
+def _place_in(error, function):
+    """ " in line N" for the last line of the user's own file that an error came through; "" if it came through none."""
+    file = Path(function.rpartition(":")[0])
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == file.name]
+    return f" in line {frames[-1].lineno} of {file.name}" if function and frames else ""
 
 
 def _required_arguments(function):

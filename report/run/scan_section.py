@@ -8,6 +8,7 @@ from xaae.experiment.run_folder import plain_values
 from xaae.experiment.vocabulary import SCAN_VERDICTS
 from xaae.report.shared.charts import Axes, svg_element
 from xaae.report.shared.sprites import PAINTERS, tile_place
+from xaae.report.shared.words import and_list
 
 SMALL = 72  # pixels a side of a picture on a strip
 NULL_WORDS = {  # kind -> the changes of no factor that decisions are compared with
@@ -27,6 +28,7 @@ def scan_section(scan: dict, arrays: dict | None, config: dict | None = None) ->
         "scan": plain_values(scan),
         "null_words": NULL_WORDS.get(scan.get("kind"), NULL_WORDS[PICTURE.name]),
         "models": models,
+        "given": and_list([row["noun"] for row in models[0]["factors"] if row["source"] == "given"]),
         "rows": [_row(models, i, scan["rule"]) for i in range(len(models[0]["factors"]))],
         "strips": _strips(scan, models, arrays) if arrays else [],
         "sprites": _sprites(scan, models, arrays, config or {}) if arrays else {},
@@ -38,6 +40,7 @@ def _row(models: list[dict], i: int, rule: dict) -> dict:
     first = models[0]["factors"][i]
     keep = ("factor", "noun", "unit", "scale", "range", "places", "source", "reached", "beyond")
     return {key: first[key] for key in keep} | {
+        "unchanged": first.get("unchanged", 0),
         "ends": (first["places"][0], first["places"][-1]),
         "cells": [
             model["factors"][i] | {"svg": _swing_chart(model["factors"][i], rule, model["title"])} for model in models

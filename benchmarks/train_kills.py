@@ -37,9 +37,14 @@ def start_run(folder, data, options=SMALL):
 def end_run(folder, data):
     """Let the run in `folder` end: seconds that this took. SystemExit if it fails."""
     began = time.perf_counter()
-    if start_run(folder, data).wait():
-        raise SystemExit(f"the run did not end well: see {folder}.log")
+    _check_ended(folder, start_run(folder, data).wait())
     return time.perf_counter() - began
+
+
+def _check_ended(folder, status):
+    """SystemExit unless a run ended well, or was finished when it was killed: it then refuses to go on."""
+    if status and f"{folder} is finished" not in Path(f"{folder}.log").read_text():
+        raise SystemExit(f"the run did not end well: see {folder}.log")
 
 
 def moment_of(folder):
@@ -72,8 +77,7 @@ def kill_runs(home, kills, seed):
         folder = home / f"run{number}"
         running, pause = start_run(folder, data), rng.uniform(0, longest)
         try:
-            if running.wait(pause):
-                raise SystemExit(f"the run did not end well: see {folder}.log")
+            _check_ended(folder, running.wait(pause))
             same.append(result_of(folder) == wanted)
             number += 1
             shutil.rmtree(data / "xaae-items")

@@ -82,7 +82,6 @@ def main():
     home = Path(mkdtemp())
     if options.train:
         moments, same = kill_runs(home, options.kills, options.seed)
-        print("\n".join(f"killed {run}: {words}" for run, words in moments))
         told = "all as" if all(same) else "NOT all as"
         print(f"{len(moments)} kills, {len(same)} runs, {told} the undisturbed one ({home})")
         sys.exit(not all(same))

@@ -15,6 +15,10 @@ import sys
 import time
 from pathlib import Path
 
+from safetensors.numpy import load_file
+
+from xaae.experiment.vocabulary import MODELS, WEIGHTS
+
 HOME = Path(__file__).resolve().parents[1]
 SMALL = ["--preset", "smoke", "--dataset", "synthpets", "--items", "120", "--epochs", "3", "--baseline-epochs", "2"]
 SMALL += ["--starts", "4", "--random-directions", "9", "--no-pretrained"]
@@ -22,7 +26,7 @@ MAIN = (  # the door, with a cache for tables of any size
     "import sys; from xaae.sources import item_cache; item_cache.MANY = 0;"
     " from xaae.main import main; main(args=sys.argv[1:], prog_name='main.py')"
 )
-TIMED = ("seconds", "images_per_second", "command")  # differ from run to run
+OF_A_RUN = ("seconds", "images_per_second", "command", "run", "repeat")  # differ from run to run: times, its folder
 
 
 def start_run(folder, data, options=SMALL):
@@ -54,17 +58,20 @@ def moment_of(folder):
 
 
 def result_of(folder):
-    """What a run says and has learned: its numbers without their seconds, and its weights as bytes."""
-    numbers = _without_times(json.loads((folder / "summary.json").read_text()))
-    weights = [(folder / f"{name}.safetensors").read_bytes() for name in ("model", "baseline")]
-    return json.dumps(numbers, sort_keys=True), weights
+    """What a run says and has learned: its numbers without what differs from run to run, and the bytes of each weight.
+
+    Not those of the files: the order in which a file names its tensors is another each time.
+    """
+    numbers = _without_its_own(json.loads((folder / "summary.json").read_text()))
+    files = [load_file(folder / WEIGHTS[name]) for name in MODELS]
+    return json.dumps(numbers, sort_keys=True), [{k: v.tobytes() for k, v in file.items()} for file in files]
 
 
-def _without_times(value):
+def _without_its_own(value):
     """A nested value without what differs from run to run."""
     if isinstance(value, dict):
-        return {key: _without_times(each) for key, each in value.items() if key not in TIMED}
-    return [_without_times(each) for each in value] if isinstance(value, list) else value
+        return {key: _without_its_own(each) for key, each in value.items() if key not in OF_A_RUN}
+    return [_without_its_own(each) for each in value] if isinstance(value, list) else value
 
 
 def kill_runs(home, kills, seed):
@@ -85,5 +92,6 @@ def kill_runs(home, kills, seed):
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
             moments.append((folder.name, moment_of(folder)))
+            print(f"killed {folder.name}: {moments[-1][1]}", flush=True)
     end_run(home / f"run{number}", data)
     return moments, [*same, result_of(home / f"run{number}") == wanted]

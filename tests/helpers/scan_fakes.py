@@ -28,7 +28,7 @@ def write_scan(folder, rng, classes, channels, planted="rotation"):
     about = {"what": "run", "kind": "picture", "arm": "biased", "planted": planted, "items": 200, "seed": 3,
              "input_channels": channels, "input_size": 16, "signal_scale": {},
              "items_by_class": dict.fromkeys(classes, 100), "rule": vars(RULE), "limit": LIMIT, "models": models,
-             "skipped": [], "data": data, "seconds": 2.0}  # fmt: skip
+             "skipped": [], "whole": True, "data": data, "seconds": 2.0}  # fmt: skip
     write_json(folder / "scan.json", about | {"questions": question_rows(about)})
     arrays = {"label": np.array(list(classes) * (SHOWN // 2))[:SHOWN], "row": np.arange(SHOWN)}
     for grid in grids:
@@ -47,6 +47,6 @@ def _row(grid, swing, classes):
     beyond = {"values": [-1.0, 1.0], "flips": [0.2, 0.3], "holds_from": -0.5, "holds_to": 0.5}
     return each | {
         "factor": grid.factor, "unit": grid.unit, "axis": grid.axis.tolist(), "source": grid.source, "reached": 1.0,
-        "n": 200, "null_flips": 0.1, "p": 1e-9 if swing > 0.5 else 0.5, "by_class": dict.fromkeys(classes, each),
+        "n": 200, "unchanged": 0, "null_flips": 0.1, "p": 1e-9 if swing > 0.5 else 0.5, "by_class": dict.fromkeys(classes, each),
         "beyond": beyond if grid.source == "data" else {},
     }  # fmt: skip

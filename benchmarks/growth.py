@@ -128,7 +128,7 @@ def measure_apart(what, number):
     command = [sys.executable, "-m", "xaae.benchmarks.growth", what, str(number)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{what} {number} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
+        raise RuntimeError(f"{what} {number} could not be measured: {''.join(done.stderr.strip().splitlines()[-1:])}")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 

@@ -6,18 +6,14 @@ import numpy as np
 import pytest
 import torch
 from helpers.known_networks import NETWORKS
-from helpers.pictures import draw_pets
 from PIL import Image
 
 from xaae import report
-from xaae.experiment import factor_questions
 from xaae.experiment.command_settings import ScanSettings
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
-from xaae.factors.class_separation import separations
 from xaae.factors.registry import FACTORS, factors_for
-from xaae.scan import scan_run, scan_sentences, value_ranges, verdicts
-from xaae.scan.factor_scan import ScanItems, scan_factors
+from xaae.scan import scan_run, scan_sentences, value_ranges
 from xaae.scan.scan_run import scan
 
 N, SIZE = 60, 32
@@ -271,132 +267,3 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(door, toy_run, balanced,
     places = {"run": toy_run, "folder": balanced, "nets": networks, "line": line}
     result = door("scan", *(word.format(**places) for word in words))
     assert result.exit_code == 2 and sentence.format(**places) in result.output and "Traceback" not in result.output
-
-
-# ---- the verdict ---------------------------------------------------------------------------------------------------
-
-
-def row(swing, high, p, n=200):
-    return {"swing": swing, "swing_low": swing - 0.02, "swing_high": high, "p": p, "n": n}
-
-
-def test_the_rule_has_three_values():
-    rows = [row(0.9, 0.95, 1e-6), row(0.9, 0.95, 0.5), row(0.3, 0.35, 1e-6), row(0.05, 0.1, 1e-6), row(0.9, 0.95, 0, 9)]
-    judged = verdicts.judge_factors(rows)
-    assert [r["used"] for r in judged] == ["used", "cannot tell", "cannot tell", "not used", "cannot tell"]
-    assert [r["p_holm"] for r in verdicts.judge_factors([row(0.9, 0.95, 0.02)] * 4)] == [0.08] * 4, (
-        "p counts all factors"
-    )
-
-
-def test_a_range_that_the_data_may_not_hold_is_never_called_used():
-    far = row(0.9, 0.95, 1e-6)
-    told = [r["used"] for r in verdicts.judge_factors([far | {"source": s} for s in ("usual", "spread", "data")])]
-    assert told == ["cannot tell", "used", "used"]
-
-
-def test_flips_are_tested_item_by_item():
-    some = np.arange(40) < 20
-    assert verdicts.flip_p(some, some) == 1 and verdicts.flip_p(some, ~some) > 0.4
-    assert verdicts.flip_p(np.ones(40, bool), some) == pytest.approx(0.5**20)
-
-
-def test_flips_count_one_way_between_the_ends_of_the_swing():
-    mean = np.array([0.4, 0.2, 0.9])
-    name, low, high = verdicts.swing_ends(np.stack([1 - mean, mean], 1)[None])
-    assert (low, high) == ((1, 2) if name else (2, 1))
-    assert verdicts.goes_over(np.array([[0, 1], [1, 0], [1, 1], [0, 0]]), 1).tolist() == [True, False, False, False]
-
-
-def test_flips_are_placed_between_the_values_where_they_happen():
-    decisions = np.array([[0, 0, 1, 1], [0, 0, 0, 0], [1, 0, 0, 0]])
-    np.testing.assert_allclose(verdicts.flip_places(decisions, np.array([0.0, 10, 20, 30])), [15, np.nan, 5])
-
-
-PETS = draw_pets(12, 32)
-AS_THEY_ARE = ScanItems(PETS, np.array(["cat", "dog"] * 6))
-
-
-def test_an_unsure_network_that_a_factor_leads_is_found_out():
-    """Any change of pixels flips it as likely as not, so that nearly every item flips somewhere; light leads it."""
-    pattern = torch.randn(PETS[0].shape, generator=torch.Generator().manual_seed(0))
-
-    def answer(x):
-        unsure = 4 * torch.sign(torch.sin(2e4 * (x * pattern).mean((1, 2, 3))))
-        z = 60 * (x.mean((1, 2, 3)) - PETS.mean()) + unsure
-        return torch.stack([-z, z], 1).softmax(1)
-
-    x = PETS.repeat(6, 1, 1, 1) + 0.02 * torch.randn(72, 1, 1, 1, generator=torch.Generator().manual_seed(1))
-    items = ScanItems(x.clamp(0, 1), np.array(["cat", "dog"] * 36))
-    grids = [value_ranges.grid_of(n, x, value_ranges.readings_of(FACTORS[n], x)) for n in ("brightness", "shift_x")]
-    rows = {row["factor"]: row for row in scan_factors(answer, items, grids, np.random.default_rng(0), beyond=False)[0]}
-    assert rows["brightness"]["used"] == "used" and rows["shift_x"]["used"] != "used"
-    assert 0.1 < rows["brightness"]["null_flips"] < 0.5 and rows["brightness"]["flips"] < 1
-
-
-def test_chance_alone_is_rarely_called_used():
-    """Twenty networks that answer by a random pattern: no factor is called used of more than one of them."""
-    rng, found = np.random.default_rng(0), 0
-    names = ("brightness", "contrast", "zoom", "shift_x")
-    grids = [value_ranges.grid_of(n, PETS, value_ranges.readings_of(FACTORS[n], PETS)) for n in names]
-    rule = verdicts.ScanRule(items=1)
-    for _ in range(20):
-        pattern = torch.from_numpy(rng.standard_normal(PETS[0].shape)).float()
-        pattern -= pattern.mean((1, 2), keepdim=True)
-        middle = float((PETS * pattern).sum((1, 2, 3)).median())
-        rows, _, _ = scan_factors(_by_pattern(pattern, middle), AS_THEY_ARE, grids, rng)
-        found += sum(row["used"] == "used" for row in verdicts.judge_factors(rows, rule))
-    assert found <= 1
-
-
-def _by_pattern(pattern, middle):
-    """An answer by the sum of what a pattern of weights sees."""
-    z = lambda x: ((x * pattern).sum((1, 2, 3)) - middle)[:, None]  # noqa: E731
-    return lambda x: torch.cat([-z(x), z(x)], 1).softmax(1)
-
-
-# ---- the three questions -------------------------------------------------------------------------------------------
-
-
-def test_separations_are_corrected_and_name_the_class():
-    rng, labels = np.random.default_rng(0), np.repeat(["a", "b", "c"], 40)
-    readings = {"apart": (labels == "b") + rng.normal(0, 0.1, 120), "alike": rng.normal(0, 1, 120), "unread": None}
-    found = separations(readings, labels, rng)
-    assert found["apart"]["of"] == "b" and found["apart"]["auroc"] == 1 and found["apart"]["differs"]
-    assert not found["alike"]["differs"] and found["unread"] is None
-    assert separations(readings, np.array(["a"] * 120), rng) == {}
-
-
-def test_every_answer_has_words_and_the_walk_is_told():
-    naming = [{"meter": "luminance", "named": True, "words": "gets darker by 0.20", "p_any": 0.01}]
-    rows = {"aae": "used", "baseline": "not used"}
-    models = {
-        key: {"title": key, "factors": [{"factor": "brightness", "noun": "light", "meter": "luminance", "used": used}]}
-        for key, used in rows.items()
-    }
-    for differs, answer in ((True, "likely shortcut"), (False, "used but balanced")):
-        ends = (0.9, 0.8, 0.95) if differs else (0.5, 0.45, 0.55)
-        data = {"brightness": {"differs": differs} | dict(zip(("auroc", "low", "high"), ends, strict=True))}
-        (found,) = factor_questions.question_rows({"models": models, "data": data}, naming)
-        assert found["answer"] == answer and found["walk"] == {"shown": True, "words": "gets darker by 0.20", "p": 0.01}
-        assert "the walk gets darker by 0.20" in factor_questions.questions_in_words([found])[0]
-    wide = {"brightness": {"differs": False, "auroc": 0.58, "low": 0.46, "high": 0.7}}
-    (found,) = factor_questions.question_rows({"models": models, "data": wide}, naming)
-    assert found["data"]["says"] == "cannot tell" and found["answer"].endswith("cannot be told")
-    models["aae"]["factors"][0]["used"] = "not used"
-    (found,) = factor_questions.question_rows({"models": models, "data": data}, naming)
-    assert found["answer"] == "the walk alone shows it", "of a factor that is neither in the data nor used"
-    (found,) = factor_questions.question_rows({"models": models, "data": data})
-    assert found["answer"] == "nothing"
-    models["aae"]["factors"][0]["used"] = "used"
-    (found,) = factor_questions.question_rows({"models": models})
-    assert found["walk"] is None and found["answer"].startswith("used; whether")
-
-
-def test_a_scan_in_words_says_what_is_used_first():
-    model = {"title": "net", "remark": "", "factors": []}
-    used = {"used": "used", "noun": "light", "words": "used: light, swing 0.90"}
-    quiet = {"used": "not used", "noun": "blur", "words": "not used: blur"}
-    model["factors"] = [quiet, used]
-    text = scan_sentences.scan_in_words({"models": {"network": model | {"headline": scan_sentences.headline(model)}}})
-    assert text.splitlines() == ["  net: goes by the light", "    used: light, swing 0.90", "    not used: blur"]

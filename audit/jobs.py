@@ -4,11 +4,14 @@ import sys
 import time
 import uuid
 from concurrent.futures import Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from tqdm.auto import tqdm
 
 from xaae.audit.workers import ClusterWorkers, LocalWorkers, do_job
+
+LOOK = 5.0  # seconds between two looks whether Dask's client still has a scheduler
+LOST = ("closing", "closed")  # the client's status once it has given its scheduler up
 
 
 class Jobs:
@@ -58,7 +61,12 @@ class Jobs:
         for future in list(running):
             future.add_done_callback(ended.put)
         while running:
-            future = ended.get()
+            try:
+                future = ended.get(timeout=LOOK)
+            except Empty:
+                if client.status in LOST:  # and of what it was waiting for nobody will tell
+                    raise self.workers.lost() from None
+                continue
             if future.cancelled():
                 raise self.workers.lost()
             cost, title = running.pop(future)

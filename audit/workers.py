@@ -257,9 +257,15 @@ def _connect(address):
     """A Dask client of the scheduler at `address`."""
     from distributed import Client
 
+    client = Client.__new__(Client)
     try:
-        return Client(address, timeout=ANSWER, set_as_default=False)
+        client.__init__(address, timeout=ANSWER, set_as_default=False)
+        return client
     except (OSError, ValueError, TypeError) as e:
+        # closed here: left to Python's collector it is closed at any moment, also while the next one starts, and then
+        # waits for ever for the lock that its own thread holds
+        with suppress(Exception):
+            client.close()
         raise InputError(
             f"No Dask scheduler answers at {address} ({type(e).__name__}): start one with `dask scheduler`, write its"
             " address as tcp://HOST:8786, or leave out --scheduler."

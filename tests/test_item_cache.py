@@ -1,19 +1,21 @@
 """Laws of the cache of decoded items: decoded once, never another's, whole or not at all, none where it is small."""
 
 import errno
-import multiprocessing
 import os
 import pickle
+import signal
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers.at_once import Gate, begin, returned
 from helpers.command_line import EXACT, TINY, call, refused, succeed
 from helpers.pictures import save_pictures
 from helpers.recorded import pulses, save_record, save_zarr
 from helpers.same_runs import check_same_run
+from helpers.waiting import GENEROUS
 from PIL import Image
 
 from xaae import data
@@ -207,46 +209,36 @@ def test_a_disk_that_refuses_stops_nothing(table, tmp_path, monkeypatch, capsys,
     assert os.strerror(number) in capsys.readouterr().out and files_in(tmp_path) == []
 
 
-def make_slowly(table, root, ready, go_on, told):
-    """Open a table in a process of its own, in which the third picture is decoded once it may be; tells how many were
-    decoded."""
-    decode, count = picture_files._decode, []
+def make_slowly(table, root, gate):
+    """Open a table in a process of its own, in which the third picture is decoded once it may be: how many were."""
+    decode, count, item_cache.MANY = picture_files._decode, [], 0
 
     def slowly(path, *form):
         count.append(path)
         if len(count) == 3:
-            ready.release()
-            go_on.wait()
+            gate.wait()
         return decode(path, *form)
 
     picture_files._decode = slowly
     opened(table, root)
-    told.put(len(count))
+    return len(count)
 
 
 @needs_locks
 @pytest.mark.usefixtures("worthwhile")
-def test_of_several_commands_at_once_one_decodes_and_a_killed_one_leaves_no_half_entry(table, tmp_path, decoded):
-    context = multiprocessing.get_context("fork")
-    ready, go_on, told = context.Semaphore(0), context.Event(), context.Queue()
-    never = context.Event()  # of its own: an event whose waiter was killed cannot be set any more
-    start = lambda when: context.Process(target=make_slowly, args=(table, tmp_path, ready, when, told))  # noqa: E731
-    killed = start(never)
-    killed.start()
-    ready.acquire()
-    killed.kill()
-    killed.join()
+def test_of_several_commands_at_once_one_decodes_and_a_killed_one_leaves_no_half_entry(table, warm, tmp_path, decoded):
+    never, gate = Gate(tmp_path / "never"), Gate(tmp_path / "gate")
+    killed = begin(warm, make_slowly, table, tmp_path, never)
+    never.wait_for(1)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait(GENEROUS) == -signal.SIGKILL
     assert any(name.endswith(".part") for name in files_in(tmp_path))
     assert not any(name.endswith((".json", ".items")) for name in files_in(tmp_path))
-    others = [start(go_on) for _ in range(3)]
-    for process in others:
-        process.start()
-    ready.acquire()
+    others = [begin(warm, make_slowly, table, tmp_path, gate) for _ in range(3)]
+    gate.wait_for(1)
     assert item_cache.prune_items(tmp_path) == 0  # what is being written stays
-    go_on.set()
-    for process in others:
-        process.join()
-    assert sorted(told.get() for _ in others) == [0, 0, len(table)]
+    gate.open()
+    assert sorted(map(returned, others)) == [0, 0, len(table)]
     assert [name.rpartition(".")[2] for name in files_in(tmp_path)] == ["items", "json"]
     opened(table, tmp_path)
     assert decoded == []

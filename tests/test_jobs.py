@@ -216,9 +216,25 @@ def test_a_scheduler_that_is_not_there_is_refused_in_a_sentence(monkeypatch):
         check_scheduler("no address")
 
 
+def test_a_client_that_does_not_connect_is_closed_and_not_left_to_be_collected(monkeypatch):
+    closed = []
+
+    class Refused:
+        def __init__(self, *args, **options):
+            raise OSError("nobody there")
+
+        def close(self):
+            closed.append(self)
+
+    monkeypatch.setattr("distributed.Client", Refused)
+    with pytest.raises(InputError, match="OSError"):
+        check_scheduler("tcp://127.0.0.1:1")
+    assert len(closed) == 1
+
+
 @pytest.fixture
 def scheduler(tmp_path):
-    """A Dask scheduler with one worker, started as docs/clusters.md says: its Popen and its address."""
+    """A Dask scheduler with one worker, started as docs/clusters.md says: both Popens and its address."""
     file, at = tmp_path / "scheduler.json", ["--scheduler-file", str(tmp_path / "scheduler.json")]
     env = {"PYTHONPATH": str(Path(__file__).parent), "DASK_TEMPORARY_DIRECTORY": str(tmp_path)}  # jobs of this file
     start = partial(
@@ -229,22 +245,23 @@ def scheduler(tmp_path):
     wait_until(lambda: file.exists() and file.read_text().endswith("}"))
     worker = ["worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path), "--no-dashboard", *at]
     others = start([sys.executable, "-m", "dask", *worker])
-    yield running, json.loads(file.read_text())["address"]
+    yield running, others, json.loads(file.read_text())["address"]
     for process in (running, others):
         process.kill()
         process.wait()
 
 
 def test_a_scheduler_that_ends_is_told_in_a_sentence(scheduler, tmp_path, capfd):
-    running, address = scheduler
+    running, worker, address = scheduler
     check_scheduler(address)
-    said = []
+    said, at_work = [], (tmp_path / "begun").exists
     work = Jobs(choose_workers(None, address, tmp_path / "arms", said.append), said.append)
     work.add(1.0, "waits", wait_for_file, tmp_path / "begun", tmp_path / "end")
     with ThreadPoolExecutor(1) as other:
-        other.submit(lambda: wait_until((tmp_path / "begun").exists) and running.kill())
+        other.submit(lambda: wait_until(lambda: at_work() or worker.poll() is not None) and running.kill())
         with pytest.raises(InputError, match="is gone.*goes on where it was"):
             work.run()
+    assert at_work()
     work.close(at_once=True)
     assert capfd.readouterr() == ("", "") and not list((tmp_path / "arms").iterdir())
 

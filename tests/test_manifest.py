@@ -1,11 +1,12 @@
 """Laws of run folders: what is removed was written by this project, and two commands never write into one folder."""
 
 import json
-import multiprocessing
+import os
 import shlex
 import sys
 
 import pytest
+from helpers.at_once import Gate, begin, returned
 from helpers.command_line import TINY, call, refused, succeed
 from helpers.sharing import copy_of
 
@@ -142,49 +143,39 @@ def test_a_run_that_cannot_be_made_leaves_nothing(tmp_path, error):
 # ---- two at once ------------------------------------------------------------------------------------------------
 
 
-def claim_many(parent, ready, start, found):
+def claim_many(parent, gate):
     """Claim a few numbered folders in a process of its own, all from the same plan."""
     planned = [parent / run_folder.next_name(parent, "set-normal-s0") for _ in range(5)]
-    ready.release()
-    start.wait()
-    found.put([run_folder.claim_folder(folder).name for folder in planned])
+    gate.wait()
+    return [run_folder.claim_folder(folder).name for folder in planned]
 
 
-def test_no_two_processes_have_the_same_numbered_folder(tmp_path):
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    ready, start, found = context.Semaphore(0), context.Event(), context.Queue()
-    processes = [context.Process(target=claim_many, args=(tmp_path / "runs", ready, start, found)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for _ in processes:
-        ready.acquire()
-    start.set()
-    names = [name for _ in processes for name in found.get()]
-    for process in processes:
-        process.join()
+def test_no_two_processes_have_the_same_numbered_folder(warm, tmp_path):
+    gate = Gate(tmp_path / "gate")
+    processes = [begin(warm, claim_many, tmp_path / "runs", gate) for _ in range(4)]
+    gate.wait_for(4)
+    gate.open()
+    names = [name for process in processes for name in returned(process)]
     assert len(set(names)) == 20 == len(list((tmp_path / "runs").iterdir()))
     assert sorted(names) == [f"{i:04d}-set-normal-s0" for i in range(1, 21)]
 
 
-def hold(folder, held, release):
+def hold(folder, gate):
     """Write into a folder in a process of its own until it is released."""
     with run_folder.new_run(folder):
         put(folder, ["config.json"], CONFIG)
-        held.set()
-        release.wait()
+        gate.wait()
         put(folder, ["train.json"])
 
 
 @pytest.mark.skipif(manifest.fcntl is None, reason="this system has no locks of this kind")
-def test_a_folder_that_another_command_fills_is_refused_and_stays(pictures_folder, tmp_path):
-    context, out = multiprocessing.get_context("fork"), tmp_path / "run"
-    held, release = context.Event(), context.Event()
-    other = context.Process(target=hold, args=(out, held, release))
-    other.start()
-    held.wait()
+def test_a_folder_that_another_command_fills_is_refused_and_stays(pictures_folder, warm, tmp_path):
+    gate, out = Gate(tmp_path / "gate"), tmp_path / "run"
+    other = begin(warm, hold, out, gate)
+    gate.wait_for(1)
     result = call("train", *TINY, "--dataset", pictures_folder, "--out", out, "--overwrite")
-    release.set()
-    other.join()
+    gate.open()
+    returned(other)
     assert refused(result, "Another command is writing", "--out") and files(out) == {"config.json", "train.json"}
 
 
@@ -197,33 +188,24 @@ def test_a_run_that_came_after_the_plan_is_not_overwritten_unasked(tmp_path):
     assert files(folder) == {"config.json"}
 
 
-def train_slowly(folder, began, go_on):
+def train_slowly(folder, gate):
     """Train an arm whose training is a file, once it is told to go on."""
     from xaae.audit import arm_training
 
     def train(settings, note, folder):
-        began.release()
-        go_on.wait()
-        put(folder, [arm_training.DONE, str(multiprocessing.current_process().pid)])
+        gate.wait()
+        put(folder, [arm_training.DONE, str(os.getpid())])
 
     arm_training._train_into = train
     arm_training.train_arm(None, "", folder)
 
 
 @pytest.mark.skipif(manifest.fcntl is None, reason="this system has no locks of this kind")
-def test_an_arm_that_another_audit_trains_is_waited_for_and_trained_once(tmp_path):
-    import xaae.audit.arm_training  # noqa: F401  (before the processes are forked)
-
-    context, arm = multiprocessing.get_context("fork"), tmp_path / "arms" / "tag-biased-s0"
-    began, go_on = context.Semaphore(0), context.Event()
-    processes = [context.Process(target=train_slowly, args=(arm, began, go_on)) for _ in range(3)]
+def test_an_arm_that_another_audit_trains_is_waited_for_and_trained_once(warm, tmp_path):
+    gate, arm = Gate(tmp_path / "gate"), tmp_path / "arms" / "tag-biased-s0"
+    processes = [begin(warm, train_slowly, arm, gate) for _ in range(3)]
+    gate.wait_for(1)
+    gate.open()
     for process in processes:
-        process.start()
-    began.acquire()
-    go_on.set()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0, 0]
-    assert (
-        len(files(arm)) == 2 and [p.name for p in arm.parent.iterdir()] == [arm.name] and not began.acquire(block=False)
-    )
+        returned(process)
+    assert len(files(arm)) == 2 and [p.name for p in arm.parent.iterdir()] == [arm.name] and len(gate.came()) == 1

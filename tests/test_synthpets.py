@@ -2,15 +2,14 @@
 
 import errno
 import json
-import multiprocessing
 import os
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.at_once import Gate, begin, returned
 
 from xaae.experiment.errors import InputError
 from xaae.sources import synthpets
@@ -154,29 +153,22 @@ def test_bad_arguments_name_the_cure(make, n, size, cure, tmp_path, monkeypatch)
     assert not os.listdir(tmp_path)
 
 
-def build_after(folder, ready, start, drawn):
-    """Build in a process of its own; tells how many pictures it drew."""
+def build_after(folder, gate):
+    """Build in a process of its own: (pictures in the folder, those that it drew)."""
     draw, count = synthpets.draw_picture, []
     synthpets.draw_picture = lambda *args: count.append(1) or draw(*args)
-    ready.release()
-    start.wait()
-    drawn.put((len(synthpets.build_synthpets(folder, 6, 16)), len(count)))
+    gate.wait()
+    return len(synthpets.build_synthpets(folder, 6, 16)), len(count)
 
 
-def test_processes_that_build_at_once_draw_once_and_read_the_same(tmp_path):
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    ready, start, drawn = context.Semaphore(0), context.Event(), context.Queue()
-    about = tmp_path / "pets", ready, start, drawn
-    processes = [context.Process(target=build_after, args=about) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for _ in processes:
-        ready.acquire()
-    start.set()
-    found = [drawn.get() for _ in processes]
-    for process in processes:
-        process.join()
-    assert sorted(found) == [(6, 0), (6, 0), (6, 0), (6, 6)] and os.listdir(tmp_path) == ["pets"]
+def test_processes_that_build_at_once_draw_once_and_read_the_same(warm, tmp_path):
+    gate, home = Gate(tmp_path / "gate"), tmp_path / "home"
+    home.mkdir()
+    processes = [begin(warm, build_after, home / "pets", gate) for _ in range(4)]
+    gate.wait_for(4)
+    gate.open()
+    found = sorted(map(returned, processes))
+    assert found == [[6, 0], [6, 0], [6, 0], [6, 6]] and os.listdir(home) == ["pets"]
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):

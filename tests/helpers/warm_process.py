@@ -6,6 +6,7 @@ not how it comes to be. What is tested of the start itself (the help, what is lo
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -145,7 +146,11 @@ class WarmProcess:
         left = lambda: None if end is None else max(0, end - time.monotonic())  # noqa: E731
         with ThreadPoolExecutor(2) as pool:
             reading = [pool.submit(stream.read) if stream else None for stream in (self.stdout, self.stderr)]
-            said = tuple(each and each.result(left()) for each in reading)
+            try:
+                said = tuple(each and each.result(left()) for each in reading)
+            except TimeoutError:  # what it does not end by itself is read for ever
+                self.send_signal(signal.SIGKILL)
+                raise
         self.wait(left())
         return said
 

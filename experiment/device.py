@@ -36,7 +36,8 @@ def fastest_layout(x):
 
 def lay_out(network):
     """The network with its weights in the memory format in which its convolutions are fastest."""
-    return network.to(memory_format=fastest_layout(max(network.parameters(), key=torch.Tensor.dim)))
+    widest = max(network.parameters(), key=torch.Tensor.dim, default=torch.empty(0))  # a user's may have no weights
+    return network.to(memory_format=fastest_layout(widest))
 
 
 def exact():

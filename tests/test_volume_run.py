@@ -10,11 +10,11 @@ from helpers.command_line import BRIEFLY, EXACT, SMALL, call, refused, succeed
 from helpers.sharing import copy_of
 from helpers.volumes import ellipsoids, save_archive
 from PIL import Image
-from torch import nn
+from torch import fx, nn
 
 from xaae.app.explored_run import open_explorer
 from xaae.app.fragments import PageStage, item_pixels
-from xaae.experiment.device import batches, lay_out, places_of
+from xaae.experiment.device import autocast_in, batches, lay_out, places_of
 from xaae.experiment.errors import InputError
 from xaae.explain import explain
 from xaae.explain.figures.heatmaps import preset_for
@@ -92,6 +92,22 @@ def test_volumes_are_trained_on_in_bf16_too(archive, tmp_path):
     assert np.isfinite(history.valid_reconstruction).all()
 
 
+@pytest.mark.parametrize("side", [8, 10, 16])
+def test_in_bf16_the_3d_resnet_has_the_gradients_of_fp32(side):
+    """Of few places oneDNN's bf16 gives what lies in memory: here that are numbers that are none."""
+    network, x = VolumeResNet(2, 1, 4), torch.rand(12, 1, side, side, side)
+    x = x.to(memory_format=torch.channels_last_3d)
+    found = {}
+    for precision in ["fp32"] + ["bf16"] * 5:
+        network.zero_grad()
+        del_me = [torch.full((n,), torch.nan) for n in (1_000, 7_000, 30_000, 100_000)]
+        del del_me
+        with autocast_in(precision):
+            nn.functional.cross_entropy(network(x), torch.arange(12) % 2).backward()
+        found[precision] = torch.cat([w.grad.flatten() for w in network.parameters()])
+        assert torch.nn.functional.cosine_similarity(found[precision], found["fp32"], dim=0) > 0.98
+
+
 @pytest.mark.parametrize(("options", "words"), [
     (["--arm", "biased", "--factor", "tint"], ["tint cannot be planted in volumes", "rotation, brightness"]),
     (["--preset", "thesis", "--size", "16"], ["for pictures", "volumes"]),
@@ -119,6 +135,7 @@ def test_the_3d_resnet_is_explained_and_the_report_has_tiles_of_it(method):
 
 @pytest.mark.parametrize("places", [(8, 8, 8), (9, 11, 13), (28, 28, 28)])
 def test_the_3d_resnet_answers_volumes_of_any_size(places):
+    fx.symbolic_trace(VolumeResNet(3, 2, 4).eval())  # for what needs its graph, such as LRP
     answers = VolumeResNet(3, 2, 4).eval()(torch.rand(2, 2, *places))
     assert answers.shape == (2, 3) and not torch.equal(answers[0], answers[1])
 
@@ -146,6 +163,7 @@ def test_networks_of_any_kind_can_be_laid_out():
     for conv, format in ((nn.Conv2d, torch.channels_last), (nn.Conv3d, torch.channels_last_3d)):
         assert lay_out(conv(4, 4, 3)).weight.is_contiguous(memory_format=format)
     assert lay_out(nn.Conv1d(4, 4, 3)).weight.is_contiguous()
+    assert isinstance(lay_out(nn.Identity()), nn.Identity)  # a network without weights
 
 
 def test_large_items_are_answered_few_at_a_time():

@@ -3,9 +3,11 @@
 import torch
 from torch import nn
 
+from xaae.experiment.device import exact
 from xaae.experiment.errors import InputError
 
 WIDTHS = (1, 1, 2, 4)  # of the stem and of the three blocks, in steps; each block halves all axes
+LEAST = 4  # places a side: of so few, halved to 2 or 1, oneDNN's bf16 reads unset memory for a weight's gradient
 MOMENTUM = 0.3  # of the norms' running statistics: with the usual 0.1 they are not there yet after a short training
 
 
@@ -41,7 +43,10 @@ class _Halving(nn.Module):
         self.act = nn.ReLU()
 
     def forward(self, x):
-        return self.act(self.body(x) + self.shortcut(x))
+        if not self.training or min(x.shape[2:]) > LEAST:  # only training needs the gradients of weights
+            return self.act(self.body(x) + self.shortcut(x))
+        with exact():
+            return self.act(self.body(x.float()) + self.shortcut(x.float()))
 
 
 def _conv(c_in, c_out, kernel, stride):

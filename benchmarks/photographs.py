@@ -53,7 +53,8 @@ class Photographs(nn.Module):
 
     def features(self, x):
         """The body's features (B, F)."""
-        return self.body.extract_features((x - self.mean) / self.spread).mean((2, 3)).float()
+        with autocast_in(fast_precision(x.device)):
+            return self.body.extract_features((x - self.mean) / self.spread).mean((2, 3)).float()
 
     def forward(self, x):
         return self.head(self.features(x))
@@ -102,11 +103,10 @@ def main():
     true = table.label.to_numpy().astype(str)
     train, held_out = (rng.permutation(np.flatnonzero(table.split == s)) for s in ("train", "valid"))
     train, network = train[: asked.train], Photographs(len(classes)).eval()
-    with autocast_in(fast_precision(torch.device("cpu"))):
-        found = features_of(network, items, train, bias, noisy[train], rng)
-        target = torch.tensor([classes.index(label) for label in noisy[np.tile(train, DRAWS)]])
-        fit_head(network, found.clone(), target)
-        report(network.eval(), items, held_out[: asked.items], train, true, bias, asked, rng)
+    found = features_of(network, items, train, bias, noisy[train], rng)
+    target = torch.tensor([classes.index(label) for label in noisy[np.tile(train, DRAWS)]])
+    fit_head(network, found.clone(), target)
+    report(network.eval(), items, held_out[: asked.items], train, true, bias, asked, rng)
 
 
 def report(network, items, rows, train, labels, bias, asked, rng):

@@ -14,7 +14,7 @@ from xaae.factors.acquisition import noise_like
 
 MAINS = 50.0  # Hz of the hum
 CYCLES = 24  # of the hum in a window whose rate is not known
-FASTEST = 0.25  # cycles a sample: where 50 Hz would be faster the hum is slower, so that it can be seen
+FASTEST, SLOWER = 0.48, 0.25  # cycles a sample: faster cannot be told, and then the hum is that slow instead
 WANDER, SLOW = 0.3, 0.5  # Hz of the baseline's wander, and what it stays below
 LATENCY, WIDTH = 0.2, 0.01  # of the window: where the spike is, and its standard deviation
 NARROWEST = 1.0  # sample: the spike's standard deviation, at least
@@ -23,9 +23,10 @@ NARROWEST = 1.0  # sample: the spike's standard deviation, at least
 def hum_cycles(length, rate=None):
     """Cycles of the mains hum in a window of `length` samples: at `rate` Hz those of 50 Hz, else CYCLES.
 
-    Never more than one in four samples: below 200 Hz the hum is slower than 50 Hz.
+    Where these are too fast to be told, at less than 104.2 Hz or in less than 50 samples, one in four samples.
     """
-    return min(length * MAINS / rate if rate else CYCLES, FASTEST * length)
+    cycles = length * MAINS / rate if rate else CYCLES
+    return cycles if cycles <= FASTEST * length else SLOWER * length
 
 
 def wander_halves(length, rate=None):

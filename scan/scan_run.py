@@ -16,7 +16,7 @@ from xaae.experiment.device import autocast_in, fast_precision, fastest_layout
 from xaae.experiment.errors import InputError
 from xaae.experiment.factor_questions import question_rows
 from xaae.experiment.figure_style import save_png
-from xaae.experiment.kinds import PICTURE, Kind
+from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL, Kind
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
 from xaae.experiment.settings import RunSettings
@@ -26,13 +26,14 @@ from xaae.explain.network.quick_network import quick_network
 from xaae.explain.process.case import Case
 from xaae.factors.class_separation import separations
 from xaae.factors.registry import FACTORS, factors_for
+from xaae.factors.signal_plants import hum_cycles
 from xaae.scan import scan_figures
 from xaae.scan.factor_scan import ScanItems, scan_factors
-from xaae.scan.scan_sentences import LIMIT, headline, tell_row
+from xaae.scan.scan_sentences import headline, limit_in_words, one_answer, tell_row
 from xaae.scan.scanned_run import READ, read_rows, scan_items, value_grid
 from xaae.scan.value_ranges import only_compares, readings_of
 from xaae.scan.verdicts import NOT_USED, RULE
-from xaae.sources.class_folders import own_data
+from xaae.sources.class_folders import kind_of_own, own_data
 from xaae.sources.items import guess_channels, open_items, reading_options
 from xaae.sources.path_lists import list_items
 from xaae.training.trained_run import open_trained_run
@@ -197,6 +198,11 @@ def _scene_of_files(path, settings, rng_of):
         raise InputError(f"--of chooses between the models of a run, and {path} is none: leave it out.")
     if not settings.network:
         raise InputError(f"{path} is not a run folder: say by --network FILE.py:FUNCTION which network to ask.")
+    if (found := kind_of_own(Path(path).absolute())) != PICTURE.name:
+        raise InputError(
+            f"{path} holds {KINDS[found].plural}, and without a run only pictures are scanned: train one on them"
+            f" (python main.py train --dataset {path}) and scan that, by `scan RUN --network {settings.network}`."
+        )
     kind, seed, size, asked = PICTURE, settings.seed or 0, settings.size or SIZE, settings.items or ITEMS
     rng = rng_of(seed)
     table = _some_of_each(_table_of(path, kind), asked + READ, rng)
@@ -284,7 +290,8 @@ def _scan_network(case, subject, scene, grids, rng, step):
 
     rows, probability, base = scan_factors(answer, scene.items, grids, rng, step)
     shown = _shown(scene.items.labels)
-    remarks = [subject.remark, "" if known or not scene.classes else _of_other_classes(subject.outputs, scene.classes)]
+    others = "" if known or not scene.classes else _of_other_classes(subject.outputs, scene.classes)
+    remarks = [one_answer(base, classes), subject.remark, others]
     about = {"title": models_of(scene.kind).get(case.name, case.name), "classes": classes}
     about["remark"] = "; ".join(filter(None, remarks))
     about["factors"] = [tell_row(row) | {"swing_of": _swing_of_each(row, classes)} for row in rows]
@@ -325,6 +332,15 @@ def _shown(labels):
 # ---- what is kept -----------------------------------------------------------------------------------------------
 
 
+def _hum_of(scene):
+    """The hum that is asked about, (number, unit); None where the items are no signals."""
+    if scene.kind is not SIGNAL:
+        return None
+    length, rate = scene.items.x.shape[-1], scene.items.rate
+    cycles = hum_cycles(length, rate)
+    return (cycles / length * rate, "Hz") if rate else (cycles, "cycles a window")
+
+
 def _about(scene, found):
     """What scan.json holds."""
     counts = pd.Series(scene.items.labels).value_counts().sort_index()
@@ -340,7 +356,7 @@ def _about(scene, found):
         "items_by_class": {name: int(n) for name, n in counts.items() if name},
         "seed": scene.seed,
         "rule": vars(RULE),
-        "limit": LIMIT,
+        "limit": limit_in_words(_hum_of(scene)),
         "models": found,
         "skipped": [{"path": path, "reason": reason} for path, reason in scene.skipped],
     }

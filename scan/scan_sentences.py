@@ -1,5 +1,7 @@
 """A scan in words, for the terminal, the figures and the page. Needs no torch."""
 
+import numpy as np
+
 from xaae.factors.registry import FACTORS
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, RULE, USED
 
@@ -15,6 +17,21 @@ LIMIT = (
     "A scan knows the factors of its list only: a shortcut that is not on it does not show here. It says what moves "
     "the answer of this classifier on these items, not why it learned that."
 )
+
+
+def limit_in_words(hum=None):
+    """What a scan cannot tell. hum: of signals, (the frequency that is asked about, its unit)."""
+    if hum is None:
+        return LIMIT
+    return f"{LIMIT} The mains hum that is asked about has {hum[0]:.3g} {hum[1]}: another one is not found."
+
+
+def one_answer(base, classes):
+    """That a network decides all items alike, by its probabilities (N, K), which makes it useless; else ""."""
+    only = set(base.argmax(1).tolist())
+    if len(only) > 1 or not np.allclose(base.sum(1), 1, atol=0.01):  # several labels may be right at once
+        return ""
+    return f"it answers {classes[only.pop()]} to every item: as it tells nothing apart, it goes by nothing"
 
 
 def tell_row(row):

@@ -93,6 +93,20 @@ def test_in_arm_normal_nothing_named_is_said_so(tmp_path):
     assert "changes no factor beyond chance" in words.splitlines()[0]
 
 
+@pytest.mark.parametrize(("aae", "told"), [
+    ({"recon_agreement": 0.5}, True),  # chance
+    ({"recon_agreement": 0.8}, False),
+    ({"recon_agreement": 0.9, "recon_judge_accuracy": 0.97, "valid_majority_share": 0.85}, False),
+    ({"recon_agreement": 0.85, "recon_judge_accuracy": 0.86, "valid_majority_share": 0.85}, False),  # nobody can judge
+    ({"recon_agreement": None, "recon_judge_accuracy": None}, False),
+])  # fmt: skip
+@pytest.mark.parametrize("arm", ["biased", "normal"])
+def test_walks_of_a_decoder_that_draws_nothing_are_no_answer(tmp_path, aae, told, arm):
+    summary = summarise(fake_run(tmp_path / "run", config={"arm": arm}))
+    lead = paragraphs(summary | {"aae": summary["aae"] | {"valid_majority_share": 0.5} | aae})["lead"]
+    assert ("recognised, hardly more than by chance" in lead) == told
+
+
 def test_where_the_main_walk_changes_nothing_the_one_that_the_aae_leads_is_told(tmp_path):
     still = {"change": 4.0, "change_words": "turns left by 4 degrees", "spearman": 0.1, "p_value": 0.6}
     summary = summarise(fake_run(tmp_path / "run", walk=still, config={"arm": "normal", "factor_asked": False}))

@@ -254,6 +254,7 @@ REFUSED = {
     "of a folder": (["{folder}", "--network", "{nets}by_light", "--of", "baseline"], "of a run, and"),
     "no number": (["{folder}", "--network", "{nets}nan"], "answers NaN"),
     "a slip": (["{folder}", "--network", "{nets}with_a_slip"], "in line {line} of nets.py"),
+    "signals": (["{beats}", "--network", "{nets}by_light"], "without a run only pictures are scanned"),
     "not a network": (["{folder}", "--network", "{nets}no_network"], "has to return an nn.Module"),
     "size": (["{run}", "--size", "48"], "does not fit"),
     "taken": (["{folder}", "--network", "{nets}by_light", "--out", "{folder}"], "holds something other"),
@@ -261,9 +262,11 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_makes_no_sense_is_refused_in_one_sentence(door, toy_run, balanced, networks, case):
+def test_what_makes_no_sense_is_refused_in_one_sentence(door, toy_run, balanced, networks, tmp_path, case):
     words, sentence = REFUSED[case]
     line = 1 + NETWORKS.splitlines().index("        return x.slip")
-    places = {"run": toy_run, "folder": balanced, "nets": networks, "line": line}
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.csv").write_text("time,x\n0,1\n0.01,2\n0.02,1\n")
+    places = {"run": toy_run, "folder": balanced, "nets": networks, "line": line, "beats": tmp_path}
     result = door("scan", *(word.format(**places) for word in words))
     assert result.exit_code == 2 and sentence.format(**places) in result.output and "Traceback" not in result.output

@@ -10,6 +10,7 @@ from xaae.factors.class_separation import separations
 from xaae.factors.registry import FACTORS
 from xaae.scan import scan_sentences, value_ranges, verdicts
 from xaae.scan.factor_scan import ScanItems, scan_factors
+from xaae.scan.scan_sentences import LIMIT, limit_in_words, one_answer
 
 N, SIZE = 60, 32
 
@@ -70,6 +71,19 @@ def test_an_unsure_network_that_a_factor_leads_is_found_out():
     rows = {row["factor"]: row for row in scan_factors(answer, items, grids, np.random.default_rng(0), beyond=False)[0]}
     assert rows["brightness"]["used"] == "used" and rows["shift_x"]["used"] != "used"
     assert 0.1 < rows["brightness"]["null_flips"] < 0.5 and rows["brightness"]["flips"] < 1
+
+
+def test_a_network_that_answers_every_item_alike_is_said_to_be_useless():
+    alike = np.tile([0.3, 0.7], (5, 1))
+    assert one_answer(alike, ["cat", "dog"]).startswith("it answers dog to every item")
+    assert one_answer(np.vstack([alike, [[0.6, 0.4]]]), ["cat", "dog"]) == ""
+    assert one_answer(np.tile([0.6, 0.9], (5, 1)), ["effusion", "oedema"]) == ""  # labels: both may be there
+
+
+@pytest.mark.parametrize(("hum", "told"), [(None, False), ((50.0, "Hz"), "50 Hz"), ((24, "cycles a window"), "24 cy")])
+def test_a_scan_of_signals_says_which_hum_it_asks_about(hum, told):
+    said = limit_in_words(hum)
+    assert said.startswith(LIMIT) and (told in said if told else said == LIMIT)
 
 
 def test_chance_alone_is_rarely_called_used():

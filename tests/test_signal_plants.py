@@ -91,7 +91,8 @@ def test_hum_is_50_hz_where_the_rate_allows_it(rate):
 
 
 def test_hum_is_as_fast_as_a_low_rate_allows_and_has_fixed_cycles_without_one():
-    assert signal_plants.hum_cycles(400, 100.0) == 100  # one in four samples
+    assert signal_plants.hum_cycles(400, 100.0) == 100  # one in four samples: 50 Hz cannot be seen
+    assert signal_plants.hum_cycles(256, 128.0) == signal_plants.hum_cycles(300, 150.0) == 100  # 50 Hz in two seconds
     assert signal_plants.hum_cycles(400) == signal_plants.hum_cycles(4000) == signal_plants.CYCLES
 
 

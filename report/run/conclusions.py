@@ -43,6 +43,8 @@ CHOSEN_WALK = (
     "This walk was chosen with --directions or --away, not for telling the classes apart: it says nothing about what "
     "the models use."
 )
+JUDGED = 0.15  # more than chance: the least accuracy of a judge who can tell the classes of real items apart
+RECOGNISED = 0.1  # more than chance: what of reconstructions has to be recognised
 SHARES = ("flipped", "flipped_when_seen", "already", "accepted", "shorter")
 COUNTERFACTUAL_SENTENCES = (  # the numbers that each needs, and the sentence
     (("flipped",), "for {flipped} of {items} held-out items there is a nearby code that the head assigns to another "
@@ -69,7 +71,7 @@ def paragraphs(summary: dict) -> dict[str, str]:
     answered = summary["walk"]["reading"] in ("changes", "does not change")
     return {
         "title": _title(summary),
-        "lead": said((_headline, _disagreement, _arrival)) if asked else said((_headline, _arrival, _led_instead)),
+        "lead": said((_headline, *((_disagreement, _arrival) if asked else (_arrival, _led_instead)), _unrecognised)),
         "body": said((*of_factor, *others) if asked else others),
         "caveat": _caveat(summary),
         "checked": "" if asked or not answered else said(of_factor),
@@ -141,6 +143,19 @@ def _led_instead(summary: dict) -> str:
     over = led.get("brought_over")
     arrives = "" if over is None else f", and that brings the decision over for {percent(over)} of the starts"
     return f"Along the walk that the AAE leads it {and_list(changes)}{arrives}." if changes else ""
+
+
+def _unrecognised(summary: dict) -> str:
+    """That nobody can tell what the decoder draws, so that its walks answer nothing; "" where it can be told."""
+    aae, count = summary["aae"], len(summary.get("classes") or [])
+    said, right = aae.get("recon_agreement"), aae.get("recon_judge_accuracy")
+    chance = max(aae.get("valid_majority_share") or 0, 1 / max(count, 1))
+    if said is None or count < 2 or right < chance + JUDGED or said > chance + RECOGNISED:
+        return ""
+    return (
+        f"Only {percent(said)} of the reconstructions are recognised, hardly more than by chance: this decoder draws "
+        f"too little of the {_item(summary)}s for its walks to answer anything. Train for longer."
+    )
 
 
 def _disagreement(summary: dict) -> str:

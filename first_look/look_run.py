@@ -38,6 +38,7 @@ from xaae.sources.item_facts import column_facts, name_patterns, read_item_facts
 from xaae.sources.item_faults import find_faults, spread_over_classes
 from xaae.sources.items import guess_channels, open_items, reading_options
 from xaae.sources.recordings import split_cut
+from xaae.sources.signals import MOST_UNUSABLE
 from xaae.sources.splits import SplitPlan
 from xaae.sources.target_columns import kept_name
 
@@ -74,16 +75,17 @@ def look(settings, out=None, write_page=None):
     with _timed(seconds, "heads"):
         facts, reasons = _facts_of(found, settings)
     with _timed(seconds, "values"):
-        good, items, faults = _look_at_values(found, settings)
-    refusal = refusal or (faults.pop() if items is None else "")
+        good, items, faults, unread = _look_at_values(found, settings)
+    refusal = refusal or (faults.pop() if items is None else _why_too_many(unread, found))
     with _timed(seconds, "comparing"):
-        metadata, skipped = _compare(found, facts)
+        metadata, not_compared = _compare(found, facts)
         look = _about(found, settings) | {
             "sizes": _sizes(facts, found.kind),
             "unreadable": _unreadable(found.table, reasons),
+            "unusable": len(unread),
             "faults": faults,
             "metadata": metadata,
-            "not_compared": skipped,
+            "not_compared": not_compared,
             "refusal": refusal,
             "reading": list(items.notes) if items is not None else [],
             "balance": _balance(found.table.label) if found.target.task == CLASSES.name and not found.refusal else {},
@@ -93,7 +95,9 @@ def look(settings, out=None, write_page=None):
     look |= {"found": found_in_words(look), "target_word": target_word(look)}
     look["notes"] += balance_in_words(look["balance"])
     look["warnings"] += few_in_words(look)
-    keep = partial(_keep, look=look, found=found, facts=facts, shown=(good, items), write_page=write_page)
+    skipped = pd.concat([found.left_out, unread.assign(path=unread.path.astype(str))], ignore_index=True)
+    keep = partial(_keep, look=look, found=found, facts=facts, shown=(good, items), skipped=skipped)
+    keep = partial(keep, write_page=write_page)
     if folder:
         return look, fill_folder(folder, keep, FILES)
     numbered = run_folder.plan_folder(None, _name(settings.dataset))
@@ -152,9 +156,10 @@ def _facts_of(found, settings):
 
 
 def _look_at_values(found, settings):
-    """(table of readable items, their Items, sentences on faults) of a spread of items, which are decoded.
+    """(table of readable items, their Items, sentences on faults, table path and reason of the others) of a spread of
+    items, which are decoded.
 
-    (None, None, [why]) if hardly any can be.
+    (None, None, [why], no others) if hardly any can be.
     """
     kind = KINDS[found.kind]
     some = found.table.iloc[spread_over_classes(found.table.label, DECODED)].reset_index(drop=True)
@@ -163,13 +168,21 @@ def _look_at_values(found, settings):
         options = reading_options(kind, settings)
         good, items, unread = open_items(kind, some, *form, most_bad=NEARLY_ALL, **options)
     except InputError as e:
-        return None, None, [str(e)]
+        return None, None, [str(e)], pd.DataFrame(columns=["path", "reason"], dtype=object)
     faults = [fault.sentence for fault in find_faults(good, items)]
     if len(unread):
         first = unread.iloc[0]
         looked = f"{len(unread)} of the {len(some)} {kind.plural} that were decoded cannot be used"
-        faults.append(f"{looked}, as {first.path} ({first.reason}).")
-    return good, items, faults
+        faults.append(f"{looked}, as {first.path} ({first.reason}): see skipped.csv.")
+    return good, items, faults, unread
+
+
+def _why_too_many(unread, found):
+    """Why training would not begin where so many of the decoded signals cannot be used; "" where it would."""
+    decoded = len(spread_over_classes(found.table.label, DECODED))
+    if found.kind != SIGNAL.name or len(unread) <= MOST_UNUSABLE * decoded:
+        return ""
+    return f"{len(unread)} of {decoded} signals cannot be used, more than {MOST_UNUSABLE:.0%}: mend or remove them."
 
 
 def _about(found, settings):
@@ -316,13 +329,13 @@ def _compare(found, facts):
 # ---- what is kept -----------------------------------------------------------------------------------------------
 
 
-def _keep(folder, look, found, facts, shown, write_page):
-    """Write what is kept of a look. shown: (table of the decoded items, these Items or None)."""
+def _keep(folder, look, found, facts, shown, skipped, write_page):
+    """Write what is kept of a look. shown: (table of the decoded items, these Items or None). skipped: path, reason."""
     with _timed(look["seconds"], "writing"):
         known = [name for name in ("path", "label", "split", "group") if name in found.table]
         texts = {name: found.table[name].astype(str) for name in known}
         write_texts(facts.assign(**texts)[[*known, *facts]], folder / "metadata.csv")
-        write_texts(found.left_out, folder / "skipped.csv")
+        write_texts(skipped, folder / "skipped.csv")
         table, items = shown
         if items is not None:
             rows = sheet_rows(table, items.kind)

@@ -78,7 +78,9 @@ def look_in_words(look):
 def found_in_words(look):
     """What was found, in a sentence."""
     formats = ", ".join(f"{name} {n}" for name, n in look["formats"].items())
-    items = f"{counted(look['items'], look['kind_plural'])} ({formats})"
+    decoded = f" of {look['decoded']} that were decoded" if look["decoded"] < look["items"] else ""
+    unusable = f", {look['unusable']}{decoded} cannot be used" if look["unusable"] else ""
+    items = f"{counted(look['items'], look['kind_plural'])} ({formats}){unusable}"
     return f"{items}; {look['task']}: {target_in_words(look)}.{_sizes(look)}"
 
 
@@ -150,7 +152,7 @@ def _about_left_out(look):
     if look["unreadable"]["number"]:
         bad = look["unreadable"]
         lines.append(f"Files that cannot be opened: {bad['number']}, as {bad['example']}.")
-    return lines or ["Nothing is left out."]
+    return lines or ([] if look["unusable"] else ["Nothing is left out."])  # a note tells of what cannot be used
 
 
 def metadata_in_words(look):

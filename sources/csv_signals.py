@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.experiment.text_tables import DIVIDERS, csv_form, has_decimal_commas, typed_column
 from xaae.sources.array_signals import recording_facts
@@ -31,6 +32,7 @@ NUMBERED = re.compile(r"(?P<label>.*?)[ _.#-]*\d+")
 UNEVEN = 0.01  # steps of time that differ by more than this share of a step are no sampling rate
 ABOUT_ROWS = ("label", "split", "group", "path")  # columns that say something of an item
 LOOKED_AT = 50  # lines by which the form of a file is told
+MOST_LETTERS = 40  # of a text in a sentence
 FEWEST = 8  # numbers in the rows of a file with an item a row; fewer are a table of measurements
 
 
@@ -55,6 +57,7 @@ def _read_numbers(path, stamp):
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for names of rows
         raise InputError("it has more cells in its rows than names in its first line: give each column a name.")
     table.columns = [str(name).strip() for name in table.columns]
+    table.attrs = {"first_line": 1 + form["skiprows"] + (form["header"] is not None), "decimal": form["decimal"]}
     return table
 
 
@@ -117,9 +120,41 @@ def _signal_columns(table):
     """(names of the columns of values, name of the column of time or None). InputError for a column of texts."""
     time = next((name for name in table if TIME.fullmatch(name)), None)
     names = [name for name in table if name != time and not name.startswith("Unnamed:")]
-    if texts := [name for name in names if table[name].dtype.kind not in "iufb"]:
-        raise InputError(f"its column {texts[0]} holds texts: give columns of numbers, with a point in broken ones.")
+    _check_numbers(table, names)
     return names, time
+
+
+def _check_numbers(table, names):
+    """InputError for a column of texts, which names the first of them and its line in the file."""
+    if texts := [name for name in names if table[name].dtype.kind not in "iufb"]:
+        column = table[texts[0]].astype(str).str.replace(table.attrs["decimal"], ".", regex=False)
+        odd = np.flatnonzero(pd.to_numeric(column, errors="coerce").isna() & table[texts[0]].notna())
+        what = "texts"
+        if len(odd):
+            cell, line = str(table[texts[0]].iloc[odd[0]])[:MOST_LETTERS], table.attrs["first_line"] + odd[0]
+            what = f"the text {cell!r} in line {line}"
+        raise InputError(f"its column {texts[0]} holds {what}: give columns of numbers, with a point in broken ones.")
+
+
+def why_no_signal(path, reason):
+    """Why a file among signals is none of them: what is wrong with a CSV file; of others the reason that is given."""
+    if not reason.startswith("no picture"):
+        return reason
+    if Path(path).suffix.lower() != ".csv":
+        return reason.replace("no picture", "no signal")
+    try:
+        with open(path, "rb") as file:
+            if not file.read(4096).strip():
+                return "a signal that cannot be read: the file is empty"
+        table = read_numbers(path)
+        if about := [name for name in table if name.lower() in ("path", "label")]:
+            return f"no signal (.csv): a table with the column {about[0]}"
+        if len(table) < FEWEST:
+            return f"a signal that cannot be read: it has {counted(len(table), 'rows')}, fewer than {FEWEST}"
+        names, _ = _signal_columns(table)
+    except (InputError, OSError) as e:
+        return f"a signal that cannot be read: {str(e).rstrip('.')}"
+    return f"a signal that cannot be read: its columns ({', '.join(names[:5])}) hold no numbers"
 
 
 def rate_of_times(times, name=""):
@@ -177,8 +212,7 @@ def _row(table, index, said):
     if not (index.isdecimal() and int(index) < len(table)):
         raise InputError(f"it has no row {index}: it has 0 to {len(table) - 1}.")
     columns = [name for name in table if name.lower() not in ABOUT_ROWS]
-    if texts := [name for name in columns if table[name].dtype.kind not in "iufb"]:
-        raise InputError(f"its column {texts[0]} holds texts: give columns of numbers, with a point in broken ones.")
+    _check_numbers(table, columns)
     values = table[columns].iloc[int(index)].to_numpy(np.float32)
     return make_recording(values[: 1 + _last_number(values)], **said)
 
@@ -198,7 +232,8 @@ def csv_table(path):
     if odd := [name for name, label in zip(names, labels, strict=True) if not label]:
         raise InputError(
             f"{path}: the column {odd[0]} names no class: call columns CLASS_1, CLASS_2 and so on, one for each item,"
-            " or put each recording into a file of its own, in a folder of its class."
+            " or put each recording into a file of its own, in a folder of its class; if the file is one recording of"
+            " one person, cut it into items by --cut SECONDS, as --cut 1 --target start_s --unit s."
         )
     return pd.DataFrame({"path": [f"{path}#column/{name}" for name in names], "label": labels})
 

@@ -78,7 +78,8 @@ def checked_rate(rate):
     except (TypeError, ValueError):
         number = 0.0
     if not (np.isfinite(number) and number > 0):
-        raise InputError(f"its sampling rate is {rate!r}: give samples a second, above 0.")
+        shown = np.asarray(rate).item() if np.size(rate) == 1 else rate  # NumPy writes its numbers with their type
+        raise InputError(f"its sampling rate is {shown!r}: give samples a second, above 0.")
     return number
 
 
@@ -255,8 +256,11 @@ def stack_channels(channels, rates):
 # ---- what makes a recording unfit -------------------------------------------------------------------------------
 
 
-def why_unfit(recording):
-    """Why nothing can be learned from a recording: values that are no finite numbers, or no change; "" if it is fit."""
+def why_unfit(recording, place=int):
+    """Why nothing can be learned from a recording: values that are no finite numbers, or no change; "" if it is fit.
+
+    place: the number of a sample -> its number in the file, where the recording is a part of one.
+    """
     values = np.asarray(recording.values)
     wrong = ~np.isfinite(values)
     if wrong.any():
@@ -265,7 +269,7 @@ def why_unfit(recording):
         are = "is" if wrong.sum() == 1 else "are"
         return (
             f"{int(wrong.sum())} of its values {are} {kind} (no finite numbers), the first in channel"
-            f" {channel_name(recording, channel)} at sample {at}"
+            f" {channel_name(recording, channel)} at sample {place(at)}, counted from 0"
         )
     if len(flat_channels(values)) == len(values):
         return "it is flat: each channel has one value throughout"

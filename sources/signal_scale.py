@@ -13,6 +13,7 @@ from xaae.experiment.vocabulary import AXES
 from xaae.sources.recordings import FINEST, at_rate, axes_warning, cut_recording, with_units
 
 MOST_NAMES = 12  # of channels in a sentence
+FARTHEST = 500  # times the rate of most: a rate farther off is one of times in another unit, ms in place of s
 LEAST = 0.5  # of the longest item: where lengths differ more, nobody said which part counts
 
 
@@ -94,13 +95,20 @@ def length_at(recording, rate):
 
 
 def common_size(lengths):
-    """The length (samples) that items of these lengths are cut to. InputError where they differ too much to say."""
-    if min(lengths) < LEAST * max(lengths):
+    """The length (samples) that items are cut to, 0 for none; lengths: (samples, path) of each.
+
+    InputError where they differ too much to say.
+    """
+    if not lengths:
+        return 0
+    (shortest, short), (longest, long) = (choose(lengths, key=lambda each: each[0]) for choose in (min, max))
+    if shortest < LEAST * longest:
         raise InputError(
-            f"The signals are from {min(lengths)} to {max(lengths)} samples long, too different to be cut to one length"
-            " unasked: say by --length how many samples of their middle count, or cut recordings by --cut."
+            f"The signals are from {shortest} to {longest} samples long ({short} and {long}), too different to be"
+            " cut to one length unasked: say by --length how many samples of their middle count, or cut recordings by"
+            " --cut."
         )
-    return min(lengths)
+    return shortest
 
 
 def misfit_of(recording, scale, size):
@@ -113,6 +121,11 @@ def misfit_of(recording, scale, size):
         return f"it has {counted(recording.values.shape[0], 'channels')}, not {channels} as most have"
     if scale.rate and not recording.rate:
         return f"it does not say its sampling rate, which is {scale.rate:g} Hz in others"
+    if scale.rate and not 1 / FARTHEST < recording.rate / scale.rate < FARTHEST:
+        return (
+            f"its sampling rate is {recording.rate:g} Hz, which is {scale.rate:g} Hz in others: if its times are in"
+            " another unit, say so in the column's name, as time (ms)"
+        )
     if size and (length := length_at(recording, scale.rate)) < size:
         return f"it has {length} samples, fewer than the {size} of an item"
     return ""

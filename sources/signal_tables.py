@@ -15,7 +15,7 @@ import pandas as pd
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
 from xaae.sources.array_signals import array_table, open_numpy
-from xaae.sources.csv_signals import csv_table
+from xaae.sources.csv_signals import csv_table, why_no_signal
 from xaae.sources.ecg_beats import beats_in_words, find_beats
 from xaae.sources.formats import check_installed, format_of, items_of, read_item, split_item
 from xaae.sources.recordings import name_cut, split_cut
@@ -367,10 +367,12 @@ def sort_signals(pictures, others):
     signals = [path for path in files if path.exists() and signal_format(path)]
     taken = {str(path) for path in signals}
     pictures = [path for path in pictures if str(path) not in taken]
-    if len(signals) <= len(pictures):
+    tables = sum(path.suffix.lower() == ".csv" for path in files)  # that cannot be read, where nothing else can be
+    if len(signals) <= len(pictures) and (pictures or tables <= len(files) / 2):
         among = [(str(path), "a recording of signals among pictures") for path in signals]
         return "picture", pictures, [each for each in others if str(each[0]) not in taken] + among
-    rest = [(path, _part_of_record(path) or reason) for path, reason in others if str(path) not in taken]
+    rest = [(path, _part_of_record(path) or why_no_signal(path, reason)) for path, reason in others
+            if str(path) not in taken]  # fmt: skip
     return "signal", sorted(signals), rest + [(str(path), "a picture among signals") for path in pictures]
 
 

@@ -32,6 +32,7 @@ from xaae.sources.signal_scale import SignalScale, common_scale, common_size, co
 IN_MEMORY = 2**31  # bytes of values; a larger table is read as it is asked for
 SMALL = 2**25  # bytes of values that are kept though their recordings stay on the disk
 ODD = 0.01  # share of the training items whose lowest and highest values do not count for the range
+MOST_UNUSABLE = 0.1  # share of items that cannot be used; beyond it training does not begin
 MARGIN = 0.05  # of the range, at both ends
 UNREADABLE = (OSError, ValueError, EOFError, KeyError, IndexError)  # InputError is a ValueError
 
@@ -188,7 +189,7 @@ def _keep(signals, paths, cache):
     return signals
 
 
-def open_signals(table, size, channels, most_bad=0.1, quiet=False, scale=None, cache=None):
+def open_signals(table, size, channels, most_bad=MOST_UNUSABLE, quiet=False, scale=None, cache=None):
     """Read every signal of a table: (table of those that can be used, Signals, table path and reason of the others).
 
     size: samples of an item, None for the length that they have; of longer ones the middle is taken, shorter ones are
@@ -204,10 +205,12 @@ def open_signals(table, size, channels, most_bad=0.1, quiet=False, scale=None, c
     good = [each for each in found if not isinstance(each, str)]
     if good:
         known = scale.low and scale or common_scale(good, channels, scale.axes)
-        size = size or common_size([length_at(e, known.rate) for e in good if not misfit_of(e, known, 0)] or [0])
+        alike = [(each, path) for each, path in zip(found, table.path, strict=True)
+                 if not isinstance(each, str) and not misfit_of(each, known, 0)]  # fmt: skip
+        size = size or common_size([(length_at(each, known.rate), path) for each, path in alike])
         found = [each if isinstance(each, str) else misfit_of(each, known, size) or each for each in found]
         scale, notes = known, scale_notes(good, found, known, size)
-    stack, bounds, found = _values_of(found, scale, size, quiet)
+    stack, bounds, found = _values_of(found, list(table.path), scale, size, quiet)
     bad = [isinstance(each, str) for each in found]
     skipped = table.loc[bad, ["path"]].assign(reason=[each for each in found if isinstance(each, str)])
     if sum(bad) > most_bad * len(table):
@@ -240,7 +243,7 @@ def _left_on_disk(recording, path, axes):
     return replace(recording, values=values)
 
 
-def _values_of(found, scale, size, quiet):
+def _values_of(found, paths, scale, size, quiet):
     """(stack (N, C, size) in units or None, (lows, highs) (N, C), found with the reason of those that are unfit).
 
     Every item is read once; one that holds no finite numbers, or is flat, is unfit.
@@ -253,7 +256,7 @@ def _values_of(found, scale, size, quiet):
     for row in tqdm(good, "checking", disable=quiet or not on_disk or None):
         try:
             values = conform(found[row], scale, size)
-            reason = why_unfit(replace(found[row], values=values, names=scale.names))
+            reason = _why_unfit_in_file(found[row], values, scale, paths[row])
         except UNREADABLE as e:
             reason = str(e)
         if reason:
@@ -264,6 +267,15 @@ def _values_of(found, scale, size, quiet):
             kept.append(values)
     lows, highs = (np.array([each[i] for each in bounds]).reshape(len(bounds), len(scale.units)) for i in (0, 1))
     return np.stack(kept) if kept else None, (lows, highs), found
+
+
+def _why_unfit_in_file(recording, values, scale, path):
+    """Why a recording whose item has the values (C, size) is unfit, with the place in its file; "" if it is fit."""
+    step = recording.rate / scale.rate if recording.rate and scale.rate else 1.0
+    first = (length_at(recording, scale.rate) - values.shape[1]) // 2
+    cut = split_cut(split_item(path)[1])[1] or (0, 0)
+    item = replace(recording, values=values, names=scale.names)
+    return why_unfit(item, lambda at: cut[0] + round((first + at) * step))
 
 
 def _with_bounds(scale, bounds, table):
@@ -315,6 +327,6 @@ def _try_values(path, size, scale):
         if reason := misfit_of(recording, scale, size):
             return reason
         values = conform(recording, scale, size)
-        return why_unfit(replace(recording, values=values, names=scale.names)) or values
+        return _why_unfit_in_file(recording, values, scale, path) or values
     except UNREADABLE as e:
         return str(e)

@@ -248,6 +248,19 @@ def test_no_training_is_named_where_no_item_can_be_used(tmp_path):
     assert "whole recordings" not in text  # an item of an array is no part of a recording
 
 
+@pytest.mark.parametrize("flat", [1, 3])
+def test_signals_that_cannot_be_used_are_listed_as_by_training(tmp_path, flat):
+    values = np.random.default_rng(0).normal(size=(20, 1, 100))
+    values[:flat] = 1 + np.arange(flat)[:, None, None]
+    np.savez(tmp_path / "all.npz", X=values, y=np.arange(20) % 2)
+    text = succeed("data", tmp_path / "all.npz", "--out", tmp_path / "out")
+    skipped = pd.read_csv(tmp_path / "out" / "skipped.csv")
+    assert [path.rpartition("/")[2] for path in skipped.path] == [str(i) for i in range(flat)]
+    assert skipped.reason.str.contains("flat").all() and f"20 signals (npz 20), {flat} cannot be used;" in text
+    assert "Nothing is left out" not in text and ("To train on it" in text) == (flat == 1)
+    assert (f"Training would refuse this: {flat} of 20 signals cannot be used" in text) == (flat == 3)
+
+
 def test_data_that_training_would_refuse_are_looked_at_all_the_same(tmp_path):
     save_pictures(tmp_path / "data", n=8)
     (tmp_path / "data" / "lone").mkdir()

@@ -24,6 +24,7 @@ def test_a_recording_is_channels_by_time_and_may_say_nothing_of_itself():
         (np.ones((2, 0)), {}, "no recording"),
         (np.ones((2, 9)), {"names": ["I"]}, "2 channels and 1 names"),
         (np.ones((2, 9)), {"rate": 0}, "sampling rate is 0"),
+        (np.ones((2, 9)), {"rate": np.int64(-250)}, "sampling rate is -250:"),
         (np.ones((2, 9)), {"rate": "fast"}, "sampling rate is 'fast'"),
         (np.ones((2, 9)), {"rate": np.nan}, "above 0"),
     ],

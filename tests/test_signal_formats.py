@@ -199,7 +199,7 @@ def test_pickled_objects_are_refused_and_not_run(tmp_path):
         ("a.arff", "@relation x\n@attribute a numeric\n", "no line @data"),
         ("a.arff", "@relation x\n@attribute a string\n@attribute t {1,2}\n@data\nx,1\n", "no whole file"),
         ("a.csv", "time,x\n" + "\n".join(f"{t**2},1" for t in range(20)), "even steps"),
-        ("a.csv", "x,y\n" + "\n".join("1,one" for _ in range(20)), "column y holds texts"),
+        ("a.csv", "x,y\n" + "\n".join("1,one" for _ in range(20)), "column y holds the text 'one' in line 2"),
     ],
 )
 def test_what_a_file_of_text_lacks_is_said(tmp_path, name, content, words):

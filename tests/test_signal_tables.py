@@ -1,5 +1,8 @@
 """Paths of signals as datasets: folders of classes, one file with all items, recordings cut by their annotations."""
 
+import os
+import re
+
 import numpy as np
 import pytest
 from helpers.command_line import SMALL, call, refused, succeed
@@ -49,6 +52,36 @@ def test_folders_of_classes_hold_signals_of_every_format(tmp_path, ending):
     left = {path.rpartition("/")[2]: reason for path, reason in found.left_out}
     assert "notes.md" in left and all("part of the record" in r for p, r in left.items() if p.endswith(".dat"))
     assert read_signal(found.table.path[0]).values.shape == (1, 100)
+
+
+def test_why_a_csv_among_signals_cannot_be_read_is_said(tmp_path):
+    folder = class_folder(tmp_path, n=8, save=SAVERS[".csv"], samples=100)
+    lines = (folder / "wide" / "001.csv").read_text().splitlines()
+    odd = {
+        "text": ("\n".join([*lines[:41], "0.4,bad", *lines[42:]]), r"column L0 \(mV\) holds the text 'bad' in line 42"),
+        "german": ("a;b\n" + "1,5;2,5\n" * 10 + "1,5;x,5\n", "column b holds the text 'x,5' in line 12"),
+        "empty": ("\n", "the file is empty"),
+        "short": (lines[0], "0 rows, fewer than 8"),
+        "list": ("path,label\na.csv,wide\n", "a table with the column path"),
+    }
+    for name, (text, _) in odd.items():
+        (folder / "wide" / f"{name}.csv").write_text(text)
+    found = own_data(folder)
+    reasons = {path.rpartition("/")[2].partition(".")[0]: reason for path, reason in found.left_out}
+    assert len(found.table) == 8 and found.kind == "signal" and set(reasons) == set(odd)
+    for name, (_, words) in odd.items():
+        assert re.search(words, reasons[name]), reasons[name]
+    for path in found.table.path:
+        os.unlink(path)
+    with pytest.raises(InputError, match="No signals were found.*a signal that cannot be read"):
+        data.find_dataset(str(folder))
+
+
+def test_a_csv_of_one_recording_is_told_how_it_is_cut(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text("time,ecg_II\n" + "".join(f"{i / 100},{i % 7}\n" for i in range(900)))
+    with pytest.raises(InputError, match="ecg_II names no class.*--cut SECONDS, as --cut 1 --target start_s --unit s"):
+        data.find_dataset(str(path))
 
 
 def test_pictures_stay_pictures_beside_a_few_signals(tmp_path):

@@ -95,8 +95,33 @@ def test_longer_items_give_their_middle_and_shorter_ones_are_left_out(tmp_path):
     assert any("are 50 samples long: their middle 20" in note for note in alike.notes)
     _, unasked, nothing = opened(saved(tmp_path, ramp))
     assert unasked.size == 40 and len(nothing) == 0
-    with pytest.raises(InputError, match="from 50 to 900 samples long.*--length"):
+    with pytest.raises(InputError, match=r"from 50 to 900 samples long \(.*0.npy and .*30.npy\).*--length"):
         opened(saved(tmp_path, [*ramp[:30], np.arange(900.0)[None]]))
+
+
+def test_times_in_another_unit_are_named_and_hide_no_other_fault(tmp_path):
+    wave = np.stack([np.sin(np.arange(200) / 9), np.cos(np.arange(200) / 7)])
+    paths = [save_csv(tmp_path / f"{i}.csv", wave * (1 + i)) for i in range(9)]
+    paths += [save_csv(tmp_path / "ms.csv", wave, rate=0.1), save_csv(tmp_path / "flat.csv", np.ones((2, 200)))]
+    table, found, skipped = opened(paths, most_bad=0.5)
+    assert len(table) == 9 and found.size == 200
+    assert [path.rpartition("/")[2] for path in skipped.path] == ["ms.csv", "flat.csv"]
+    assert "0.1 Hz, which is 100 Hz in others" in skipped.reason.iloc[0] and "time (ms)" in skipped.reason.iloc[0]
+    assert "flat" in skipped.reason.iloc[1]
+
+
+@pytest.mark.parametrize("rates", [(100, 100), (50, 100), (200, 100)])
+def test_what_is_missing_is_told_by_its_place_in_the_file(tmp_path, rates):
+    own, usual = rates
+    waves = [np.sin(np.arange(400.0) / (3 + i))[None] for i in range(4)]
+    waves[0][0, 196:200] = np.nan
+    paths = [tmp_path / f"{i}.npz" for i in range(4)]
+    for path, wave, rate in zip(paths, waves, [own] + [usual] * 3, strict=True):
+        np.savez(path, X=wave, fs=rate)
+    _, found, skipped = opened([f"{paths[0]}#samples/100-300", *paths[1:]], size=60, most_bad=0.5)
+    assert "at sample 196, counted from 0" in skipped.reason.iloc[0]
+    _, reasons = signals.read_signals([paths[0]], 60, 1, found.scale)
+    assert "at sample 196, counted from 0" in reasons[0]
 
 
 def test_what_does_not_fit_is_left_out_with_its_reason(tmp_path):

@@ -25,6 +25,7 @@ STREAMS = {  # every part that draws at random -> the number of its own stream; 
     "first look": 24,  # tables with the same margins, in which a fact goes with no class
     "reach": 23,  # items on which the length of a led walk is tried
     "shares": 25,  # the order of training items that several processes share
+    "learned": 26,  # planted values of scanned items, by which it is told whether a model learned anything
     "turns read back": 18,  # by which the rotation network is judged
 }
 

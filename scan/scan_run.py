@@ -29,6 +29,7 @@ from xaae.factors.registry import FACTORS, factors_for
 from xaae.factors.signal_plants import hum_cycles
 from xaae.scan import scan_figures
 from xaae.scan.factor_scan import ScanItems, scan_factors
+from xaae.scan.learned_labels import answers_as_trained, chance_of_labels, without_use
 from xaae.scan.scan_sentences import headline, limit_in_words, one_answer, tell_row
 from xaae.scan.scanned_run import READ, read_rows, scan_items, value_grid
 from xaae.scan.value_ranges import only_compares, readings_of
@@ -291,7 +292,11 @@ def _scan_network(case, subject, scene, grids, rng, step):
     rows, probability, base = scan_factors(answer, scene.items, grids, rng, step)
     shown = _shown(scene.items.labels)
     others = "" if known or not scene.classes else _of_other_classes(subject.outputs, scene.classes)
-    remarks = [one_answer(base, classes), subject.remark, others]
+    unlearned = ""
+    if case.name in MODELS and known and (scene.items.labels != "").all():  # it was trained on such labels here
+        seen = answers_as_trained(answer, scene.items, generator(scene.seed, "learned"))
+        rows, unlearned = without_use(rows, chance_of_labels(seen, scene.items.labels))
+    remarks = [one_answer(base, classes) or unlearned, subject.remark, others]
     about = {"title": models_of(scene.kind).get(case.name, case.name), "classes": classes}
     about["remark"] = "; ".join(filter(None, remarks))
     about["factors"] = [tell_row(row) | {"swing_of": _swing_of_each(row, classes)} for row in rows]

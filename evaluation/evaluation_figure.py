@@ -4,8 +4,8 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from xaae.experiment.figure_style import short_name, styled
-from xaae.experiment.vocabulary import PALETTE
+from xaae.experiment.figure_style import styled
+from xaae.experiment.vocabulary import PALETTE, short_name
 
 GREY = "#8a9099"
 MOST_NUMBERS, MOST_NAMES = 15, 40  # with more classes, the matrix shows no numbers, then no names either

@@ -19,7 +19,6 @@ PLAIN = {"text.parse_math": False}  # a class may be called "$0-$50": that is no
 NO_FONT = "Last Resort"  # its glyphs are boxes
 QUICK = 4  # how hard PNGs are compressed, of 9: in half of the time of the usual 6, for files that are 1.5 % larger
 MISSING = "Glyph .* missing from"  # how matplotlib's warning of a letter begins that a font lacks
-MOST_LETTERS = 40  # of a class's name in a figure
 _SAID = set()  # letters of which it was said that no font has them
 
 
@@ -50,13 +49,6 @@ def save_png(figure, path, **options):
     """Save a figure as a PNG, whole or not at all. options: those of `Figure.savefig`."""
     with whole_file(path) as part:
         figure.savefig(part, format="png", pil_kwargs={"compress_level": QUICK}, **options)
-
-
-def short_name(text, most=MOST_LETTERS):
-    """A class's name as a figure has room for: on one line, its middle left out where it is long."""
-    text = " ".join(str(text).splitlines())
-    half = (most - 1) // 2
-    return text if len(text) <= most else f"{text[: most - 1 - half]}\u2026{text[-half:]}"
 
 
 # ---- fonts ------------------------------------------------------------------------------------------------------

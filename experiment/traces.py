@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from xaae.experiment.vocabulary import PALETTE
+from xaae.experiment.vocabulary import PALETTE, short_name
 
 WIDTH = 400  # pixels of a trace with its texts, as pages show it
 INK, FAINT, TEXT = (43, 48, 54), (178, 182, 188), (84, 90, 97)  # of a trace, of another behind it, of numbers
@@ -26,7 +26,7 @@ MOST_RATIO = 8  # between the ranges of channels that share a scale
 LINE = 170  # pixels of width for each pixel of a line's
 SUBPIXEL = 4  # bits behind the point in what OpenCV draws
 WINDOWS = 2  # samples for each pixel from which on the highest and lowest of each pixel are drawn
-MOST_LETTERS = 10  # of a channel's name beside its trace
+LETTERS = 10  # of a channel's name beside its trace
 LEAST_SQUARE = 5  # pixels of a grid's squares: finer ones are left out
 READABLE = 200  # pixels of width: narrower ones have no texts
 
@@ -120,13 +120,8 @@ def lay_out_traces(sheet, width=WIDTH):
     ends = edge + np.cumsum(heights)
     height = int(np.ceil(ends[-1] + edge + 1.6 * text))
     longest = max(map(len, sheet.names)) if channels > 1 else 0
-    beside = 0.6 * text * min(longest, MOST_LETTERS)  # the names of several channels stand beside their traces
+    beside = 0.6 * text * min(longest, LETTERS)  # the names of several channels stand beside their traces
     return TraceFrame((height, width), edge + beside, width - edge - 0.4 * text, ends - heights, ends, text)
-
-
-def _cut(name, most):
-    """A name of at most so many letters, with a sign where it goes on."""
-    return name if len(name) <= most else f"{name[: most - 1]}\u2026"
 
 
 def _across(frame, samples):
@@ -289,7 +284,7 @@ def _draw_channel(draw, font, frame, sheet, channel):
         beside = len(sheet.names) > 1
         down = (top + bottom - frame.text) / 2 if beside else top
         place = (1 if beside else frame.left + 1, down + 1)
-        draw.text(place, _cut(sheet.names[channel], MOST_LETTERS if beside else 12), fill=TEXT, font=font)
+        draw.text(place, short_name(sheet.names[channel], LETTERS if beside else 12), fill=TEXT, font=font)
     if sheet.shared and channel != int(np.argmax(sheet.spans)):
         return
     pixels = _pixels_per_unit(frame, sheet)[channel]

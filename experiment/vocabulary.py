@@ -1,5 +1,7 @@
-"""Names that several rooms use. Each list of names is written once: here, or where its registry is."""
+"""Names that several rooms use, and how a long one is shortened. Each list of names is written once: here, or where its
+registry is."""
 
+MOST_LETTERS = 40  # of a name in a figure
 ARMS = ("biased", "normal", "irrelevant")  # training conditions, see factors.bias
 SLICES = ("axial", "coronal", "sagittal")  # how volumes are cut, and the planes in which whole ones are drawn
 WHOLE = "none"  # they are not cut: a volume is an item
@@ -45,3 +47,10 @@ PAGE_COLOURS = {  # of the report and the app
     "light": {"page": "#fcfcfa", "raised": "#f3f3ef", "text": "#1d1f21", "muted": "#5f6368", "rule": "#dedcd4"},
     "dark": {"page": "#141618", "raised": "#1d2023", "text": "#e7e6e2", "muted": "#a2a6ab", "rule": "#34383c"},
 }
+
+
+def short_name(text, most=MOST_LETTERS):
+    """A name as there is room for it, in so many letters: on one line, its middle left out where it is long."""
+    text = " ".join(str(text).splitlines())
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - half]}\u2026{text[-half:]}"

@@ -8,6 +8,7 @@ from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
 from xaae.experiment.figure_style import save_png
+from xaae.experiment.vocabulary import short_name
 from xaae.explain.call import class_maps
 from xaae.explain.method import Refusal
 from xaae.explain.methods import shapley
@@ -15,6 +16,7 @@ from xaae.explain.network.subject import Subject
 
 METHOD = {"deep": "shap_deep", "gradient": "shap_gradient"}  # option -> method of the registry
 CALLED = {"deep": "DeepExplainer", "gradient": "GradientExplainer"}  # option -> name in the SHAP library
+NAME = 14  # letters of an item's name, which must not run into the next column of the plot
 PLOTS = {"items": "shap_items.png", "picture": "shap_picture.png"}
 
 
@@ -82,14 +84,9 @@ def _answer(classes, name, row, logits):
     return {"name": name, "row": int(row)} | answer | {"probabilities": dict(zip(classes, p, strict=True))}
 
 
-def _shorten(name, most=14):
-    """A name that does not run into the next column of the plot."""
-    return name if len(name) <= most else f"{name[: most - 1]}\u2026"
-
-
 def _draw(maps, question, classes, answers, folder):
     """A plot of the held-out items and one of the picture file: rows are items, columns classes."""
-    labels = [f"{_shorten(a['name'])}, said {a['predicted']} {a['probability']:.0%}" for a in answers]
+    labels = [f"{short_name(a['name'], NAME)}, said {a['predicted']} {a['probability']:.0%}" for a in answers]
     for plot, chosen in (("items", question.row >= 0), ("picture", question.row < 0)):
         if chosen.any():
             chosen_labels = [text for text, c in zip(labels, chosen, strict=True) if c]

@@ -23,7 +23,8 @@ NARROWEST = 1.0  # sample: the spike's standard deviation, at least
 def hum_cycles(length, rate=None):
     """Cycles of the mains hum in a window of `length` samples: at `rate` Hz those of 50 Hz, else CYCLES.
 
-    Where these are too fast to be told, at less than 104.2 Hz or in less than 50 samples, one in four samples.
+    Where these are too fast to be told (at less than 104.2 Hz; at no known rate in less than 50 samples), one in four
+    samples.
     """
     cycles = length * MAINS / rate if rate else CYCLES
     return cycles if cycles <= FASTEST * length else SLOWER * length

@@ -12,9 +12,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from xaae.experiment.amounts import counted
-from xaae.experiment.figure_style import short_name, styled
+from xaae.experiment.figure_style import styled
 from xaae.experiment.planes import LAID_OUT, lay_flat
 from xaae.experiment.traces import TraceSheet, draw_traces, lay_out_traces
+from xaae.experiment.vocabulary import short_name
 from xaae.sources.formats import split_item
 from xaae.sources.item_faults import evenly_spread
 

@@ -6,7 +6,8 @@ import torch
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import in_agreement
 from xaae.experiment.device import exact
-from xaae.experiment.figure_style import save_png, short_name
+from xaae.experiment.figure_style import save_png
+from xaae.experiment.vocabulary import short_name
 from xaae.experiment.walk_words import KEEPS
 from xaae.factors.measuring import measure_all
 from xaae.latent_nav import counterfactual as nearest

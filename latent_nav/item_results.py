@@ -6,11 +6,11 @@ from scipy.special import softmax
 
 from xaae.experiment import run_folder
 from xaae.experiment.errors import InputError
-from xaae.experiment.figure_style import save_png, short_name
+from xaae.experiment.figure_style import save_png
 from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import TASKS
 from xaae.experiment.text_tables import write_texts
-from xaae.experiment.vocabulary import models_of
+from xaae.experiment.vocabulary import models_of, short_name
 from xaae.latent_nav import code_health, codes, directions, exemplars, impact, latent_maps, plots, severity
 from xaae.latent_nav.stability import order_agreement as agreement_of
 

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.figure_style import MOST_LETTERS, short_name, styled
+from xaae.experiment.figure_style import styled
 from xaae.experiment.kinds import KINDS
 from xaae.experiment.planes import LAID_OUT, lay_flat
 from xaae.experiment.traces import TraceSheet, draw_change, draw_traces, shade_traces, walk_traces
-from xaae.experiment.vocabulary import MODELS, PALETTE
+from xaae.experiment.vocabulary import MODELS, MOST_LETTERS, PALETTE, short_name
 
 MAPS = {"side": "Direction and PCA", "pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 SHADE = np.array([20, 90, 160])  # what a shaded place lacks of white: it is orange

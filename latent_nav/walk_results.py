@@ -7,10 +7,10 @@ from tqdm.auto import tqdm
 
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
-from xaae.experiment.figure_style import save_png, short_name
+from xaae.experiment.figure_style import save_png
 from xaae.experiment.manifest import written_files
 from xaae.experiment.statistics import largest_steps, median_of_known
-from xaae.experiment.vocabulary import MODELS
+from xaae.experiment.vocabulary import MODELS, short_name
 from xaae.experiment.walk_words import FADE, GLIDE, is_invisible, start_groups
 from xaae.latent_nav import directions, films, gliding, naming, plots, walks
 from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat

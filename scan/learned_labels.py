@@ -8,7 +8,7 @@ from scipy.stats import chi2_contingency
 from xaae.experiment.device import batches
 from xaae.scan.verdicts import CANNOT_TELL, USED
 
-CHANCE = 0.01  # p of answers and labels that have nothing to do with each other, up to which they are said to have
+CHANCE = 0.01  # p, see chance_of_labels, up to which answers are said to have something to do with labels
 
 
 def chance_of_labels(answered, labels):
@@ -20,16 +20,19 @@ def chance_of_labels(answered, labels):
     return 1.0 if min(counts.shape) < 2 else float(chi2_contingency(counts).pvalue)
 
 
-def answers_as_trained(answer, items, rng):
-    """Which output `answer` prefers for ScanItems that are made as at training, with values of their class: (N,)."""
-    x = items.x
-    if items.bias is not None:
-        x = items.bias.plant(x, torch.from_numpy(items.bias.draw(items.labels, rng)).float())
+def answers_as_trained(answer, items, base, rng):
+    """Which output `answer` prefers for ScanItems that are made as at training, with values of their class: (N,).
+
+    base (N, K): its outputs for the items as they are, which is how they were trained on where nothing is planted.
+    """
+    if items.bias is None:
+        return base.argmax(1)
+    x = items.bias.plant(items.x, torch.from_numpy(items.bias.draw(items.labels, rng)).float())
     return np.concatenate([answer(x[part]).float().cpu().numpy().argmax(1) for part in batches(len(x), 64)])
 
 
 def without_use(rows, p):
-    """(rows of a scan, none of them called used, why); the rows as they are where the answers' chance p is small."""
+    """(rows of a scan, none of them called used, why); the same rows and "" where the answers' p is at most CHANCE."""
     if p <= CHANCE:
         return rows, ""
     why = f"its answers to held-out items have nothing to do with their labels (p = {p:.2f}): no factor is called used"

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from xaae.experiment.figure_style import short_name, styled
-from xaae.experiment.vocabulary import PALETTE
+from xaae.experiment.figure_style import styled
+from xaae.experiment.vocabulary import PALETTE, short_name
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
 
 COLOURS = {USED: "#b8560f", CANNOT_TELL: "#8a8f96", NOT_USED: "#1f5fa8"}

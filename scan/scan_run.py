@@ -294,9 +294,9 @@ def _scan_network(case, subject, scene, grids, rng, step):
     others = "" if known or not scene.classes else _of_other_classes(subject.outputs, scene.classes)
     unlearned = ""
     if case.name in MODELS and known and (scene.items.labels != "").all():  # it was trained on such labels here
-        seen = answers_as_trained(answer, scene.items, generator(scene.seed, "learned"))
+        seen = answers_as_trained(answer, scene.items, base, generator(scene.seed, "learned"))
         rows, unlearned = without_use(rows, chance_of_labels(seen, scene.items.labels))
-    remarks = [one_answer(base, classes) or unlearned, subject.remark, others]
+    remarks = [one_answer(base, classes), unlearned, subject.remark, others]
     about = {"title": models_of(scene.kind).get(case.name, case.name), "classes": classes}
     about["remark"] = "; ".join(filter(None, remarks))
     about["factors"] = [tell_row(row) | {"swing_of": _swing_of_each(row, classes)} for row in rows]

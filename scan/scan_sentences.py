@@ -27,11 +27,11 @@ def limit_in_words(hum=None):
 
 
 def one_answer(base, classes):
-    """That a network decides all items alike, by its probabilities (N, K), which makes it useless; else ""."""
+    """That a network decides all items alike, by its probabilities (N, K) of them as they are; else ""."""
     only = set(base.argmax(1).tolist())
     if len(only) > 1 or not np.allclose(base.sum(1), 1, atol=0.01):  # several labels may be right at once
         return ""
-    return f"it answers {classes[only.pop()]} to every item: as it tells nothing apart, it goes by nothing"
+    return f"it answers {classes[only.pop()]} to every item as it is, so that it may tell nothing apart"
 
 
 def tell_row(row):

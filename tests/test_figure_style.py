@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from xaae.evaluation.class_scores import classifier_scores
 from xaae.evaluation.evaluation_figure import evaluation_figure
 from xaae.experiment import figure_style
+from xaae.experiment.vocabulary import short_name
 from xaae.explain.figures.sheets import side_by_side
 from xaae.explain.methods.shapley import shap_figure
 from xaae.latent_nav import plots
@@ -82,8 +83,8 @@ def test_a_font_that_has_the_letters_is_chosen(monkeypatch):
 
 
 def test_a_long_name_keeps_both_its_ends_on_one_line():
-    assert figure_style.short_name("cat") == "cat" and figure_style.short_name("a\nb") == "a b"
-    short = figure_style.short_name("begin" + "x" * 300 + "end", 21)
+    assert short_name("cat") == "cat" and short_name("a\nb") == "a b"
+    short = short_name("begin" + "x" * 300 + "end", 21)
     assert len(short) == 21 and short.startswith("begin") and short.endswith("end")
 
 

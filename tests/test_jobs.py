@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
@@ -264,6 +264,22 @@ def test_a_scheduler_that_ends_is_told_in_a_sentence(scheduler, tmp_path, capfd)
     assert at_work()
     work.close(at_once=True)
     assert capfd.readouterr() == ("", "") and not list((tmp_path / "arms").iterdir())
+
+
+def test_work_of_which_nobody_tells_any_more_is_lost_once_the_client_has_ended(monkeypatch):
+    class Silent:
+        """Workers, and their client, of which no piece of work ever ends."""
+
+        place, status = None, "closing"
+        ready = lambda self, jobs: self  # noqa: E731
+        submit = lambda self, *args, **options: Future()  # noqa: E731
+        lost = lambda self: InputError("is gone")  # noqa: E731
+
+    monkeypatch.setattr("xaae.audit.jobs.LOOK", 0.01)
+    work = Jobs(Silent())
+    work.add(1.0, "waits", operator.add, 1, 1)
+    with pytest.raises(InputError, match="is gone"):
+        work.run()
 
 
 def test_a_worker_that_does_not_see_the_files_is_refused(tmp_path):

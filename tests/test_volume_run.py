@@ -100,8 +100,8 @@ def test_in_bf16_the_3d_resnet_has_the_gradients_of_fp32(side):
     found = {}
     for precision in ["fp32"] + ["bf16"] * 5:
         network.zero_grad()
-        del_me = [torch.full((n,), torch.nan) for n in (1_000, 7_000, 30_000, 100_000)]
-        del del_me
+        unset = [torch.full((n,), torch.nan) for n in (1_000, 7_000, 30_000, 100_000)]
+        del unset
         with autocast_in(precision):
             nn.functional.cross_entropy(network(x), torch.arange(12) % 2).backward()
         found[precision] = torch.cat([w.grad.flatten() for w in network.parameters()])

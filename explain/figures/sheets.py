@@ -10,8 +10,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.figure_style import literal, short_name
+from xaae.experiment.figure_style import literal
 from xaae.experiment.kinds import SIGNAL, kind_of
+from xaae.experiment.vocabulary import short_name
 from xaae.explain.figures import heatmaps
 from xaae.explain.method import METHODS
 

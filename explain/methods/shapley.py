@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.figure_style import literal, short_name
+from xaae.experiment.figure_style import literal
 from xaae.experiment.kinds import PICTURE, kind_of
+from xaae.experiment.vocabulary import short_name
 from xaae.explain.method import Refusal, method
 from xaae.explain.network import graph as graphs
 from xaae.explain.network import maxima

@@ -3,11 +3,13 @@
 import numpy as np
 from markupsafe import Markup
 
+from xaae.experiment.vocabulary import short_name
 from xaae.report.run.walk_reading import quantities
 from xaae.report.shared.charts import Axes, svg_element
 from xaae.report.shared.words import column_name, fixed, p_in_words
 
 MOST_ROWS, MOST_BARS, MOST_DIMENSIONS = 40, 14, 8
+NAME = 22  # letters of a name that fits beside its bar
 BAR = 20  # height of one bar with its name, in SVG units
 DIGITS = {"effective_rank": 1, "participation_ratio": 1, "dead_share": 0, "normality_rejected_share": 0}  # else 3
 SHARES = ("dead_share", "normality_rejected_share")  # shown as per cent
@@ -127,17 +129,12 @@ def _named_bars(values: dict[str, float], alt: str, width: int = 340) -> Markup:
     for i, (name, value) in enumerate(values.items()):
         y, long = BAR * i + 4, room * float(np.clip(value, 0, 1))
         parts += [
-            svg_element("text", _shortened(name), x=name_width - 8, y=y + 11, text_anchor="end"),
+            svg_element("text", short_name(name, NAME), x=name_width - 8, y=y + 11, text_anchor="end"),
             svg_element("line", class_="grid", x1=name_width, x2=name_width + room, y1=y + 14, y2=y + 14),
             svg_element("rect", class_="count", x=name_width, y=y + 2, width=max(0.5, long), height=11),
             svg_element("text", fixed(float(value), 2), x=name_width + room + 8, y=y + 11),
         ]
     return Axes((0, 1), (0, 1), width, BAR * len(values) + 8).svg(*parts, alt=alt)
-
-
-def _shortened(name: str, most: int = 22) -> str:
-    """A name that fits beside its bar."""
-    return name if len(name) <= most else name[: most - 1] + "\u2026"
 
 
 def correlation_section(summary: dict) -> dict | None:

@@ -7,14 +7,13 @@ from functools import partial
 from types import SimpleNamespace
 
 import torch
-from fastai.callback.core import Callback, CancelValidException
 from fastai.torch_core import default_device
 from torch.utils.flop_counter import FlopCounterMode
 
 from xaae import data
 from xaae import model as models
 from xaae.benchmarks.pairs import compare
-from xaae.callbacks import AAELoss, Adversarial, huber
+from xaae.callbacks import AAELoss, Adversarial, NoValidation, huber
 from xaae.experiment.device import autocast_in
 from xaae.factors import bias
 from xaae.sources import picture_files
@@ -91,13 +90,6 @@ def loop(size, precision, repeats, items=640):
         epoch = partial(_train_alone, learn)
         says = f"training at {size} pixels: fastai's loop with data / bare steps on one batch"
         return [compare(f"loop-{size}", says, epoch, lambda: bare(len(dls.train)), repeats)]
-
-
-class NoValidation(Callback):
-    """Ends each epoch where its validation would begin."""
-
-    def before_validate(self):
-        raise CancelValidException
 
 
 def _train_alone(learn):

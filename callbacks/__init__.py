@@ -12,6 +12,7 @@ from xaae.callbacks.loop import (
     KeepAnswers,
     KeepInput,
     KeepPairs,
+    NoValidation,
     SampleGrid,
     SplitPairs,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "KeepInput",
     "KeepPairs",
     "LossPart",
+    "NoValidation",
     "Perceptual",
     "SampleGrid",
     "SplitPairs",

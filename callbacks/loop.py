@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from fastai.callback.core import Callback
+from fastai.callback.core import Callback, CancelValidException
 from fastai.callback.fp16 import AMPMode, MixedPrecision
 from fastcore.foundation import L
 from torch.amp import GradScaler, autocast
@@ -67,6 +67,14 @@ class BFloat16(MixedPrecision):
         kind = self.dls.device.type
         self.autocast = autocast(kind, dtype=torch.bfloat16)
         self.learn.scaler, self.scales = GradScaler(kind, enabled=False), L()
+
+
+class NoValidation(Callback):
+    """Ends each epoch where its validation would begin."""
+
+    def before_validate(self):
+        """Leave it out."""
+        raise CancelValidException
 
 
 class KeepPairs(Callback):

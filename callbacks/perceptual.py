@@ -16,8 +16,17 @@ def feature_distance(seen, wanted):
 
     As in LPIPS (Zhang et al. 2018, arXiv 1801.03924), without learned weights.
     """
-    unit = lambda f: (f := f.float()) / (f.square().sum(1, keepdim=True) + TINY).sqrt()  # noqa: E731
-    return sum((unit(a) - unit(b)).square().sum(1).mean() for a, b in zip(seen, wanted, strict=True))
+    return sum(_unlike(a.float(), b.float()).mean() for a, b in zip(seen, wanted, strict=True))
+
+
+def _unlike(a, b):
+    """The squared distance (B, *places) of features a and b (B, W, *places), each scaled to length 1 at its place.
+
+    Written out as the lengths less twice the product: the scaled features themselves need not be made.
+    """
+    long_a, long_b = a.square().sum(1), b.square().sum(1)
+    per_a, per_b = (1 / (long + TINY) for long in (long_a, long_b))
+    return long_a * per_a + long_b * per_b - 2 * (a * b).sum(1) * (per_a * per_b).sqrt()
 
 
 def _class_teacher(logits, y):
@@ -42,7 +51,7 @@ class Perceptual(Callback):
 
     order = 4  # before the adversary (5) and gradient accumulation (6)
 
-    def __init__(self, network, weight=2.0, lr=2e-3):
+    def __init__(self, network, weight=3.0, lr=2e-3):
         self.network, self.weight, self.steps = network, weight, 0
         self.feature_opt = torch.optim.Adam(network.parameters(), lr)
 

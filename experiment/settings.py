@@ -43,11 +43,13 @@ CODES = {  # code -> what goes with it where nothing else is asked for
     "factored": {
         "encoding_dims": 64,
         "noise": 0.1,
-        "lr": 5e-3,
+        "lr": 7e-3,
+        "optimiser": "muon",
         "reconstruction_weight": 3.0,
         "classification_weight": 1.0,
     },
 }
+USUAL_OPTIMISER = "adam"  # where a code names no other
 USUAL_LOSSES = {"plain": "mse", "factored": "pyramid"}  # code -> reconstruction loss; the thesis has huber
 VERSIONS = {"plain": 1, "factored": 2}  # code -> in how many versions an epoch shows each item
 USUAL_FACTOR = "rotation"  # what is planted in pictures where no factor is named
@@ -73,7 +75,8 @@ class RunSettings:
     arm, factor, ranges {class: (low, high)}, strength, contamination, label_noise, fill: the planted bias, see
     `factors.bias`. factor_asked: was the factor named, or is it only the usual one? None before `resolve`. code: a name
     in CODES; coordinates: of a factored code, names of factors in the order of planting, None for the planted one.
-    reconstruction_loss: a name in LOSSES, None for the code's own. corrupt_noise, corrupt_masked, augment: what is done
+    reconstruction_loss: a name in LOSSES, None for the code's own. optimiser: of the autoencoder, a name in
+    OPTIMISERS, None for the code's own. corrupt_noise, corrupt_masked, augment: what is done
     to training items, see `callbacks.corruption` and `sources.augmentations`.
     size: of an item along each axis. epochs: of the AAE, of each of its stages. starts, random_directions, maps: what
     `navigate` walks and draws. data_seed: of the data, where it is not that of training.
@@ -118,6 +121,7 @@ class RunSettings:
     pretrained: bool = True
     batch_size: int = 64
     lr: float | None = None
+    optimiser: str | None = None
     reconstruction_weight: float | None = None
     reconstruction_loss: str | None = None
     corrupt_noise: float = 0.0

@@ -16,6 +16,7 @@ BALANCES = {  # how classes, or labels, with few items are made up for in traini
     "none": "every item counts the same",
     "loss": "in the loss each class weighs the same, each label as much present as absent",
 }
+OPTIMISERS = ("adam", "muon")  # of the autoencoder
 LOSSES = ("mse", "l1", "huber", "ms-ssim", "pyramid")  # how far a reconstruction is from its item
 AUGMENTATIONS = ("flip", "shift", "gain")  # of training items
 AXES = ("channels,time", "time,channels")  # of an array that is one recording of signals

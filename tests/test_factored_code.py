@@ -208,6 +208,20 @@ def test_a_step_of_training_moves_every_part_in_both_precisions(dtype):
         assert all(g.isfinite().all() for g in gradients) and any(g.abs().max() > 0 for g in gradients)
 
 
+def test_the_middle_of_the_coordinates_comes_to_rest():
+    """Later batches move it less, and what an untrained encoder said at first is forgotten."""
+    glance, draws = tiny().glance, torch.Generator().manual_seed(0)
+    glance._follow(torch.full_like(glance.middle, 5.0))
+    assert (glance.middle == 5).all()
+    moved = []
+    for _ in range(600):
+        before = glance.middle.clone()
+        glance._follow(1 + torch.randn(glance.middle.shape, generator=draws))
+        moved.append((glance.middle - before).abs().max().item())
+    assert (glance.middle - 1).abs().max() < 0.15
+    assert max(moved[-100:]) < 0.02 < max(moved[:100])
+
+
 # ---- the loss ------------------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,6 @@ from xaae.experiment.errors import InputError
 from xaae.factors.coordinates import Coordinate, check_coordinates, plant_coordinates, undo_coordinates
 from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, check_size, halvings, step_down
 
-FOLLOW = 0.03  # share of each batch in the running middle of the coordinates
 EQUIVARIANCE, SAME_CONTENT = 3.0, 0.001  # weights of the two parts of the loss that only pairs have
 BEYOND = 0.005  # share of the training items whose coordinates lie beyond each limit
 KERNELS = {1: (3, 1), 2: (4, 1)}  # growth along an axis -> size and padding of the transposed convolution
@@ -47,7 +46,7 @@ class Glance(nn.Module):
         self.place = nn.Linear(features, sum(self.widths))
         self.answer = nn.Linear(features, classes)
         self.register_buffer("middle", torch.zeros(sum(self.widths)))
-        self.register_buffer("began", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("began", torch.zeros((), dtype=torch.long))  # batches that the middle has followed
 
     def features(self, x):
         """What the body gives for x: (B, F)."""
@@ -65,9 +64,13 @@ class Glance(nn.Module):
 
     @torch.no_grad()
     def _follow(self, mean):
-        """Move the running middle towards the mean of a batch."""
-        self.middle.lerp_(mean, FOLLOW if self.began else 1.0)
-        self.began.fill_(True)
+        """Move the running middle towards the mean of a batch.
+
+        The n-th batch has a share of 2 / (n + 1), so that later ones weigh more and the middle comes to rest: where it
+        is off by a degree, everything is drawn a degree off.
+        """
+        self.began += 1
+        self.middle.lerp_(mean, 2 / (int(self.began) + 1))
 
 
 class GrowingDecoder(nn.Module):

@@ -26,7 +26,7 @@ from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
 from xaae.experiment.device import batches, device_of, exact, places_of
 from xaae.experiment.errors import InputError
-from xaae.experiment.settings import VERSIONS, RunConfig, usual_loss
+from xaae.experiment.settings import USUAL_OPTIMISER, VERSIONS, RunConfig, usual_loss
 from xaae.experiment.target_words import labels_in_words, severity_in_words
 from xaae.experiment.tasks import target_of
 from xaae.experiment.text_tables import write_texts
@@ -35,6 +35,7 @@ from xaae.factors.coordinates import Coordinate, Moves
 from xaae.training import factored_code, learner, thesis
 from xaae.training.balance import loss_weights
 from xaae.training.feature_network import FeatureNetwork
+from xaae.training.muon import MAKERS
 from xaae.training.progress import Progress
 from xaae.training.reconstruction_judge import judge_reconstructions
 from xaae.training.target_scores import LABEL_SCORES, SEVERITY_SCORES, label_scores, severity_scores
@@ -142,6 +143,7 @@ def _train_aae(prepared, folder, quiet, progress):
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most, {config.precision}")
     learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision, [*more, *_together()])
+    learn.opt_func = MAKERS[config.optimiser or USUAL_OPTIMISER]
     learn.loss_func.weights = _balance_of(prepared)
     with silence(learn, quiet):
         history = learner.fit_aae(learn, stages, progress)

@@ -141,7 +141,7 @@ def _autoencoder_parameters(model):
     return [[p for part in parts for p in part.parameters() if p.requires_grad]]
 
 
-def _precision_callbacks(precision):
+def precision_callbacks(precision):
     """bf16 in the layout that suits it, or nothing for fp32."""
     return [FastLayout(), BFloat16()] if precision == "bf16" else []
 
@@ -160,7 +160,7 @@ def aae_learner(dls, model, folder, game=None, loss=None, precision="fp32", more
     columns = ["valid_reconstruction", *(f"valid_{name}" for name in WATCHED[model.task.name]), *HEALTH]
     watch = [SampleGrid(Path(folder) / "samples"), EpochLine(columns)]
     cbs = [*([SplitPairs()] if paired else []), KeepInput(), game or Adversarial(), *watch, *more]
-    cbs += _precision_callbacks(precision)
+    cbs += precision_callbacks(precision)
     learn = Learner(
         dls,
         model,
@@ -249,7 +249,7 @@ def _baseline_learner(dls, target, channels, folder, precision="fp32", pretraine
     """
     classes = target.outputs
     make = partial(vision_learner, dls, resnet34, n_out=classes, n_in=channels, normalize=False, path=folder)
-    cbs = [EpochLine(["train_loss", "valid_loss", *WATCHED[target.task]]), *_precision_callbacks(precision)]
+    cbs = [EpochLine(["train_loss", "valid_loss", *WATCHED[target.task]]), *precision_callbacks(precision)]
     make = partial(make, metrics=METRICS[target.task](classes), cbs=cbs, model_dir="checkpoints")
     make = partial(make, **({} if target.task == CLASSES.name else {"loss_func": PlainLoss(target.task)}))
     missing = _fetch_weights() if pretrained else ""
@@ -262,7 +262,7 @@ def _baseline_learner(dls, target, channels, folder, precision="fp32", pretraine
 
 def _new_learner(network, dls, target, channels, folder, precision="fp32", pretrained=True):
     """A new `network` on the same items, which nobody has trained before; (Learner, False, one line on that)."""
-    cbs = [EpochLine(["train_loss", "valid_loss", *WATCHED[target.task]]), *_precision_callbacks(precision)]
+    cbs = [EpochLine(["train_loss", "valid_loss", *WATCHED[target.task]]), *precision_callbacks(precision)]
     options = {"metrics": METRICS[target.task](target.outputs), "cbs": cbs, "path": folder, "model_dir": "checkpoints"}
     learn = Learner(dls, network(target.outputs, channels), PlainLoss(target.task), **options)
     return learn, False, "trained from scratch"

@@ -7,12 +7,13 @@ from fastai.learner import Learner
 from torch.nn import functional as F
 
 from xaae import data
+from xaae.callbacks import NoValidation
 from xaae.experiment.amounts import counted
 from xaae.experiment.device import batches, device_of, exact, places_of
 from xaae.experiment.settings import epochs_for
 from xaae.experiment.tasks import UNKNOWN
 from xaae.training.convnet import ConvNet
-from xaae.training.learner import class_metrics
+from xaae.training.learner import precision_callbacks
 from xaae.training.signal_resnet import SignalResNet
 from xaae.training.volume_resnet import VolumeResNet
 
@@ -57,7 +58,7 @@ def _train_judge(prepared):
     bias, classes = replace(planted, arm=arm, contamination=1.0), list(config.classes)
     dls = data.dataloaders(prepared.table, prepared.items, bias, classes, seed=config.seed)
     judge = JUDGES[config.kind](len(config.classes), config.input_channels, config.input_size)
-    learn = Learner(dls, judge, F.cross_entropy, metrics=class_metrics(len(config.classes)))
+    learn = Learner(dls, judge, F.cross_entropy, cbs=[NoValidation(), *precision_callbacks(config.precision)])
     epochs = epochs_for(JUDGE_SEEN // FEWER.get(config.kind, 1), len(dls.train_ds))
     print(f"Judge of the reconstructions: a small classifier, {counted(epochs, 'epochs')}")
     with learn.no_logging(), learn.no_bar():

@@ -1,0 +1,88 @@
+"""Laws of the optimiser of the factored code."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from xaae.experiment.settings import CODES, USUAL_OPTIMISER
+from xaae.experiment.vocabulary import OPTIMISERS
+from xaae.training.muon import MAKERS, orthogonal
+
+CONVOLUTIONS = [nn.Conv1d(3, 8, 3), nn.Conv2d(3, 8, 3), nn.ConvTranspose2d(8, 3, 4), nn.Conv3d(2, 4, 3)]
+SIDES = {1: (9,), 2: (9, 9), 3: (5, 5, 5)}  # axes of places -> places
+
+
+def random_numbers(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(3))
+
+
+def stepped(network, name, lr=0.01, steps=1, scale=1.0):
+    """The network after some steps on one random batch; scale: of its loss."""
+    optimiser = MAKERS[name]([list(network.parameters())], lr=lr, wd=0.0)
+    layer = network[0]
+    x = random_numbers(4, layer.in_channels, *SIDES[layer.weight.ndim - 2])
+    for _ in range(steps):
+        optimiser.zero_grad()
+        (scale * network(x).square().mean()).backward()
+        optimiser.step()
+    return network
+
+
+def test_every_optimiser_has_its_name():
+    assert tuple(MAKERS) == OPTIMISERS and USUAL_OPTIMISER in MAKERS
+    assert {own["optimiser"] for own in CODES.values() if "optimiser" in own} <= {*OPTIMISERS}
+
+
+@pytest.mark.parametrize("shape", [(8, 30), (30, 8), (12, 12), (1, 5)])
+def test_singular_values_come_near_one_and_directions_stay(shape):
+    matrix = random_numbers(*shape)
+    found = orthogonal(matrix)
+    values = torch.linalg.svdvals(found)
+    assert found.shape == matrix.shape and found.dtype == matrix.dtype
+    assert values.min() > 0.5 and values.max() < 1.4
+    assert (found * matrix).sum() > 0.65 * torch.linalg.svdvals(matrix).sum()
+
+
+def test_nothing_to_learn_is_no_step():
+    assert orthogonal(torch.zeros(4, 6)).abs().max() == 0
+
+
+@pytest.mark.parametrize("layer", CONVOLUTIONS, ids=lambda layer: type(layer).__name__)
+def test_a_step_of_a_convolution_has_the_same_size_whatever_the_loss_is_scaled_by(layer):
+    begun = layer.weight.detach()
+    moved = [stepped(nn.Sequential(copy.deepcopy(layer)), "muon", scale=s)[0].weight - begun for s in (1.0, 1000.0)]
+    torch.testing.assert_close(*moved, rtol=0.02, atol=2e-5)
+    size = moved[0].square().mean().sqrt()  # 0.2 x the learning rate where all singular values are 1
+    assert 0.2 * 0.01 * 0.6 < size < 0.2 * 0.01 * 1.2
+
+
+def test_other_weights_and_biases_take_the_steps_of_adam():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 49, 2))
+    ours, adams = (stepped(copy.deepcopy(network), name) for name in ("muon", "adam"))
+    torch.testing.assert_close(ours[2].weight, adams[2].weight)
+    torch.testing.assert_close(ours[0].bias, adams[0].bias)
+    assert (ours[0].weight - adams[0].weight).abs().max() > 1e-4
+
+
+def test_goes_downhill():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 3, 3))
+    x = random_numbers(4, 3, 9, 9)
+    before = network(x).square().mean().item()
+    assert stepped(network, "muon", steps=40)(x).square().mean().item() < 0.1 * before
+
+
+def test_squares_are_kept_of_what_needs_them_alone():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3))
+    optimiser = MAKERS["muon"]([list(network.parameters())], lr=0.01)
+    network(random_numbers(2, 3, 9, 9)).sum().backward()
+    optimiser.step()
+    assert "sqr_avg" not in optimiser.state[network[0].weight] and "sqr_avg" in optimiser.state[network[0].bias]
+
+
+def test_weights_of_few_directions_stay_numbers():
+    matrix = random_numbers(40, 2) @ random_numbers(2, 60)
+    values = torch.linalg.svdvals(orthogonal(matrix))
+    assert values[:2].min() > 0.5 and values.isfinite().all() and values.max() < 1.4

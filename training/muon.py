@@ -1,0 +1,72 @@
+"""Muon (Jordan et al. 2024): convolutions take steps that move all directions of their weights alike.
+
+The running mean of a convolution's gradient, as a matrix with one row for each of its first axis, is replaced by the
+nearest matrix whose rows (or columns) are orthonormal. A few directions of the gradient, such as brightness and large
+shapes, outweigh all others by far; with this a step moves the faint ones, such as outlines, as much. Biases and the
+weights of other layers take the steps of Adam.
+"""
+
+import math
+from functools import partial
+
+import torch
+from fastai.optimizer import Adam, Optimizer, adam_step, average_grad, average_sqr_grad, step_stat, weight_decay
+
+ROUNDS = 5  # of Newton and Schulz
+FACTORS_OF_ROUND = (3.4445, -4.7750, 2.0315)  # of x, x^3, x^5: singular values end near 1, from 0.7 to 1.2
+LIKE_ADAM = 0.2  # root mean square of a step's values at a learning rate of 1, about that of Adam (Liu et al. 2025)
+TINY = 1e-7
+
+
+def orthogonal(matrix):
+    """The matrix (R, C) with all singular values near 1, by Newton-Schulz rounds.
+
+    Each round multiplies x by a polynomial of x x'. These polynomials are multiplied with each other first: they have
+    the shorter side of the matrix only, so that the rounds cost little. In full precision, since the square of a small
+    singular value would drown in the rounding of another.
+    """
+    with torch.autocast(matrix.device.type, enabled=False):
+        x = matrix.float()
+        x = x.T if len(x) > x.shape[1] else x
+        x = x / x.norm().clamp_min(TINY)
+        square, all_rounds, (a, b, c) = x @ x.T, None, FACTORS_OF_ROUND
+        for left in reversed(range(ROUNDS)):
+            one = torch.addmm(square, square, square, beta=b, alpha=c)
+            one.diagonal().add_(a)
+            all_rounds = one if all_rounds is None else one @ all_rounds
+            square = one @ square @ one if left else None
+        x = all_rounds @ x
+    return (x.T if len(matrix) > matrix.shape[1] else x).to(matrix.dtype)
+
+
+def _is_convolution(p):
+    """Are these the weights of a convolution, of one axis of places or more?"""
+    return p.ndim > 2
+
+
+def _squares(p, **state):
+    """The running mean of squared gradients, which the steps of Adam need."""
+    return None if _is_convolution(p) else average_sqr_grad(p, **state)
+
+
+_squares.defaults = average_sqr_grad.defaults
+
+
+def _step(p, lr, mom, grad_avg, **state):
+    """One step of a convolution by Muon with Nesterov's momentum, of other weights by Adam."""
+    if not _is_convolution(p):
+        adam_step(p, lr, mom, grad_avg=grad_avg, **state)
+        return
+    ahead = torch.lerp(p.grad.data, grad_avg, mom).flatten(1)
+    size = LIKE_ADAM * math.sqrt(max(ahead.shape))
+    p.data.add_(orthogonal(ahead).view_as(p), alpha=-lr * size)
+
+
+def _muon(params, lr, mom=0.9, sqr_mom=0.99, eps=1e-5, wd=0.01):
+    """The optimiser for a Learner, with fastai's names and defaults."""
+    mean = partial(average_grad, dampening=True)
+    cbs = [weight_decay, mean, _squares, step_stat, _step]
+    return Optimizer(params, cbs, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
+
+
+MAKERS = {"adam": Adam, "muon": _muon}  # name -> what makes the optimiser of a Learner

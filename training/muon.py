@@ -3,7 +3,7 @@
 The running mean of a convolution's gradient, as a matrix with one row for each of its first axis, is replaced by the
 nearest matrix whose rows (or columns) are orthonormal. A few directions of the gradient, such as brightness and large
 shapes, outweigh all others by far; with this a step moves the faint ones, such as outlines, as much. Biases and the
-weights of other layers take the steps of Adam.
+weights of other layers take the steps of Adam. torch's own Muon takes matrices alone, no convolutions.
 """
 
 import math

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from xaae.experiment import manifest, run_folder
-from xaae.experiment.seeds import seed_all
 from xaae.experiment.text_tables import write_texts
 from xaae.training.fitting import train_run
 from xaae.training.preparation import prepare_training
@@ -36,7 +35,6 @@ def _train_into(settings, note, folder):
     part.mkdir(parents=True)
     with open(part / "train.log", "w") as log, contextlib.redirect_stdout(log):
         prepared = prepare_training(settings, note)
-        seed_all(settings.seed)
         train_run(prepared, part, quiet=True, judged=False)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(part, folder)

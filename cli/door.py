@@ -15,6 +15,7 @@ from xaae.experiment.whole_file import disk_refusal
 
 USUAL = "run"  # the command of `python main.py` without a word
 SHARED = (USUAL, "train")  # commands whose training several processes can share
+TIMES = "xaae.times"  # name in a click context of (work, seconds) of what was timed
 STOPPED = 130  # exit status after Ctrl-C, as in a shell
 
 
@@ -72,11 +73,24 @@ class Refused(click.ClickException):
 
 @contextmanager
 def timed(work):
-    """Say what is being done and, when it is done, how many seconds it took."""
+    """Say what is being done and, when it is done, how many seconds it took, which `times_in_words` tells again."""
     began = time.perf_counter()
     click.echo(f"{work} ...")
     yield
-    click.echo(f"{work}: {time.perf_counter() - began:.0f} s")
+    seconds = time.perf_counter() - began
+    click.echo(f"{work}: {seconds:.0f} s")
+    if ctx := click.get_current_context(silent=True):
+        ctx.meta.setdefault(TIMES, []).append((work, seconds))
+
+
+def times_in_words(seconds, beside=None):
+    """How long this command took as a whole, and each `timed` part of it, in a line.
+
+    beside {work: seconds}: what a second process did meanwhile.
+    """
+    parts = [f"{work} {taken:.0f} s" for work, taken in click.get_current_context().meta.get(TIMES, [])]
+    parts += [f"beside that {work} {taken:.0f} s" for work, taken in (beside or {}).items()]
+    return f"Took {seconds:.0f} s: {', '.join(parts)}."
 
 
 @contextmanager

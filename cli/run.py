@@ -1,25 +1,33 @@
-"""`run`, which `python main.py` stands for: train, scan, navigate, explain, report, one after the other."""
+"""`run`, which `python main.py` stands for: train, scan, navigate, explain, report; side by side what can be."""
 
+import time
 from pathlib import Path
 
 import click
 
-from xaae.cli.door import refuse_other_options, stoppable, timed
+from xaae.cli.door import refuse_other_options, stoppable, timed, times_in_words
 from xaae.cli.explain import ask_both_models, explain_by_methods
 from xaae.cli.report import write_run_page
 from xaae.cli.scan import scan_as_told
 from xaae.cli.train import train_as_told, training_options
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import command_line
+from xaae.experiment.run_folder import read_json
+from xaae.experiment.second_process import SecondProcess, cores_for_two
+
+WALKING = "Walking the latent space"
 
 
 @click.command("run")
 @training_options
 def run_command(**given):
     """Everything: train, scan, navigate, explain, report. This is what `python main.py` does."""
-    folder = _trained_already(given["resume"]) or train_as_told(given)
-    if folder:
-        _work_on(folder)
+    began, beside = time.perf_counter(), given["beside"]
+    with SecondProcess() as second:
+        folder = _trained_already(given["resume"]) or train_as_told(given, second)
+        if folder:
+            walked = _work_on(folder, second if _is_shared(folder, beside) else None)
+            click.echo(times_in_words(time.perf_counter() - began, walked))
 
 
 def _trained_already(run):
@@ -27,20 +35,48 @@ def _trained_already(run):
     folder = Path(run or "")
     if not (run and (folder / "train.json").is_file()):
         return None
-    refuse_other_options("resume")
+    refuse_other_options("resume", "beside")
     if (folder / "report.html").is_file():
         raise InputError(f"{folder} is finished: see {folder / 'report.html'}.")
     click.echo(f"{folder} is trained already: what follows is done now.")
     return folder
 
 
-def _work_on(folder):
-    """The commands that follow training; the last one says where the report is."""
+def _is_shared(folder, asked):
+    """Is the work that follows training shared by two processes? asked: True, False, None where it pays."""
+    small = read_json(folder / "config.json").get("preset") == "smoke"  # done before a second process has begun
+    return cores_for_two() and not small if asked is None else asked
+
+
+def _work_on(folder, second):
+    """The commands that follow training; the last one says where the report is.
+
+    second: a SecondProcess that walks while this one does the others, None to do one after the other. Returns what it
+    did {work: seconds}.
+    """
+    if not second:
+        scan_as_told(folder)
+        _walk(folder)
+        ask_both_models(folder)
+        explain_by_methods(folder)
+        write_run_page(folder)
+        return {}
+    click.echo(f"{WALKING}, in a second process ...")
+    with second.start(_walk, folder) as walking:
+        scan_as_told(folder)
+        ask_both_models(folder)
+        explain_by_methods(folder)
+        with stoppable(f"{folder} is trained", command_line(["navigate", folder])):
+            seconds = walking.end()
+    write_run_page(folder)
+    return {WALKING: seconds}
+
+
+def _walk(folder):
+    """Navigate, and return how many seconds that took."""
     from xaae.latent_nav.navigation import navigate
 
-    scan_as_told(folder)
-    with stoppable(f"{folder} is trained", command_line(["navigate", folder])), timed("Walking the latent space"):
+    began = time.perf_counter()
+    with stoppable(f"{folder} is trained", command_line(["navigate", folder])), timed(WALKING):
         navigate(folder)
-    ask_both_models(folder)
-    explain_by_methods(folder)
-    write_run_page(folder)
+    return time.perf_counter() - began

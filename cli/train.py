@@ -30,6 +30,7 @@ from xaae.cli.option_types import (
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import command_line
 from xaae.experiment.process_group import joined_processes, process_count, process_rank
+from xaae.experiment.second_process import SecondProcess
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, USUAL_FACTORS, RunSettings
 from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, LOSSES, OPTIMISERS
 from xaae.experiment.whole_file import disk_refusal
@@ -123,6 +124,9 @@ training_options = with_options(
     option("--dry-run", is_flag=True, help="Check data and settings, print them, and stop."),
     option("--resume", type=PATH, callback=check_run, metavar="RUN", help="Go on with a training that was stopped, "
            "with its own settings and from its last whole epoch: what it learns is what it would have learned."),
+    option("--beside/--one-by-one", "beside", default=None, help="Do in a second process, beside the first, what waits "
+           "for nothing that the first does: train the ResNet34 beside the AAE.  [beside where there are two cores "
+           "and no GPU]"),
 )  # fmt: skip
 
 
@@ -130,21 +134,24 @@ training_options = with_options(
 @training_options
 def train_command(**given):
     """Train the AAE and the ResNet34 on a dataset with its planted bias."""
-    folder = train_as_told(given)
+    with SecondProcess() as second:
+        folder = train_as_told(given, second)
     if folder:
         click.echo(f"Trained: {folder}. Next: {command_line(['navigate', folder])}")
 
 
-def train_as_told(given):
+def train_as_told(given, second):
     """Check the options, print the settings, train. Returns the run folder, or None after a dry run.
 
-    InputError before anything is written if data or settings make no sense.
+    second: a SecondProcess, which shares the work where that pays or --beside asks for it. InputError before anything
+    is written if data or settings make no sense.
     """
+    asked = given.pop("beside")
     if process_count() > 1:
         return _train_in_processes(given)
     if run := given.pop("resume"):
-        return _resume(Path(run))
-    return _train_anew(given)
+        return _resume(Path(run), second, asked)
+    return _train_anew(given, second, asked)
 
 
 def _train_in_processes(given):
@@ -164,11 +171,13 @@ def _train_in_processes(given):
     return None
 
 
-def _train_anew(given):
-    """Check the options, print the settings, train. Returns the run folder, or None after a dry run."""
+def _train_anew(given, second=None, beside=False):
+    """Check the options, print the settings, train. Returns the run folder, or None after a dry run.
+
+    second, beside: see `_second_training`.
+    """
     announce_loading()
     from xaae.experiment import run_folder
-    from xaae.experiment.seeds import seed_all
     from xaae.training.fitting import train_run
     from xaae.training.preparation import prepare_training, resolve, run_name
 
@@ -180,22 +189,33 @@ def _train_anew(given):
     _print_settings(prepared.config.as_dict(), folder)
     if dry_run:
         return None
-    seed_all(settings.seed)
     with (
         _going_on_later(folder, typed_command(out=folder, overwrite=True)),
         timed(f"Training into {folder}"),
         run_folder.new_run(folder, overwrite, click.echo),
     ):
-        train_run(prepared, folder)
+        train_run(prepared, folder, beside=_second_training(prepared, folder, second, beside))
     return folder
 
 
-def _resume(folder):
-    """Go on with the training of a folder that was stopped. Returns the folder. InputError if there is no such one."""
-    refuse_other_options("resume")
+def _second_training(prepared, folder, second, asked):
+    """What starts a second process for a part of the training; None if all is done in this one.
+
+    second: a SecondProcess. asked: shall it be used? None where it pays.
+    """
+    from xaae.training.second_training import pays, train_side
+
+    return (lambda: second.start(train_side, folder)) if asked or (asked is None and pays(prepared)) else None
+
+
+def _resume(folder, second, beside):
+    """Go on with the training of a folder that was stopped. Returns the folder. InputError if there is no such one.
+
+    second, beside: see `_second_training`.
+    """
+    refuse_other_options("resume", "beside")
     announce_loading()
     from xaae.experiment import run_folder
-    from xaae.experiment.seeds import seed_all
     from xaae.training.fitting import train_run
     from xaae.training.preparation import prepare_stopped
     from xaae.training.progress import kept_in_words
@@ -207,8 +227,7 @@ def _resume(folder):
     ):
         prepared, kept = prepare_stopped(folder)
         click.echo(f"Kept: {kept_in_words(folder)}." if kept else "Nothing was learned yet: the training begins anew.")
-        seed_all(prepared.config.seed)
-        train_run(prepared, folder, kept=kept)
+        train_run(prepared, folder, kept=kept, beside=_second_training(prepared, folder, second, beside))
     return folder
 
 

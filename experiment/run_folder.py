@@ -23,6 +23,7 @@ from xaae.experiment.whole_file import whole_file
 TEXTS = ("path", "label", "split", "group", "factor")  # columns of items.csv that are texts whatever they look like
 MOST_LETTERS = 40  # of a text in a file's name: a letter takes up to 4 of 255 bytes
 CHECKPOINT = "checkpoints/training.safetensors"  # what a training that was stopped goes on from
+SIDE_CHECKPOINT = "checkpoints/side.safetensors"  # the same of the parts that a second process trains
 LAST = ("train.json", "tutorial.json")  # written when training, or the tutorial, is done
 
 

@@ -39,7 +39,7 @@ def generator(seed, stream):
 
 
 def seed_all(seed):
-    """Set the global seeds of Python, NumPy and torch. Only a command does so, before it trains."""
+    """Set the global seeds of Python, NumPy and torch. Only a training does so, before each of its parts."""
     from fastai.torch_core import set_seed
 
     set_seed(seed)

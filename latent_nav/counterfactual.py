@@ -4,6 +4,7 @@ Models need `encode`, `decode` and `classify`, in evaluation mode; `head` and `d
 Gradients are taken with respect to codes only: no weight is touched.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
@@ -16,7 +17,8 @@ from xaae.experiment.errors import InputError
 from xaae.latent_nav.gradient import classes, lead, look_again, seen_by, slope
 
 PUSH = 4.0  # weight of a broken condition against the pull home; any above 1 leads out, more keeps out of corners
-FIRST_STEP, LONGER, SHORTER = 0.1, 1.04, 0.96  # of the expected distance; before and after a first counterfactual
+FIRST_STEP = 0.1  # of the expected distance
+PACE = 4.0  # steps get longer up to a first counterfactual, and shorter after it, by e to this in the whole descent
 BEYOND = 1.001  # of the distance at which the decision flips
 NONE, FLIPPED, ACCEPTED = 0, 1, 2  # ranks of a code
 
@@ -72,20 +74,29 @@ class Goal:
     @torch.no_grad()
     def rank(self, z):
         """NONE, FLIPPED or, when the discriminator takes it for one of the class decided, ACCEPTED: (S,)."""
-        logits = self.decide(z)
+        return self._rank(z, self.decide(z))
+
+    def _rank(self, z, logits):
         return self.flipped(logits) * (1 + (self.score(z, logits.argmax(1)) > self.threshold).long())
 
-    def downhill(self, z, home):
-        """Unit descent (S, D) of |z - home| + PUSH h(margin - lead) + PUSH h(threshold - score).
+    def look(self, z, home):
+        """The rank (S,) of z (S, D), and the unit descent (S, D) there of |z - home| + PUSH h(margin - lead) + PUSH
+        h(threshold - score).
 
         h is the hinge over its own slope, the first-order distance to obeying: all terms are lengths in the latent
         space, and no scale of logits or scores has to be tuned away.
         """
-        ahead, up = slope(lambda c: lead(self.decide(c), self.aim), z)
+        seen = []
+
+        def lead_at(c):
+            seen.append(self.decide(c))
+            return lead(seen[0], self.aim)
+
+        ahead, up = slope(lead_at, z)
         score, real = slope(lambda c: self.score(c, self.aim), z)
         short, odd = (ahead <= self.margin)[:, None], (score <= self.threshold)[:, None]
         push = PUSH * (short * F.normalize(up, dim=1) + odd * F.normalize(real, dim=1))
-        return F.normalize(push - F.normalize(z - home, dim=1), dim=1)
+        return self._rank(z, seen[0].detach()), F.normalize(push - F.normalize(z - home, dim=1), dim=1)
 
     def expected(self, z):
         """Distance (S,) at which the aim would be decided if its lead were linear, at most the codes' usual length."""
@@ -123,18 +134,19 @@ def _descend(goal, home, steps):
     """The best codes (S, D) met in `steps` steps from `home` (S, D): highest rank, then least distance."""
     z = best = home
     rank, distance = torch.zeros_like(goal.own), torch.zeros_like(home[:, 0])
+    longer, (_, way) = math.exp(PACE / steps), goal.look(home, home)
     step = FIRST_STEP * goal.expected(home)
     for _ in range(steps):
-        z = z + step[:, None] * goal.downhill(z, home)
-        new_rank, far = goal.rank(z), (z - home).norm(dim=1)
+        z = z + step[:, None] * way
+        (new_rank, way), far = goal.look(z, home), (z - home).norm(dim=1)
         better = (new_rank > rank) | ((new_rank == rank) & (far < distance))
         best = torch.where(better[:, None], z, best)
         rank, distance = torch.where(better, new_rank, rank), torch.where(better, far, distance)
-        step = step * torch.where(rank == ACCEPTED, SHORTER, LONGER)
+        step = step * torch.where(rank == ACCEPTED, 1 / longer, longer)
     return best
 
 
-def _pull_home(goal, home, far, scan=32, halvings=10):
+def _pull_home(goal, home, far, scan=16, halvings=8):
     """The codes nearest to `home` (S, D) on the way from there to `far` (S, D) that rank no lower than far: (S, D).
 
     A scan finds the first such stretch, halving its beginning, and a thousandth more keeps the decision from hanging

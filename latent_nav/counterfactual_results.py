@@ -13,7 +13,7 @@ from xaae.factors.measuring import measure_all
 from xaae.latent_nav import counterfactual as nearest
 from xaae.latent_nav import naming, plots, walks
 
-STEPS, SHOWN = 100, 6
+STEPS, SHOWN = 40, 6
 LEAST = 1e-2  # nearer than this the reconstruction itself was decided otherwise: nothing to show
 
 

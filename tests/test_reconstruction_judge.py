@@ -9,7 +9,7 @@ from torch import nn
 from xaae.experiment.settings import RunSettings
 from xaae.training import reconstruction_judge
 from xaae.training.preparation import prepare_training, resolve
-from xaae.training.reconstruction_judge import judge_reconstructions
+from xaae.training.reconstruction_judge import judge_reconstructions, train_judge
 
 
 class Decoded(nn.Module):
@@ -42,7 +42,7 @@ def prepared(tmp_path_factory):
 )
 def test_the_agreement_is_what_the_decoder_has_left_of_the_classes(prepared, monkeypatch, decode, expected):
     monkeypatch.setattr(reconstruction_judge, "JUDGE_SEEN", 700)
-    found = judge_reconstructions(Decoded(decode), prepared)
+    found = judge_reconstructions(Decoded(decode), train_judge(prepared), prepared)
     held = prepared.table.label[prepared.table.split == "valid"].to_numpy()
     assert found["recon_judge_accuracy"] == 1.0
     assert found["recon_agreement"] in expected(held)

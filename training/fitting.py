@@ -37,33 +37,49 @@ from xaae.training.balance import loss_weights
 from xaae.training.feature_network import FeatureNetwork
 from xaae.training.muon import MAKERS
 from xaae.training.progress import Progress
-from xaae.training.reconstruction_judge import judge_reconstructions
+from xaae.training.reconstruction_judge import JUDGES, judge_reconstructions, new_judge, train_judge
 from xaae.training.target_scores import LABEL_SCORES, SEVERITY_SCORES, label_scores, severity_scores
 
 OTHER_DRAWS = 1_000_003  # by which the seed of a process's own draws is larger than that of the process before it
+JUDGE = "the judge's training"
 BALANCE = ("balanced_accuracy", "majority_share", "majority_class", "constant_answer")
 
 
-def train_run(prepared, folder, quiet=False, judged=True, kept=None):
+def train_run(prepared, folder, quiet=False, judged=True, kept=None, beside=None):
     """Fill a run folder: config.json, skipped.csv, items.csv, weights, histories and, last, train.json.
 
     prepared: as `preparation.prepare_training` gives it. quiet: without progress bars.
     judged: ask a judge whether the reconstructions can be recognised, see `judge_reconstructions`.
     kept: what `progress.read_progress` found in the folder of a training that was stopped, which goes on from there.
+    beside(): starts `second_training.train_side` in a second process, gives the Work; None to do all in this one.
     """
     folder, config = Path(folder), prepared.config
     if not kept:
         _write_tables(prepared, folder)
-    progress = Progress(folder, prepared, kept)
-    aae = progress.do("AAE", lambda: _train_aae(prepared, folder, quiet, progress))
-    judge = progress.do("judge", lambda: _judged(folder, prepared)) if judged else {}
-    numbers = {"aae": aae | judge, "baseline": None}
-    if config.baseline_epochs:
-        name = BASELINES[config.kind]
-        numbers["baseline"] = progress.do(name, lambda: _train_baseline(prepared, folder, quiet, progress))
+    progress, name = Progress(folder, prepared, kept), BASELINES[config.kind]
+    parts = side_parts(prepared, folder, progress, judged, quiet)
+    work = beside() if beside and set(parts) - set(progress.done) else None
+    with work or nullcontext():
+        aae = progress.do("AAE", lambda: _train_aae(prepared, folder, quiet, progress))
+        if work:
+            work.end()
+            progress.take_over()
+    done = {part: progress.do(part, do) for part, do in parts.items()}
+    judge = progress.do("judge", lambda: _judged(folder, prepared, done[JUDGE])) if JUDGE in done else {}
+    numbers = {"aae": aae | judge, "baseline": done.get(name)}
     numbers |= {"items": _counts(prepared), "seconds": {"total": progress.seconds()}}
     run_folder.write_json(folder / "train.json", numbers)
     progress.end()
+
+
+def side_parts(prepared, folder, progress, judged, quiet):
+    """{name: what does it, for `progress.do`} of the parts of a training that need nothing of the AAE."""
+    config, parts = prepared.config, {}
+    if judged and config.kind in JUDGES:
+        parts[JUDGE] = lambda: train_judge(prepared).state_dict()
+    if config.baseline_epochs:
+        parts[BASELINES[config.kind]] = lambda: _train_baseline(prepared, folder, quiet, progress)
+    return parts
 
 
 def _write_tables(prepared, folder):
@@ -74,14 +90,15 @@ def _write_tables(prepared, folder):
     write_texts(prepared.table, folder / "items.csv")
 
 
-def _judged(folder, prepared):
-    """What a judge says of the reconstructions of the AAE that was saved; printed in a line."""
+def _judged(folder, prepared, weights):
+    """What a judge with these weights says of the reconstructions of the AAE that was saved; printed in a line."""
     aae = models.load(folder / WEIGHTS["aae"]).to(default_device())
-    found = judge_reconstructions(aae, prepared)
-    if found:
-        share, accuracy = found["recon_agreement"], found["recon_judge_accuracy"]
-        print(f"Reconstructions: a classifier that never saw one says the same of {share:.1%} as of the items"
-              f" themselves, where it is right in {accuracy:.1%}.")  # fmt: skip
+    judge = new_judge(prepared.config)
+    judge.load_state_dict(weights)
+    found = judge_reconstructions(aae, judge, prepared)
+    share, accuracy = found["recon_agreement"], found["recon_judge_accuracy"]
+    print(f"Reconstructions: a classifier that never saw one says the same of {share:.1%} as of the items"
+          f" themselves, where it is right in {accuracy:.1%}.")  # fmt: skip
     return found
 
 

@@ -39,7 +39,7 @@ def learner_state(learn):
         "train_iter": learn.train_iter,
         "loaders": [loader.rng.getstate() for loader in learn.dls.loaders],
         "draws": [rng.bit_generator.state for rng in _generators(learn.dls)],
-        "logs": {path.name: path.read_text() for path in learn.path.glob("history_*.csv")},
+        "logs": {str(cb.fname): (learn.path / cb.fname).read_text() for cb in learn.cbs if isinstance(cb, CSVLogger)},
         "random": random_states(),
     }
 
@@ -147,13 +147,10 @@ def _as_tuples(value):
 
 
 def _restore_logs(learn, logs):
-    """The tables of a stage's epochs, one a stage; that of the present one is open, and is written on."""
-    now = {str(cb.fname): cb.file for cb in learn.cbs if isinstance(cb, CSVLogger)}
-    for name, text in logs.items():
-        if name not in now:
-            (learn.path / name).write_text(text)
-            continue
-        now[name].seek(0)
-        now[name].truncate()
-        now[name].write(text)
-        now[name].flush()
+    """The table of a stage's epochs, which is open, and is written on. Those of other stages lie in the folder."""
+    for cb in learn.cbs:
+        if isinstance(cb, CSVLogger) and str(cb.fname) in logs:
+            cb.file.seek(0)
+            cb.file.truncate()
+            cb.file.write(logs[str(cb.fname)])
+            cb.file.flush()

@@ -12,7 +12,7 @@ from xaae.experiment.amounts import noun_for
 from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL, VOLUME
-from xaae.experiment.run_folder import file_stem
+from xaae.experiment.run_folder import CHECKPOINT, file_stem
 from xaae.experiment.settings import (
     BASELINE_SEEN,
     CODES,
@@ -131,17 +131,17 @@ def prepare_training(settings: RunSettings, note=""):
     return Prepared(data.plant(table, planted, settings.seed), items, planted, skipped, config)
 
 
-def prepare_stopped(folder):
+def prepare_stopped(folder, file=CHECKPOINT):
     """(Prepared, what is kept, or None) of a training that was stopped, by what its folder holds.
 
-    Other versions of packages, and another device, than it began with are told in a printed line. InputError if its
-    items cannot be read or are others than it began with.
+    file: where it is kept in the folder. Other versions of packages, and another device, than it began with are told in
+    a printed line. InputError if its items cannot be read or are others than it began with.
     """
     run = open_trained_run(folder, needs="items.csv")
     skipped = Path(folder) / "skipped.csv"
     skipped = read_texts(skipped) if skipped.is_file() else pd.DataFrame({"path": [], "reason": []})
     prepared = Prepared(run.table, run.items, run.bias, skipped, run.config)
-    if kept := read_progress(folder):
+    if kept := read_progress(folder, file):
         check_same_data(kept, prepared, folder)
     facts = machine_facts(run.config.precision)
     then, now = ({"device": of["device"], **of["versions"]} for of in (run.config.as_dict(), facts))

@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 
 from xaae.callbacks import Checkpoint, beginning_at
 from xaae.experiment.errors import InputError
-from xaae.experiment.run_folder import CHECKPOINT
+from xaae.experiment.run_folder import CHECKPOINT, SIDE_CHECKPOINT
+from xaae.experiment.seeds import seed_all
 from xaae.experiment.tasks import target_of
 from xaae.experiment.whole_file import whole_file
 from xaae.sources.fingerprints import fingerprint
@@ -29,12 +30,12 @@ LOOKED = 500  # items by whose content the data are known again
 class Progress:
     """The parts of a training that are done, and the state of the one that is not.
 
-    folder: the run's. prepared: what is trained on. kept: what `read_progress` found there, None to begin anew.
-    `facts` {name: value}: what the part that is at work has to remember.
+    folder: the run's. prepared: what is trained on. kept: what `read_progress` found there, None to begin anew. file:
+    where it is kept in the folder. `facts` {name: value}: what the part that is at work has to remember.
     """
 
-    def __init__(self, folder, prepared, kept=None):
-        self.path, self.kept = Path(folder) / CHECKPOINT, kept
+    def __init__(self, folder, prepared, kept=None, file=CHECKPOINT):
+        self.path, self.kept, self.seed = Path(folder) / file, kept, prepared.config.seed
         self.data = _data_print(prepared)
         self.done, self.before = (kept["done"], kept["seconds"]) if kept else ({}, 0.0)
         self.began = time.perf_counter()
@@ -57,12 +58,21 @@ class Progress:
         return self.part_before + time.perf_counter() - self.part_began
 
     def do(self, part, work):
-        """What `work()` returns, numbers by name: from what is kept if it was done before."""
+        """What `work()` returns, numbers and tensors by name: from what is kept if it was done before.
+
+        Each part has random numbers of its own, so that it is the same whatever came before it, and in which process.
+        """
         if part not in self.done:
+            if not (self.kept and self.kept["part"] == part):
+                seed_all(self.seed)
             self._begin(part)
             self.done[part] = work()
             self._keep(f"{part} is done", part="", past=[], facts={}, part_seconds=0.0)
         return self.done[part]
+
+    def take_over(self):
+        """What a second process has done of this training is done: see `second_training`."""
+        self.done |= read_progress(self.path.parents[1], SIDE_CHECKPOINT)["done"]
 
     # ---- the stages of a part -----------------------------------------------------------------------------------
 
@@ -115,15 +125,15 @@ class Progress:
 
     def end(self):
         """Remove what was kept: the training has ended well."""
-        for path in self.path.parent.glob(f"{self.path.name}*"):
-            path.unlink()
+        for path in [*self.path.parent.glob(f"{self.path.name}*"), self.path.with_name(Path(SIDE_CHECKPOINT).name)]:
+            path.unlink(missing_ok=True)
         if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
 
 
-def read_progress(folder):
+def read_progress(folder, file=CHECKPOINT):
     """What was kept of a training that was stopped, for Progress; None if nothing was. InputError for a broken file."""
-    path = Path(folder) / CHECKPOINT
+    path = Path(folder) / file
     if not path.is_file():
         return None
     try:

@@ -27,19 +27,15 @@ JUDGES = {  # kind -> classifier for so many classes, channels and places; other
 }
 
 
-def judge_reconstructions(aae, prepared):
+def judge_reconstructions(aae, judge, prepared):
     """What a judge says of the held-out items and of their reconstructions: {name in train.json: number}.
 
     recon_agreement: share of them on which it says the same of both. recon_judge_accuracy: its accuracy on the items
-    themselves; where that is low, the agreement means little. The judge is a small network of its own, trained on
-    items whose factor says nothing of the class (arm irrelevant; arm normal where nothing is planted), and on no
-    reconstruction. {} for kinds without a judge. prepared: see `preparation.prepare_training`.
+    themselves; where that is low, the agreement means little. judge: see `train_judge`. prepared: see
+    `preparation.prepare_training`.
     """
-    config = prepared.config
-    if config.kind not in JUDGES:
-        return {}
-    prepared = replace(prepared, table=prepared.table[prepared.table.label != UNKNOWN])
-    judge, held = _train_judge(prepared).to(device_of(aae)), prepared.table[prepared.table.split == "valid"]
+    config, judge = prepared.config, judge.to(device_of(aae)).eval()
+    held = prepared.table[(prepared.table.split == "valid") & (prepared.table.label != UNKNOWN)]
     target = torch.tensor([config.classes.index(label) for label in held.label])
     same = right = 0
     with torch.inference_mode(), exact():
@@ -51,16 +47,26 @@ def judge_reconstructions(aae, prepared):
     return {"recon_agreement": same / len(held), "recon_judge_accuracy": right / len(held)}
 
 
-def _train_judge(prepared):
-    """The judge, trained and in evaluation mode."""
+def new_judge(config):
+    """A judge for a run with this config, of a kind in JUDGES, that has learned nothing yet."""
+    return JUDGES[config.kind](len(config.classes), config.input_channels, config.input_size)
+
+
+def train_judge(prepared):
+    """The judge of a run: a small network of its own, trained on items whose factor says nothing of the class (arm
+    irrelevant; arm normal where nothing is planted), and on no reconstruction.
+
+    prepared: see `preparation.prepare_training`.
+    """
     config, planted = prepared.config, prepared.planted
     arm = "normal" if config.arm == "normal" else "irrelevant"
     bias, classes = replace(planted, arm=arm, contamination=1.0), list(config.classes)
-    dls = data.dataloaders(prepared.table, prepared.items, bias, classes, seed=config.seed)
-    judge = JUDGES[config.kind](len(config.classes), config.input_channels, config.input_size)
+    known = prepared.table[prepared.table.label != UNKNOWN]
+    dls = data.dataloaders(known, prepared.items, bias, classes, seed=config.seed)
+    judge = new_judge(config)
     learn = Learner(dls, judge, F.cross_entropy, cbs=[NoValidation(), *precision_callbacks(config.precision)])
     epochs = epochs_for(JUDGE_SEEN // FEWER.get(config.kind, 1), len(dls.train_ds))
     print(f"Judge of the reconstructions: a small classifier, {counted(epochs, 'epochs')}")
     with learn.no_logging(), learn.no_bar():
         learn.fit_one_cycle(epochs, RATE)
-    return judge.eval()
+    return judge

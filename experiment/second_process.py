@@ -1,0 +1,153 @@
+"""A second process beside this one, for work that waits for nothing that this one is doing.
+
+On a processor one process gains little from a second core: a training of small networks is a tenth quicker on two cores
+than on one. Two that work side by side gain all of it. Nothing here loads torch before it is asked for.
+"""
+
+import io
+import multiprocessing
+import os
+import signal
+import threading
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing.connection import wait
+
+from xaae.experiment.machine import quieten
+from xaae.experiment.process_group import process_count
+
+ENDED = "The second process ended by itself: its work is done here."
+
+
+def cores_for_two():
+    """Do two processes gain by working side by side here?
+
+    Each needs a core of its own, and an accelerator would be shared; processes that train together are several already.
+    """
+    import torch
+
+    return process_count() == 1 and torch.get_num_threads() > 1 and not torch.accelerator.is_available()
+
+
+class SecondProcess:
+    """A process that does one thing after the other for this one, which it shares the cores with while both are at work.
+
+    To be used in a `with`, at whose end it is ended whatever it does. It begins with the first thing it is given.
+    """
+
+    def __enter__(self):
+        self.process = self.pipe = self.threads = None
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def start(self, function, *arguments):
+        """Let it call function(*arguments), which has to be one of a module; a Work to wait for."""
+        if self.process is None:
+            self._begin()
+        self._share()
+        self.pipe.send((function, arguments))
+        return Work(self, function, arguments)
+
+    def _begin(self):
+        """Start the process."""
+        spawn = multiprocessing.get_context("spawn")  # a fork would inherit the locks of torch's threads
+        self.pipe, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=_serve, args=(theirs, max(1, _threads() // 2)))
+        self.process.start()
+        theirs.close()
+
+    def _share(self):
+        """Leave half of the cores to the second process."""
+        if self.threads is None:
+            self.threads = _threads()
+            _set_threads(self.threads - self.threads // 2)
+
+    def take_back(self):
+        """Have all cores again."""
+        if self.threads is not None:
+            _set_threads(self.threads)
+            self.threads = None
+
+    def end(self):
+        """End the process, whatever it is doing."""
+        self.take_back()
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
+            self.process = None
+
+
+class Work:
+    """Something that a SecondProcess is doing. In a `with` that is left by an error the process is ended at once."""
+
+    def __init__(self, second, function, arguments):
+        self.second, self.function, self.arguments = second, function, arguments
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.second.end()
+
+    def end(self):
+        """Wait until it is done, print what it printed, and return what it returned, or raise what it raised.
+
+        What a process leaves undone that ended by itself, as one does for lack of memory, is done in this one.
+        """
+        try:
+            said, result, fault = self.second.pipe.recv()
+        except (EOFError, OSError):
+            self.second.end()
+            print(ENDED)
+            return self.function(*self.arguments)
+        self.second.take_back()
+        print(said, end="")
+        if fault is not None:
+            raise fault
+        return result
+
+
+def _serve(pipe, threads):
+    """What the second process does: calls what comes through the pipe, until nobody is at its other end any more."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the first process, which ends this one
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    quieten()
+    _set_threads(threads)
+    while True:
+        try:
+            function, arguments = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(_called(function, arguments))
+
+
+def _end_with_parent():
+    """End this process at once when the one that started it is gone: it may be killed at any moment."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _called(function, arguments):
+    """(what a function printed, what it returned, what it raised or None)."""
+    said, result, fault = io.StringIO(), None, None
+    with redirect_stdout(said), redirect_stderr(said):
+        try:
+            result = function(*arguments)
+        except Exception as e:
+            fault = e
+    return said.getvalue(), result, fault
+
+
+def _threads():
+    import torch
+
+    return torch.get_num_threads()
+
+
+def _set_threads(count):
+    import torch
+
+    torch.set_num_threads(count)

@@ -22,7 +22,7 @@ except ImportError:  # no such locks on this system: commands side by side do no
 FILE = "manifest.jsonl"
 NAMES = (  # regular expressions of every file that some version of this project writes, relative to the run folder
     r"(config|train|navigate|explain|evaluate|unknown|summary|tutorial|scan)\.json",
-    r"(items|skipped|history|history_\w+|baseline_history|correlations|positions|predictions)\.csv",
+    r"(items|skipped|(baseline_)?history(_\w+)?|correlations|positions|predictions)\.csv",
     r"(model|baseline|convnet)\.safetensors",
     r"(latents|directions|counterfactuals|exemplars|impact|maps|shap)\.npz",
     r"(counterfactuals|exemplars|impact|maps|unknown|scan|curves|evaluation_(aae|baseline)|shap_(items|picture))\.png",

@@ -29,7 +29,7 @@ def cores_for_two():
 
 
 class SecondProcess:
-    """A process that does one thing after the other for this one, which it shares the cores with while both are at work.
+    """A process that does one thing after the other for this one; they share the cores while both are at work.
 
     To be used in a `with`, at whose end it is ended whatever it does. It begins with the first thing it is given.
     """

@@ -39,11 +39,13 @@ CASES = {  # what is trained -> its options
                "--contamination", 0.8, "--label-noise", 0.1, "--precision", "fp32"],
 }  # fmt: skip
 BRIEFEST = [*BRIEF, "--code", "plain", "--precision", "fp32", "--baseline-epochs", 0]
-AAE_AND_BASELINE = ["AAE: epoch 1 of 3", "AAE: epoch 2 of 3", "AAE is done", "judge is done", "ResNet34: epoch 1 of 2"]
+JUDGED = ["the judge's training is done", "judge is done"]
+AAE_AND_BASELINE = ["AAE: epoch 1 of 3", "AAE: epoch 2 of 3", "AAE is done", JUDGED[0]]
+AAE_AND_BASELINE += ["ResNet34: epoch 1 of 2", "ResNet34 is done"]
 STOPS = {  # after what each is stopped
     "fp32": AAE_AND_BASELINE,
     "bf16": AAE_AND_BASELINE,
-    "thesis": [*["AAE: epoch 1 of 2", "AAE: epoch 2 of 2"] * 2, "AAE: epoch 1 of 2", "AAE is done"],
+    "thesis": [*["AAE: epoch 1 of 2", "AAE: epoch 2 of 2"] * 2, "AAE: epoch 1 of 2", "AAE is done", JUDGED[0]],
 }
 pytestmark = pytest.mark.usefixtures("small_baseline")
 
@@ -225,7 +227,7 @@ def test_a_finished_training_says_so(half):
 
 def test_run_goes_on_with_what_follows_a_training(half, monkeypatch):
     done = []
-    monkeypatch.setattr("xaae.cli.run._work_on", done.append)
+    monkeypatch.setattr("xaae.cli.run._work_on", lambda folder, second: done.append(folder))
     succeed("run", "--resume", half)
     assert "trained already" in succeed("--resume", half) and done == [half, half]
     (half / "report.html").touch()

@@ -223,7 +223,7 @@ def _watching(progress, learn, stage, **options):
 
 def _join_histories(folder, name, stages):
     """The stages' CSV logs as one table with the columns epoch and stage, epochs counted on."""
-    logs = [Path(folder) / f"history_{stage}.csv" for stage in stages]
+    logs = [Path(folder) / f"{Path(name).stem}_{stage}.csv" for stage in stages]
     tables = [pd.read_csv(log).assign(stage=stage) for log, stage in zip(logs, stages, strict=True)]
     history = pd.concat(tables, ignore_index=True).assign(epoch=lambda t: range(1, len(t) + 1))
     history = history[["epoch", "stage", *(c for c in history if c not in ("epoch", "stage"))]]
@@ -285,9 +285,9 @@ def fit_baseline(learn, epochs, pretrained, lr=2e-3, progress=None):
         if not (progress and progress.is_past("head")):
             learn.freeze()
             with _watching(progress, learn, "head") as watch:
-                learn.fit_one_cycle(1, lr, cbs=[CSVLogger("history_head.csv"), *watch])
+                learn.fit_one_cycle(1, lr, cbs=[CSVLogger("baseline_history_head.csv"), *watch])
         stages, rates, epochs = ["head", "baseline"], slice(lr / 100, lr / 4), epochs - 1
     learn.unfreeze()
     with _watching(progress, learn, "baseline", last=True) as watch:
-        learn.fit_one_cycle(epochs, rates, cbs=[CSVLogger("history_baseline.csv"), *watch])
+        learn.fit_one_cycle(epochs, rates, cbs=[CSVLogger("baseline_history_baseline.csv"), *watch])
     return _join_histories(learn.path, "baseline_history.csv", stages)

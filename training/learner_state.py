@@ -17,6 +17,7 @@ from fastcore.foundation import L
 
 from xaae.callbacks import Adversarial, KeepBest, Perceptual, SampleGrid
 
+STAGE = "history_"  # in the name of the table of a stage's epochs, before the name of the stage
 REMEMBERED = {  # callback -> what it remembers from one epoch to the next
     Adversarial: ("discriminator_opt",),
     Perceptual: ("network", "feature_opt", "steps"),
@@ -39,7 +40,7 @@ def learner_state(learn):
         "train_iter": learn.train_iter,
         "loaders": [loader.rng.getstate() for loader in learn.dls.loaders],
         "draws": [rng.bit_generator.state for rng in _generators(learn.dls)],
-        "logs": {str(cb.fname): (learn.path / cb.fname).read_text() for cb in learn.cbs if isinstance(cb, CSVLogger)},
+        "logs": {path.name: path.read_text() for path in _logs(learn)},
         "random": random_states(),
     }
 
@@ -146,11 +147,20 @@ def _as_tuples(value):
     return tuple(map(_as_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
+def _logs(learn):
+    """The tables of epochs of all stages of the network that a Learner trains; another's may be growing beside them."""
+    own = next((str(cb.fname) for cb in learn.cbs if isinstance(cb, CSVLogger)), "")
+    return sorted(learn.path.glob(f"{own.partition(STAGE)[0]}{STAGE}*.csv")) if own else []
+
+
 def _restore_logs(learn, logs):
-    """The table of a stage's epochs, which is open, and is written on. Those of other stages lie in the folder."""
-    for cb in learn.cbs:
-        if isinstance(cb, CSVLogger) and str(cb.fname) in logs:
-            cb.file.seek(0)
-            cb.file.truncate()
-            cb.file.write(logs[str(cb.fname)])
-            cb.file.flush()
+    """The tables of a stage's epochs, one a stage; that of the present one is open, and is written on."""
+    now = {str(cb.fname): cb.file for cb in learn.cbs if isinstance(cb, CSVLogger)}
+    for name, text in logs.items():
+        if name not in now:
+            (learn.path / name).write_text(text)
+            continue
+        now[name].seek(0)
+        now[name].truncate()
+        now[name].write(text)
+        now[name].flush()

@@ -1,0 +1,109 @@
+"""Laws of the second process: it does what it is given, shares the cores, ends with the first, changes no result."""
+
+import math
+import os
+import signal
+import sys
+import time
+from functools import partial
+
+import psutil
+import pytest
+import torch
+from helpers.command_line import succeed
+from helpers.places import HOME
+from helpers.same_runs import check_same_run
+from helpers.waiting import wait_until
+
+from xaae.experiment import second_process
+from xaae.experiment.run_folder import SIDE_CHECKPOINT
+from xaae.experiment.second_process import ENDED, SecondProcess
+from xaae.experiment.settings import RunSettings
+from xaae.training import second_training
+from xaae.training.preparation import prepare_training, resolve
+
+BRIEF = ["--preset", "smoke", "--no-pretrained", "--dataset", "synthpets", "--items", 60, "--size", 16]
+BRIEF += ["--step-channels", 4, "--batch-size", 16, "--epochs", 2, "--baseline-epochs", 2, "--precision", "fp32"]
+
+
+@pytest.fixture
+def two_threads():
+    """Two threads for torch, whatever this machine has, given back in the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def is_gone(process):
+    """Has this psutil.Process ended? Its parent may not have looked yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_it_returns_prints_and_raises_what_the_function_did(capsys):
+    with SecondProcess() as second:
+        assert second.start(os.getpid).end() not in (os.getpid(), None)
+        second.start(print, "said there").end()
+        assert capsys.readouterr().out == "said there\n"
+        with pytest.raises(ValueError, match="math domain error|expected a nonnegative input"):
+            second.start(math.sqrt, -1.0).end()
+
+
+def test_the_cores_are_shared_while_it_works_and_given_back(two_threads):
+    with SecondProcess() as second:
+        work = second.start(torch.get_num_threads)
+        assert torch.get_num_threads() == 1
+        assert work.end() == 1 and torch.get_num_threads() == 2
+        second.start(time.sleep, 1e9)
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+
+
+def test_what_a_killed_one_left_undone_is_done_here(capsys):
+    with SecondProcess() as second:
+        work = second.start(time.sleep, 0.01)
+        second.process.kill()
+        assert work.end() is None and ENDED in capsys.readouterr().out
+        assert second.start(os.getpid).end() != os.getpid()  # a new one begins
+
+
+def test_an_error_beside_it_ends_it_at_once():
+    with SecondProcess() as second, pytest.raises(RuntimeError), second.start(time.sleep, 1e9):
+        process = psutil.Process(second.process.pid)
+        raise RuntimeError
+    assert is_gone(process)
+
+
+def test_it_ends_with_a_process_that_is_killed(warm, tmp_path):
+    """And what both had learned is gone on with: as if there had been one process and no kill."""
+    runs = [tmp_path / "peace", tmp_path / "killed"]
+    options = [*BRIEF, "--epochs", 40]  # still at work when the side has learned something
+    train = partial(warm.Popen, stdout=warm.PIPE, stderr=warm.PIPE)
+    command = [sys.executable, HOME / "main.py", "train", *options]
+    assert train([*command, "--one-by-one", "--out", runs[0]]).wait() == 0
+    process = train([*command, "--beside", "--out", runs[1]])
+    kept = partial(os.path.exists, runs[1] / SIDE_CHECKPOINT)
+    wait_until(lambda: kept() or process.poll() is not None)
+    children = psutil.Process(process.pid).children()
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    wait_until(lambda: all(map(is_gone, children)))
+    succeed("train", "--resume", runs[1], "--beside")
+    check_same_run(*runs)
+    assert not (runs[1] / SIDE_CHECKPOINT).exists()
+
+
+def test_a_second_process_is_used_where_there_is_work_and_room_for_it(two_threads, monkeypatch):
+    settings = RunSettings.from_options("smoke", dataset="synthpets", items=60, size=16, epochs=2)
+    prepared = prepare_training(*resolve(settings))
+    assert not second_training.pays(prepared)  # too little to do
+    monkeypatch.setattr(second_training, "WORTH", 1)
+    assert second_training.pays(prepared) is not torch.accelerator.is_available()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert not second_process.cores_for_two()
+    monkeypatch.delenv("WORLD_SIZE")
+    torch.set_num_threads(1)
+    assert not second_process.cores_for_two()

@@ -11,7 +11,7 @@ from xaae.callbacks.adversarial import one_hot
 from xaae.callbacks.distances import squared_distance
 
 PARTS = ("reconstruction", "adversarial", "discriminator", "classification")
-PAIR_PARTS = ("equivariance", "content", "perceptual")  # of a factored code, in training only
+PAIR_PARTS = ("equivariance", "content", "perceptual", "answers")  # of a factored code, in training only
 
 
 def class_loss(logits, y, weights=None):

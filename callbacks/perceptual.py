@@ -41,18 +41,27 @@ TEACHERS = {  # task -> (answers (B, K), targets) -> the loss that the features 
 }
 
 
-class Perceptual(Callback):
-    """Training only: adds `weight` * the distance of reconstructions and items by a classifier's features to the loss.
+ANSWERED = {  # task -> (answers (B, K) to the reconstructions, answers to the items) -> how far they are apart
+    "classes": lambda seen, wanted: F.kl_div(seen.log_softmax(1), wanted.softmax(1), reduction="batchmean"),
+    "severity": F.mse_loss,
+    "labels": lambda seen, wanted: F.binary_cross_entropy_with_logits(seen, wanted.sigmoid()),
+}
 
-    The classifier learns from the same batches, in which the second versions of the items have factors at random, so
-    that it has to go by the content. It never sees a reconstruction while it learns, and is not kept. network: x ->
-    logits (B, K), with `features`: x -> a list of maps (B, W, *places).
+
+class Perceptual(Callback):
+    """Training only: adds to the loss how far reconstructions and items are apart for a classifier.
+
+    That is `weight` * the distance of its features and `answers` * that of its answers: features alone let what is
+    small and tells the classes apart be drawn as the other class has it. The classifier learns from the same batches,
+    in which the second versions of the items have factors at random, so that it has to go by the content. It never sees
+    a reconstruction while it learns, and is not kept. network: x -> logits (B, K), with `features`: x -> a list of maps
+    (B, W, *places), and `answer_by` them.
     """
 
     order = 4  # before the adversary (5) and gradient accumulation (6)
 
-    def __init__(self, network, weight=3.0, lr=2e-3):
-        self.network, self.weight, self.steps = network, weight, 0
+    def __init__(self, network, weight=3.0, answers=0.5, lr=2e-3):
+        self.network, self.weight, self.answers, self.steps = network, weight, answers, 0
         self.feature_opt = torch.optim.Adam(network.parameters(), lr)
 
     def before_fit(self):
@@ -65,12 +74,15 @@ class Perceptual(Callback):
         self._learn(x)
         with torch.no_grad():
             wanted = self.network.features(x)
-        loss = feature_distance(self.network.features(x_hat.to(x.dtype)), wanted)
+            expected = self.network.answer_by(wanted).float()
+        seen = self.network.features(x_hat.to(x.dtype))
+        loss = feature_distance(seen, wanted)
+        apart = ANSWERED[self.model.task.name](self.network.answer_by(seen).float(), expected)
         self.network.requires_grad_(True)
-        self.loss_func.parts["perceptual"] = loss.detach()
+        self.loss_func.parts["perceptual"], self.loss_func.parts["answers"] = loss.detach(), apart.detach()
         self.steps += 1
-        weight = self.weight * min(1.0, self.steps / WARM_UP)
-        self.learn.loss_grad = self.learn.loss_grad + weight * loss
+        warm = min(1.0, self.steps / WARM_UP)
+        self.learn.loss_grad = self.learn.loss_grad + warm * (self.weight * loss + self.answers * apart)
         self.learn.loss = self.learn.loss_grad.detach().clone()
 
     def _learn(self, x):

@@ -11,7 +11,7 @@ from helpers.pictures import draw_pets
 from xaae import data
 from xaae import model as models
 from xaae.callbacks.distances import pyramid_distance
-from xaae.callbacks.perceptual import feature_distance
+from xaae.callbacks.perceptual import ANSWERED, feature_distance
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.factors.bias import make_bias
@@ -206,6 +206,20 @@ def test_a_step_of_training_moves_every_part_in_both_precisions(dtype):
     for part in (aae.glance.body, aae.glance.place, aae.glance.answer, aae.encoder, aae.decoder):
         gradients = [p.grad for p in part.parameters()]
         assert all(g.isfinite().all() for g in gradients) and any(g.abs().max() > 0 for g in gradients)
+
+
+@pytest.mark.parametrize("task", ANSWERED)
+def test_answers_to_reconstructions_are_pulled_to_those_to_the_items(task):
+    """From anywhere, by descent: the answers to the items stay what they are."""
+    wanted = torch.tensor([[2.0, -1.0], [-3.0, 0.5], [0.0, 0.0]], requires_grad=False)
+    seen = torch.zeros_like(wanted).requires_grad_()
+    descent = torch.optim.SGD([seen], 1.0)
+    for _ in range(3000):
+        descent.zero_grad()
+        ANSWERED[task](seen, wanted).backward()
+        descent.step()
+    decided = {"classes": lambda out: out.softmax(1), "labels": torch.sigmoid, "severity": lambda out: out}[task]
+    torch.testing.assert_close(decided(seen.detach()), decided(wanted), atol=0.01, rtol=0)
 
 
 def test_the_middle_of_the_coordinates_comes_to_rest():

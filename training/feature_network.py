@@ -36,5 +36,9 @@ class FeatureNetwork(nn.Module):
             found.append(x)
         return found
 
+    def answer_by(self, features):
+        """Logits (B, K) by the maps that `features` gives."""
+        return self.answer(features[-1].flatten(2).amax(2))
+
     def forward(self, x):
-        return self.answer(self.features(x)[-1].flatten(2).amax(2))
+        return self.answer_by(self.features(x))

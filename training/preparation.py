@@ -16,7 +16,6 @@ from xaae.experiment.run_folder import CHECKPOINT, file_stem
 from xaae.experiment.settings import (
     BASELINE_SEEN,
     CODES,
-    SEEN,
     USUAL_FACTORS,
     VERSIONS,
     VOLUME_SIZE,
@@ -24,6 +23,7 @@ from xaae.experiment.settings import (
     RunSettings,
     epochs_for,
     native_size,
+    seen_by_default,
     usual_loss,
 )
 from xaae.experiment.tasks import CLASSES, SEVERITY, UNKNOWN
@@ -273,6 +273,11 @@ def _bias_of(settings, classes, items):
     return replace(planted, rate=items.scale.rate if items.kind is SIGNAL else None)
 
 
+def _usual_epochs(settings, kind, n):
+    """Epochs of the AAE on n training items of a Kind where none are asked for."""
+    return epochs_for(seen_by_default(kind.name, settings.code), n * VERSIONS[settings.code])
+
+
 def _complete(settings, table, items, target, planted):
     """The RunConfig of settings, data and machine."""
     n = int((table.split == "train").sum())
@@ -287,7 +292,7 @@ def _complete(settings, table, items, target, planted):
         "ranges": {name: planted.of(name) for name in target.classes},
         "class_ranges": planted.ranges,
         "factor_about": FACTORS[planted.factor].about(),
-        "epochs": settings.epochs or epochs_for(SEEN[items.kind.name], n * VERSIONS[settings.code]),
+        "epochs": settings.epochs or _usual_epochs(settings, items.kind, n),
         "centres": _centres(settings, table, items, planted),
         "reconstruction_loss": settings.reconstruction_loss or usual_loss(settings),
     }

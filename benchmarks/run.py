@@ -7,6 +7,7 @@ python benchmarks/run.py loop --json loop.json        also as JSON: name, ratio_
 loop       the whole training loop with its data / bare steps on one batch
 products   bare training steps / matrix products of as many operations
 thesis     the plain code's network / the thesis's, an epoch each (32 or 128 pixels)
+where      of bare training steps: each kind of arithmetic / all
 pythae     an epoch here / pythae's Adversarial_AE with the same encoder and decoder (pip install pythae)
 decoding   frames of walks / the decoder called directly
 methods    explanations / captum called directly
@@ -22,12 +23,14 @@ from fastai.torch_core import default_device
 from xaae.benchmarks import explaining_speed, training_speed
 from xaae.benchmarks.growth import growth
 from xaae.benchmarks.pairs import table, write_comparisons
+from xaae.benchmarks.step_profile import where
 from xaae.experiment.device import fast_precision
 from xaae.experiment.errors import InputError
 
 COMPARISONS = {
     "loop": training_speed.loop,
     "products": training_speed.products,
+    "where": where,
     "thesis": training_speed.beside_thesis,
     "pythae": training_speed.beside_pythae,
     "decoding": explaining_speed.decoding,

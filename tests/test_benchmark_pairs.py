@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from xaae.benchmarks import pairs, run
+from xaae.benchmarks import pairs, run, step_profile
 from xaae.benchmarks.pairs import compare
 
 
@@ -52,3 +52,10 @@ def test_what_is_not_installed_is_left_out_with_a_word(monkeypatch, capsys):
     monkeypatch.setattr(run, "COMPARISONS", {"pythae": missing})
     assert run.main([]) == 2
     assert "pip install pythae" in capsys.readouterr().err
+
+
+def test_the_shares_of_a_training_step_are_of_the_whole():
+    found = {c.name: c for c in step_profile.where(32, "fp32", 1)}
+    assert sum(c.ratio_median for c in found.values()) == pytest.approx(1)
+    assert found["where-32-convolutions"].ratio_median == max(c.ratio_median for c in found.values())
+    assert len({c.theirs for c in found.values()}) == 1

@@ -22,6 +22,7 @@ from xaae.experiment.vocabulary import MODELS, WEIGHTS
 HOME = Path(__file__).resolve().parents[1]
 SMALL = ["--preset", "smoke", "--dataset", "synthpets", "--items", "120", "--epochs", "3", "--baseline-epochs", "2"]
 SMALL += ["--starts", "4", "--random-directions", "9", "--no-pretrained"]
+TWO = "--beside"  # with a second process, which is killed too
 MAIN = (  # the door, with a cache for tables of any size
     "import sys; from xaae.sources import item_cache; item_cache.MANY = 0;"
     " from xaae.main import main; main(args=sys.argv[1:], prog_name='main.py')"
@@ -32,7 +33,7 @@ OF_A_RUN = ("seconds", "images_per_second", "command", "run", "repeat")  # diffe
 def start_run(folder, data, options=SMALL):
     """The process that begins or goes on with the run in `folder`, in a group of its own; it writes `folder`.log."""
     begin = [*options, "--data-root", str(data), "--out", str(folder), "--overwrite"]
-    arguments = ["run", "--resume", str(folder)] if (folder / "items.csv").is_file() else ["run", *begin]
+    arguments = ["run", TWO, *(["--resume", str(folder)] if (folder / "items.csv").is_file() else begin)]
     with open(f"{folder}.log", "w") as log:
         command = [sys.executable, "-c", MAIN, *arguments]
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)

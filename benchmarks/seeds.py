@@ -4,6 +4,7 @@ python benchmarks/seeds.py --out runs/table                       the embedded d
 python benchmarks/seeds.py --out runs/tint --arms biased --factor tint --baseline-epochs 0
 python benchmarks/seeds.py --out runs/table --led                 of the same runs, the walks that each classifier leads
 python benchmarks/seeds.py --out runs/xray --seeds 0 --dataset medmnist:pneumoniamnist --data-root ../shared/data
+python benchmarks/seeds.py --out runs/tag --led --briefly --factor tag       nothing but training, these walks and the page
 python benchmarks/seeds.py --out runs/table --workers 4           four runs at a time; --scheduler: see docs/clusters.md
 Runs that are already there are not made again. Options that it does not know go to `main.py`.
 """
@@ -37,6 +38,7 @@ COLUMNS = {
 }
 
 
+BRIEF_WALKS = "led,led:baseline"
 LED = {  # of the walk that a classifier leads
     "walk": ("change_words", "{}"),
     "Spearman": ("spearman", "{:.2f}"),
@@ -49,14 +51,22 @@ LED = {  # of the walk that a classifier leads
 }
 
 
-def make_run(folder, arm, seed, rest):
-    """Make a run, by the code that is installed where this is called. What it says is in a file beside its folder."""
-    command = [sys.executable, str(Path(xaae.__path__[0]).resolve() / "main.py"), "--arm", arm, "--seed", str(seed)]
+def make_run(folder, arm, seed, briefly, rest):
+    """Make a run, by the code that is installed where this is called. What it says is in a file beside its folder.
+
+    briefly: train, let both models lead a walk, and write the page, no more.
+    """
+    main, told = [sys.executable, str(Path(xaae.__path__[0]).resolve() / "main.py")], str(folder)
+    begin = ["train" if briefly else "run", "--arm", arm, "--seed", str(seed), "--out", told, *rest, "--overwrite"]
+    more = [
+        ["navigate", told, "--directions", BRIEF_WALKS, "--maps", "pca", "--counterfactuals", "4"],
+        ["report", told],
+    ]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.with_suffix(".log"), "w") as log:
-        told = subprocess.run([*command, "--out", str(folder), *rest, "--overwrite"], stdout=log, stderr=log)
-    if told.returncode:
-        raise InputError(f"arm {arm}, seed {seed} was not made: see {folder.with_suffix('.log')}")
+        for command in [begin, *(more if briefly else [])]:
+            if subprocess.run([*main, *command], stdout=log, stderr=log).returncode:
+                raise InputError(f"arm {arm}, seed {seed} was not made: see {folder.with_suffix('.log')}")
 
 
 def make_runs(known, rest):
@@ -68,7 +78,7 @@ def make_runs(known, rest):
     workers = choose_workers(known.workers, known.scheduler, known.out, tell)
     jobs = Jobs(workers, tell, float(len(missing)))
     for (arm, seed), folder in missing.items():
-        jobs.add(1.0, f"made arm {arm}, seed {seed}", make_run, folder, arm, seed, rest)
+        jobs.add(1.0, f"made arm {arm}, seed {seed}", make_run, folder, arm, seed, known.briefly, rest)
     try:
         jobs.run()
     except BaseException:
@@ -128,6 +138,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=["biased", "irrelevant", "normal"])
     parser.add_argument("--led", action="store_true")
+    parser.add_argument("--briefly", action="store_true")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--scheduler", help="address of a Dask scheduler, whose workers make the runs")
     known, rest = parser.parse_known_args()

@@ -4,7 +4,7 @@ python benchmarks/seeds.py --out runs/table                       the embedded d
 python benchmarks/seeds.py --out runs/tint --arms biased --factor tint --baseline-epochs 0
 python benchmarks/seeds.py --out runs/table --led                 of the same runs, the walks that each classifier leads
 python benchmarks/seeds.py --out runs/xray --seeds 0 --dataset medmnist:pneumoniamnist --data-root ../shared/data
-python benchmarks/seeds.py --out runs/tag --led --briefly --factor tag       nothing but training, these walks and the page
+python benchmarks/seeds.py --out runs/tag --led --briefly --factor tag    no more than training, these walks, the page
 python benchmarks/seeds.py --out runs/table --workers 4           four runs at a time; --scheduler: see docs/clusters.md
 Runs that are already there are not made again. Options that it does not know go to `main.py`.
 """

@@ -8,6 +8,7 @@ from xaae.callbacks.adversarial import one_hot
 from xaae.callbacks.losses import label_loss, severity_loss
 
 WARM_UP = 300  # steps until the part has its full weight: features of an untrained network mean little
+SETTLED = 150  # steps before its answers count at all: meanwhile the code finds out which way up all items are
 TINY = 1e-6
 
 
@@ -81,8 +82,9 @@ class Perceptual(Callback):
         self.network.requires_grad_(True)
         self.loss_func.parts["perceptual"], self.loss_func.parts["answers"] = loss.detach(), apart.detach()
         self.steps += 1
-        warm = min(1.0, self.steps / WARM_UP)
-        self.learn.loss_grad = self.learn.loss_grad + warm * (self.weight * loss + self.answers * apart)
+        warm, settled = min(1.0, self.steps / WARM_UP), max(0.0, self.steps - SETTLED) / (WARM_UP - SETTLED)
+        added = warm * self.weight * loss + min(1.0, settled) * self.answers * apart
+        self.learn.loss_grad = self.learn.loss_grad + added
         self.learn.loss = self.learn.loss_grad.detach().clone()
 
     def _learn(self, x):

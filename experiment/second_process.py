@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from xaae.experiment.machine import quieten
 from xaae.experiment.process_group import process_count
 
+PATIENCE = 20.0  # seconds in which a process that has nothing to do ends
 ENDED = "The second process ended by itself: its work is done here."
 
 
@@ -36,6 +37,7 @@ class SecondProcess:
 
     def __enter__(self):
         self.process = self.pipe = self.threads = None
+        self.busy = False
         return self
 
     def __exit__(self, *_):
@@ -46,6 +48,7 @@ class SecondProcess:
         if self.process is None:
             self._begin()
         self._share()
+        self.busy = True
         self.pipe.send((function, arguments))
         return Work(self, function, arguments)
 
@@ -70,13 +73,15 @@ class SecondProcess:
             self.threads = None
 
     def end(self):
-        """End the process, whatever it is doing."""
+        """End the process, whatever it is doing; one that has nothing to do ends by itself and tidies up."""
         self.take_back()
         if self.process is not None:
+            self.pipe.close()
+            if not self.busy:
+                self.process.join(PATIENCE)
             self.process.kill()
             self.process.join()
-            self.pipe.close()
-            self.process = None
+            self.process, self.busy = None, False
 
 
 class Work:
@@ -103,6 +108,7 @@ class Work:
             self.second.end()
             print(ENDED)
             return self.function(*self.arguments)
+        self.second.busy = False
         self.second.take_back()
         print(said, end="")
         if fault is not None:

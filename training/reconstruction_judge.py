@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 from fastai.learner import Learner
+from torch import nn
 from torch.nn import functional as F
 
 from xaae import data
@@ -20,6 +21,7 @@ from xaae.training.volume_resnet import VolumeResNet
 JUDGE_SEEN = 16_000  # items that the judge's training shows it
 FEWER = {"volume": 4}  # kind -> by how much this is divided where an item takes long
 WIDTH, DROPOUT, RATE = 16, 0.1, 2e-3  # of the judge
+NETWORKS = 2  # of a judge: of the same reconstructions one network may recognise 0.94, and another 0.99
 JUDGES = {  # kind -> classifier for so many classes, channels and places; other kinds have none
     "picture": lambda classes, channels, size: ConvNet(classes, channels, size, WIDTH, DROPOUT),
     "signal": lambda classes, channels, size: SignalResNet(classes, channels, WIDTH),
@@ -47,13 +49,25 @@ def judge_reconstructions(aae, judge, prepared):
     return {"recon_agreement": same / len(held), "recon_judge_accuracy": right / len(held)}
 
 
+class Judge(nn.Module):
+    """x (B, C, *places) -> the mean (B, K) of what its networks take for the classes' probabilities."""
+
+    def __init__(self, networks):
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, x):
+        return torch.stack([network(x).softmax(1) for network in self.networks]).mean(0)
+
+
 def new_judge(config):
     """A judge for a run with this config, of a kind in JUDGES, that has learned nothing yet."""
-    return JUDGES[config.kind](len(config.classes), config.input_channels, config.input_size)
+    shape = len(config.classes), config.input_channels, config.input_size
+    return Judge([JUDGES[config.kind](*shape) for _ in range(NETWORKS)])
 
 
 def train_judge(prepared):
-    """The judge of a run: a small network of its own, trained on items whose factor says nothing of the class (arm
+    """The judge of a run: small networks of its own, trained on items whose factor says nothing of the class (arm
     irrelevant; arm normal where nothing is planted), and on no reconstruction.
 
     prepared: see `preparation.prepare_training`.
@@ -64,9 +78,10 @@ def train_judge(prepared):
     known = prepared.table[prepared.table.label != UNKNOWN]
     dls = data.dataloaders(known, prepared.items, bias, classes, seed=config.seed)
     judge = new_judge(config)
-    learn = Learner(dls, judge, F.cross_entropy, cbs=[NoValidation(), *precision_callbacks(config.precision)])
     epochs = epochs_for(JUDGE_SEEN // FEWER.get(config.kind, 1), len(dls.train_ds))
-    print(f"Judge of the reconstructions: a small classifier, {counted(epochs, 'epochs')}")
-    with learn.no_logging(), learn.no_bar():
-        learn.fit_one_cycle(epochs, RATE)
+    print(f"Judge of the reconstructions: {counted(NETWORKS, 'small networks')}, {counted(epochs, 'epochs')} each")
+    for network in judge.networks:
+        learn = Learner(dls, network, F.cross_entropy, cbs=[NoValidation(), *precision_callbacks(config.precision)])
+        with learn.no_logging(), learn.no_bar():
+            learn.fit_one_cycle(epochs, RATE)
     return judge

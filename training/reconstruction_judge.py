@@ -21,7 +21,7 @@ from xaae.training.volume_resnet import VolumeResNet
 JUDGE_SEEN = 16_000  # items that the judge's training shows it
 FEWER = {"volume": 4}  # kind -> by how much this is divided where an item takes long
 WIDTH, DROPOUT, RATE = 16, 0.1, 2e-3  # of the judge
-NETWORKS = 2  # of a judge: of the same reconstructions one network may recognise 0.94, and another 0.99
+NETWORKS = 2  # of a judge: networks that differ in their seed alone may be some hundredths apart
 JUDGES = {  # kind -> classifier for so many classes, channels and places; other kinds have none
     "picture": lambda classes, channels, size: ConvNet(classes, channels, size, WIDTH, DROPOUT),
     "signal": lambda classes, channels, size: SignalResNet(classes, channels, WIDTH),

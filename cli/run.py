@@ -12,7 +12,6 @@ from xaae.cli.scan import scan_as_told
 from xaae.cli.train import train_as_told, training_options
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import command_line
-from xaae.experiment.run_folder import read_json
 from xaae.experiment.second_process import SecondProcess, cores_for_two
 
 WALKING = "Walking the latent space"
@@ -44,6 +43,8 @@ def _trained_already(run):
 
 def _is_shared(folder, asked):
     """Is the work that follows training shared by two processes? asked: True, False, None where it pays."""
+    from xaae.experiment.run_folder import read_json
+
     small = read_json(folder / "config.json").get("preset") == "smoke"  # done before a second process has begun
     return cores_for_two() and not small if asked is None else asked
 

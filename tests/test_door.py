@@ -1,6 +1,7 @@
 """The door: commands and their help, dry runs, and one sentence with exit status 2 for every kind of bad input."""
 
 import ast
+import contextlib
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -303,14 +305,27 @@ def test_the_whole_job_leaves_everything(toy_run):
     assert summary["aae"]["parameters"] > 0 and np.isfinite(summary["walk"]["rotation_span_deg"])
 
 
-def test_the_whole_job_is_its_commands_each_as_it_would_be_alone(monkeypatch, tmp_path):
+class AtOnce:
+    """In a SecondProcess's place: does in this process what it is given, when it is waited for."""
+
+    def start(self, function, *arguments):
+        return contextlib.nullcontext(SimpleNamespace(end=lambda: function(*arguments)))
+
+
+@pytest.mark.parametrize("second", [None, AtOnce()], ids=["one process", "two"])
+def test_the_whole_job_is_its_commands_each_as_it_would_be_alone(monkeypatch, tmp_path, second):
     steps = ["scan_as_told", "navigate", "ask_both_models", "explain_by_methods", "write_run_page"]
     done = []
     for name in steps:
         place = "xaae.latent_nav.navigation" if name == "navigate" else "xaae.cli.run"
         monkeypatch.setattr(f"{place}.{name}", lambda *args, name=name, **given: done.append((name, args, given)))
-    run._work_on(tmp_path)
-    assert done == [(name, (tmp_path,), {}) for name in steps]
+    beside = run._work_on(tmp_path, second)
+    assert (
+        sorted(done, key=str) == sorted([(name, (tmp_path,), {}) for name in steps], key=str)
+        and done[-1][0] == "write_run_page"
+    )
+    assert list(beside) == ([run.WALKING] if second else [])
+    assert second or [name for name, _, _ in done] == steps
 
 
 def test_each_command_can_run_again_alone(door, toy_run, tmp_path):

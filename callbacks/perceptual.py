@@ -30,6 +30,11 @@ def _unlike(a, b):
     return long_a * per_a + long_b * per_b - 2 * (a * b).sum(1) * (per_a * per_b).sqrt()
 
 
+def shares_at(step):
+    """(share of its weight that the features' part has after so many steps, the same of the answers' part)."""
+    return min(1.0, step / WARM_UP), min(1.0, max(0.0, step - SETTLED) / (WARM_UP - SETTLED))
+
+
 def _class_teacher(logits, y):
     """Cross entropy of categories (B,) or one-hot targets (B, K)."""
     return F.cross_entropy(logits, one_hot(y, logits.shape[1]))
@@ -82,9 +87,8 @@ class Perceptual(Callback):
         self.network.requires_grad_(True)
         self.loss_func.parts["perceptual"], self.loss_func.parts["answers"] = loss.detach(), apart.detach()
         self.steps += 1
-        warm, settled = min(1.0, self.steps / WARM_UP), max(0.0, self.steps - SETTLED) / (WARM_UP - SETTLED)
-        added = warm * self.weight * loss + min(1.0, settled) * self.answers * apart
-        self.learn.loss_grad = self.learn.loss_grad + added
+        warm, settled = shares_at(self.steps)
+        self.learn.loss_grad = self.learn.loss_grad + warm * self.weight * loss + settled * self.answers * apart
         self.learn.loss = self.learn.loss_grad.detach().clone()
 
     def _learn(self, x):

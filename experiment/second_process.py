@@ -1,7 +1,7 @@
 """A second process beside this one, for work that waits for nothing that this one is doing.
 
-On a processor one process gains little from a second core: a training of small networks is a tenth quicker on two cores
-than on one. Two that work side by side gain all of it. Nothing here loads torch before it is asked for.
+A training of small networks gains little from a second core; two that work side by side gain most of it. Nothing here
+loads torch before it is asked for.
 """
 
 import io
@@ -45,6 +45,8 @@ class SecondProcess:
 
     def start(self, function, *arguments):
         """Let it call function(*arguments), which has to be one of a module; a Work to wait for."""
+        if self.process is not None and not self.process.is_alive():
+            self.end()
         if self.process is None:
             self._begin()
         self._share()

@@ -23,7 +23,7 @@ from helpers.sharing import copy_of
 
 from xaae import data
 from xaae.cli import run
-from xaae.cli.door import stoppable, timed
+from xaae.cli.door import stoppable, timed, times_in_words
 from xaae.cli.early_checks import _dataset_names, check_dataset
 from xaae.main import COMMANDS
 
@@ -303,6 +303,14 @@ def test_the_whole_job_leaves_everything(toy_run):
     assert set(wanted.split()) <= made
     summary = json.loads((toy_run / "summary.json").read_text())
     assert summary["aae"]["parameters"] > 0 and np.isfinite(summary["walk"]["rotation_span_deg"])
+
+
+def test_the_parts_of_a_command_are_told_again_with_their_times():
+    with click.Context(click.Command("run")):
+        with timed("Training"):
+            pass
+        told = times_in_words(7.4, {"Walking": 5.0})
+    assert told == "Took 7 s: Training 0 s, beside that Walking 5 s."
 
 
 class AtOnce:

@@ -11,7 +11,7 @@ from helpers.pictures import draw_pets
 from xaae import data
 from xaae import model as models
 from xaae.callbacks.distances import pyramid_distance
-from xaae.callbacks.perceptual import ANSWERED, feature_distance
+from xaae.callbacks.perceptual import ANSWERED, feature_distance, shares_at
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.factors.bias import make_bias
@@ -206,6 +206,10 @@ def test_a_step_of_training_moves_every_part_in_both_precisions(dtype):
     for part in (aae.glance.body, aae.glance.place, aae.glance.answer, aae.encoder, aae.decoder):
         gradients = [p.grad for p in part.parameters()]
         assert all(g.isfinite().all() for g in gradients) and any(g.abs().max() > 0 for g in gradients)
+
+
+def test_answers_count_only_when_the_code_has_settled():
+    assert [shares_at(step) for step in (0, 150, 225, 300, 900)] == [(0, 0), (0.5, 0), (0.75, 0.5), (1, 1), (1, 1)]
 
 
 @pytest.mark.parametrize("task", ANSWERED)

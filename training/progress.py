@@ -125,8 +125,9 @@ class Progress:
 
     def end(self):
         """Remove what was kept: the training has ended well."""
-        for path in [*self.path.parent.glob(f"{self.path.name}*"), self.path.with_name(Path(SIDE_CHECKPOINT).name)]:
-            path.unlink(missing_ok=True)
+        ended = {self.path.name} | ({Path(SIDE_CHECKPOINT).name} if self.path.name == Path(CHECKPOINT).name else set())
+        for path in (path for name in ended for path in self.path.parent.glob(f"{name}*")):
+            path.unlink()
         if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
             self.path.parent.rmdir()
 

@@ -66,7 +66,7 @@ class Perceptual(Callback):
 
     order = 4  # before the adversary (5) and gradient accumulation (6)
 
-    def __init__(self, network, weight=3.0, answers=0.5, lr=2e-3):
+    def __init__(self, network, weight=3.0, answers=1.0, lr=2e-3):
         self.network, self.weight, self.answers, self.steps = network, weight, answers, 0
         self.feature_opt = torch.optim.Adam(network.parameters(), lr)
 

@@ -33,8 +33,8 @@ ITEMS, FEWEST = 600, 200  # training items that are asked about; of a smaller se
 SIDE = 4  # items on each side, at least, for a mean code that says something
 SMALL = 0.25  # of a factor's whole range: how far factors are moved that are not planted
 REACHES = np.arange(0.75, 6.01, 0.25).tolist()  # standard deviations each way that are tried
-STARTS = 40  # training items from which they are tried
-ALMOST_SURE, MOST = 0.9, 0.9  # probability of a side at its end of the walk; share of the starts that get there
+STARTS = 100  # training items from which they are tried
+ALMOST_SURE, MOST = 0.9, 0.95  # probability of a side at its end of the walk; share of the starts that get there
 LEAST = 1e-12  # of a probability whose logarithm is taken
 
 

@@ -20,7 +20,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torchvision.models import resnet34
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.kinds import KINDS, PICTURE
+from xaae.experiment.item_sizes import check_size, halvings, places_met
+from xaae.experiment.kinds import KINDS
 from xaae.experiment.tasks import CLASSES, TASKS
 from xaae.experiment.whole_file import whole_file
 
@@ -41,33 +42,8 @@ ARCHITECTURES = {  # what a saved file can hold: name -> where its class, or the
     "VolumeResNet": "xaae.training.volume_resnet:VolumeResNet",
     "baseline": "xaae.model:baseline",
 }
-SIZES = {"signal": (16, 2**20), "picture": (16, 512), "volume": (8, 128)}  # smallest and largest along an axis
-UNITS = {"signal": "samples", "picture": "pixels", "volume": "voxels"}  # kind -> what its places are called
 HEADS = dict.fromkeys(TASKS, nn.Linear)  # task -> what makes its head of (encoding_dims, outputs)
 FEWEST_OUTPUTS = {"classes": 2, "severity": 1, "labels": 1}  # task -> numbers that a model gives for an item
-
-
-def check_size(input_size, kind=PICTURE):
-    """The places of an item of `kind` for `input_size`: one number for all axes, or one for each axis.
-
-    InputError unless each is a size that the models are made for.
-    """
-    places = (input_size,) * kind.places if isinstance(input_size, int) else tuple(input_size)
-    if len(places) != kind.places:
-        raise InputError(f"The axes of a {kind.name} are {', '.join(kind.axes)}: give a size for each.")
-    smallest, largest = SIZES[kind.name]
-    if wrong := [size for size in places if not smallest <= size <= largest]:
-        size = f"{wrong[0]} {UNITS[kind.name]}"
-        raise InputError(f"An input size of {size} makes no sense here: choose one from {smallest} to {largest}.")
-    return places
-
-
-def halvings(places, smallest=4):
-    """Places met when all axes are halved, rounded up, until none is above `smallest`: (28, 28), (14, 14), ..."""
-    sizes = [tuple(places)]
-    while max(sizes[-1]) > smallest:
-        sizes.append(tuple((size + 1) // 2 if size > smallest else size for size in sizes[-1]))
-    return sizes
 
 
 @dataclass(frozen=True)
@@ -90,9 +66,10 @@ LAYERS = {
 
 
 def step_down(layers, c_in, c_out, before, after, act):
-    """A step from places `before` to `after`: each axis halved, or kept where it is small already."""
-    stride = tuple(1 if old == new else 2 for old, new in zip(before, after, strict=True))
-    conv = layers.conv(c_in, c_out, 3, stride=stride, padding=1, bias=False)
+    """A step from places `before` to `after`: each axis halved, quartered, or kept where it is small already."""
+    stride = tuple(-(-old // new) for old, new in zip(before, after, strict=True))
+    reach = max(1, max(stride) - 1)  # on each side, so that kernels overlap
+    conv = layers.conv(c_in, c_out, 2 * reach + 1, stride=stride, padding=reach, bias=False)
     return nn.Sequential(conv, layers.norm(c_out), act())
 
 
@@ -125,19 +102,27 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """z (B, D) -> x_hat (B, C, *places) in [0, 1]: the encoder mirrored."""
+    """z (B, D) -> x_hat (B, C, *places) in [0, 1]: the encoder mirrored.
 
-    def __init__(self, layers, sizes, channels, encoding_dims, act):
+    spread: the last layer draws pictures of so many times fewer pixels along each axis, with that many squared values
+    for each (Shi et al. 2016, arXiv 1609.05158).
+    """
+
+    def __init__(self, layers, sizes, channels, encoding_dims, act, spread=1):
         super().__init__()
-        self.start = (channels[-1], *sizes[-1])
+        self.start, self.places, self.spread = (channels[-1], *sizes[-1]), sizes[0], spread
+        sizes = sizes[int(spread > 1) :]
         self.seed = nn.Linear(encoding_dims, prod(self.start))
         widths = [*channels[:0:-1], channels[1]]
         steps = zip(widths[:-1], widths[1:], sizes[-2::-1], strict=True)
         self.body = nn.Sequential(*[_up(layers, i, o, places, act) for i, o, places in steps])
-        self.pixels = layers.conv(channels[1], channels[0], 3, padding=1)
+        self.pixels = layers.conv(channels[1], channels[0] * spread**2, 3, padding=1)
 
     def forward(self, z):
-        return torch.sigmoid(self.pixels(self.body(self.seed(z).view(-1, *self.start))))
+        x = self.pixels(self.body(self.seed(z).view(-1, *self.start)))
+        if self.spread > 1:
+            x = nn.functional.pixel_shuffle(x, self.spread)[..., : self.places[0], : self.places[1]]
+        return torch.sigmoid(x)
 
 
 class Discriminator(nn.Module):
@@ -174,6 +159,7 @@ class AAE(nn.Module):
     nonlinearity: a name in NONLINEARITIES or a module. classes: K, outputs of any task. noise: standard deviation of
     the Gaussian noise on the code before decoding, in training only. prior: "normal", N(0, I), or "class", N(mean of
     the class, I), where the discriminator sees the class too. kind, of the items: a name in KINDS. task: one in TASKS.
+    first_step: by how much the first layer shrinks each axis, 2, or 4 of pictures of more than 16 pixels.
     `forward(x)` returns the plain tuple (logits, x_hat, z). Raises InputError for settings that make no sense.
     """
 
@@ -189,6 +175,7 @@ class AAE(nn.Module):
         prior="normal",
         kind="picture",
         task="classes",
+        first_step=2,
     ):
         self.arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         super().__init__()
@@ -203,10 +190,11 @@ class AAE(nn.Module):
         self.classes, self.noise, self.prior = classes, noise, prior
         self.kind, self.task, layers = KINDS[kind], TASKS[task], LAYERS[kind]
         sizes = halvings(check_size(input_size, self.kind))
-        channels = [input_channels, *(step_channels * 2 ** min(i, 3) for i in range(len(sizes) - 1))]
+        met = places_met(sizes, self.kind, first_step)
+        channels = [input_channels, *(step_channels * 2 ** min(i, 3) for i in range(len(met) - 1))]
         act = NONLINEARITIES[nonlinearity] if isinstance(nonlinearity, str) else lambda: nonlinearity
-        self.encoder = Encoder(layers, sizes, channels, encoding_dims, act)
-        self.decoder = Decoder(layers, sizes, channels, encoding_dims, act)
+        self.encoder = Encoder(layers, met, channels, encoding_dims, act)
+        self.decoder = Decoder(layers, sizes, channels, encoding_dims, act, first_step // 2)
         self.head = HEADS[task](encoding_dims, classes)
         self.discriminator = Discriminator(encoding_dims, classes if prior == "class" else 0)
         self.register_buffer("prior_means", _prior_means(prior, classes, encoding_dims))

@@ -4,9 +4,8 @@ from collections import Counter
 
 from torch.profiler import ProfilerActivity, profile
 
-from xaae import model as models
 from xaae.benchmarks.pairs import compared
-from xaae.benchmarks.training_speed import BATCH, BareSteps, loaders, one_batch
+from xaae.benchmarks.training_speed import BATCH, BareSteps, loaders, one_batch, plain_aae
 
 STEPS = 10  # that are profiled at once
 KINDS = {  # kind of arithmetic -> parts of the names of torch's operations; the first that fits counts
@@ -29,7 +28,7 @@ def kind_of(operation):
 def where(size, precision, repeats):
     """For each kind of arithmetic its seconds beside those of all: the ratio is its share of bare training steps."""
     dls = loaders(4 * BATCH, size)
-    bare = BareSteps(models.AAE(size), *one_batch(dls), precision)
+    bare = BareSteps(plain_aae(size), *one_batch(dls), precision)
     bare(STEPS)
     rounds = [_seconds_by_kind(bare) for _ in range(repeats)]
     kinds = sorted({kind for found in rounds for kind in found}, key=lambda kind: -rounds[0][kind])

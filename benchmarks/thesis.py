@@ -18,6 +18,7 @@ from fastai.torch_core import default_device, set_seed
 
 from xaae import data
 from xaae import model as models
+from xaae.benchmarks.training_speed import plain_aae
 from xaae.callbacks import AAELoss, huber
 from xaae.experiment.amounts import counted
 from xaae.experiment.device import fast_precision
@@ -57,7 +58,7 @@ def learners(dls, folder, precision):
     old = learner.aae_learner(
         dls, thesis.ThesisAAE(128), folder, thesis.thesis_game(), AAELoss(distance=huber), precision
     )
-    new = learner.aae_learner(dls, models.AAE(128), folder, precision=precision)
+    new = learner.aae_learner(dls, plain_aae(128), folder, precision=precision)
     for learn, stage in ((old, thesis.thesis_stages(1)[0]), (new, learner.default_stages(1)[0])):
         learn.loss_func.reconstruction, learn.loss_func.classification = stage.reconstruction, stage.classification
         learn.adversarial.weight = stage.adversarial

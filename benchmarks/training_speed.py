@@ -15,6 +15,8 @@ from xaae import model as models
 from xaae.benchmarks.pairs import compare
 from xaae.callbacks import AAELoss, Adversarial, NoValidation, huber
 from xaae.experiment.device import autocast_in
+from xaae.experiment.item_sizes import usual_first_step
+from xaae.experiment.kinds import PICTURE
 from xaae.factors import bias
 from xaae.sources import picture_files
 from xaae.training import learner, thesis
@@ -29,6 +31,11 @@ def drawn(items, size):
     table, found, _ = picture_files.open_pictures(table, size, 3)
     planted = bias.make_bias(CLASSES)
     return found, data.plant(table, planted), planted
+
+
+def plain_aae(size):
+    """An AAE with the plain code, as the default makes it for pictures of this size."""
+    return models.AAE(size, first_step=usual_first_step(PICTURE, (size, size)))
 
 
 def loaders(items, size, batch=BATCH):
@@ -85,8 +92,8 @@ def one_batch(dls):
 def loop(size, precision, repeats, items=640):
     """The whole loop with data, an epoch of training, beside as many bare steps on one batch."""
     dls = loaders(items, size)
-    bare = BareSteps(models.AAE(size), *one_batch(dls), precision)
-    with training(dls, models.AAE(size), precision) as learn:
+    bare = BareSteps(plain_aae(size), *one_batch(dls), precision)
+    with training(dls, plain_aae(size), precision) as learn:
         epoch = partial(_train_alone, learn)
         says = f"training at {size} pixels: fastai's loop with data / bare steps on one batch"
         return [compare(f"loop-{size}", says, epoch, lambda: bare(len(dls.train)), repeats)]
@@ -101,7 +108,7 @@ def _train_alone(learn):
 def products(size, precision, repeats, side=1536):
     """Bare training steps beside matrix products of as many operations: 1 over the ratio is the share reached."""
     dls = loaders(4 * BATCH, size)
-    bare = BareSteps(models.AAE(size), *one_batch(dls), precision)
+    bare = BareSteps(plain_aae(size), *one_batch(dls), precision)
     with FlopCounterMode(display=False) as counter:
         bare()
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -117,7 +124,7 @@ def beside_thesis(size, precision, repeats, items=160):
     """An epoch of the thesis's network with its losses beside one of the plain code, the same pictures."""
     dls = loaders(items, size, 16)
     old = training(dls, thesis.ThesisAAE(size), precision, AAELoss(distance=huber), thesis.thesis_game())
-    with old as theirs, training(dls, models.AAE(size), precision) as ours:
+    with old as theirs, training(dls, plain_aae(size), precision) as ours:
         says = f"an epoch at {size} pixels: plain code / thesis's network"
         return [compare(f"thesis-{size}", says, partial(_train_alone, ours), partial(_train_alone, theirs), repeats)]
 
@@ -131,7 +138,7 @@ def beside_pythae(size, precision, repeats, items=640):
     dls, found = loaders(items, size), []
     for used in dict.fromkeys(["fp32", precision]):
         folder = tempfile.TemporaryDirectory(prefix="pythae-")
-        with folder as place, training(dls, models.AAE(size), used) as learn:
+        with folder as place, training(dls, plain_aae(size), used) as learn:
             epoch = _pythae_epoch(size, items, place)
             says = f"an epoch at {size} pixels: here in {used} / pythae with the same encoder and decoder, in fp32"
             found.append(compare(f"pythae-{size}-{used}", says, partial(_train_alone, learn), epoch, repeats))
@@ -146,7 +153,7 @@ def _pythae_epoch(size, items, folder):
     from pythae.models.nn import BaseDecoder, BaseEncoder
     from pythae.trainers import AdversarialTrainer, AdversarialTrainerConfig
 
-    aae = models.AAE(size)
+    aae = plain_aae(size)
 
     class Encode(BaseEncoder):
         def __init__(self):

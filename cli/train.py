@@ -32,7 +32,7 @@ from xaae.experiment.machine import command_line
 from xaae.experiment.process_group import joined_processes, process_count, process_rank
 from xaae.experiment.second_process import SecondProcess
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, USUAL_FACTORS, RunSettings
-from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, LOSSES, OPTIMISERS
+from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, FIRST_STEPS, LOSSES, OPTIMISERS
 from xaae.experiment.whole_file import disk_refusal
 from xaae.factors.registry import FACTORS
 
@@ -89,6 +89,8 @@ training_options = with_options(
            "order of planting.  [the planted one]"),
     option("--encoding-dims", type=POSITIVE, help="Dimensions of the code's content.  [factored 64, plain 16]"),
     option("--step-channels", type=POSITIVE, help="Channels of the first layer.  [by preset]"),
+    option("--first-step", type=click.IntRange(*FIRST_STEPS), help="By how "
+           "much the AAE's first layer shrinks each axis.  [2; of pictures above 64 pixels 4: three times as fast]"),
     option("--noise", type=WEIGHT, help="Noise on the code before decoding, in training.  [by code: factored 0.1, "
            "plain 0.3]"),
     option("--prior", type=click.Choice(["normal", "class"]), default="normal", help="The distribution that codes are "

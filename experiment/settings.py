@@ -77,7 +77,8 @@ class RunSettings:
     `factors.bias`. factor_asked: was the factor named, or is it only the usual one? None before `resolve`. code: a name
     in CODES; coordinates: of a factored code, names of factors in the order of planting, None for the planted one.
     reconstruction_loss: a name in LOSSES, None for the code's own. optimiser: of the autoencoder, a name in
-    OPTIMISERS, None for the code's own. corrupt_noise, corrupt_masked, augment: what is done
+    OPTIMISERS, None for the code's own. first_step: by how much the AAE's first layer shrinks each axis, one of
+    FIRST_STEPS, None for what suits the size. corrupt_noise, corrupt_masked, augment: what is done
     to training items, see `callbacks.corruption` and `sources.augmentations`.
     size: of an item along each axis. epochs: of the AAE, of each of its stages. starts, random_directions, maps: what
     `navigate` walks and draws. data_seed: of the data, where it is not that of training.
@@ -115,6 +116,7 @@ class RunSettings:
     coordinates: tuple | None = None
     encoding_dims: int | None = None
     step_channels: int = 32
+    first_step: int | None = None
     noise: float | None = None
     prior: str = "normal"
     epochs: int | None = None

@@ -17,6 +17,7 @@ BALANCES = {  # how classes, or labels, with few items are made up for in traini
     "loss": "in the loss each class weighs the same, each label as much present as absent",
 }
 OPTIMISERS = ("adam", "muon")  # of the autoencoder
+FIRST_STEPS = (2, 4)  # by how much the first layer of an AAE shrinks each axis
 LOSSES = ("mse", "l1", "huber", "ms-ssim", "pyramid")  # how far a reconstruction is from its item
 AUGMENTATIONS = ("flip", "shift", "gain")  # of training items
 AXES = ("channels,time", "time,channels")  # of an array that is one recording of signals

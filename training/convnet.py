@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from xaae.callbacks import EpochLine
 from xaae.experiment.errors import InputError
-from xaae.model import check_size
+from xaae.experiment.item_sizes import check_size
 from xaae.training.learner import class_metrics
 
 LINE = ["train_mean_loss", "valid_loss", "train_accuracy", "valid_accuracy", "valid_precision", "valid_recall"]

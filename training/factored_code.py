@@ -20,8 +20,9 @@ from torch import nn
 
 from xaae.callbacks import AAELoss
 from xaae.experiment.errors import InputError
+from xaae.experiment.item_sizes import check_size, halvings, places_met
 from xaae.factors.coordinates import Coordinate, check_coordinates, plant_coordinates, undo_coordinates
-from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, check_size, halvings, step_down
+from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, step_down
 
 EQUIVARIANCE, SAME_CONTENT = 3.0, 0.001  # weights of the two parts of the loss that only pairs have
 BEYOND = 0.005  # share of the training items whose coordinates lie beyond each limit
@@ -142,12 +143,14 @@ class FactoredAAE(AAE):
         self.keep_within(limits or {})
         self.dims, self.fill = own.encoding_dims, fill
         layers, sizes = LAYERS[own.kind], halvings(check_size(own.input_size, self.kind))
-        wide = [own.input_channels, *(own.step_channels * 2 ** min(i, 3) for i in range(len(sizes) - 1))]
-        narrow = [own.input_channels, *(max(4, own.step_channels // 2) * 2 ** min(i, 2) for i in range(len(sizes) - 1))]
+        met = places_met(sizes, self.kind, own.first_step)
+        wide = [own.input_channels, *(own.step_channels * 2 ** min(i, 3) for i in range(len(met) - 1))]
+        narrow = [own.input_channels, *(max(4, own.step_channels // 2) * 2 ** min(i, 2) for i in range(len(met) - 1))]
+        drawn = [wide[0], *wide[1:2] * (len(sizes) - len(met)), *wide[1:]]  # what is quartered grows in two steps
         named = own.nonlinearity
         act = NONLINEARITIES[named] if isinstance(named, str) else lambda: named
-        self.glance = Glance(layers, sizes, narrow, act, self.coordinates, own.classes)
-        self.decoder = GrowingDecoder(layers, sizes, wide, self.dims, act)
+        self.glance = Glance(layers, met, narrow, act, self.coordinates, own.classes)
+        self.decoder = GrowingDecoder(layers, sizes, drawn, self.dims, act)
         self.head = None
         self.to(memory_format=layers.memory)
 

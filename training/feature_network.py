@@ -11,12 +11,13 @@ class FeatureNetwork(nn.Module):
     """x (B, C, *places) in [0, 1] -> logits (B, K); `features` of three depths. kind: name of the kind of the items.
 
     After the first step it shrinks by means and not by strides, and the first step's kernels overlap by far: gradients
-    of a network with strides draw a lattice into the pictures.
+    of a network with strides draw a lattice into the pictures. shrunk: items are made smaller by so much first.
     """
 
-    def __init__(self, kind, channels, classes):
+    def __init__(self, kind, channels, classes, shrunk=1):
         super().__init__()
         layers = LAYERS[kind]
+        self.shrink = layers.pool(shrunk, ceil_mode=True) if shrunk > 1 else nn.Identity()
         first = layers.conv(channels, WIDTHS[0], 6, stride=2, padding=2, bias=False)
         pairs = zip(WIDTHS, WIDTHS[1:], strict=False)
         rest = [
@@ -30,7 +31,7 @@ class FeatureNetwork(nn.Module):
 
     def features(self, x):
         """The features of x after each step: a list of (B, W, *fewer places)."""
-        found = []
+        found, x = [], self.shrink(x)
         for step in self.steps:
             x = step(x)
             found.append(x)

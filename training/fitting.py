@@ -30,7 +30,7 @@ from xaae.experiment.settings import USUAL_OPTIMISER, VERSIONS, RunConfig, usual
 from xaae.experiment.target_words import labels_in_words, severity_in_words
 from xaae.experiment.tasks import target_of
 from xaae.experiment.text_tables import write_texts
-from xaae.experiment.vocabulary import BASELINES, MODELS, SPLITS, WEIGHTS
+from xaae.experiment.vocabulary import BASELINES, FIRST_STEPS, MODELS, SPLITS, WEIGHTS
 from xaae.factors.coordinates import Coordinate, Moves
 from xaae.training import factored_code, learner, thesis
 from xaae.training.balance import loss_weights
@@ -142,14 +142,15 @@ def make_aae(config: RunConfig):
     if config.architecture == "thesis":
         aae = thesis.ThesisAAE(*shape, **shared)
         return aae, thesis.thesis_stages(config.epochs), thesis.thesis_game(), AAELoss(distance=distance), corrupt
-    shared |= {"noise": config.noise, "kind": config.kind, "task": config.task}
+    first = config.first_step or FIRST_STEPS[0]
+    shared |= {"noise": config.noise, "kind": config.kind, "task": config.task, "first_step": first}
     weights = (config.reconstruction_weight, config.adversarial_weight, config.classification_weight)
     stages = learner.default_stages(config.epochs, config.lr, *weights)
     if config.code == "plain":
         return models.AAE(*shape, **shared), stages, None, AAELoss(distance=distance, task=config.task), corrupt
     aae = factored_code.FactoredAAE(*shape, coordinates=config.centres, fill=config.fill, rate=config.rate, **shared)
     loss = factored_code.FactoredLoss(aae.coordinates, aae.dims, task=config.task, distance=distance)
-    features = FeatureNetwork(config.kind, config.input_channels, target.outputs)
+    features = FeatureNetwork(config.kind, config.input_channels, target.outputs, first // FIRST_STEPS[0])
     return aae, stages, None, loss, [Perceptual(features), *corrupt]
 
 

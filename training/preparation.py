@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from xaae import data
-from xaae import model as models
 from xaae.experiment.amounts import noun_for
 from xaae.experiment.device import machine_facts
 from xaae.experiment.errors import InputError
+from xaae.experiment.item_sizes import check_size, usual_first_step
 from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL, VOLUME
 from xaae.experiment.run_folder import CHECKPOINT, file_stem
 from xaae.experiment.settings import (
@@ -102,7 +102,7 @@ def prepare_training(settings: RunSettings, note=""):
     if not _is_own(settings.dataset):  # nothing is drawn or fetched at a size that makes no sense
         kind = data.kind_of_dataset(settings.dataset, settings.data_root)
         if kind is not SIGNAL:
-            models.check_size(SIZES_ASKED[kind.name](settings), kind)
+            check_size(SIZES_ASKED[kind.name](settings), kind)
     print(f"Data: {note}")
     if not settings.predict and (settings.task or settings.unit):
         raise InputError("--task and --unit belong to --target: say by --target which column is predicted.")
@@ -196,7 +196,7 @@ def _read(settings):
     kind, found = KINDS[found.kind], data.split_dataset(found, plan)
     size = SIZES_ASKED[kind.name](settings)
     if size:
-        models.check_size(size, kind)
+        check_size(size, kind)
     channels = CHANNELS_ASKED[kind.name](settings, found.table.path, found.table.label)
     if kind is PICTURE and channels not in picture_files.MODES:
         raise InputError(f"--channels {channels} is no kind of picture: use 1 (grey), 3 (colour) or 4 (with alpha).")
@@ -295,6 +295,7 @@ def _complete(settings, table, items, target, planted):
         "epochs": settings.epochs or _usual_epochs(settings, items.kind, n),
         "centres": _centres(settings, table, items, planted),
         "reconstruction_loss": settings.reconstruction_loss or usual_loss(settings),
+        "first_step": settings.first_step or _usual_first_step(settings, items),
     }
     found |= getattr(items, "measured", {})
     usual = CODES[settings.code]
@@ -302,6 +303,13 @@ def _complete(settings, table, items, target, planted):
     if settings.baseline_epochs is None:
         found["baseline_epochs"] = epochs_for(BASELINE_SEEN, n)
     return RunConfig(**(asked | found | machine_facts(settings.precision)))
+
+
+def _usual_first_step(settings, items):
+    """By how much the first layer of the AAE shrinks each axis where nothing is asked for; None of the thesis's."""
+    if settings.architecture == "thesis":
+        return None
+    return usual_first_step(items.kind, check_size(items.size, items.kind))
 
 
 def _centres(settings, table, items, planted):

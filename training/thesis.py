@@ -70,7 +70,7 @@ class ThesisAAE(AAE):
         super().__init__(16, input_channels, encoding_dims, 1, nonlinearity, classes, noise, prior)
         self.arguments |= {"input_size": input_size, "step_channels": step_channels}
         self.arguments = {
-            k: v for k, v in self.arguments.items() if k not in ("kind", "task")
+            k: v for k, v in self.arguments.items() if k not in ("kind", "task", "first_step")
         }  # pictures, classes only
         self.input_size = input_size
         act = NONLINEARITIES[nonlinearity] if isinstance(nonlinearity, str) else lambda: nonlinearity

@@ -1,0 +1,81 @@
+"""Laws of the sizes between an item and its code: what is quartered first, and that nothing of it is lost."""
+
+import pytest
+import torch
+
+from xaae import model as models
+from xaae.experiment.errors import InputError
+from xaae.experiment.item_sizes import LARGE, check_size, halvings, places_met, usual_first_step
+from xaae.experiment.kinds import PICTURE, SIGNAL, VOLUME
+from xaae.experiment.settings import RunConfig
+from xaae.training.factored_code import FactoredAAE
+from xaae.training.fitting import make_aae
+
+OLD = {"classes": ["cat", "dog"], "input_channels": 3, "class_ranges": {}, "epochs": 1}  # of a version without it
+
+
+def both_codes(size, channels=3):
+    """An AAE of each code that quarters its pictures first."""
+    options = {"classes": 2, "first_step": 4}
+    plain = models.AAE(size, channels, 6, 4, **options)
+    return plain, FactoredAAE(size, channels, 6, 4, coordinates={"brightness": 0.0}, **options)
+
+
+@pytest.mark.parametrize("size", [17, 66, 97, 128, 130, 251])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_pictures_of_any_size_keep_it(size, channels):
+    x = torch.rand(2, channels, size, size)
+    for aae in both_codes(size, channels):
+        logits, x_hat, z = aae(x)
+        assert x_hat.shape == x.shape and 0 <= x_hat.min() and x_hat.max() <= 1
+        assert len(z) == len(logits) == 2
+
+
+def test_pictures_that_are_not_square():
+    x = torch.rand(2, 3, 96, 160)
+    assert all(aae(x)[1].shape == x.shape for aae in both_codes((96, 160)))
+
+
+@pytest.mark.parametrize("size", [65, 128])
+def test_every_pixel_is_looked_at_and_every_pixel_is_drawn(size):
+    x = torch.rand(2, 3, size, size, requires_grad=True)
+    for aae in both_codes(size):
+        seen = torch.autograd.grad(aae.train().encode(x).square().sum() + aae.classify(x).square().sum(), x)[0]
+        assert (seen != 0).all()
+        drawn = aae.eval().decode(torch.randn(8, aae(x)[2].shape[1]))
+        assert (drawn.std(0) > 0).all()
+
+
+def test_what_is_quartered_skips_one_size():
+    sizes = halvings((128, 128))
+    assert places_met(sizes, PICTURE, 2) == sizes
+    assert places_met(sizes, PICTURE, 4) == [(128, 128), (32, 32), (16, 16), (8, 8), (4, 4)]
+
+
+@pytest.mark.parametrize("kind", [SIGNAL, PICTURE, VOLUME])
+def test_only_large_pictures_are_quartered_unasked(kind):
+    for size in (LARGE, LARGE + 1):
+        large_picture = kind is PICTURE and size > LARGE
+        assert usual_first_step(kind, check_size(size, kind)) == (4 if large_picture else 2)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"first_step": 3}, {"first_step": 4, "kind": "signal"}, {"first_step": 4, "input_size": 16}]
+)
+def test_a_first_step_that_makes_no_sense(asked):
+    with pytest.raises(InputError, match="choose 2, or, for pictures of more than 16 pixels, 4"):
+        models.AAE(**asked)
+
+
+def test_a_run_of_before_keeps_its_layers():
+    config = RunConfig.from_dict(OLD | {"input_size": 128, "encoding_dims": 16, "noise": 0.3, "lr": 1e-3})
+    weighed = {"reconstruction_weight": 1.0, "classification_weight": 1.0}
+    aae = make_aae(RunConfig.from_dict({**config.as_dict(), **weighed}))[0]
+    assert aae.arguments["first_step"] == 2
+
+
+def test_it_is_kept_with_the_weights(tmp_path):
+    x = torch.rand(2, 3, 66, 66)
+    for i, aae in enumerate(both_codes(66)):
+        models.save(aae.eval(), tmp_path / f"{i}.safetensors")
+        torch.testing.assert_close(models.load(tmp_path / f"{i}.safetensors")(x)[1], aae(x)[1])

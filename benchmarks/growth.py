@@ -99,14 +99,14 @@ def step_on(what, number):
     from fastai.torch_core import default_device
 
     from xaae import model as models
-    from xaae.benchmarks.training_speed import BareSteps
+    from xaae.benchmarks.training_speed import BareSteps, plain_aae
     from xaae.experiment.device import fast_precision, fastest_layout
 
     if what == "samples":
         aae, x = models.AAE(number, 1, kind="signal"), torch.rand(SIGNALS, 1, number)
     else:
         size, dims = (number, 16) if what == "size" else (64, number)
-        aae, x = models.AAE(size, 3, dims), torch.rand(PICTURES, 3, size, size)
+        aae, x = plain_aae(size, dims), torch.rand(PICTURES, 3, size, size)
     device = default_device()
     x = x.to(device, memory_format=fastest_layout(x))
     bare = BareSteps(aae, x, torch.arange(len(x), device=device) % 2, fast_precision(device))

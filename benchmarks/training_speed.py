@@ -33,9 +33,9 @@ def drawn(items, size):
     return found, data.plant(table, planted), planted
 
 
-def plain_aae(size):
-    """An AAE with the plain code, as the default makes it for pictures of this size."""
-    return models.AAE(size, first_step=usual_first_step(PICTURE, (size, size)))
+def plain_aae(size, encoding_dims=16):
+    """An AAE with the plain code, as it is made unasked for coloured pictures of this size."""
+    return models.AAE(size, encoding_dims=encoding_dims, first_step=usual_first_step(PICTURE, (size, size)))
 
 
 def loaders(items, size, batch=BATCH):

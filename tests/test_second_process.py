@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from functools import partial
+from unittest.mock import MagicMock
 
 import psutil
 import pytest
@@ -15,10 +16,11 @@ from helpers.same_runs import check_same_run
 from helpers.waiting import wait_until
 
 from xaae.experiment import second_process
-from xaae.experiment.run_folder import SIDE_CHECKPOINT
+from xaae.experiment.run_folder import CHECKPOINT, SIDE_CHECKPOINT
 from xaae.experiment.second_process import ENDED, SecondProcess
 from xaae.experiment.settings import RunSettings
 from xaae.training import second_training
+from xaae.training.fitting import Diverged, train_run
 from xaae.training.preparation import prepare_training, resolve
 
 BRIEF = ["--preset", "smoke", "--no-pretrained", "--dataset", "synthpets", "--items", 60, "--size", 16]
@@ -106,6 +108,16 @@ def test_it_ends_with_a_process_that_is_killed(warm, tmp_path, threads):
     threads(1)
     succeed("train", "--resume", runs[1], "--beside")
     check_same_run(*runs)
+
+
+def test_nothing_is_left_to_go_on_with_of_a_training_that_diverged_there(tmp_path):
+    settings = RunSettings.from_options("smoke", dataset="synthpets", items=60, size=16, epochs=1, baseline_epochs=1)
+    prepared, work = prepare_training(*resolve(settings)), MagicMock()
+    work.__exit__.return_value = False
+    work.end.side_effect = Diverged("The training of the ResNet34 diverged")
+    with pytest.raises(Diverged):
+        train_run(prepared, tmp_path, quiet=True, beside=lambda: work)
+    assert not (tmp_path / CHECKPOINT).exists() and not (tmp_path / "train.json").exists()
 
 
 def test_a_second_process_is_used_where_there_is_work_and_room_for_it(two_threads, monkeypatch):

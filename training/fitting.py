@@ -45,6 +45,10 @@ JUDGE = "the judge's training"
 BALANCE = ("balanced_accuracy", "majority_share", "majority_class", "constant_answer")
 
 
+class Diverged(InputError):
+    """A training whose model answers no numbers any more."""
+
+
 def train_run(prepared, folder, quiet=False, judged=True, kept=None, beside=None):
     """Fill a run folder: config.json, skipped.csv, items.csv, weights, histories and, last, train.json.
 
@@ -62,7 +66,11 @@ def train_run(prepared, folder, quiet=False, judged=True, kept=None, beside=None
     with work or nullcontext():
         aae = progress.do("AAE", lambda: _train_aae(prepared, folder, quiet, progress))
         if work:
-            work.end()
+            try:
+                work.end()
+            except Diverged:
+                progress.end()  # to go on with it would lead there again
+                raise
             progress.take_over()
     done = {part: progress.do(part, do) for part, do in parts.items()}
     judge = progress.do("judge", lambda: _judged(folder, prepared, done[JUDGE])) if JUDGE in done else {}
@@ -232,7 +240,7 @@ def final_metrics(learn, watch=None):
 def _judge(learn, name, target, progress):
     """(`final_metrics`, the numbers of the task as `train.json` names them) of the model; printed in a line.
 
-    name: of the model, in sentences. InputError if its training diverged.
+    name: of the model, in sentences. Diverged if it did.
     """
     watch, numbers, words = JUDGED[target.task]
     watch = watch(target)
@@ -244,13 +252,13 @@ def _judge(learn, name, target, progress):
 
 
 def _check_learned(last, name, progress):
-    """InputError if a training diverged, so that its answers are NaN; to go on with it would lead there again.
+    """Diverged if a training's answers are NaN; to go on with it would lead there again.
 
     last: the `final_metrics` of the model. name: of it, in sentences.
     """
     if not math.isfinite(last.get("reconstruction", last["loss"])):
         progress.end()
-        raise InputError(
+        raise Diverged(
             f"The training of the {name} diverged: what it gives are no numbers any more. Train anew with a smaller"
             " --lr, smaller weights of the loss, or --precision fp32."
         )

@@ -86,7 +86,8 @@ def train_on(number):
         began = time.perf_counter()
         with contextlib.redirect_stdout(sys.stderr):
             main(
-                args=["train", "--dataset", str(place / "items"), *TRAIN, str(SIDE), "--out", str(place / "run")],
+                args=["train", "--dataset", str(place / "items"), "--items", str(number), *TRAIN, str(SIDE)]
+                + ["--out", str(place / "run")],
                 prog_name="main.py",
                 standalone_mode=False,
             )

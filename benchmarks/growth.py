@@ -82,12 +82,12 @@ def train_on(number):
     with tempfile.TemporaryDirectory(prefix="growth-") as place:
         place = Path(place)
         draw_files(place / "items", number)
+        all_items = ["--dataset", str(place / "items"), "--items", str(number)]  # a preset may use fewer
         os.environ["XDG_CACHE_HOME"] = str(place / "cache")
         began = time.perf_counter()
         with contextlib.redirect_stdout(sys.stderr):
             main(
-                args=["train", "--dataset", str(place / "items"), "--items", str(number), *TRAIN, str(SIDE)]
-                + ["--out", str(place / "run")],
+                args=["train", *all_items, *TRAIN, str(SIDE), "--out", str(place / "run")],
                 prog_name="main.py",
                 standalone_mode=False,
             )

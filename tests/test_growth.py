@@ -4,6 +4,7 @@ import pytest
 from helpers.waiting import wait_until
 
 from xaae.benchmarks import growth, run
+from xaae.experiment.settings import PRESETS
 
 
 def test_the_most_that_was_held_is_told_though_it_was_given_back(monkeypatch):
@@ -38,6 +39,14 @@ def test_each_step_is_measured_beside_the_least_in_every_round(monkeypatch):
     assert memory["growth-items-40-megabytes"].ratio_max == pytest.approx(140 / 110)
     slow = next(c for c in found if c.name == "growth-items-40-seconds")
     assert slow.repeats == 3 and slow.ratio_min < slow.ratio_max and slow.ratio_median > 4
+
+
+def test_all_items_that_were_drawn_are_trained_on(monkeypatch):
+    number, said = PRESETS["smoke"]["items"] + 2, []
+    monkeypatch.setenv("XDG_CACHE_HOME", "")  # which it sets
+    monkeypatch.setattr("xaae.main.main", lambda args, **_: said.extend(args))
+    growth.train_on(number)
+    assert said[said.index("--items") + 1] == str(number)
 
 
 @pytest.mark.parametrize("what", ["size", "dims", "samples"])

@@ -7,9 +7,11 @@ from xaae import model as models
 from xaae.experiment.errors import InputError
 from xaae.experiment.item_sizes import LARGE, check_size, halvings, places_met, usual_first_step
 from xaae.experiment.kinds import PICTURE, SIGNAL, VOLUME
-from xaae.experiment.settings import RunConfig
+from xaae.experiment.settings import RunConfig, RunSettings
 from xaae.training.factored_code import FactoredAAE
+from xaae.training.feature_network import FeatureNetwork
 from xaae.training.fitting import make_aae
+from xaae.training.preparation import prepare_training, resolve
 
 OLD = {"classes": ["cat", "dog"], "input_channels": 3, "class_ranges": {}, "epochs": 1}  # of a version without it
 
@@ -72,6 +74,27 @@ def test_a_run_of_before_keeps_its_layers():
     weighed = {"reconstruction_weight": 1.0, "classification_weight": 1.0}
     aae = make_aae(RunConfig.from_dict({**config.as_dict(), **weighed}))[0]
     assert aae.arguments["first_step"] == 2
+
+
+@pytest.mark.parametrize("size, asked, steps", [(64, None, 2), (66, None, 4), (66, 2, 2)])
+def test_a_training_has_what_was_asked_for_or_what_suits_the_size(size, asked, steps):
+    settings = RunSettings.from_options("smoke", dataset="synthpets", items=40, size=size, first_step=asked)
+    assert prepare_training(*resolve(settings)).config.first_step == steps
+
+
+def test_the_thesis_has_layers_of_its_own():
+    asked = RunSettings.from_options("thesis", dataset="synthpets", items=40, size=32, first_step=2)
+    with pytest.raises(InputError, match="leave out --first-step"):
+        prepare_training(*resolve(asked))
+
+
+def test_the_feature_network_sees_what_is_quartered_at_half_its_size():
+    x = torch.rand(2, 3, 130, 130)
+    whole, halved = FeatureNetwork("picture", 3, 2), FeatureNetwork("picture", 3, 2, 2)
+    halved.load_state_dict(whole.state_dict())
+    half = torch.nn.functional.avg_pool2d(x, 2)
+    for seen, wanted in zip(halved.eval().features(x), whole.eval().features(half), strict=True):
+        torch.testing.assert_close(seen, wanted)
 
 
 def test_it_is_kept_with_the_weights(tmp_path):

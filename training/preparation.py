@@ -295,7 +295,7 @@ def _complete(settings, table, items, target, planted):
         "epochs": settings.epochs or _usual_epochs(settings, items.kind, n),
         "centres": _centres(settings, table, items, planted),
         "reconstruction_loss": settings.reconstruction_loss or usual_loss(settings),
-        "first_step": settings.first_step or _usual_first_step(settings, items),
+        "first_step": _first_step(settings, items),
     }
     found |= getattr(items, "measured", {})
     usual = CODES[settings.code]
@@ -305,11 +305,13 @@ def _complete(settings, table, items, target, planted):
     return RunConfig(**(asked | found | machine_facts(settings.precision)))
 
 
-def _usual_first_step(settings, items):
-    """By how much the first layer of the AAE shrinks each axis where nothing is asked for; None of the thesis's."""
-    if settings.architecture == "thesis":
-        return None
-    return usual_first_step(items.kind, check_size(items.size, items.kind))
+def _first_step(settings, items):
+    """By how much the first layer of the AAE shrinks each axis; None of the thesis's, which has its own layers."""
+    if settings.architecture != "thesis":
+        return settings.first_step or usual_first_step(items.kind, check_size(items.size, items.kind))
+    if settings.first_step:
+        raise InputError("The thesis's architecture has layers of its own: leave out --first-step.")
+    return None
 
 
 def _centres(settings, table, items, planted):

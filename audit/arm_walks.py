@@ -64,7 +64,7 @@ def walk_from_probe(encoded, arm, probe, question, rng, oracle=None):
         table = naming.naming_table(walk.readings, alpha, spread, null, encoded.meters, rng)
         arrays[direction.name] = walk_arrays(walk, encoded.floor, arm.factor.meter, arm.sides, oracle)
         arrays[direction.name] |= _fade_arrays(walk, arm.factor.meter, real)
-        tables[direction.name] = table
+        tables[direction.name] = naming.checked_names(table, walk.frames, encoded.meters)
     return arrays, tables
 
 

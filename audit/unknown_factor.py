@@ -56,7 +56,7 @@ def ask_unknown(run, fits=SHUFFLES, data_root=None):
         shuffled = _walk_shuffled(encoded, rows, yardstick, fits)
         step(f"real {trained.kind.plural}")
         real, variance = class_differences(encoded, generator(trained.config.seed, "class differences"))
-    table = [beside_shuffled(row, shuffled) for row in _table_of(encoded, walk.readings, yardstick)]
+    table = [beside_shuffled(row, shuffled) for row in _table_of(encoded, walk.readings, walk.frames, yardstick)]
     found = _about_run(encoded, variance) | _about_walk(encoded, walk, table) | {"real": real}
     found |= _about_nulls(yardstick["chance"], shuffled)
     found["questions"] = _three_questions(trained.folder, data_root, table)
@@ -87,9 +87,10 @@ def _measure_chance(encoded, starts):
     return {"spread": naming.spreads(encoded.model, held_out, encoded.meters, encoded.rng), "chance": chance}
 
 
-def _table_of(encoded, readings, yardstick):
-    """The naming table of a walk's readings."""
-    return naming.naming_table(readings, walks.alphas(), meters=encoded.meters, rng=encoded.rng, **yardstick)
+def _table_of(encoded, readings, frames, yardstick):
+    """The naming table of a walk's readings, its names checked in its frames."""
+    table = naming.naming_table(readings, walks.alphas(), meters=encoded.meters, rng=encoded.rng, **yardstick)
+    return naming.checked_names(table, frames, encoded.meters)
 
 
 def _walk_shuffled(encoded, rows, yardstick, n):
@@ -103,7 +104,7 @@ def _walk_shuffled(encoded, rows, yardstick, n):
     for _ in tqdm(range(n), "shuffled labels", leave=False, disable=None):
         (direction,) = directions.fit_directions(replace(evidence, last=rng.permutation(evidence.last)), [KIND])
         frames = walks.decode_codes(encoded.model, walks.move(z, direction, walks.alphas()))
-        tables.append(_table_of(encoded, measure_all(frames, encoded.meters), yardstick))
+        tables.append(_table_of(encoded, measure_all(frames, encoded.meters), frames, yardstick))
     return tables
 
 

@@ -151,3 +151,18 @@ def register(luma, degrees):
     q, t, _ = _align(coarse[:, 0], coarse, q, t, 6)
     q, t, _ = _align(fine[:, 0], fine, q, t, 4)
     return q, t
+
+
+def undone_shares(luma, q, t):
+    """How much of what is unlike in the first and last frame goes when one part of the motion is undone: {part: (S,)}.
+
+    luma (S, T, H, H), q and t (S, T) as `register` gives them; parts "scale", "x" and "y". Unlike is one less the
+    correlation with the first frame. The share is near 1 where the part is real, and near 0 where the content changes
+    into another and the best match merely lies elsewhere.
+    """
+    first, last = (smooth(luma[:, i], 1.2, FINE) for i in (0, -1))
+    unlike = lambda q, t: 1 - _align(first, last[:, None], q, t, 0)[2][:, 0]  # noqa: E731
+    q, t = q[:, -1:], t[:, -1:]
+    without = {"scale": (q / q.abs().clamp_min(TINY), t), "x": (q, 1j * t.imag), "y": (q, t.real + 0j)}
+    whole = unlike(q, t)
+    return {part: 1 - whole / unlike(*motion).clamp_min(TINY) for part, motion in without.items()}

@@ -27,6 +27,8 @@ class Meter:
     rise and a fall in words, with one {} for the amount, which is told with so many `digits`. sight: frames
     (S, T, C, *places) -> what `read` takes; meters with the same sight share it. needs_colour: three channels or more.
     relative: read against the first frame, which reads 0. confirms: name of the meter whose second opinion this is.
+    accounts: what `sight` returns -> (S,), the share of the difference between first and last frame that goes where
+    this change alone is undone; None where the reading needs no such check.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Meter:
     needs_colour: bool = False
     relative: bool = False
     confirms: str = ""
+    accounts: Callable | None = None
 
     def measure(self, frames):
         """Frames (S, T, C, *places), NumPy or tensor -> readings (S, T). ValueError for a shape it cannot read."""
@@ -82,6 +85,17 @@ def measure_all(frames, meters, values=2**19):
     with torch.autocast("cpu", enabled=False):  # frames are NumPy arrays: a caller's bf16 is not for measuring
         found = [_read_group(group, meters) for group in groups]
     return {name: np.concatenate([group[name] for group in found]) for name in meters}
+
+
+@torch.inference_mode()
+def measure_accounts(frames, meters):
+    """What `accounts` of each of the meters says of frames (S, T, C, *places): {name: (S,)}; {} of no meters."""
+    if not meters:
+        return {}
+    ends = torch.as_tensor(np.asarray(frames, dtype=np.float32))[:, [0, -1]]
+    with torch.autocast("cpu", enabled=False):
+        sights = {sight: sight(ends) for sight in {meter.sight for meter in meters.values()}}
+        return {name: meter.accounts(sights[meter.sight]).double().numpy() for name, meter in meters.items()}
 
 
 def _read_group(walks, meters):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from xaae.factors.geometry import COARSE, disc_weight, plane, register, rotation, smooth
+from xaae.factors.geometry import COARSE, disc_weight, plane, register, rotation, smooth, undone_shares
 from xaae.factors.measuring import TURN, Meter
 from xaae.factors.picture_plants import marker
 
@@ -73,6 +73,11 @@ class Sight:
         """(q (S, T), t (S, T)) complex: a point z of the first frame has moved to q z + t."""
         return register(self.luma, self.degrees)
 
+    @cached_property
+    def undone(self):
+        """{"scale", "x", "y": (S,)}: the share of what is unlike in the last frame that undoing this motion takes."""
+        return undone_shares(self.luma, *self.motion)
+
 
 def _sharpness(sight):
     """log2 of the Laplacian's root mean square over luma's standard deviation: neither light nor contrast counts.
@@ -118,8 +123,17 @@ def _tag(sight):
 
 FULL, SIDE, OPACITY = "of full scale", "% of the side", "of full opacity"
 TURNS = "turns left by {} degrees", "turns right by {} degrees"
-COLOUR, RELATIVE, PLACE = {"needs_colour": True}, {"digits": 0, "relative": True}, {"digits": 1, "relative": True}
+GROWS = "grows by {} %", "shrinks by {} %"
+RIGHT, UP = (tuple(f"moves {way} by {{}} {SIDE}" for way in ways) for ways in (("right", "left"), ("up", "down")))
+COLOUR, RELATIVE = {"needs_colour": True}, {"digits": 0, "relative": True}
 HUE = COLOUR | {"digits": 0}
+
+
+def _part(name, digits):
+    """What the meters of size and place have in common: of any two frames some motion is found, so it is checked."""
+    return RELATIVE | {"digits": digits, "accounts": lambda sight: sight.undone[name]}
+
+
 PICTURE_METERS = {
     name: Meter(name, unit, read, *words, sight=Sight, **more)
     for name, unit, read, words, more in (
@@ -130,9 +144,9 @@ PICTURE_METERS = {
         ("hue", TURN, _hue, ("turns its hue to green by {} degrees", "turns its hue to red by {} degrees"), HUE),
         ("saturation", FULL, _saturation, ("gets more colourful by {}", "gets greyer by {}"), COLOUR),
         ("warmth", FULL, _warmth, ("gets warmer by {}", "gets colder by {}"), COLOUR),
-        ("scale", "%", lambda s: 100 * (s.motion[0].abs() - 1), ("grows by {} %", "shrinks by {} %"), RELATIVE),
-        ("x", SIDE, lambda s: 50 * s.motion[1].real, ("moves right by {} " + SIDE, "moves left by {} " + SIDE), PLACE),
-        ("y", SIDE, lambda s: 50 * s.motion[1].imag, ("moves up by {} " + SIDE, "moves down by {} " + SIDE), PLACE),
+        ("scale", "%", lambda s: 100 * (s.motion[0].abs() - 1), GROWS, _part("scale", 0)),
+        ("x", SIDE, lambda s: 50 * s.motion[1].real, RIGHT, _part("x", 1)),
+        ("y", SIDE, lambda s: 50 * s.motion[1].imag, UP, _part("y", 1)),
         ("edge_darkness", FULL, _edge_darkness, ("gets darker corners by {}", "gets brighter corners by {}"), {}),
         ("tag", OPACITY, _tag, ("gains {} of the corner tag", "loses {} of the corner tag"), {}),
     )

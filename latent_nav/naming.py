@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from xaae.experiment.amounts import in_agreement
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.walk_words import in_one_jump, told_names, unseen_in_words
-from xaae.factors.measuring import measure_all
+from xaae.factors.measuring import measure_accounts, measure_all
 from xaae.latent_nav.interpolate import linear
 from xaae.latent_nav.walks import decode_codes, median_interval, move, p_value, rank_correlation
 
@@ -24,11 +24,14 @@ class Rule:
 
     spreads: the change from end to end, at least. p_any: at most; all meters are looked at, so that chance is the best
     of all. spearman: |rank correlation| of alpha and reading, at least. And the interval of the change excludes 0.
+    accounts: of a size or place the share of the difference between the ends that it accounts for, at least: the best
+    match of two contents lies somewhere too (see `checked_names`).
     """
 
     spreads: float = 0.75
     p_any: float = 0.05
     spearman: float = 0.8
+    accounts: float = 0.5
 
 
 RULE = Rule()
@@ -98,7 +101,27 @@ def naming_table(readings, alpha, spread, chance, meters, rng, rule=RULE):
         _row(meters[n], change, readings[n], alpha, spread[n], chance[n], best, rng)
         for n, change in meter_changes({n: readings[n] for n in meters}, meters).items()
     ]
-    rows = [r | {"named": r["meter"] in own and is_named(r, rule)} for r in rows]
+    return _in_order([r | {"named": r["meter"] in own and is_named(r, rule)} for r in rows])
+
+
+def checked_names(rows, frames, meters, rule=RULE):
+    """The rows of a naming table, a name taken back where its change does not account for what the frames show.
+
+    frames (S, T, C, *places) of the walk. Only named meters with `accounts` are asked; their rows get the median over
+    starts under that key. Of a cat that becomes a dog the best match lies 2 to 4 % lower, and moving it back takes away
+    at most 0.3 of the difference; of pictures that really move or grow it takes 0.6 or more (docs/figures.md).
+    """
+    asked = {r["meter"]: meters[r["meter"]] for r in rows if r["named"] and meters[r["meter"]].accounts}
+    share = {n: float(np.median(s)) for n, s in measure_accounts(frames, asked).items()}
+    rows = [
+        r | {"accounts": share[r["meter"]], "named": share[r["meter"]] >= rule.accounts} if r["meter"] in share else r
+        for r in rows
+    ]
+    return _in_order(rows)
+
+
+def _in_order(rows):
+    """Named rows first, then by how far beyond chance."""
     return sorted(rows, key=lambda r: (not r["named"], -r["times_chance"]))
 
 

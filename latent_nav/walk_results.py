@@ -35,7 +35,7 @@ def walk_directions(encoded, starts):
         alpha = walks.alphas(reach=encoded.directions[name].reach)
         walk, own_chance = one_walk(encoded, name, rows, alpha, encoded.spacing), chance_within(alpha.max())
         table = naming.naming_table(walk.readings, alpha, spread, own_chance, encoded.meters, encoded.rng)
-        tables[name] = _with_steps(table, walk.readings)
+        tables[name] = _with_steps(naming.checked_names(table, walk.frames, encoded.meters), walk.readings)
         ends[name] = naming.meter_changes(walk.readings, encoded.meters)[encoded.meter.name]
         numbers[name] = _walk_numbers(encoded, walk, tables[name], encoded.sides_of(encoded.directions[name]))
         numbers[name] |= gliding.glide_numbers(walk, encoded.meter.name, none, real)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.frames import drawn, warp
 from torch import nn
 
 from xaae.factors.measuring import measure_all
@@ -87,7 +88,8 @@ def table_of(planted, direction):
     model, spread, chance = planted
     start = torch.from_numpy(codes()[:6])
     frames = walks.decode_codes(model, walks.move(start, direction, ALPHA))
-    return naming.naming_table(measure_all(frames, METERS), ALPHA, spread, chance, METERS, np.random.default_rng(1))
+    found = naming.naming_table(measure_all(frames, METERS), ALPHA, spread, chance, METERS, np.random.default_rng(1))
+    return naming.checked_names(found, frames, METERS)
 
 
 NAMES = {  # factor -> the meter that names it, others that it moves by its nature
@@ -187,6 +189,21 @@ def tabled(changes, chance, spread=None, meters=None, seed=0):
     readings = {name: steady(change) for name, change in changes.items()}
     spread = spread or dict.fromkeys(changes, 1.0)
     return naming.naming_table(readings, ALPHA, spread, chance, meters, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("meter", ["scale", "x", "y"])
+def test_a_size_or_place_is_named_only_where_it_accounts_for_what_changes(meter):
+    """Two other pets match best somewhere too, but moving one of them back does not make it the other."""
+    first, other = drawn(16, 64, 0), drawn(16, 64, 1)
+    rows = [{"meter": name, "named": True, "times_chance": times} for name, times in ((meter, 9.0), ("luminance", 2.0))]
+    moved = warp(first, **{"scale": {"scale": 1.2}, "x": {"right": 4}, "y": {"up": -4}}[meter])
+    real = naming.checked_names(rows, torch.stack([first, first, moved], 1), METERS)
+    assert named(real) == [meter, "luminance"] and real[0]["accounts"] > 0.9
+    false = naming.checked_names(rows, torch.stack([first, (first + other) / 2, other], 1), METERS)
+    assert named(false) == ["luminance"]
+    assert named(naming.checked_names(rows, torch.stack([first, moved], 1), METERS, naming.Rule(accounts=1.1))) == [
+        "luminance"
+    ]
 
 
 @pytest.mark.parametrize("seed", range(5))

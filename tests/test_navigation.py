@@ -212,7 +212,7 @@ def test_navigate_json_holds_every_promised_number(numbers):
     limits = {"clear": 45, "none": 10, "meter_error": 15}
     assert numbers["planted"]["shift"] == pytest.approx(90, abs=2)
     assert numbers["planted"]["limits"] == pytest.approx(limits, rel=0.03) and numbers["planted"]["meter"] == "rotation"
-    assert set(numbers["thresholds"]["naming"]) == {"spreads", "p_any", "spearman"}
+    assert set(numbers["thresholds"]["naming"]) == {"spreads", "p_any", "spearman", "accounts"}
     assert numbers["thresholds"]["glide"] == {"largest_step_share": GLIDE, "ends_explain": FADE}
     wanted = (
         "items flipped flipped_when_seen accepted acceptance_floor_percentile distance nearest_other shorter sentence"

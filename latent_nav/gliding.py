@@ -25,7 +25,7 @@ import torch
 
 from xaae.experiment.device import exact
 from xaae.experiment.statistics import largest_steps, median_of_known
-from xaae.latent_nav.walks import Walk, decode_codes, watch
+from xaae.latent_nav.walks import Walk, decode_codes, match_with_first, watch
 
 UNEVEN = 2  # times an even step: a path with a larger one is decoded once more in between
 PASSES = 3  # at most, so that what changes within a hundredth of the walk is still shown in equal steps
@@ -165,13 +165,27 @@ class RealChange:
     shift: float
     allowed: tuple
 
-    def explained(self, change, count):
-        """Median R2 of `count` frames in which the factor's reading changes by about |change|; None if it cannot."""
+    def frames(self, change, count):
+        """`count` frames in which the factor's reading changes by about |change|: (S, count, C, *places).
+
+        None if it cannot.
+        """
         if change is None or not self.shift:
             return None
         low, high = self.ends
         last = float(np.clip(low + (high - low) * abs(change / self.shift), *self.allowed))
-        return median_of_known(explained_by_ends(planted_frames(self.x, self.plant, low, last, count)))
+        return planted_frames(self.x, self.plant, low, last, count)
+
+    def explained(self, change, count):
+        """Median R2 of such frames regressed on their ends."""
+        frames = self.frames(change, count)
+        return None if frames is None else median_of_known(explained_by_ends(frames))
+
+    def match(self, change):
+        """Median match of the last of such frames with the first, as `watch` finds a walk's; None if it has none."""
+        frames = self.frames(change, 2)
+        found = None if frames is None else match_with_first(frames)
+        return None if found is None else float(np.median(found[:, -1]))
 
 
 @torch.inference_mode()
@@ -188,7 +202,7 @@ def glide_numbers(walk: Walk, meter, least, real):
     meter: name of the factor's meter; a change of at most `least` is none, and where the median one is none nothing
     changes. real: a RealChange. largest_step in the meter's unit, largest_step_share of the change from end to end,
     path_step_share {spacing: ...} of the decoded path, ends_explain and real_ends_explain: R2 of the walk and of the
-    factor's own change. None where nothing changes.
+    factor's own change, real_match: how alike the first and last frame of that are. None where nothing changes.
     """
     reading = walk.readings[meter]
     whole = np.abs(reading[:, -1] - reading[:, 0])
@@ -199,4 +213,4 @@ def glide_numbers(walk: Walk, meter, least, real):
     found |= {"path_step_share": {name: median_of_known(share) for name, share in walk.path_steps.items()}}
     change = median_of_known(whole[changed])
     found["ends_explain"] = median_of_known(explained_by_ends(walk.frames[changed])) if changed.any() else None
-    return found | {"real_ends_explain": real.explained(change, reading.shape[1])}
+    return found | {"real_ends_explain": real.explained(change, reading.shape[1]), "real_match": real.match(change)}

@@ -114,6 +114,11 @@ MATCHES = {  # kind -> correlation with the first frame, its turn undone
 }
 
 
+def match_with_first(frames):
+    """Correlation (S, T) of each of the frames (S, T, C, *places) with the first, its turn undone; None of signals."""
+    return MATCHES.get(kind_of(frames.shape[1:]).name, lambda _: None)(frames)
+
+
 def walk(model, z, y, direction, alpha, meters=None, target=None):
     """A whole Walk from z (S, D): frames, all `meters` (those for its channels, if None), class probabilities of the
     re-encoded frames, discriminator scores. y (S, K) one-hot classes of the starts; target: the class that the gradient
@@ -126,10 +131,8 @@ def watch(model, frames, alpha, codes, y, meters=None):
     """The Walk of frames (S, T, C, *places), decoded from codes (S, T, D) at steps alpha; meters and y as in `walk`."""
     kind = kind_of(frames.shape[1:])
     readings = measure_all(frames, meters_for(frames.shape[2], kind) if meters is None else meters)
-    match = MATCHES.get(kind.name, lambda _: None)(frames)
-    return Walk(
-        frames, alpha, codes, readings, match, second_look(model, frames), discriminator_scores(model, codes, y)
-    )
+    match, seen = match_with_first(frames), second_look(model, frames)
+    return Walk(frames, alpha, codes, readings, match, seen, discriminator_scores(model, codes, y))
 
 
 def median_interval(values, rng, confidence=0.95):

@@ -170,6 +170,17 @@ def test_a_real_change_of_light_or_focus_glides(pets, factor):
     assert found["ends_explain"] == pytest.approx(found["real_ends_explain"], abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("factor", "least", "most"), [("rotation", 0.95, 1), ("brightness", 0.95, 1), ("tint", 0.4, 0.9)]
+)
+def test_what_the_factor_alone_leaves_alike_is_told(pets, factor, least, most):
+    """Of a turn that is undone and of light all but what is clipped, of a tint less."""
+    real = gliding.planted_frames(pets, FACTORS[factor].plant, *CHANGES[factor], T)
+    found = numbers(real, pets, factor, least=0.0)
+    own = np.median(walks.match_with_first(real)[:, -1])
+    assert found["real_match"] == pytest.approx(own, abs=0.02) and least <= own <= most + 1e-6
+
+
 def test_a_real_change_goes_as_far_as_the_walk(pets):
     ends, shift = CHANGES["rotation"], 90.0
     real = gliding.RealChange(pets, FACTORS["rotation"].plant, ends, shift, (-360, 360))
@@ -177,3 +188,4 @@ def test_a_real_change_goes_as_far_as_the_walk(pets):
     assert near > far + 0.2  # a small turn is nearly a mixture of its ends, and a walk of one is not tested
     assert real.explained(None, T) is None
     assert gliding.RealChange(pets, FACTORS["rotation"].plant, ends, 0.0, (-360, 360)).explained(90.0, T) is None
+    assert real.match(None) is None and real.match(-90.0) > 0.9

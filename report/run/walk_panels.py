@@ -75,7 +75,9 @@ def _match_says(run: RunFiles, summary: dict, scores: dict) -> str:
     if scores.get("match") is None:
         return ""
     if run.planted.unit != "degrees":
-        return "correlation between a frame and the first one. A change of light or contrast alone leaves it near 1"
+        real = scores.get("real_match")
+        beside = "" if real is None else f". A planted change as large, with nothing else, takes it to {real:.2f}"
+        return f"correlation between a frame and the first one{beside}"
     least, turn = (summary["planted"]["limits"] or {}).get("none"), scores.get("change")
     what = "correlation between a frame, turned back, and the first frame"
     if least is not None and turn is not None and abs(turn) <= least:

@@ -9,11 +9,15 @@ import sys
 import warnings
 from pathlib import Path
 
+LOADING_QUIETLY = {"PYTHONWARNINGS": "ignore:`torch.jit"}  # of libraries as they load in processes started from here
+
 
 def quieten():
-    """Before torch is loaded: no warnings that a user can do nothing about; threads sleep while they wait (spinning
-    is several times slower beside any other busy program); memory is kept between steps (glibc)."""
+    """Before torch is loaded: no warnings that a user can do nothing about, nor in processes started from here; threads
+    sleep while they wait (spinning is several times slower beside any other busy program); memory is kept between steps
+    (glibc)."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ |= LOADING_QUIETLY | os.environ
     warnings.filterwarnings("ignore", message=".*torch.jit.*")
     warnings.filterwarnings("ignore", message=".*(GradScaler|lr_scheduler).*")
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")

@@ -30,7 +30,7 @@ class Bias:
     def whole(self):
         """(low, high) of all classes' ranges together."""
         bounds = np.array(list(self.ranges.values()))
-        return bounds.min(), bounds.max()
+        return float(bounds.min()), float(bounds.max())
 
     def of(self, label):
         """(low, high) of the values that an item of class `label` gets in this arm."""

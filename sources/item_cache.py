@@ -79,19 +79,12 @@ class CacheEntry:
         return Path(self.root) / FOLDER
 
     @cached_property
-    def states(self):
-        """{file that holds items: sizes and times of it, and of others that hold its values}. OSError for a file that
-        is not there."""
-        return {file: _states_of(file) for file in dict.fromkeys(map(_file_of, self.paths))}
-
-    @cached_property
     def marks(self):
-        """What changes when an item does: (N) texts."""
-        marks = {
-            file: " ".join(f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for s in states)
-            for file, states in self.states.items()
-        }
-        return [f"{path} {marks[_file_of(path)]}" for path in self.paths]
+        """{file that holds items: (bytes, what changes when it does)}, others that hold its values included.
+
+        No more is kept of a file, since there may be a million of them. OSError for a file that is not there.
+        """
+        return {file: _mark_of(file) for file in dict.fromkeys(map(_file_of, self.paths))}
 
     @cached_property
     def key(self):
@@ -101,14 +94,15 @@ class CacheEntry:
     def key_of(self, rows):
         """The name of the entry of some of the items."""
         digest = sha256(repr([str(self.form), sorted(self.options.items()), _versions()]).encode())
-        for row in rows:
-            digest.update(self.marks[row].encode(errors="surrogateescape") + b"\n")
+        for path in (self.paths[row] for row in rows):
+            line = f"{path} {self.marks[_file_of(path)][1]}\n"
+            digest.update(line.encode(errors="surrogateescape"))
         return digest.hexdigest()[:24]
 
     def is_worthwhile(self):
         """Do the items take too long to decode again, or too much memory? False where a file is not there."""
         try:
-            size = sum(state.st_size for states in self.states.values() for state in states)
+            size = sum(size for size, _ in self.marks.values())
         except OSError:
             return False
         return len(self.paths) * self.bytes_each() > LARGE or size > LONG or len(self.paths) > MANY
@@ -180,9 +174,11 @@ def _file_of(path):
     return path if "#" not in path or os.path.exists(path) else path.rpartition("#")[0]
 
 
-def _states_of(file):
-    """Sizes and times of a file and of others that hold its values, such as the samples beside a header."""
-    return [os.stat(file), *(os.stat(each) for each in files_of(file) if each != file)]
+def _mark_of(file):
+    """Bytes of a file and of others that hold its values, such as the samples beside a header; their sizes and times."""
+    states = [os.stat(file), *(os.stat(each) for each in files_of(file) if each != file)]
+    mark = " ".join(f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for s in states)
+    return sum(state.st_size for state in states), mark
 
 
 def _versions():

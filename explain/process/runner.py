@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.machine import LOADING_QUIETLY
 from xaae.explain.method_plan import Entry
 from xaae.explain.process import status
 from xaae.explain.process.case import Case
@@ -30,8 +31,7 @@ SERVER = {  # environment variables of the fork server
     "CUDA_VISIBLE_DEVICES": "",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
     "XAAE_FORK_SERVER": "1",
-    "PYTHONWARNINGS": "ignore:`torch.jit",  # warnings of libraries as they load: a user can do nothing about them
-}
+} | LOADING_QUIETLY
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def _file_of(path):
 
 
 def _mark_of(file):
-    """Bytes of a file and of others that hold its values, such as the samples beside a header; their sizes and times."""
+    """(bytes, sizes and times as a text) of a file and of others with its values, such as samples beside a header."""
     states = [os.stat(file), *(os.stat(each) for each in files_of(file) if each != file)]
     mark = " ".join(f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for s in states)
     return sum(state.st_size for state in states), mark

@@ -9,7 +9,7 @@ from torch import nn
 from xaae.experiment.settings import RunSettings
 from xaae.training import reconstruction_judge
 from xaae.training.preparation import prepare_training, resolve
-from xaae.training.reconstruction_judge import judge_reconstructions, train_judge
+from xaae.training.reconstruction_judge import Softened, judge_reconstructions, train_judge
 
 
 class Decoded(nn.Module):
@@ -46,3 +46,13 @@ def test_the_agreement_is_what_the_decoder_has_left_of_the_classes(prepared, mon
     held = prepared.table.label[prepared.table.split == "valid"].to_numpy()
     assert found["recon_judge_accuracy"] == 1.0
     assert found["recon_agreement"] in expected(held)
+
+
+@pytest.mark.parametrize("shape", [(6, 2, 9), (6, 2, 9, 9), (6, 2, 5, 5, 5)], ids=["signal", "picture", "volume"])
+def test_items_are_softened_each_by_its_own_amount_and_in_training_alone(shape):
+    x, network = torch.rand(1, *shape[1:]).expand(shape), Softened()
+    seen = network(x)
+    assert seen.shape == x.shape and 0 <= seen.min() and seen.max() <= 1
+    grain = [float((each[..., 1:] - each[..., :-1]).abs().mean()) for each in (x[0], *seen)]
+    assert len(set(grain)) == 7 and max(grain[1:]) < grain[0] and min(grain[1:]) < 0.8 * grain[0]
+    assert network.eval()(x) is x and torch.equal(Softened()(torch.ones(shape)), torch.ones(shape))

@@ -21,6 +21,7 @@ from xaae.training.volume_resnet import VolumeResNet
 JUDGE_SEEN = 16_000  # items that the judge's training shows it
 FEWER = {"volume": 4}  # kind -> by how much this is divided where an item takes long
 WIDTH, DROPOUT, RATE = 16, 0.1, 2e-3  # of the judge
+MEANS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}  # by dimensions of the places
 NETWORKS = 2  # of a judge: networks that differ in their seed alone may be some hundredths apart
 JUDGES = {  # kind -> classifier for so many classes, channels and places; other kinds have none
     "picture": lambda classes, channels, size: ConvNet(classes, channels, size, WIDTH, DROPOUT),
@@ -49,6 +50,20 @@ def judge_reconstructions(aae, judge, prepared):
     return {"recon_agreement": same / len(held), "recon_judge_accuracy": right / len(held)}
 
 
+class Softened(nn.Module):
+    """Items x (B, C, *places) as a network sees them in training: each mixed with its own mean of 3 places, up to all.
+
+    A network that sees sharp items alone answers by their finest grain, and of the same pictures a little softer it may
+    say anything: two that differ in their seed were 0.12 apart.
+    """
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        soft = MEANS[x.ndim - 2](x, 3, 1, 1, count_include_pad=False)
+        return x.lerp(soft, torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype))
+
+
 class Judge(nn.Module):
     """x (B, C, *places) -> the mean (B, K) of what its networks take for the classes' probabilities."""
 
@@ -68,7 +83,7 @@ def new_judge(config):
 
 def train_judge(prepared):
     """The judge of a run: small networks of its own, trained on items whose factor says nothing of the class (arm
-    irrelevant; arm normal where nothing is planted), and on no reconstruction.
+    irrelevant; arm normal where nothing is planted), sharp ones and somewhat softer ones, and on no reconstruction.
 
     prepared: see `preparation.prepare_training`.
     """
@@ -81,7 +96,8 @@ def train_judge(prepared):
     epochs = epochs_for(JUDGE_SEEN // FEWER.get(config.kind, 1), len(dls.train_ds))
     print(f"Judge of the reconstructions: {counted(NETWORKS, 'small networks')}, {counted(epochs, 'epochs')} each")
     for network in judge.networks:
-        learn = Learner(dls, network, F.cross_entropy, cbs=[NoValidation(), *precision_callbacks(config.precision)])
+        seen, callbacks = nn.Sequential(Softened(), network), [NoValidation(), *precision_callbacks(config.precision)]
+        learn = Learner(dls, seen, F.cross_entropy, cbs=callbacks)
         with learn.no_logging(), learn.no_bar():
             learn.fit_one_cycle(epochs, RATE)
     return judge

@@ -16,7 +16,7 @@ from xaae.cli.option_types import (
     parse_numbers,
     with_options,
 )
-from xaae.experiment.audit_settings import AUDITS, USUAL_CODE, audit_settings
+from xaae.experiment.audit_settings import AUDITS, audit_settings
 from xaae.experiment.errors import InputError
 from xaae.experiment.settings import CODES
 from xaae.experiment.vocabulary import SLICES, WHOLE
@@ -42,7 +42,7 @@ def _parse_shares(ctx, param, text):
     option("--directions", callback=parse_names, help="Which walks, with commas: lda, head, means, logistic, "
            "led:aae, led:baseline, ...  [by preset and code]"),
     option("--code", type=click.Choice(list(CODES)), help="factored: coordinates of factors beside the content; plain: "
-           f"the thesis's code.  [{USUAL_CODE}]"),
+           "the thesis's code.  [by preset: factored]"),
     option("--strength", callback=_parse_shares, help="Share of each factor's range that is planted; several with "
            "commas are a sweep.  [1]"),
     option("--contamination", callback=_parse_shares, help="Share of items that obey the bias; several are a sweep.  "

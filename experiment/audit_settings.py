@@ -22,8 +22,11 @@ AUDITED_FACTORS = {  # kind -> what an audit plants where nothing else is asked 
     "picture": ("rotation", "brightness", "tint", "blur", "tag"),
     "volume": ("rotation", "brightness", "contrast", "blur", "tag"),
 }
-USUAL_CODE = "plain"  # the thesis's
-FACTORED_WALKS = ("led:aae", "led:baseline", "lda", "means")  # directions of the other code, which has no head
+USUAL_CODE = "plain"  # of arms whose key names none, as those of earlier versions
+WALKS = {  # code -> directions that are walked where no others are asked for; a factored code has no head to follow
+    "plain": ("lda", "head", "means"),
+    "factored": ("led:aae", "led:baseline", "lda", "means"),
+}
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,14 @@ class AuditSettings:
     seeds: int = 3
     items: int | None = 2400
     size: int | None = 32
-    code: str = USUAL_CODE
+    code: str = "factored"
     encoding_dims: int | None = None
     step_channels: int = 16
     batch_size: int = 64
     epochs: int = 12
     baseline_epochs: int = 2
     probe: int = 52
-    directions: tuple[str, ...] = ("lda", "head", "means")
+    directions: tuple[str, ...] = WALKS["factored"]
     random_directions: int = 100
     methods: tuple[str, ...] = AUDITED_METHODS
     preset: str = "default"
@@ -77,10 +80,12 @@ class AuditSettings:
         KeyError for a preset that is not there, TypeError for a setting that is not there.
         """
         chosen = {name: value for name, value in given.items() if value not in (None, (), [])}
-        if chosen.get("code", USUAL_CODE) != USUAL_CODE and "directions" not in chosen:
-            left_out = () if chosen.get("baseline_epochs", AUDITS[preset].baseline_epochs) else ("led:baseline",)
-            chosen["directions"] = tuple(name for name in FACTORED_WALKS if name not in left_out)
-        return replace(AUDITS[preset], **{n: tuple(v) if isinstance(v, list) else v for n, v in chosen.items()})
+        usual = AUDITS[preset]
+        if "directions" not in chosen:
+            walks = usual.directions if chosen.get("code", usual.code) == usual.code else WALKS[chosen["code"]]
+            left_out = () if chosen.get("baseline_epochs", usual.baseline_epochs) else ("led:baseline",)
+            chosen["directions"] = tuple(name for name in walks if name not in left_out)
+        return replace(usual, **{n: tuple(v) if isinstance(v, list) else v for n, v in chosen.items()})
 
     def as_dict(self):
         """The settings that are not None, ready for JSON."""
@@ -95,6 +100,7 @@ AUDITS = {
         items=400,
         batch_size=32,
         probe=26,
+        code="plain",  # a third of the time
         directions=("head",),
         methods=("saliency", "gradcam"),
         preset="smoke",

@@ -29,6 +29,22 @@ def test_settings_are_those_of_the_preset_unless_given():
     assert same == AUDITS["smoke"] and json.loads(json.dumps(settings.as_dict()))["factors"] == ["blur", "tag"]
 
 
+@pytest.mark.parametrize(
+    ("given", "code", "directions"),
+    [
+        ({}, "factored", ["led:aae", "led:baseline", "lda", "means"]),
+        ({"baseline_epochs": 0}, "factored", ["led:aae", "lda", "means"]),  # no model leads that was not trained
+        ({"code": "plain"}, "plain", ["lda", "head", "means"]),
+        ({"directions": ["lda"]}, "factored", ["lda"]),
+        ({"preset": "smoke"}, "plain", ["head"]),
+        ({"preset": "smoke", "code": "factored"}, "factored", ["led:aae", "led:baseline", "lda", "means"]),
+    ],
+)
+def test_the_walks_are_those_of_the_code_unless_given(given, code, directions):
+    settings = audit_settings(**given)
+    assert settings.code == code and list(settings.directions) == directions
+
+
 def test_a_setting_that_is_not_there_is_refused():
     with pytest.raises(TypeError, match="colour"):
         audit_settings(preset="smoke", colour="red")

@@ -55,7 +55,7 @@ def walk_from_probe(encoded, arm, probe, question, rng, oracle=None):
         )
     )
     spread = naming.spreads(encoded.model, evidence.z, encoded.meters, rng)
-    planted = arm.bias.plant, arm.ends, _planted_shift(encoded, arm, probe), arm.factor.allowed
+    planted = arm.bias.plant, arm.ends, _planted_shift(encoded, arm, probe), arm.factor
     real = gliding.real_change(encoded.model, probe.x_0, *planted)
     arrays, tables = {}, {}
     for direction in ways:

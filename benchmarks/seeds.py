@@ -44,7 +44,7 @@ LED = {  # of the walk that a classifier leads
     "Spearman": ("spearman", "{:.2f}"),
     "largest step": ("largest_step_share", "{:.2f}"),
     "match": ("match", "{:.2f}"),
-    "real match": ("real_match", "{:.2f}"),
+    "factor undone": ("undone_match", "{:.2f}"),
     "answer, first frame": ("probability_first", "{:.2f}"),
     "last frame": ("probability_last", "{:.2f}"),
     "brought over": ("brought_over", "{:.2f}"),

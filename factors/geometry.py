@@ -38,6 +38,12 @@ def _match(walk):
     return cross / (energy * energy[0]).sqrt().clamp_min(1e-12)[:, None]
 
 
+def likeness(a, b):
+    """Correlation (N,) of pictures a and b (N, C, H, H) as they are, inside the disc, as `rotation` takes it."""
+    a, b = _polar(a), _polar(b)
+    return (a * b).sum((1, 2)) / (a.square().sum((1, 2)) * b.square().sum((1, 2))).sqrt().clamp_min(1e-12)
+
+
 def rotation(frames):
     """Angle of each frame of a walk against its first, by correlation: nothing is learned.
 

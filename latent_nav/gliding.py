@@ -24,12 +24,16 @@ import numpy as np
 import torch
 
 from xaae.experiment.device import exact
+from xaae.experiment.kinds import kind_of
 from xaae.experiment.statistics import largest_steps, median_of_known
-from xaae.latent_nav.walks import Walk, decode_codes, match_with_first, watch
+from xaae.factors.geometry import likeness
+from xaae.factors.registry import Factor
+from xaae.latent_nav.walks import PLANES, Walk, decode_codes, watch
 
 UNEVEN = 2  # times an even step: a path with a larger one is decoded once more in between
 PASSES = 3  # at most, so that what changes within a hundredth of the walk is still shown in equal steps
 STARTS = 8  # real items in which the factor is planted for comparison
+UNDOING = 41  # values of the factor of which the best undoes a walk's change
 
 
 def frame_distances(frames):
@@ -155,45 +159,48 @@ def planted_frames(x, plant, low, high, count):
 class RealChange:
     """What a factor itself does to items: reconstructions x (S, C, *places) of items without it.
 
-    plant(x, values (S,)) gives them the factor. ends (low, high): the values of both classes, between which its meter
-    reads `shift`. allowed (low, high): values that can be planted.
+    plant(x, values (S,)) gives them the factor, of the registry. ends (low, high): the values of both classes, between
+    which its meter reads `shift`.
     """
 
     x: torch.Tensor
     plant: Callable
     ends: tuple
     shift: float
-    allowed: tuple
+    factor: Factor
 
-    def frames(self, change, count):
-        """`count` frames in which the factor's reading changes by about |change|: (S, count, C, *places).
-
-        None if it cannot.
-        """
+    def explained(self, change, count):
+        """Median R2 of `count` frames in which the factor's reading changes by about |change|; None if it cannot."""
         if change is None or not self.shift:
             return None
         low, high = self.ends
-        last = float(np.clip(low + (high - low) * abs(change / self.shift), *self.allowed))
-        return planted_frames(self.x, self.plant, low, last, count)
+        last = float(np.clip(low + (high - low) * abs(change / self.shift), *self.factor.allowed))
+        return median_of_known(explained_by_ends(planted_frames(self.x, self.plant, low, last, count)))
 
-    def explained(self, change, count):
-        """Median R2 of such frames regressed on their ends."""
-        frames = self.frames(change, count)
-        return None if frames is None else median_of_known(explained_by_ends(frames))
+    def undone_match(self, frames):
+        """Median likeness of the ends of walks (S, T, C, *places) once the factor is undone; None of signals.
 
-    def match(self, change):
-        """Median match of the last of such frames with the first, as `watch` finds a walk's; None if it has none."""
-        frames = self.frames(change, 2)
-        found = None if frames is None else match_with_first(frames)
-        return None if found is None else float(np.median(found[:, -1]))
+        As a turn is undone by the best angle, so here by the best value: each of UNDOING is planted into the first
+        frame and set beside the last, and the other way round, since a blur can be planted but not taken away.
+        """
+        if (planes := PLANES.get(kind_of(frames.shape[1:]).name)) is None:
+            return None
+        neutral, reach = self.factor.neutral, 2 * abs(np.subtract(*self.ends))
+        values = np.linspace(*np.clip([neutral - reach, neutral + reach], *self.factor.allowed), UNDOING)
+        ends = [torch.as_tensor(frames[:STARTS, at]).float() for at in (0, -1)]
+        planted = lambda x, v: planes(self.plant(x, torch.full((len(x),), float(v)))[:, None])[:, 0]  # noqa: E731
+        found = [
+            likeness(planted(one, v), planes(other[:, None])[:, 0]) for one, other in (ends, ends[::-1]) for v in values
+        ]
+        return float(torch.stack(found).amax(0).median())
 
 
 @torch.inference_mode()
-def real_change(model, x, plant, ends, shift, allowed):
+def real_change(model, x, plant, ends, shift, factor):
     """The RealChange of the first few of items x (S, C, *places) without the factor, as the model reconstructs them."""
     with exact():
         z = model.encode(x[:STARTS].to(next(model.parameters()).device))
-        return RealChange(torch.from_numpy(decode_codes(model, z[:, None])[:, 0]), plant, ends, shift, allowed)
+        return RealChange(torch.from_numpy(decode_codes(model, z[:, None])[:, 0]), plant, ends, shift, factor)
 
 
 def glide_numbers(walk: Walk, meter, least, real):
@@ -202,7 +209,7 @@ def glide_numbers(walk: Walk, meter, least, real):
     meter: name of the factor's meter; a change of at most `least` is none, and where the median one is none nothing
     changes. real: a RealChange. largest_step in the meter's unit, largest_step_share of the change from end to end,
     path_step_share {spacing: ...} of the decoded path, ends_explain and real_ends_explain: R2 of the walk and of the
-    factor's own change, real_match: how alike the first and last frame of that are. None where nothing changes.
+    factor's own change, undone_match: see `RealChange.undone_match`. None where nothing changes.
     """
     reading = walk.readings[meter]
     whole = np.abs(reading[:, -1] - reading[:, 0])
@@ -213,4 +220,5 @@ def glide_numbers(walk: Walk, meter, least, real):
     found |= {"path_step_share": {name: median_of_known(share) for name, share in walk.path_steps.items()}}
     change = median_of_known(whole[changed])
     found["ends_explain"] = median_of_known(explained_by_ends(walk.frames[changed])) if changed.any() else None
-    return found | {"real_ends_explain": real.explained(change, reading.shape[1]), "real_match": real.match(change)}
+    found["undone_match"] = real.undone_match(walk.frames[changed]) if changed.any() else None
+    return found | {"real_ends_explain": real.explained(change, reading.shape[1])}

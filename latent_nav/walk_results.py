@@ -215,7 +215,7 @@ def _planted(encoded, starts):
     about = {"meter": encoded.meter.name, "unit": encoded.meter.unit, "shift": shift, "limits": limits}
     rule = vars(naming.RULE)
     thresholds = {"naming": dict(rule), "glide": {"largest_step_share": GLIDE, "ends_explain": FADE}}
-    real = gliding.real_change(encoded.model, x, trained.plant, ends, shift, trained.factor.allowed)
+    real = gliding.real_change(encoded.model, x, trained.plant, ends, shift, trained.factor)
     return {"planted": about, "meter": {"reconstruction_error": error}, "thresholds": thresholds}, real
 
 

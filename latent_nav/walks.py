@@ -108,15 +108,16 @@ def discriminator_scores(model, z, y):
     return model.discriminate(flat.to(device), onehot).float().view(*z.shape[:2]).cpu().numpy()
 
 
-MATCHES = {  # kind -> correlation with the first frame, its turn undone
-    "picture": lambda frames: rotation(frames)[1],
-    "volume": lambda frames: rotation(frames.reshape(*frames.shape[:2], -1, *frames.shape[-2:]))[1],
+PLANES = {  # kind -> its frames (S, T, C, *places) as pictures (S, T, channels, H, W), of which a match can be taken
+    "picture": lambda frames: frames,
+    "volume": lambda frames: frames.reshape(*frames.shape[:2], -1, *frames.shape[-2:]),
 }
 
 
 def match_with_first(frames):
     """Correlation (S, T) of each of the frames (S, T, C, *places) with the first, its turn undone; None of signals."""
-    return MATCHES.get(kind_of(frames.shape[1:]).name, lambda _: None)(frames)
+    planes = PLANES.get(kind_of(frames.shape[1:]).name)
+    return planes and rotation(planes(frames))[1]
 
 
 def walk(model, z, y, direction, alpha, meters=None, target=None):

@@ -25,7 +25,7 @@ from xaae.latent_nav.gliding import UNEVEN, largest_path_steps
 NAMES = {"lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"}  # and three dimensions
 WALK_KEYS = """meter unit change change_ci change_words spearman p_value match probability_first probability_last
 accepted flips frame_change start_groups spacing largest_step largest_step_share path_step_share ends_explain answers_of
-real_ends_explain real_match rotation_span_deg rotation_span_deg_ci rotation_spearman""".split()
+real_ends_explain undone_match rotation_span_deg rotation_span_deg_ci rotation_spearman""".split()
 LED_KEYS = set("starts reach brought_over random_change own_probability_first own_probability_last".split())
 ROW_KEYS = "meter unit change change_ci spread spreads spearman largest_step_share p p_any words named".split()
 

@@ -155,7 +155,8 @@ def test_the_walks_of_an_earlier_version_are_judged_by_their_readings(tmp_path):
     found, kept = run_folder.read_json(run / "navigate.json"), dict(np.load(run / "walks" / "lda.npz"))
     reading = np.repeat([[0.0, 1, 2, 90, 90, 91, 92]], len(kept["frames"]), 0)
     run_folder.write_arrays(run / "walks" / "lda.npz", **kept | {"meter.rotation": reading})
-    later = "spacing largest_step largest_step_share path_step_share ends_explain real_ends_explain real_match".split()
+    later = "spacing largest_step largest_step_share path_step_share ends_explain real_ends_explain".split()
+    later += ["undone_match"]
     for walk in (found["walk"], *found["walk"]["by_direction"].values()):
         for key in later:
             del walk[key]
@@ -215,10 +216,10 @@ def test_a_match_speaks_of_a_turn_only_where_there_is_one(tmp_path, turn, says):
     assert says in walks and other not in walks
 
 
-@pytest.mark.parametrize("real", [0.79, None])
-def test_a_match_of_light_is_told_beside_that_of_the_planted_change_alone(tmp_path, real):
-    walks = sections(page(fake_run(tmp_path / "run", factor="brightness", walk={"real_match": real})))["walks"]
-    assert ("A planted change as large, with nothing else, takes it to 0.79" in walks) == (real is not None)
+@pytest.mark.parametrize("undone", [0.92, None])
+def test_a_match_of_light_is_told_beside_that_with_the_factor_undone(tmp_path, undone):
+    walks = sections(page(fake_run(tmp_path / "run", factor="brightness", walk={"undone_match": undone})))["walks"]
+    assert ("Between the two ends, the factor undone: 0.92" in walks) == (undone is not None)
 
 
 @pytest.mark.parametrize(

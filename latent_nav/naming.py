@@ -109,7 +109,8 @@ def checked_names(rows, frames, meters, rule=RULE):
 
     frames (S, T, C, *places) of the walk. Only named meters with `accounts` are asked; their rows get the median over
     starts under that key. Of a cat that becomes a dog the best match lies 2 to 4 % lower, and moving it back takes away
-    at most 0.3 of the difference; of pictures that really move or grow it takes 0.6 or more (docs/figures.md).
+    little of the difference: of two drawn pets 0.3 to 0.4, of one that really moves or grows more than 0.9
+    (tests/test_naming.py).
     """
     asked = {r["meter"]: meters[r["meter"]] for r in rows if r["named"] and meters[r["meter"]].accounts}
     share = {n: float(np.median(s)) for n, s in measure_accounts(frames, asked).items()}

@@ -9,7 +9,7 @@ import sys
 import warnings
 from pathlib import Path
 
-LOADING_QUIETLY = {"PYTHONWARNINGS": "ignore:`torch.jit"}  # of libraries as they load in processes started from here
+QUIET_LOADING = "ignore:`torch.jit"  # PYTHONWARNINGS of processes started from here, whose libraries warn as they load
 
 
 def quieten():
@@ -17,7 +17,7 @@ def quieten():
     sleep while they wait (spinning is several times slower beside any other busy program); memory is kept between steps
     (glibc)."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ |= LOADING_QUIETLY | os.environ
+    os.environ.setdefault("PYTHONWARNINGS", QUIET_LOADING)
     warnings.filterwarnings("ignore", message=".*torch.jit.*")
     warnings.filterwarnings("ignore", message=".*(GradScaler|lr_scheduler).*")
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")

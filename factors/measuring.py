@@ -94,11 +94,16 @@ def measure_accounts(frames, meters):
         return {}
     ends = torch.as_tensor(np.asarray(frames, dtype=np.float32))[:, [0, -1]]
     with torch.autocast("cpu", enabled=False):
-        sights = {sight: sight(ends) for sight in {meter.sight for meter in meters.values()}}
+        sights = _sights(ends, meters)
         return {name: meter.accounts(sights[meter.sight]).double().numpy() for name, meter in meters.items()}
 
 
+def _sights(walks, meters):
+    """{sight: what it finds in walks} of the meters, each made once."""
+    return {sight: sight(walks) for sight in {meter.sight for meter in meters.values()}}
+
+
 def _read_group(walks, meters):
-    """Readings {name: (S, T)} of a few walks, each sight made once."""
-    sights = {sight: sight(walks) for sight in {meter.sight for meter in meters.values()}}
+    """Readings {name: (S, T)} of a few walks."""
+    sights = _sights(walks, meters)
     return {name: meter.read(sights[meter.sight]).double().numpy() for name, meter in meters.items()}

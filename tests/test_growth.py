@@ -41,12 +41,15 @@ def test_each_step_is_measured_beside_the_least_in_every_round(monkeypatch):
     assert slow.repeats == 3 and slow.ratio_min < slow.ratio_max and slow.ratio_median > 4
 
 
-def test_all_items_that_were_drawn_are_trained_on(monkeypatch):
-    number, said = PRESETS["smoke"]["items"] + 2, []
+@pytest.mark.parametrize("number", [2, PRESETS["smoke"]["items"] + 2])
+def test_all_items_that_were_drawn_are_trained_on_and_as_many_are_seen(monkeypatch, number):
+    said = []
     monkeypatch.setenv("XDG_CACHE_HOME", "")  # which it sets
     monkeypatch.setattr("xaae.main.main", lambda args, **_: said.extend(args))
     growth.train_on(number)
-    assert said[said.index("--items") + 1] == str(number)
+    asked = dict(zip(said[1::2], said[2::2], strict=False))
+    assert asked["--items"] == str(number)
+    assert growth.SEEN - number < int(asked["--epochs"]) * number <= growth.SEEN
 
 
 @pytest.mark.parametrize("what", ["size", "dims", "samples"])
@@ -59,4 +62,5 @@ def test_what_cannot_be_measured_is_told_and_the_rest_goes_on(monkeypatch, capsy
     monkeypatch.setattr(growth, "subprocess", warm)
     monkeypatch.setattr(growth, "STEPS", {"size": (0, 1)})
     assert run.main(["growth", "--repeats", "1"]) == 2
-    assert "growth at 64 pixels is left out: size 0 could not be measured" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "growth at 64 pixels is left out: size 0 could not be measured" in said and "choose one from" in said

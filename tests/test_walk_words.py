@@ -155,10 +155,9 @@ def test_the_walks_of_an_earlier_version_are_judged_by_their_readings(tmp_path):
     found, kept = run_folder.read_json(run / "navigate.json"), dict(np.load(run / "walks" / "lda.npz"))
     reading = np.repeat([[0.0, 1, 2, 90, 90, 91, 92]], len(kept["frames"]), 0)
     run_folder.write_arrays(run / "walks" / "lda.npz", **kept | {"meter.rotation": reading})
-    later = "spacing largest_step largest_step_share path_step_share ends_explain real_ends_explain".split()
-    later += ["undone_match"]
+    later = "spacing largest_step largest_step_share path_step_share ends_explain real_ends_explain undone_match"
     for walk in (found["walk"], *found["walk"]["by_direction"].values()):
-        for key in later:
+        for key in later.split():
             del walk[key]
     run_folder.write_json(run / "navigate.json", found)
     walk = summarise(run)["walk"]

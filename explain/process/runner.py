@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.machine import LOADING_QUIETLY
+from xaae.experiment.machine import QUIET_LOADING
 from xaae.explain.method_plan import Entry
 from xaae.explain.process import status
 from xaae.explain.process.case import Case
@@ -31,7 +31,8 @@ SERVER = {  # environment variables of the fork server
     "CUDA_VISIBLE_DEVICES": "",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
     "XAAE_FORK_SERVER": "1",
-} | LOADING_QUIETLY
+    "PYTHONWARNINGS": QUIET_LOADING,
+}
 
 
 @dataclass(frozen=True)

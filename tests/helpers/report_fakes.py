@@ -128,12 +128,8 @@ def walk_numbers(factor):
     walk |= {"probability_first": 0.02, "probability_last": 0.99, "accepted": 0.8, "flips": 1.0}
     walk |= {"frame_change": 0.6, "start_groups": None, "spacing": "arc"}
     walk |= {"largest_step": abs(change) * 0.21, "largest_step_share": 0.21, "ends_explain": 0.5}
-    walk |= {
-        "real_ends_explain": 0.52,
-        "undone_match": 0.97,
-        "path_step_share": {"alpha": 0.4, "arc": 0.18},
-        "answers_of": "AAE",
-    }
+    walk |= {"real_ends_explain": 0.52, "path_step_share": {"alpha": 0.4, "arc": 0.18}, "answers_of": "AAE"}
+    walk |= {"undone_match": 0.97}
     walk |= {"rotation_span_deg": 92.0, "rotation_span_deg_ci": [85.0, 97.0], "rotation_spearman": 0.98}
     walk |= {"direction": "lda", "starts": S, "frames": T, "random_directions": R}
     return walk | {"random_change": abs(change) / 15, "random_span_deg": 6.0}

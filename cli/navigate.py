@@ -37,7 +37,7 @@ def _parse_pairs(ctx, param, texts):
     option("--spherical", "curved", is_flag=True, help="Interpolate along the arc, not the straight line."),
     option("--against", multiple=True, type=PATH, help="Another navigated run of the same data, such as one of "
            "another seed: does it order the items alike?  Repeatable."),
-    option("--maps", callback=parse_names, help="Which maps, with commas: pca, tsne, umap.  [all; smoke without umap]"),
+    option("--maps", callback=parse_names, help="Which maps, with commas: pca, tsne, umap.  [pca, tsne]"),
     option("--films", is_flag=True, help="GIF and MP4 of every walk, not of the main one alone."),
     option("--spacing", type=click.Choice(list(SPACINGS)), default="arc", help="Frames of a walk in equal steps of the "
            "decoded path, of the probability of the class it leads to, or of alpha."),

@@ -11,8 +11,8 @@ class NavigationSettings:
     specs ask for one, and for each of the run's models where they do not. specs: directions by name, the first the main
     one; () for all kinds, those that `of` leads first. contrast: "cat:dog" or "rest:dog"; "" for the
     first class to the last. away: directions to keep away from. against: navigated runs of the same data whose order of
-    items is compared. pairs: table rows to interpolate between, along the arc if curved. maps: names of maps; () for
-    those of the run's preset. films: of every walk, not of the main one alone. spacing: of the frames of walks, one of
+    items is compared. pairs: table rows to interpolate between, along the arc if curved. maps: names of maps; () for the
+    usual ones. films: of every walk, not of the main one alone. spacing: of the frames of walks, one of
     SPACINGS. counterfactuals: of how many held-out items. data_root: where the run's items are now, if they were moved.
     """
 

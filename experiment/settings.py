@@ -18,7 +18,6 @@ PRESETS = {
         "epochs": 6,
         "baseline_epochs": 1,
         "starts": 8,
-        "maps": ("pca", "tsne"),  # UMAP alone takes 15 s to load
     },
     "thesis": {
         "architecture": "thesis",
@@ -80,8 +79,8 @@ class RunSettings:
     OPTIMISERS, None for the code's own. first_step: by how much the AAE's first layer shrinks each axis, one of
     FIRST_STEPS, None for what suits the size. corrupt_noise, corrupt_masked, augment: what is done
     to training items, see `callbacks.corruption` and `sources.augmentations`.
-    size: of an item along each axis. epochs: of the AAE, of each of its stages. starts, random_directions, maps: what
-    `navigate` walks and draws. data_seed: of the data, where it is not that of training.
+    size: of an item along each axis. epochs: of the AAE, of each of its stages. starts, random_directions: what
+    `navigate` walks. data_seed: of the data, where it is not that of training.
     """
 
     preset: str = "default"
@@ -134,7 +133,6 @@ class RunSettings:
     classification_weight: float | None = None
     starts: int = 32
     random_directions: int = 100
-    maps: tuple | None = None
     seed: int = 0
     data_seed: int | None = None
     task: str | None = None

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from xaae.experiment.device import batches, device_of, places_of
+from xaae.experiment.device import batches, device_of, exact, places_of
 from xaae.experiment.errors import InputError
 from xaae.latent_nav.gradient import classes, lead, look_again, seen_by, slope
 
@@ -201,8 +201,11 @@ def counterfactual(model, z, target=None, decide=None, threshold=None, margin=0.
 
     def search(part):
         home = z[part].detach().to(device_of(model))
-        goal = _goal_at(home, target if each is None else each[part], decide, discriminate, threshold, margin)
-        return _verdict(model, goal, home, _pull_home(goal, home, _descend(goal, home, steps)))
+        with exact():
+            goal = _goal_at(home, target if each is None else each[part], decide, discriminate, threshold, margin)
+        far = _descend(goal, home, steps)  # only where it leads counts, so that it may be in a caller's bf16
+        with exact():
+            return _verdict(model, goal, home, _pull_home(goal, home, far))
 
     return _joined([search(part) for part in batches(len(z), places=places_of(model))], z.device)
 

@@ -5,7 +5,6 @@ import torch
 
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import in_agreement
-from xaae.experiment.device import exact
 from xaae.experiment.figure_style import save_png
 from xaae.experiment.vocabulary import short_name
 from xaae.experiment.walk_words import KEEPS
@@ -27,8 +26,7 @@ def counterfactual_all(encoded, starts, spread):
     others = encoded.rng.permutation(held[~np.isin(held, starts)])
     rows = np.concatenate([starts, others])[: encoded.counterfactuals]
     z, towards = encoded.codes(rows), encoded.contrast.opposite()
-    with exact():
-        near = nearest.counterfactual(encoded.model, z, towards, threshold=encoded.floor, steps=STEPS)
+    near = nearest.counterfactual(encoded.model, z, towards, threshold=encoded.floor, steps=STEPS)
     found = nearest.in_sight(encoded.model, z, near.z, threshold=encoded.floor, target=towards)
     _, distance = encoded.nearest_others(rows, 1)
     idle = ~(found.flipped & (found.distance > LEAST))

@@ -49,6 +49,7 @@ def side(z, direction):
 
 
 MAPS = {"pca": pca, "tsne": tsne, "umap": _umap}
+USUAL_MAPS = ("pca", "tsne")  # those drawn unasked: UMAP takes 11 s, mostly to compile itself
 
 
 def arrow(z, direction, reach=2.0):

@@ -14,7 +14,7 @@ from xaae.latent_nav import item_results
 from xaae.latent_nav.counterfactual_results import counterfactual_all
 from xaae.latent_nav.directions import ranked_dimensions
 from xaae.latent_nav.encoded_run import default_specs, describe_directions, encode_run, find_directions
-from xaae.latent_nav.latent_maps import MAPS
+from xaae.latent_nav.latent_maps import MAPS, USUAL_MAPS
 from xaae.latent_nav.plots import drawing_of
 from xaae.latent_nav.walk_results import between, walk_directions
 from xaae.training.trained_run import open_trained_run
@@ -52,7 +52,7 @@ def _navigate(trained, asked, done):
     has_head = encoded.model.head is not None
     usual = default_specs(encoded.sides, trained.model_names(), asked.of, has_head, trained.target)
     find_directions(encoded, asked.specs or usual, asked.away)
-    on_map, maps, futures = item_results.start_maps(encoded, asked.maps or trained.config.maps or tuple(MAPS))
+    on_map, maps, futures = item_results.start_maps(encoded, asked.maps or USUAL_MAPS)
     found = {"directions": describe_directions(encoded), "left_out": encoded.left_out}
     found["dimensions"] = ranked_dimensions(encoded.evidence(encoded.contrast))
     done()

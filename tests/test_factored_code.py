@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 from helpers.pictures import draw_pets
 
 from xaae import data
@@ -19,13 +20,15 @@ from xaae.factors.coordinates import Coordinate, Moves, check_coordinates, plant
 from xaae.factors.geometry import rotation
 from xaae.factors.picture_plants import blur
 from xaae.factors.registry import FACTORS, factors_for
+from xaae.model import LAYERS
 from xaae.sources.items import ArrayItems
 from xaae.sources.splits import split_table
-from xaae.training.factored_code import FactoredAAE, FactoredLoss, GrowingDecoder
+from xaae.training.factored_code import FactoredAAE, FactoredLoss, GrowingDecoder, GrowingPixels
 from xaae.training.feature_network import FeatureNetwork
 
 SMOOTH = [name for name in factors_for(PICTURE, 3) if FACTORS[name].smooth]
 TURN = {"rotation": 90.0}
+TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}  # axes of places -> the function
 
 
 def tiny(coordinates=None, size=32, **options):
@@ -263,3 +266,22 @@ def test_coordinates_that_differ_by_the_moves_cost_nothing_and_a_constant_costs(
     turned = torch.cat([p, p + loss.moves + aae.coordinates[0].turn])
     assert cost(turned).item() == pytest.approx(0, abs=1e-4), "a whole turn more is the same"
     assert math.isfinite(loss.parts["content"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("signal", (7,), (14,)),
+        ("picture", (5, 7), (10, 14)),
+        ("picture", (4, 8), (8, 8)),
+        ("volume", (3, 4, 5), (6, 4, 10)),
+    ],
+)
+def test_the_last_step_is_a_transposed_convolution(kind, before, after):
+    torch.manual_seed(0)
+    step = GrowingPixels(LAYERS[kind], 6, 3, before, after)
+    padding = [2 if stride == 2 else 1 for stride in step.strides]
+    x = torch.randn(2, 6, *before)
+    its_own = TRANSPOSED[len(before)](x, step.weight, step.bias, step.strides, padding)
+    assert its_own.shape[2:] == after
+    torch.testing.assert_close(step(x), its_own)

@@ -232,7 +232,7 @@ def plant(table, bias, seed=0):
 # ---- the factory ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Planted:
     """An item on its way to the model: its row in the table and the value of the factor to plant.
 
@@ -269,11 +269,12 @@ class Redraw(Transform):
 class OnceRead(TfmdDL):
     """A DataLoader that reads each row of the table once: that takes longer than to render the row's item.
 
-    share: (number of this process, of all processes that train together): of each epoch's order, the same in all of
-    them, a process takes its own items.
+    What was read is kept as plain numbers: a tensor for each row would take ten times their memory, and lie between
+    those of the batches, which leave gaps. share: (number of this process, of all processes that train together): of
+    each epoch's order, the same in all of them, a process takes its own items.
     """
 
-    read, share = cached_property(lambda self: {}), (0, 1)
+    read, kinds, share = cached_property(lambda self: {}), (), (0, 1)
 
     def take_share(self, rank, count, seed):
         """Take a part of each epoch from now on. seed: of the order, the same in all processes."""
@@ -287,10 +288,18 @@ class OnceRead(TfmdDL):
         return self.orders.permutation(len(self.dataset))[rank::count][: self.n].tolist()
 
     def create_item(self, s):
-        """Item number `s` of the split, as it was read when it was first met."""
+        """Item number `s` of the split as it was read when it was first met: (Planted, target in NumPy)."""
         if s not in self.read:
-            self.read[s] = super().create_item(s)
+            planted, *targets = super().create_item(s)
+            self.kinds = [type(target) for target in targets]
+            self.read[s] = planted, *(np.array(target)[()] for target in targets)
         return self.read[s]
+
+    def retain(self, res, b):
+        """A batch whose targets are of the types, such as TensorCategory, that they were read as."""
+        x, *answers = res
+        typed = [y.as_subclass(kind) for y, kind in zip(answers, self.kinds, strict=False)]
+        return x, *typed, *answers[len(typed) :]
 
 
 BATCH_TYPES = {"signal": TensorBase, "picture": TensorImage, "volume": TensorBase}  # kind -> fastai's type

@@ -9,6 +9,7 @@ from xaae.app.explorer import Explorer
 from xaae.experiment import run_folder
 from xaae.experiment.device import autocast_in, device_of
 from xaae.experiment.errors import InputError
+from xaae.experiment.factor_questions import verdict_of
 from xaae.experiment.tasks import LABELS, SEVERITY, TASKS
 from xaae.latent_nav import directions
 from xaae.latent_nav.contrasts import contrast
@@ -116,14 +117,14 @@ def answering(model, precision):
 
 
 def scan_verdicts(trained):
-    """What scan.json says of the run's own models: {factor: {model: verdict}}; {} if they were not scanned."""
+    """What scan.json tells of the run's own models: {factor: {model: verdict}}; {} if they were not scanned."""
     path, found = trained.folder / "scan.json", {}
     try:
         scanned = run_folder.read_json(path)["models"] if path.is_file() else {}
         for name in trained.model_names():
             for row in scanned.get(name, {"factors": []})["factors"]:
                 if row["used"] in (USED, NOT_USED, CANNOT_TELL):
-                    found.setdefault(row["factor"], {})[name] = row["used"]
+                    found.setdefault(row["factor"], {})[name] = verdict_of(row)
     except (InputError, LookupError, TypeError, AttributeError):  # a file that is broken, or of something else
         return {}
     return found

@@ -29,6 +29,8 @@ HOLDS = 0.1  # share of decisions that may flip where an answer is still said to
 TOGETHER = 256  # items that are answered at once
 FILL = "reflect"  # of places that a factor which is not planted leaves empty: no black corner that no item has
 UNSEEN = 1e-4  # root mean square change of pixels below which an item is as it was
+GREY_LEVEL = 1 / 255  # root mean square change of pixels below which the values of a factor are as good as one
+ALIKE = 90  # percentile of items that hold to it: a range of the data is that of nine tenths of them too
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enou
     n, swing with swing_low and swing_high, flips (share of items whose decision goes over from the place of the lowest
     mean answer to that of the highest) and null_flips (the same after changes of the same sizes that no factor names),
     p, p_holm, used, flips_at (median place of the flips), mean (K lists of V probabilities), by_class, unchanged (how
-    many further items are left out of all this, see `_judged_items`), and beyond: see `ask_beyond`, {} unless wanted.
+    many further items are left out of all this, see `_judged_items`), one_value: see `is_one_value`, and beyond: see
+    `ask_beyond`, {} unless wanted.
     enough: how many items are enough where they show plainly that the answer does not move; None to ask all of them.
     """
     base = ask(answer, items.base)
@@ -128,6 +131,7 @@ def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enou
         own = judged[name]
         answers = probability[own], ends[name], null.matched(moves[name])[own]
         row = _row(grid, items.labels[: len(own)][own], answers, rng) | {"unchanged": int((~own).sum())}
+        row["one_value"] = is_one_value(grid, asked[name][1][own], row["swing_high"])
         rows.append(row | {"beyond": ask_beyond(answer, items, grid, base) if beyond else {}})
         step()
     return judge_factors(rows), {name: probability for name, (probability, _) in asked.items()}, base
@@ -156,6 +160,20 @@ def _judged_items(far):
     """
     changed = far.any(1)
     return changed if changed.sum() >= RULE.items else np.ones_like(changed)
+
+
+def is_one_value(grid, far, swing_high):
+    """Do the items hold as good as one value of a factor, so that a ValueGrid asks nothing about it?
+
+    far (n, V): how far its places change the items that say it, in pixels. They are as good as one value where that
+    differs between them by less than one grey level of 255 (root mean square) for nine tenths of the items: storing an
+    item with 8 bits may change it by half of that. Places that are equal are always so. The size of the change decides,
+    not that of the values: polarity reads from 0.5 to 0.8 in signals of which none is upside down. False where the
+    range is not that of the data, and where the answer moves all the same: where its swing, whose interval ends at
+    swing_high, may be as large as `not used` excludes.
+    """
+    of_data = grid.source in ("data", "spread")
+    return bool(of_data and np.percentile(np.ptp(far, axis=1), ALIKE) < GREY_LEVEL and swing_high < RULE.no_swing)
 
 
 def ask(answer, x):

@@ -4,12 +4,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from xaae.experiment.factor_questions import SAME, verdict_of
 from xaae.experiment.figure_style import styled
 from xaae.experiment.vocabulary import PALETTE, short_name
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, USED
 
-COLOURS = {USED: "#b8560f", CANNOT_TELL: "#8a8f96", NOT_USED: "#1f5fa8"}
-MARKS = {USED: "o", CANNOT_TELL: "D", NOT_USED: "s"}  # told apart without colour too
+COLOURS = {USED: "#b8560f", CANNOT_TELL: "#8a8f96", NOT_USED: "#1f5fa8", SAME: "#8a8f96"}
+MARKS = {USED: "o", CANNOT_TELL: "D", NOT_USED: "s", SAME: "x"}  # told apart without colour too
 FRAME, LINE, GAP = 0.85, 0.13, 0.06  # inches: height of a frame, a line of text, between frames
 WIDEST = 1.9  # inches of a frame that is no square, such as the slices of a volume
 LEFT, TOP = 0.95, 0.55  # inches beside and above the frames
@@ -34,8 +35,8 @@ def _one_chart(ax, model, rule):
     names = [row["noun"] for row in model["factors"]]
     ax.axvspan(0, rule["no_swing"], color="#1f5fa8", alpha=0.07, lw=0)
     ax.axvspan(rule["swing"], 1, color="#b8560f", alpha=0.07, lw=0)
-    for verdict in (USED, CANNOT_TELL, NOT_USED):
-        at = [i for i, row in enumerate(model["factors"]) if row["used"] == verdict]
+    for verdict in MARKS:
+        at = [i for i, row in enumerate(model["factors"]) if verdict_of(row) == verdict]
         rows = [model["factors"][i] for i in at]
         swing = np.array([row["swing"] for row in rows])
         ends = np.abs(np.array([[row["swing_low"], row["swing_high"]] for row in rows]).reshape(-1, 2).T - swing)

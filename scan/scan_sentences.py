@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from xaae.experiment.factor_questions import SAME, unit_beside, verdict_of
 from xaae.factors.registry import FACTORS
 from xaae.scan.verdicts import CANNOT_TELL, NOT_USED, RULE, USED
 
@@ -12,6 +13,7 @@ SOURCES = {
     "usual": "a usual range, for the data cannot tell theirs",
     "given": "the range that was asked for",
 }
+NOT_ASKED = "not asked about"  # how a factor is told of which the items hold one value
 MOSTLY = 0.9  # share of the changes that could be made, from which none is said to be missing
 LIMIT = (
     "A scan knows the factors of its list only: a shortcut that is not on it does not show here. It says what moves "
@@ -53,9 +55,9 @@ def tell_row(row):
 
 def row_in_words(row):
     """A row of a scan as a sentence: swing with its interval, flips beside the null, where they flip."""
+    if row.get("one_value"):
+        return f"{NOT_ASKED}: {row['noun']}, as good as the {SAME}: {_range_in_words(row)} is {row['range']}"
     swing = f"swing {row['swing']:.2f} [{row['swing_low']:.2f}, {row['swing_high']:.2f}]"
-    if row["places"][0] == row["places"][-1]:
-        return f"{row['used']}: {row['noun']}: the data hold one value of it, so there is nothing to go by"
     if row["n"] < RULE.items:
         few = f"{row['n']} items are too few, {RULE.items} at least are asked for"
         return f"{row['used']}: {row['noun']}, {swing}: {few}"
@@ -71,6 +73,12 @@ def row_in_words(row):
     at = row["flips_at"]
     flips_at = "" if at is None else f"; where one flips it is at {at:.3g} {row['unit']} in the median"
     return text + flips_at + left_out
+
+
+def _range_in_words(row):
+    """The places of a row from end to end: "0 % of the side", "-0.023 to 0.00446 of full opacity"."""
+    ends = " to ".join(dict.fromkeys((row["places"][0], row["places"][-1])))
+    return f"{ends} {unit_beside(ends, row['unit'])}".strip()
 
 
 def headline(model, whole=True):
@@ -103,7 +111,7 @@ def _asked_noun(row):
 
 
 def scan_in_words(results):
-    """Lines for the terminal: for each model what it uses, what it does not, what cannot be told."""
+    """Lines for the terminal: for each model what it uses, what it does not, what cannot be told or was not asked."""
     return "\n".join(line for model in results["models"].values() for line in _model_in_words(model))
 
 
@@ -111,9 +119,10 @@ def _model_in_words(model):
     """The lines of one model."""
     yield f"  {model['title']}: {model['headline']}"
     for row in model["factors"]:
-        if row["used"] != NOT_USED:
+        if verdict_of(row) not in (NOT_USED, SAME):
             yield f"    {row['words']}"
-    if quiet := nouns(model, NOT_USED):
-        yield f"    not used: {', '.join(quiet)}"
+    for word, begins in ((NOT_USED, NOT_USED), (SAME, f"{NOT_ASKED}, for all items hold the same")):
+        if quiet := [_asked_noun(row) for row in model["factors"] if verdict_of(row) == word]:
+            yield f"    {begins}: {', '.join(quiet)}"
     if model["remark"]:
         yield f"    note: {model['remark']}"

@@ -275,6 +275,9 @@ def test_the_verdicts_of_a_scan_are_shown(tmp_path):
     assert verdict_words(found["blur"]) == "AAE: cannot tell"
     assert "scan of this run says" in introduction(PICTURE, found, tmp_path)
     assert scan_verdicts(of_folder(tmp_path, ["aae"]))["rotation"] == {"aae": "used"}
+    row = {"factor": "border", "used": "not used", "one_value": True}
+    (tmp_path / "scan.json").write_text(json.dumps({"models": {"aae": {"factors": [row]}}}))
+    assert scan_verdicts(of_folder(tmp_path)) == {"border": {"aae": "same in all items"}}
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"models": 3}', '{"models": {"network": {"factors": []}}}'])

@@ -1,6 +1,7 @@
 """Laws of the factor scan: networks whose answer is known go by what they go by, and by nothing else."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -172,6 +173,44 @@ def test_values_of_ones_own_are_asked_about_instead(tmp_path, networks):
     text = scan_sentences.scan_in_words(results)
     assert "goes by none of what was asked about" in text and "not used: blur, zoom between -5" in text
     assert "zoom: within the range that was asked for" in report.write_scan_page(tmp_path / "scan").read_text()
+
+
+def as_text(page):
+    """What a page says, a bar between what stands in tags of its own."""
+    return re.sub(r"[|\s]*\|[|\s]*", "|", re.sub(r"<(script|style).*?</\1>|<[^>]+>", "|", page, flags=re.DOTALL))
+
+
+def test_what_all_items_hold_alike_is_said_not_to_be_asked_about(networks, balanced, tmp_path):
+    asked = ("brightness", "zoom", "border")
+    results, rows = scanned(balanced, networks + "by_light", tmp_path, factors=asked)
+    assert {name: row["one_value"] for name, row in rows.items()} == dict(zip(asked, (False, False, True), strict=True))
+    assert rows["border"]["used"] == "not used" and rows["zoom"]["used"] == "not used", "programs read these words"
+    assert "    not asked about, for all items hold the same: black border" in scan_sentences.scan_in_words(results)
+    assert "border" not in results["models"]["network"]["headline"]
+    (question,) = [row for row in results["questions"] if row["factor"] == "border"]
+    assert question["answer"] == "same in all items"
+    told = as_text(report.write_scan_page(tmp_path / "scan").read_text())
+    assert "|black border|0, 0|% of the side|not asked about: same in all items|" in told
+    assert "Black border in real pictures, network: same in all items" in told
+    assert "they hold as good as one value" in told
+
+
+def test_a_unit_is_printed_once(networks, balanced, tmp_path):
+    ranges = {"zoom": (-10, 10), "rotation": (0, 90)}
+    scanned(balanced, networks + "constant", tmp_path, ranges=ranges, factors=tuple(ranges))
+    told = as_text(report.write_scan_page(tmp_path / "scan").read_text())
+    assert "|-10\u202f%, 10\u202f%|of the size|" in told and "|angle|0\u00b0, 90\u00b0|0.00|" in told
+    assert ": -10\u202f% to 10\u202f% of the size|" in told and ": 0\u00b0 to 90\u00b0|" in told
+
+
+def test_a_scan_of_before_is_shown(networks, balanced, tmp_path):
+    scanned(balanced, networks + "constant", tmp_path, factors=("border", "blur"))
+    kept = json.loads((tmp_path / "scan" / "scan.json").read_text())
+    for row in kept["models"]["network"]["factors"]:
+        del row["one_value"]
+    (tmp_path / "scan" / "scan.json").write_text(json.dumps(kept))
+    told = as_text(report.write_scan_page(tmp_path / "scan").read_text())
+    assert "|black border|0, 0|% of the side|0.00|0 % (0 %)|not used|" in told and "as good as one value" not in told
 
 
 # ---- a run ---------------------------------------------------------------------------------------------------------

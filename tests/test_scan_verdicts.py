@@ -7,9 +7,12 @@ from helpers.pictures import draw_pets
 
 from xaae.experiment import factor_questions
 from xaae.factors.class_separation import separations
+from xaae.factors.measuring import measure_all
+from xaae.factors.meters import meter_named
 from xaae.factors.registry import FACTORS
+from xaae.report.shared.templates import _environment
 from xaae.scan import scan_sentences, value_ranges, verdicts
-from xaae.scan.factor_scan import ScanItems, scan_factors
+from xaae.scan.factor_scan import GREY_LEVEL, ScanItems, is_one_value, scan_factors
 from xaae.scan.scan_sentences import LIMIT, limit_in_words, one_answer
 
 N, SIZE = 60, 32
@@ -107,6 +110,86 @@ def _by_pattern(pattern, middle):
     return lambda x: torch.cat([-z(x), z(x)], 1).softmax(1)
 
 
+# ---- factors of which the items hold one value ---------------------------------------------------------------------
+
+
+def grid(source, axis=(0.0, 1.0)):
+    return value_ranges.ValueGrid("tag", np.zeros((40, 2)), np.array(axis), "of full opacity", source)
+
+
+@pytest.mark.parametrize("source", ["data", "spread", "planted", "usual", "given"])
+def test_a_range_of_the_data_that_changes_less_than_a_grey_level_is_one_value(source):
+    of_data = source in ("data", "spread")
+    far = np.tile([0.0, 0.9 * GREY_LEVEL], (40, 1))
+    assert is_one_value(grid(source), far, 0.1) is of_data
+    assert is_one_value(grid(source, (3, 3)), np.full((40, 2), 0.2), 0.0) is of_data, "moved, but everywhere alike"
+    assert not is_one_value(grid(source), far / 0.8, 0.1), "it can be seen"
+    assert not is_one_value(grid(source), far, 0.3), "the answer moves all the same"
+    few, some = (far * np.where(np.arange(40) < n, 9, 1)[:, None] for n in (3, 6))
+    assert is_one_value(grid(source), few, 0.1) is of_data and not is_one_value(grid(source), some, 0.1)
+
+
+def test_what_all_items_hold_alike_is_not_asked_about():
+    """Pets without a border or a tag: neither is asked about, unless a network goes by the little that is there."""
+    x = PETS.repeat(3, 1, 1, 1)
+    items, names = ScanItems(x, np.array(["cat", "dog"] * 18)), ("brightness", "border", "tag")
+    grids = [value_ranges.grid_of(n, x, value_ranges.readings_of(FACTORS[n], x)) for n in names]
+
+    def rows_of(answer):
+        rows = scan_factors(answer, items, grids, np.random.default_rng(0), beyond=False)[0]
+        return {row["factor"]: scan_sentences.tell_row(row) for row in rows}
+
+    constant = rows_of(lambda x: torch.full((len(x), 2), 0.5))
+    assert {name for name, row in constant.items() if row["one_value"]} == {"border", "tag"}
+    assert {row["used"] for row in constant.values()} == {"not used"}, "programs read the verdict as before"
+    middle, read = grids[2].axis.mean(), meter_named("tag")
+
+    def by_the_little_there_is(x):
+        z = 1e4 * torch.from_numpy(measure_all(x[:, None].numpy(), {"tag": read})["tag"][:, 0] - middle)
+        return torch.stack([-z, z], 1).softmax(1)
+
+    row = rows_of(by_the_little_there_is)["tag"]
+    assert not row["one_value"] and row["words"].startswith(row["used"]) and row["swing"] > 0.3
+
+
+def told(name, used, one_value, axis, unit, source="data"):
+    """A row of a scan with its words."""
+    found = row(0.0, 0.0, 1.0) | {"flips": 0.0, "null_flips": 0.0, "p_holm": 1.0, "flips_at": None, "reached": 1.0}
+    about = {"factor": name, "used": used, "axis": list(axis), "unit": unit, "source": source}
+    return scan_sentences.tell_row(found | about | ({} if one_value is None else {"one_value": one_value}))
+
+
+def test_a_scan_in_words_says_what_was_not_asked_about():
+    border = told("border", "not used", True, [0, 0], "% of the side")
+    tag = told("tag", "not used", True, [-0.02, 0.005], "of full opacity")
+    zoom = told("zoom", "not used", True, [-0.1, 0.2], "% of the size", "spread")
+    rows = [border, tag, told("blur", "not used", False, [-4, -3], "octaves")]
+    model = {"title": "net", "remark": "", "factors": rows}
+    model["headline"] = scan_sentences.headline(model)
+    assert scan_sentences.scan_in_words({"models": {"network": model}}).splitlines() == [
+        "  net: goes by no factor of the list, as far as can be told",
+        "    not used: blur",
+        "    not asked about, for all items hold the same: black border, opacity of the tag",
+    ]
+    assert "not asked about: black border" in border["words"] and ": 0 % of the side is what" in border["words"]
+    assert ": -0.02 to 0.005 of full opacity is what nine tenths" in tag["words"]
+    assert "-0\u202f% to 0\u202f% of the size is as far as" in zoom["words"]
+
+
+def test_a_scan_of_before_is_told_as_it_was():
+    old = told("blur", "not used", None, [-4, -3], "octaves")
+    assert old["words"].startswith("not used: blur") and factor_questions.verdict_of(old) == "not used"
+
+
+@pytest.mark.parametrize(("place", "unit", "left"), [
+    ("22\u00b0", "degrees", ""), ("5\u202f%", "% of the size", "of the size"),
+    ("0.5", "of full scale", "of full scale"),
+    ("1.46", "% of full scale", "% of full scale"),
+])  # fmt: skip
+def test_a_unit_stands_once_beside_a_place(place, unit, left):
+    assert factor_questions.unit_beside(place, unit) == left
+
+
 # ---- the three questions -------------------------------------------------------------------------------------------
 
 
@@ -130,7 +213,8 @@ def test_every_answer_has_words_and_the_walk_is_told():
         ends = (0.9, 0.8, 0.95) if differs else (0.5, 0.45, 0.55)
         data = {"brightness": {"differs": differs} | dict(zip(("auroc", "low", "high"), ends, strict=True))}
         (found,) = factor_questions.question_rows({"models": models, "data": data}, naming)
-        assert found["answer"] == answer and found["walk"] == {"shown": True, "words": "gets darker by 0.20", "p": 0.01}
+        assert found["answer"] == answer and found["walk"] == {
+            "shown": True, "words": "gets darker by 0.20", "p": 0.01, "why": ""}  # fmt: skip
         assert "the walk gets darker by 0.20" in factor_questions.questions_in_words([found])[0]
     wide = {"brightness": {"differs": False, "auroc": 0.58, "low": 0.46, "high": 0.7}}
     (found,) = factor_questions.question_rows({"models": models, "data": wide}, naming)
@@ -143,6 +227,44 @@ def test_every_answer_has_words_and_the_walk_is_told():
     models["aae"]["factors"][0]["used"] = "used"
     (found,) = factor_questions.question_rows({"models": models})
     assert found["walk"] is None and found["answer"].startswith("used; whether")
+
+
+@pytest.mark.parametrize(("differs", "answer"), [
+    (True, "there, but too little of it to ask about"), (False, "same in all items"), (None, "same in all items"),
+])  # fmt: skip
+def test_a_factor_of_one_value_is_not_said_to_be_used_by_none(differs, answer):
+    """Only where no model was asked; and a walk that shows it is told all the same."""
+    about = {"factor": "tag", "noun": "tag", "meter": "tag", "used": "not used", "one_value": True}
+    scan = {"models": {key: {"title": key, "factors": [about]} for key in ("aae", "baseline")}}
+    if differs is not None:
+        ends = (0.9, 0.8, 0.95) if differs else (0.5, 0.45, 0.55)
+        scan["data"] = {"tag": {"differs": differs} | dict(zip(("auroc", "low", "high"), ends, strict=True))}
+    (found,) = factor_questions.question_rows(scan)
+    assert found["answer"] == answer and set(found["models"].values()) == {"same in all items"}
+    naming = [{"meter": "tag", "named": True, "words": "gains 0.5 of the tag", "p_any": 0.01}]
+    (walked,) = factor_questions.question_rows(scan, naming)
+    assert walked["answer"] == (answer if differs else "the walk alone shows it")
+    scan["models"]["baseline"]["factors"] = [about | {"used": "used", "one_value": False}]
+    (found,) = factor_questions.question_rows(scan)
+    assert found["models"] == {"aae": "same in all items", "baseline": "used"} and "same" not in found["answer"]
+
+
+@pytest.mark.parametrize(("more", "why"), [
+    ({"change_ci": [-0.01, 0.09]}, "its interval holds 0"),
+    ({"change_ci": [0.01, 0.09]}, "too little, or not steadily"),
+    ({"change_ci": [None, None]}, "too little, or not steadily"),
+    ({}, "too little, or not steadily"),
+    ({"change_ci": [2, 4], "accounts": 0.3}, "undoing that takes away 30 % of what is unlike in its ends"),
+])  # fmt: skip
+def test_a_walk_of_small_p_that_is_not_named_says_which_clause_it_fails(more, why):
+    naming = [{"meter": "tag", "named": False, "words": "gains 0.05 of the tag", "p_any": 0.01} | more]
+    about = {"factor": "tag", "noun": "tag", "meter": "tag", "used": "not used"}
+    rows = factor_questions.question_rows({"models": {"aae": {"title": "AAE", "factors": [about]}}}, naming)
+    assert rows[0]["walk"]["why"] == why and not rows[0]["walk"]["shown"]
+    page = _environment().get_template("macros.html.j2").module.questions
+    assert f"no, p = 0.01 (it gains 0.05 of the tag: {why})" in page(rows)
+    del rows[0]["walk"]["why"]  # of before
+    assert "(it gains 0.05 of the tag: too little, or not steadily)" in page(rows)
 
 
 def test_a_scan_in_words_says_what_is_used_first():

@@ -69,6 +69,22 @@ def test_a_network_that_goes_by_nothing_is_said_to(varied):
     assert {row["used"] for row in rows.values()} == {NOT_USED}
 
 
+def test_signals_of_which_none_is_upside_down_are_not_asked_about_it(beats):
+    """Their polarity reads differently from one to the next, and no value of the range turns one over."""
+    items = ScanItems(beats, np.repeat(["one", "other"], N // 2), rate=RATE)
+    grid = grid_of("polarity", beats, readings_of(FACTORS["polarity"], beats, RATE), rate=RATE)
+    (row,), _, _ = scan_factors(goes_by("polarity", 0, 9), items, [grid], np.random.default_rng(0))
+    assert np.ptp(grid.axis) > 0.05 and row["one_value"] and row["used"] == NOT_USED
+    turned = (
+        beats * torch.tensor([1, -1.0]).repeat(N // 2)[:, None, None]
+        + torch.tensor([0, 1.0]).repeat(N // 2)[:, None, None]
+    )
+    items = replace(items, x=turned)
+    grid = grid_of("polarity", turned, readings_of(FACTORS["polarity"], turned, RATE), rate=RATE)
+    (row,), _, _ = scan_factors(lambda x: torch.full((len(x), 2), 0.5), items, [grid], np.random.default_rng(0))
+    assert not row["one_value"]
+
+
 def test_what_is_planted_is_asked_about_over_its_whole_range(beats):
     bias = replace(make_bias(["one", "other"], factor="hum"), rate=RATE)
     values = np.random.default_rng(0).uniform(*bias.whole(), N)

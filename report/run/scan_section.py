@@ -3,6 +3,7 @@
 import numpy as np
 from markupsafe import Markup
 
+from xaae.experiment.factor_questions import SAME, TOLD, unit_beside, verdict_of
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.run_folder import plain_values
 from xaae.experiment.vocabulary import SCAN_VERDICTS
@@ -23,16 +24,28 @@ def scan_section(scan: dict, arrays: dict | None, config: dict | None = None) ->
     """The section from what scan.json holds and the arrays of scan/strips.npz; None if there is no scan."""
     if not scan.get("models"):
         return None
-    models = [{"key": key, **model} for key, model in scan["models"].items()]
+    told = {key: [_told(row) for row in model["factors"]] for key, model in scan["models"].items()}
+    models = [{"key": key, **model, "factors": told[key]} for key, model in scan["models"].items()]
     return {
         "scan": plain_values(scan),
         "null_words": NULL_WORDS.get(scan.get("kind"), NULL_WORDS[PICTURE.name]),
         "models": models,
         "given": and_list([row["noun"] for row in models[0]["factors"] if row["source"] == "given"]),
+        "same": any(row["same"] for model in models for row in model["factors"]) and SAME,
         "rows": [_row(models, i, scan["rule"]) for i in range(len(models[0]["factors"]))],
         "strips": _strips(scan, models, arrays) if arrays else [],
         "sprites": _sprites(scan, models, arrays, config or {}) if arrays else {},
     }
+
+
+def _told(row: dict) -> dict:
+    """A row of a scan with what is told of it: verdict; same: does it stand in place of one; and its unit.
+
+    unit: as it stands beside places with a sign; behind: the same, or what the meter reads, as it follows them.
+    """
+    left = unit_beside(row["places"][0], row["unit"])
+    behind = f" {left}".rstrip() if row["scale"] == row["unit"] else f", {row['scale']}"
+    return row | {"verdict": verdict_of(row), "same": verdict_of(row) == SAME, "unit": left, "behind": behind}
 
 
 def _row(models: list[dict], i: int, rule: dict) -> dict:
@@ -67,7 +80,7 @@ def _order(models: list[dict]) -> list[str]:
     best = {}
     for model in models:
         for row in model["factors"]:
-            rank = SCAN_VERDICTS.index(row["used"])
+            rank = TOLD.index(row["verdict"])
             best[row["factor"]] = min(best.get(row["factor"], rank), rank)
     return sorted(best, key=lambda name: best[name])
 
@@ -82,7 +95,7 @@ def _strips(scan: dict, models: list[dict], arrays: dict) -> list[dict]:
 def _strip(name: str, row: dict, models: list[dict], arrays: dict) -> dict:
     """The strip of one factor."""
     frames = arrays[f"{name}.frames"]
-    verdicts = {model["title"]: model["factors"][_at(model, name)]["used"] for model in models}
+    verdicts = {model["title"]: model["factors"][_at(model, name)]["verdict"] for model in models}
     return {
         "factor": name,
         "noun": row["noun"],

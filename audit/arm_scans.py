@@ -30,7 +30,7 @@ def give_scan(question):
     rng = _generators(arm)[1]
     with exact():
         answer = _answering(arm, question.model, items.x)
-        rows, probability, _ = scan_factors(answer, items, grids, rng, beyond=False, enough=None)
+        rows, probability, _ = scan_factors(answer, items, grids, rng, beyond=False, stages={})
     numbers = {name: np.array([row[name] for row in rows], np.float32) for name in TOLD}
     texts = {name: np.array([row[name] for row in rows]) for name in ("factor", "used")}
     swings = [np.ptp(probability[grid.factor][..., arm.target], axis=1) for grid in grids]

@@ -22,7 +22,7 @@ from xaae.scan.verdicts import (
     swing_interval,
 )
 
-FIRST = 50  # items that are enough where the answer plainly does not move
+STAGES = {50: 1 / 2, 100: 1}  # items that are enough -> where no draw of their swing comes to so much of `no_swing`
 LEVELS, REPEATS = 6, 1  # sizes of null changes; draws of each kind at each size
 BEYOND, BEYOND_ITEMS = 3, 20  # steps to either end of a factor's whole range; items that are asked there
 HOLDS = 0.1  # share of decisions that may flip where an answer is still said to hold
@@ -102,7 +102,7 @@ def matching_draws(levels, distance, draws):
     return np.broadcast_arrays(row, level, (row + place) % draws)
 
 
-def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enough=FIRST):
+def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, stages=STAGES):
     """(rows, one dict a factor, judged; {factor: probability (N, V, K)}; probability (N, K) of unchanged items).
 
     answer(x (B, C, *places)) -> probabilities (B, K). items: ScanItems. grids: a ValueGrid for each factor. rng: of
@@ -112,12 +112,12 @@ def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enou
     p, p_holm, used, flips_at (median place of the flips), mean (K lists of V probabilities), by_class, unchanged (how
     many further items are left out of all this, see `_judged_items`), one_value: see `is_one_value`, and beyond: see
     `ask_beyond`, {} unless wanted.
-    enough: how many items are enough where they show plainly that the answer does not move; None to ask all of them.
+    stages: how many items are enough where they show plainly that the answer does not move, as STAGES; {} to ask all.
     """
     base = ask(answer, items.base)
     asked = {}
     for grid in grids:
-        asked[grid.factor] = _ask_enough(answer, items, grid, base, rng, enough)
+        asked[grid.factor] = _ask_enough(answer, items, grid, base, rng, stages)
         step()
     judged = {name: _judged_items(distance) for name, (_, distance) in asked.items()}
     ends = {name: swing_ends(probability[judged[name]]) for name, (probability, _) in asked.items()}
@@ -137,19 +137,21 @@ def scan_factors(answer, items, grids, rng, step=lambda: None, beyond=True, enou
     return judge_factors(rows), {name: probability for name, (probability, _) in asked.items()}, base
 
 
-def _ask_enough(answer, items, grid, base, rng, enough):
+def _ask_enough(answer, items, grid, base, rng, stages):
     """(probability (n, V, K), distance (n, V) in pixels) of as many items as it takes to judge a factor.
 
-    Those that come first are enough if they show plainly that the answer does not move; else all are asked.
+    Those that come first are enough if they show plainly that the answer does not move, see STAGES; else all are asked.
     """
-    n = min(enough or len(items.x), len(items.x))
-    found, far = _ask_grid(answer, items.part(slice(n)), grid.part(slice(n)), base[:n])
-    changed = far.any(1)
-    if n == len(items.x) or is_plainly_unmoved(found[changed] if changed.any() else found, rng):
-        return found, far
-    rest = slice(n, None)
-    more, farther = _ask_grid(answer, items.part(rest), grid.part(rest), base[n:])
-    return np.concatenate([found, more]), np.concatenate([far, farther])
+    found, far = [], []
+    for n in (*(n for n in stages if n < len(items.x)), len(items.x)):
+        part = slice(sum(map(len, found)), n)
+        answers, moved = _ask_grid(answer, items.part(part), grid.part(part), base[part])
+        found, far = [*found, answers], [*far, moved]
+        probability, distance = np.concatenate(found), np.concatenate(far)
+        changed = distance.any(1)
+        if n in stages and is_plainly_unmoved(probability[changed] if changed.any() else probability, rng, stages[n]):
+            break
+    return probability, distance
 
 
 def _judged_items(far):

@@ -57,12 +57,12 @@ def _swing_draws(probability, rng):
     return np.ptp(means, axis=1).max(-1)
 
 
-def is_plainly_unmoved(probability, rng, rule=None):
+def is_plainly_unmoved(probability, rng, share=1 / 2):
     """Do the answers (N, V, K) of a few items show beyond doubt that a factor is not used?
 
-    Every one of the bootstrap's draws lies below half of what `not used` asks for.
+    Every one of the bootstrap's draws lies below a share of what `not used` asks for.
     """
-    return bool(_swing_draws(probability, rng).max() < (rule or RULE).no_swing / 2)
+    return bool(_swing_draws(probability, rng).max() < share * RULE.no_swing)
 
 
 def swing_ends(probability):

@@ -15,6 +15,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.factors.registry import FACTORS, factors_for
 from xaae.scan import scan_run, scan_sentences, value_ranges
+from xaae.scan.factor_scan import ScanItems, scan_factors
 from xaae.scan.scan_run import scan
 
 N, SIZE = 60, 32
@@ -106,6 +107,22 @@ def test_items_that_have_a_mark_already_have_no_part_in_its_swing(networks, tmp_
     assert rows["blur"]["unchanged"] == 0 and rows["blur"]["used"] != "used"
     (question,) = [q for q in results["questions"] if q["factor"] == "tag"]
     assert question["answer"] == "likely shortcut"
+
+
+@pytest.mark.parametrize(("slope", "asked"), [(0.25, 50), (0.5, 100), (2.0, 160)])
+def test_the_less_an_answer_moves_the_fewer_items_are_asked(slope, asked):
+    """From one end to the other these pictures get lighter by 0.3, and the answer moves by `slope` times as much."""
+    x = torch.full((160, 3, 8, 8), 0.5)
+
+    def answer(x):
+        there = (0.5 + slope * (x.mean((1, 2, 3)) - 0.5)).clamp(0, 1)
+        return torch.stack([1 - there, there], 1)
+
+    grid = value_ranges.grid_of("brightness", x, None, given=(-0.3, 0.3))
+    items = ScanItems(x, np.full(160, ""))
+    (row,), probability, _ = scan_factors(answer, items, [grid], np.random.default_rng(0), beyond=False)
+    assert row["n"] == len(probability["brightness"]) == asked
+    assert row["swing"] == pytest.approx(min(1, 0.3 * slope), abs=0.01)
 
 
 def test_outputs_that_are_not_the_classes_are_told(balanced, networks, tmp_path):

@@ -17,7 +17,7 @@ from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat
 from xaae.latent_nav.led_walks import arrived, ask_frames
 
 NAME = 14  # letters of a class's name above a frame
-NULL_STARTS, NULL_FRAMES, OTHER_STARTS, LED_STARTS, STRIP_STARTS = 8, 5, 8, 16, 6
+NULL_STARTS, NULL_FRAMES, OTHER_STARTS, STRIP_STARTS = 8, 5, 8, 6
 SHARES = {"clear": 1 / 2, "none": 1 / 9, "meter_error": 1 / 6}  # of the planted shift: 45, 10 and 15 of 90 degrees
 
 
@@ -62,9 +62,12 @@ def _named_in_words(encoded, name, table, walk, walked):
 
 
 def _other_starts(encoded, name, starts):
-    """The starts of the walk along another direction than the main one: of its own contrast's classes if it has one."""
+    """The starts of the walk along another direction than the main one: of its own contrast's classes if it has one.
+
+    All of them for a straight one that a classifier leads, so that what two classifiers go by is compared on as many.
+    """
     direction = encoded.directions[name]
-    n = LED_STARTS if direction.leader and direction.vector is not None else OTHER_STARTS
+    n = len(starts) if direction.leader and direction.vector is not None else OTHER_STARTS
     return encoded.starts(n, encoded.sides_of(direction)) if direction.sides else starts[:n]
 
 

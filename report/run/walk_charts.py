@@ -57,7 +57,7 @@ def steps_of(walk: dict, spacing: str | None) -> Steps:
     numbers = np.arange(1, alpha.shape[1] + 1)
     named = [f"frame {n} of {len(numbers)}" for n in numbers]
     axis = f"frame, in {SPACINGS.get(spacing or '', SPACINGS['arc'])}"
-    return Steps(numbers, axis, named, [str(n) for n in numbers], "th frame")
+    return Steps(numbers, axis, named, [str(n) for n in numbers], f"of {len(numbers)} frames")
 
 
 def walk_chart(steps: Steps, change, shown: list[int], measured: Quantity, clear: float | None, most: int = 60):

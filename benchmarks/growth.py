@@ -84,8 +84,7 @@ def train_on(number):
         place = Path(place)
         draw_files(place / "items", number)
         asked = ["--dataset", str(place / "items"), "--items", str(number)]  # a preset may use fewer
-        asked += ["--epochs", str(max(1, SEEN // number))]
-        os.environ["XDG_CACHE_HOME"] = str(place / "cache")
+        asked += ["--epochs", str(max(1, SEEN // number)), "--data-root", str(place)]  # its cache goes with the items
         began = time.perf_counter()
         with contextlib.redirect_stdout(sys.stderr):
             main(

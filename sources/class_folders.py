@@ -6,6 +6,7 @@ Every file is in the table or in the list of those that are left out, with the r
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from xaae.experiment.kinds import PICTURE, SIGNAL, VOLUME
 from xaae.experiment.text_tables import read_user_table, typed_column
 from xaae.experiment.vocabulary import SLICES, SPLITS, WHOLE
 from xaae.sources.array_signals import check_signal_arrays
+from xaae.sources.decoded_items import in_order
 from xaae.sources.dicom_files import DICOM, patient_of
 from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
@@ -149,28 +151,36 @@ def _kind_by_files(path):
 def _of_folder(path):
     """The OwnData of a folder: CLASS/..., or SPLIT/CLASS/... where all folders on top are called like splits."""
     kind, files, left_out = sort_signals(*_files(path))
-    tops = {p.relative_to(path).parts[0] for p in files if p.parent != path}
+    places = _places(files, path)
+    tops = {place[0] for place in places if place}
     splits = {split_name(top) for top in tops}
     by_split = "train" in splits and None not in splits
     at = 1 if by_split else 0
-    inside = [p for p in files if len(p.relative_to(path).parts) > at + 1]
-    if not inside:  # no file has a class: they can be looked at
+    has_class = np.array([len(place) > at for place in places], dtype=bool)
+    if not has_class.any():  # no file has a class: they can be looked at
         return OwnData(pd.DataFrame({"path": files, "label": ""}, dtype=object), left_out, kind=kind)
     where = f"{'split and ' if by_split else ''}class"
-    left_out += [(str(p), f"lies in no folder of a {where}") for p in files if len(p.relative_to(path).parts) <= at + 1]
-    parts = [p.relative_to(path).parts for p in inside]
-    table = pd.DataFrame({"path": inside, "label": [p[at] for p in parts]}, dtype=object)
+    left_out += [(files[i], f"lies in no folder of a {where}") for i in np.flatnonzero(~has_class)]
+    files, places = list(compress(files, has_class)), list(compress(places, has_class))
+    table = pd.DataFrame({"path": files, "label": [place[at] for place in places]}, dtype=object)
     notes = [f"Left out: {line}" for line in foreign_in_words([file for file, _ in left_out])]
     if bare := sorted(_class_names(path, by_split) - set(table.label)):
         notes.append(f"No {kind} that can be read lies in the folder {', '.join(bare)}: no class is made of it.")
     if by_split:
-        table["split"] = [split_name(p[0]) for p in parts]
+        table["split"] = [split_name(place[0]) for place in places]
         notes.append(f"The folders {', '.join(sorted(tops))} are taken as splits, those inside them as classes.")
-    elif alike := sorted({p[0] for p in parts if split_name(p[0]) and len(p) > 2}):
+    elif alike := sorted({place[0] for place in set(places) if split_name(place[0]) and len(place) > 1}):
         others = sorted(top for top in tops if split_name(top) is None)
         why = f"{', '.join(others)} lies beside them" if others else "none is called train"
         notes.append(f"Called like splits, but taken as classes, since {why}: {', '.join(alike)}.")
     return OwnData(table, left_out, notes, kind=kind)
+
+
+def _places(files, path):
+    """For each file the names of the folders below `path` that lead to it: one tuple for all files of a folder."""
+    known, start = {}, len(os.path.join(path, ""))
+    below = (os.path.dirname(file)[start:] for file in files)
+    return [known.setdefault(place, tuple(place.split(os.sep)) if place else ()) for place in below]
 
 
 def _class_names(path, by_split):
@@ -181,17 +191,17 @@ def _class_names(path, by_split):
 
 def _is_system(file):
     """Is a file, relative to the folder of the data, hidden or in a folder of some system's?"""
-    return any(part.lower() in SYSTEM or part.startswith(".") for part in file.parts)
+    return any(part.lower() in SYSTEM or part.startswith(".") for part in str(file).split(os.sep))
 
 
 def _files(path):
-    """(pictures, [(path, reason)] of all other files) below a folder, in order.
+    """(paths of the pictures, [(path, reason)] of all other files) below a folder, in order; paths are texts.
 
     A link to a folder outside is followed; one to a folder that is read anyway, or that lies above, is not.
     """
-    pictures, others = [], []
+    pictures, others, start = [], [], len(os.path.join(path, ""))
     for file in _walk(path, {os.path.realpath(path)}, others):
-        reason = _no_picture(file.relative_to(path), path)
+        reason = _no_picture(file, file[start:])
         pictures.append(file) if not reason else others.append((_as_text(file), reason))
     return pictures, others
 
@@ -201,7 +211,7 @@ def _walk(folder, roots, others):
     for place, folders, names in os.walk(folder):
         stores = [name for name in folders if is_zarr(Path(place, name))]  # one file to those who use it
         folders[:] = sorted(set(folders) - set(stores))
-        yield from (Path(place, name) for name in sorted(names + stores))
+        yield from (os.path.join(place, name) for name in sorted(names + stores))
         for link in [Path(place, name) for name in folders if os.path.islink(os.path.join(place, name))]:
             real = os.path.realpath(link)
             if any(Path(real).is_relative_to(root) or Path(root).is_relative_to(real) for root in roots):
@@ -210,20 +220,20 @@ def _walk(folder, roots, others):
                 yield from _walk(link, roots | {real}, others)
 
 
-def _no_picture(file, folder):
-    """Why a file, relative to the folder of the data, is no picture of theirs; "" if it is one."""
-    if _as_text(file) != str(file):
+def _no_picture(file, below):
+    """Why a file is no picture of theirs; "" if it is one. below: its path as from the folder of the data."""
+    if _as_text(below) != below:
         return "its name is no text in UTF-8"
-    if _is_system(file):
+    if _is_system(below):
         return "a system's or hidden file"
-    if not os.path.isfile(folder / file):
-        return "a link to nothing" if os.path.islink(folder / file) else "no file (a pipe or a device)"
-    if found := format_of(folder / file, PICTURE.name):
+    if not os.path.isfile(file):
+        return "a link to nothing" if os.path.islink(file) else "no file (a pipe or a device)"
+    if found := format_of(file, PICTURE.name):
         check_installed(found)
         return ARCHIVE if found is NPZ else ""
-    if kind := foreign_kind(folder / file):
+    if kind := foreign_kind(file):
         return f"{kind[0]}: {kind[1]}"
-    return f"no picture ({file.suffix or 'no ending'})"
+    return f"no picture ({os.path.splitext(file)[1] or 'no ending'})"
 
 
 def _as_text(path):
@@ -260,7 +270,7 @@ def _of_csv(path, target=(), outside=False):
         _read_splits(found, path)
     texts = ("path", "label", "split", "group")
     found.table = found.table.assign(
-        path=[path.parent / p for p in found.table.path],
+        path=[str(path.parent / p) for p in found.table.path],
         **{name: typed_column(found.table[name]) for name in found.table if name not in texts},
     )
     if not outside:
@@ -304,10 +314,13 @@ def _take_whole(found):
 
 def _take_apart(found, slices):
     """Give each item of a file of several a row FILE#ITEM; patients that DICOM files name become groups."""
-    items = [_items_in(path, found, slices) for path in found.table.path]
-    rows = np.repeat(np.arange(len(items)), [len(each) for each in items])
-    paths = [item for each in items for item in each]
-    if several := sum(len(each) > 1 for each in items):
+    paths, counts = [], []
+    for path in found.table.path:
+        items = _items_in(path, found, slices)
+        paths += items
+        counts.append(len(items))
+    rows = np.repeat(np.arange(len(counts)), counts)
+    if several := sum(count > 1 for count in counts):
         what = f" ({slices} slices of volumes)" if any(f"#{slices}/" in path for path in paths) else ""
         files = f"{counted(several, 'files')} {'holds' if several == 1 else 'hold'} several items{what}"
         found.notes.append(f"{files}, {len(paths)} items in all.")
@@ -323,7 +336,7 @@ def _group_by_patient(found):
     if filled or not len(found.table) or not all(format_of(p, PICTURE.name) is DICOM for p in found.table.path):
         return
     with ThreadPoolExecutor() as pool:
-        patients = pd.Series(list(pool.map(patient_of, found.table.path)))
+        patients = pd.Series(list(in_order(pool, patient_of, found.table.path)))
     files = pd.Series([split_item(path)[0] for path in found.table.path])
     if (patients != "").all() and (patients.groupby(found.table.label).nunique() > 1).all():
         if patients.nunique() < files.nunique():

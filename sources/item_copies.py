@@ -17,7 +17,7 @@ COPIES = ("path", "label", "split", "twin", "twin_label", "twin_split")  # colum
 
 def leave_out_same_files(found):
     """Leave out rows that name a file that an earlier row names too, by whatever way."""
-    real = pd.Series([os.path.realpath(path) for path in found.table.path])
+    real = pd.Series([os.path.realpath(path) for path in found.table.path], dtype=object)
     _leave_out_copies(found, real, "the same file as")
 
 
@@ -25,11 +25,12 @@ def leave_out_same_contents(found):
     """Leave out files whose bytes are those of an earlier one; all of them where their labels differ."""
     sizes = pd.Series([_size(path) for path in found.table.path])
     twins = sizes.duplicated(keep=False) & (sizes >= 0)
-    contents = pd.Series([f"#{i}" for i in range(len(sizes))])
+    contents = pd.Series(range(len(sizes)), dtype=object)  # a file that is like no other is known by its row
     contents[twins] = [_digest(path) for path in found.table.path[twins]]
     twice = contents.duplicated(keep=False)
     alone = [not _is_readable(path, found.kind) for path in found.table.path[twice]]
-    contents[contents[twice][alone].index] = [f"#{i}" for i in contents[twice][alone].index]
+    rows = contents.index[twice][alone]
+    contents[rows] = rows
     _leave_out_copies(found, contents, "the same content as")
 
 
@@ -66,10 +67,10 @@ def _digest(path):
     try:
         for each in files_of(path):
             with open(each, "rb") as file:
-                digests.append(file_digest(file, "sha256").hexdigest())
+                digests.append(file_digest(file, "sha256").digest())
     except OSError:
-        return f"#{path}"
-    return " ".join(digests)
+        return str(path)
+    return b"".join(digests)
 
 
 def _is_readable(path, kind):

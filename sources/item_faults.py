@@ -11,7 +11,7 @@ import pandas as pd
 
 from xaae.sources import picture_files
 
-MOST, AT_ONCE = 4000, 256  # items that are looked at, and how many of them at a time
+MOST, AT_ONCE = 4000, 64  # items that are looked at, and how many of them at a time
 FEW_VALUES = 3  # in all files together; photographs have hundreds
 NARROW = 8 / 255  # values of all items within so small a range look black, or grey, throughout
 VALUES = {"picture": picture_files.file_values}  # kind -> files, most -> the values in them, None for more than `most`

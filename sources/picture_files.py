@@ -16,6 +16,7 @@ from xaae.sources.decoded_items import (
     FileDecoding,
     cached_decoded,
     how_scaled,
+    in_order,
     measure_levels,
     open_decoded,
     try_decoded,
@@ -130,7 +131,7 @@ def picture_channels(paths, labels=None, looks=20):
 
     labels (N,): the class of each path; without them all are of one.
     """
-    found, paths = set(), pd.Series([str(path) for path in paths])
+    found, paths = set(), pd.Series([str(path) for path in paths], dtype=object)
     for _, some in paths.groupby(np.zeros(len(paths)) if labels is None else np.asarray(labels)):
         for path in some.iloc[np.unique(np.linspace(0, len(some) - 1, looks).round().astype(int))]:
             with suppress(*READING_FAULTS):
@@ -164,7 +165,7 @@ def has_more_frames(path):
 def _frames_in_words(paths):
     """A sentence on files of which the first frame is used alone, in a tuple; () if there are none."""
     with ThreadPoolExecutor() as pool:
-        framed = [path for path, more in zip(paths, pool.map(has_more_frames, paths), strict=True) if more]
+        framed = [path for path, more in zip(paths, in_order(pool, has_more_frames, paths), strict=True) if more]
     if not framed:
         return ()
     files = "1 file holds" if len(framed) == 1 else f"{len(framed)} files hold"

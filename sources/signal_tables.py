@@ -338,19 +338,20 @@ def expand_files(table, cut=None):
 
     Other columns are kept; where files give several items, the file is their group unless the table has groups.
     """
-    parts, left_out, beats = [], [], []
+    rows, items, files, left_out, beats = [], [], [], [], []
     for row, path in zip(table.index, table.path, strict=True):
         try:
-            items, out, found = cut_items(str(path), cut)
+            parts, out, found = cut_items(str(path), cut)
             beats += found
         except (InputError, OSError, ValueError) as e:
-            items, out = [], [(str(path), str(e))]
-        left_out += out + ([] if items or out else [(str(path), "it is shorter than an item (--cut)")])
-        parts += [(row, item, str(path)) for item in items]
-    rows, items, files = zip(*parts, strict=True) if parts else ((), (), ())
-    found = table.loc[list(rows)].reset_index(drop=True).assign(path=list(items))
+            parts, out = [], [(str(path), str(e))]
+        left_out += out + ([] if parts or out else [(str(path), "it is shorter than an item (--cut)")])
+        rows += [row] * len(parts)
+        items += parts
+        files += [str(path)] * len(parts)
+    found = table.loc[rows].reset_index(drop=True).assign(path=items)
     if len(set(files)) < len(files) and "group" not in table:
-        found = found.assign(group=list(files))
+        found = found.assign(group=files)
     note = f"{counted(len(found), 'items')} come from {counted(len(set(files)), 'files')}."
     return found, left_out, [*beats_in_words(beats), *([note] if len(found) > len(set(files)) else [])]
 
@@ -361,19 +362,20 @@ def expand_files(table, cut=None):
 def sort_signals(pictures, others):
     """(kind's name, files, [(path, reason)] of the others) of a folder's files: of the kind that it holds more of.
 
-    pictures: paths. others: (path, reason) of files that are no pictures.
+    pictures: paths as texts, as are those returned. others: (path, reason) of files that are no pictures.
     """
-    files = [Path(path) for path in [*pictures, *(path for path, _ in others)]]
-    signals = [path for path in files if path.exists() and signal_format(path)]
-    taken = {str(path) for path in signals}
-    pictures = [path for path in pictures if str(path) not in taken]
-    tables = sum(path.suffix.lower() == ".csv" for path in files)  # that cannot be read, where nothing else can be
+    files = [*pictures, *(path for path, _ in others)]
+    signals = [path for path in files if os.path.exists(path) and signal_format(path)]
+    taken = set(signals)
+    pictures = [path for path in pictures if path not in taken]
+    tables = sum(path.lower().endswith(".csv") for path in files)  # that cannot be read, where nothing else can be
     if len(signals) <= len(pictures) and (pictures or tables <= len(files) / 2):
-        among = [(str(path), "a recording of signals among pictures") for path in signals]
-        return "picture", pictures, [each for each in others if str(each[0]) not in taken] + among
+        among = [(path, "a recording of signals among pictures") for path in signals]
+        return "picture", pictures, [each for each in others if each[0] not in taken] + among
     rest = [(path, _part_of_record(path) or why_no_signal(path, reason)) for path, reason in others
-            if str(path) not in taken]  # fmt: skip
-    return "signal", sorted(signals), rest + [(str(path), "a picture among signals") for path in pictures]
+            if path not in taken]  # fmt: skip
+    signals = sorted(signals, key=lambda path: path.split(os.sep))
+    return "signal", signals, rest + [(path, "a picture among signals") for path in pictures]
 
 
 def _part_of_record(path):

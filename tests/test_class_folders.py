@@ -149,7 +149,7 @@ def test_every_file_is_used_or_listed(tmp_path):
     linked = [str(tmp_path / "left" / "linked" / f"{i:03d}.png") for i in range(2)]
     assert sorted([*every_file(tmp_path), *links, *linked]) == accounted(found) and len(links) == 2
     assert len(found.table) == 10 and all(
-        found.table.label == [p.relative_to(tmp_path).parts[0] for p in found.table.path]
+        found.table.label == [Path(p).relative_to(tmp_path).parts[0] for p in found.table.path]
     )
 
 
@@ -196,7 +196,7 @@ def test_every_copy_is_told_with_a_twin_of_another_label(tmp_path):
     found = own_data(tmp_path)
     twins = {Path(path).stem: Path(twin).stem for path, twin in zip(found.copies.path, found.copies.twin, strict=True)}
     assert twins == {"1": "3", "2": "3", "3": "1", "4": "1"}
-    assert (found.copies.label != found.copies.twin_label).all() and [p.stem for p in found.table.path] == ["5"]
+    assert (found.copies.label != found.copies.twin_label).all() and [Path(p).stem for p in found.table.path] == ["5"]
 
 
 def test_the_kind_is_told_without_a_second_look(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+from click.core import ParameterSource
 
 from xaae.cli.door import announce_loading, refuse_other_options, stoppable, timed, typed_command
 from xaae.cli.early_checks import check_dataset, check_run
@@ -38,6 +39,7 @@ from xaae.factors.registry import FACTORS
 
 WEIGHT = FiniteRange(min=0)
 # settings that are not printed
+TOLD = "dataset arm factor ranges input_size code epochs baseline_epochs seed precision device".split()  # at a start
 HIDDEN = "versions command dataset_note data_warnings class_ranges factor_about factor_asked".split()
 
 
@@ -188,7 +190,7 @@ def _train_anew(given, second=None, beside=False):
     folder = run_folder.plan_folder(out, run_name(settings), overwrite)
     prepared = prepare_training(settings, note)
     folder = folder if out or dry_run else run_folder.claim_folder(folder)
-    _print_settings(prepared.config.as_dict(), folder)
+    _print_settings(prepared.config.as_dict(), folder, whole=dry_run)
     if dry_run:
         return None
     with (
@@ -268,6 +270,13 @@ def settings_of(given):
     return RunSettings.from_options(**given, command=typed_command())
 
 
-def _print_settings(settings, folder):
+def _print_settings(settings, folder, whole):
+    """The settings of a run, all of them if `whole`; else those of TOLD and those that were typed."""
+    if not whole:
+        typed = click.get_current_context().get_parameter_source
+        names = [n for n in settings if n in TOLD or (n not in HIDDEN and typed(n) is ParameterSource.COMMANDLINE)]
+        told = ", ".join(f"{name} {settings[name]}" for name in names if settings[name] is not None)
+        click.echo(f"Settings: {told}; all of them: {Path(folder) / 'config.json'}")
+        return
     lines = [f"  {name}: {value}" for name, value in settings.items() if name not in HIDDEN]
     click.echo("\n".join(["Settings:", *lines, f"  out: {folder}"]))

@@ -246,7 +246,7 @@ def concentration(weights):
     return 1 - entr(share).sum(1) / np.log(n) if n > 1 else np.full(len(weights), np.nan)
 
 
-def _importance(z, y, rng, trees=20):
+def _importance(z, y, rng, trees=30):
     """(importances (D,) of the dimensions for y, out-of-bag R2 or chance-corrected balanced accuracy) of a forest."""
     forest, score = FORESTS[y.dtype.kind]
     settings = {"max_features": None, "min_samples_leaf": 3, "bootstrap": True, "oob_score": score, "n_jobs": -1}

@@ -121,7 +121,10 @@ def _scan(scan: dict) -> dict:
     return {
         name: {
             "headline": model["headline"],
-            "factors": {row["factor"]: {key: row[key] for key in keys} for row in model["factors"]},
+            "factors": {
+                row["factor"]: {key: row[key] for key in keys} | {"one_value": row.get("one_value", False)}
+                for row in model["factors"]
+            },
         }
         for name, model in (scan.get("models") or {}).items()
     }

@@ -14,7 +14,7 @@ from xaae import data
 from xaae import model as models
 from xaae.benchmarks.pairs import compare
 from xaae.callbacks import AAELoss, Adversarial, NoValidation, huber
-from xaae.experiment.device import autocast_in
+from xaae.experiment.device import autocast_in, lay_out
 from xaae.experiment.item_sizes import usual_first_step
 from xaae.experiment.kinds import PICTURE
 from xaae.factors import bias

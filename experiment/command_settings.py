@@ -8,12 +8,12 @@ class NavigationSettings:
     """What `navigate` is asked.
 
     of: the classifier that leads a walk: aae, baseline, or FILE.py:FUNCTION of the user's own; None for the AAE where
-    specs ask for one, and for each of the run's models where they do not. specs: directions by name, the first the main
-    one; () for all kinds, those that `of` leads first. contrast: "cat:dog" or "rest:dog"; "" for the
-    first class to the last. away: directions to keep away from. against: navigated runs of the same data whose order of
-    items is compared. pairs: table rows to interpolate between, along the arc if curved. maps: names of maps; () for the
-    usual ones. films: of every walk, not of the main one alone. spacing: of the frames of walks, one of
-    SPACINGS. counterfactuals: of how many held-out items. data_root: where the run's items are now, if they were moved.
+    specs ask for one, and for each of the run's models where they do not. specs: directions by name, the first the
+    main one; () for all kinds, those that `of` leads first. contrast: "cat:dog" or "rest:dog"; "" for the first class
+    to the last. away: directions to keep away from. against: navigated runs of the same data whose order of items is
+    compared. pairs: table rows to interpolate between, along the arc if curved. maps: names of maps; () for the usual
+    ones. films: of every walk, not of the main one alone. spacing: of the frames of walks, one of SPACINGS.
+    counterfactuals: of how many held-out items. data_root: where the run's items are now, if they were moved.
     """
 
     of: str | None = None

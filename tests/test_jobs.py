@@ -16,8 +16,8 @@ from pathlib import Path
 import dask
 import psutil
 import pytest
-from dask.sizeof import sizeof
 from helpers.waiting import GENEROUS, wait_until
+from helpers.worker_jobs import die_once, facts_of_process, is_alone_with_its_seed, wait_for_file
 
 from xaae.audit import workers
 from xaae.audit.jobs import Jobs, choose_workers
@@ -45,37 +45,6 @@ if __name__ == "__main__":
         jobs.close(at_once=True)
         sys.exit(130)
 """
-
-
-def die_once(folder):
-    """Leave a trace; end the process the first time, the process' number the second."""
-    times = len(list(Path(folder).iterdir()))
-    (Path(folder) / f"{times}-{os.getpid()}").touch()
-    if times == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return os.getpid()
-
-
-def facts_of_process():
-    """What a job finds: where it listens, its variables, its folder."""
-    import torch
-
-    listening = [c.laddr.ip for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN]
-    return {"listens": listening, "threads": torch.get_num_threads(), "folder": os.getcwd()}
-
-
-def is_alone_with_its_seed():
-    """Does the generator that a job has seeded stay as it is while Dask guesses the size of something, by draws?"""
-    random.seed(0)
-    before = random.getstate()
-    sizeof(list(range(1000)))
-    return random.getstate() == before
-
-
-def wait_for_file(begun, end):
-    """Say by one file that it has begun, wait for the other."""
-    begun.touch()
-    wait_until(end.exists)
 
 
 def environment():
@@ -236,7 +205,7 @@ def test_a_client_that_does_not_connect_is_closed_and_not_left_to_be_collected(m
 def scheduler(tmp_path):
     """A Dask scheduler with one worker, started as docs/clusters.md says: both Popens and its address."""
     file, at = tmp_path / "scheduler.json", ["--scheduler-file", str(tmp_path / "scheduler.json")]
-    env = {"PYTHONPATH": str(Path(__file__).parent), "DASK_TEMPORARY_DIRECTORY": str(tmp_path)}  # jobs of this file
+    env = {"PYTHONPATH": str(Path(__file__).parent), "DASK_TEMPORARY_DIRECTORY": str(tmp_path)}  # helpers
     start = partial(
         subprocess.Popen, cwd=tmp_path, env=os.environ | env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -22,8 +22,9 @@ from helpers.sharing import common_folder, copy_of, lent, made_once  # noqa: E40
 from helpers.warm_process import processes  # noqa: E402
 
 FORKING = "explain_command door runner refusing_disks labels item_paths".split()  # they explain in other processes
-LONGEST = ["train", *FORKING, *"audit_command app_page resume factored_run scan navigation".split()]
-LONGEST += "volume_run matrix notebooks real evaluate report".split()
+LONGEST = ["train", *FORKING, *"audit_command second_process resume app_page house jobs factored_run".split()]
+LONGEST += "growth latent_maps scan navigation volume_run matrix notebooks real evaluate report installation".split()
+LONGEST += "item_cache manifest targets dicom_files".split()
 
 
 def pytest_collection_modifyitems(items):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from fastai.data.core import Datasets
 from fastai.metrics import accuracy
-from fastai.torch_core import TensorCategory, TensorImage, set_seed
+from fastai.torch_core import TensorCategory, TensorImage, TensorMultiCategory, set_seed
 from fastai.vision.learner import vision_learner
 from helpers.pictures import save_pictures
 from torchvision.models import resnet18
@@ -81,6 +81,22 @@ def epochs_of(dls):
     """The training pictures of two epochs, in order."""
     train = dls.train.new(shuffle=False, drop_last=False)
     return [torch.cat([x.as_subclass(torch.Tensor) for x, _ in train]) for _ in range(2)]
+
+
+def test_what_was_read_is_kept_without_a_tensor_for_each_row_and_batches_have_the_types_of_fastai(loaded):
+    table, found = loaded
+    table = table.assign(age=np.arange(len(table), dtype=float))
+    for target, kind in [
+        (Target(), TensorCategory),
+        (Target("severity", ("age",), mean=3.0, std=2.0), torch.Tensor),
+        (Target("labels", ("age",)), TensorMultiCategory),
+    ]:
+        dls = data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8, target=target)
+        x, y = next(iter(dls.valid))
+        kept = [dls.valid.create_item(i) for i in range(len(y))]
+        assert type(x) is TensorImage and type(y) is kind and len(dls.valid.read) == len(dls.valid_ds)
+        assert not any(isinstance(each, torch.Tensor) for item in kept for each in item)
+        assert y.as_subclass(torch.Tensor).tolist() == [np.asarray(answer).tolist() for _, answer in kept]
 
 
 def test_redrawn_values_stay_in_the_class_range():

@@ -44,7 +44,6 @@ def test_each_step_is_measured_beside_the_least_in_every_round(monkeypatch):
 @pytest.mark.parametrize("number", [2, PRESETS["smoke"]["items"] + 2])
 def test_all_items_that_were_drawn_are_trained_on_and_as_many_are_seen(monkeypatch, number):
     said = []
-    monkeypatch.setenv("XDG_CACHE_HOME", "")  # which it sets
     monkeypatch.setattr("xaae.main.main", lambda args, **_: said.extend(args))
     growth.train_on(number)
     asked = dict(zip(said[1::2], said[2::2], strict=False))

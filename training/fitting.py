@@ -110,7 +110,7 @@ def _judged(folder, prepared, weights):
     return found
 
 
-def _loaders(prepared, in_pairs=False):
+def run_loaders(prepared, in_pairs=False):
     """The DataLoaders of prepared data. in_pairs: items come in two versions if the code is a factored one."""
     config, planted = prepared.config, prepared.planted
     rank, count = place_among_processes()
@@ -164,7 +164,7 @@ def make_aae(config: RunConfig):
 
 def _train_aae(prepared, folder, quiet, progress):
     """Train and save the AAE; its numbers for `train.json`."""
-    config, dls = prepared.config, _loaders(prepared, in_pairs=True)
+    config, dls = prepared.config, run_loaders(prepared, in_pairs=True)
     aae, stages, game, loss, more = make_aae(config)
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most, {config.precision}")
@@ -206,7 +206,7 @@ def _balance_of(prepared):
 
 def _train_baseline(prepared, folder, quiet, progress):
     """Train and save the baseline; its numbers for `train.json`."""
-    config, dls, balance = prepared.config, _loaders(prepared), _balance_of(prepared)
+    config, dls, balance = prepared.config, run_loaders(prepared), _balance_of(prepared)
     make = learner.BASELINE_LEARNERS[config.kind]
     asked = progress.facts.get("pretrained", config.pretrained)
     learn, pretrained, note = make(dls, target_of(config), config.input_channels, folder, config.precision, asked)

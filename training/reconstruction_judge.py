@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from fastai.learner import Learner
+from fastai.learner import Learner, Recorder
 from torch import nn
 from torch.nn import functional as F
 
@@ -98,6 +98,7 @@ def train_judge(prepared):
     for network in judge.networks:
         seen, callbacks = nn.Sequential(Softened(), network), [NoValidation(), *precision_callbacks(config.precision)]
         learn = Learner(dls, seen, F.cross_entropy, cbs=callbacks)
+        learn.remove_cb(Recorder)  # nobody reads it, and a loss kept of each step leaves gaps between the batches
         with learn.no_logging(), learn.no_bar():
             learn.fit_one_cycle(epochs, RATE)
     return judge

@@ -105,7 +105,7 @@ def tint(x, amount, fill=None):
 def blur(x, percent, fill=None):
     """Pictures x (B, C, H, W) smoothed by a Gaussian whose sigma is `percent` (B,) of the side, edges mirrored."""
     sigma = torch.as_tensor(percent, dtype=x.dtype, device=x.device) * x.shape[-1] / 100
-    reach = min(int(3 * float(sigma.max()) + 1), x.shape[-1] - 1)
+    reach = min(int(3 * float(sigma.detach().max()) + 1), x.shape[-1] - 1)
     at = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
     bell = torch.exp(-((at / sigma.clamp_min(1e-3)[:, None]) ** 2) / 2)
     bell = (bell / bell.sum(1, keepdim=True)).repeat_interleave(x.shape[1], 0)[:, None]

@@ -1,5 +1,7 @@
 """Laws of planting in pictures: each factor's own meter reads it in order and with its sign, nothing else moves."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -216,3 +218,16 @@ def test_fills_of_the_corners():
     assert corner == {"zeros": 0.0, "reflect": 1.0, "circle": 0.0}
     assert rotate(x, torch.tensor([0.0]), "circle")[0, 0, 0, 0] == 0  # whatever the angle
     assert rotate(x, torch.tensor([0.0]), "zeros")[0, 0, 0, 0] == 1
+
+
+def test_a_gradient_goes_through_a_blur_without_a_warning():
+    percent = torch.tensor([5.0], requires_grad=True)
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)  # not once in a process only
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            FACTORS["blur"].plant(torch.rand(1, 3, 16, 16), percent).square().sum().backward()
+    finally:
+        torch.set_warn_always(always)
+    assert percent.grad.abs() > 0

@@ -47,7 +47,7 @@ def _row(grid, swing, classes):
     beyond = {"values": [-1.0, 1.0], "flips": [0.2, 0.3], "holds_from": -0.5, "holds_to": 0.5}
     return each | {
         "factor": grid.factor, "unit": grid.unit, "axis": grid.axis.tolist(), "source": grid.source, "reached": 1.0,
-        "n": 200, "unchanged": 0, "null_flips": 0.1, "p": 1e-9 if swing > 0.5 else 0.5,
+        "n": 200, "unchanged": 0, "one_value": False, "null_flips": 0.1, "p": 1e-9 if swing > 0.5 else 0.5,
         "by_class": dict.fromkeys(classes, each),
         "beyond": beyond if grid.source == "data" else {},
     }  # fmt: skip

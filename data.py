@@ -292,7 +292,7 @@ class OnceRead(TfmdDL):
         if s not in self.read:
             planted, *targets = super().create_item(s)
             self.kinds = [type(target) for target in targets]
-            self.read[s] = planted, *(np.array(target)[()] for target in targets)
+            self.read[s] = planted, *(np.array(np.asarray(target))[()] for target in targets)
         return self.read[s]
 
     def do_item(self, s):

@@ -115,7 +115,8 @@ class GrowingPixels(nn.Module):
     (B, O, *at least after).
 
     Its kernel has three times its stride along each axis. Computed as a convolution with as many channels as each place
-    has pixels, which are then laid side by side: to few channels that is several times as quick as the library's own.
+    has pixels, which are then laid side by side: to few channels that is twice or three times as quick as the
+    library's own.
     """
 
     def __init__(self, layers, c_in, c_out, before, after):

@@ -38,8 +38,8 @@ from xaae.experiment.whole_file import disk_refusal
 from xaae.factors.registry import FACTORS
 
 WEIGHT = FiniteRange(min=0)
-# settings that are not printed
 TOLD = "dataset arm factor ranges input_size code epochs baseline_epochs seed precision device".split()  # at a start
+# settings that are not printed
 HIDDEN = "versions command dataset_note data_warnings class_ranges factor_about factor_asked".split()
 
 

@@ -212,7 +212,7 @@ def _walk(folder, roots, others):
         stores = [name for name in folders if is_zarr(Path(place, name))]  # one file to those who use it
         folders[:] = sorted(set(folders) - set(stores))
         yield from (os.path.join(place, name) for name in sorted(names + stores))
-        for link in [Path(place, name) for name in folders if os.path.islink(os.path.join(place, name))]:
+        for link in filter(os.path.islink, [os.path.join(place, name) for name in folders]):
             real = os.path.realpath(link)
             if any(Path(real).is_relative_to(root) or Path(root).is_relative_to(real) for root in roots):
                 others.append((_as_text(link), "a link to a folder that is read already"))

@@ -131,6 +131,14 @@ def test_splits_beside_another_folder_are_classes_and_that_is_told(tmp_path):
     assert any("since extra lies beside them: test, train" in note for note in found.notes)
 
 
+def test_a_class_that_is_a_link_has_its_name_in_the_folder_one_is_in_too(tmp_path, monkeypatch):
+    save_pictures(tmp_path / "here", classes=("near",), n=2)
+    save_pictures(tmp_path / "there", classes=("far",), n=2, size=10)
+    os.symlink(tmp_path / "there" / "far", tmp_path / "here" / "linked")
+    monkeypatch.chdir(tmp_path / "here")
+    assert sorted(own_data(".").table.label) == ["linked", "linked", "near", "near"]
+
+
 def test_every_file_is_used_or_listed(tmp_path):
     save_pictures(tmp_path, n=4)
     one = tmp_path / "left" / "000.png"

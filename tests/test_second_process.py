@@ -94,11 +94,12 @@ def test_it_ends_with_a_process_that_is_killed(warm, tmp_path, threads):
     """And what both had learned is gone on with: as if there had been one process and no kill."""
     runs = [tmp_path / "peace", tmp_path / "killed"]
     train = partial(warm.Popen, stdout=warm.PIPE, stderr=warm.PIPE)
-    command = [sys.executable, "-c", ONE_THREAD, "train", *BRIEF]
+    options = [*BRIEF, "--epochs", 40]  # still at work when the side has learned something
+    command = [sys.executable, "-c", ONE_THREAD, "train", *options]
     assert train([*command, "--one-by-one", "--out", runs[0]]).wait() == 0
     process = train([*command, "--beside", "--out", runs[1]])
     kept = partial(os.path.exists, runs[1] / SIDE_CHECKPOINT)
-    wait_until(lambda: kept() or process.poll() is not None)  # the first process needs what the side still trains
+    wait_until(lambda: kept() or process.poll() is not None)
     children = psutil.Process(process.pid).children()
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL

@@ -48,6 +48,7 @@ from xaae.callbacks import (
 )
 from xaae.experiment.tasks import CLASSES
 from xaae.experiment.text_tables import write_texts
+from xaae.training.fused_adam import FusedAdam
 from xaae.training.learner_state import memory_kept
 from xaae.training.signal_resnet import SignalResNet
 from xaae.training.volume_resnet import VolumeResNet
@@ -167,6 +168,7 @@ def aae_learner(dls, model, folder, game=None, loss=None, precision="fp32", more
         loss,
         metrics=metrics + health,
         cbs=cbs,
+        opt_func=FusedAdam,
         splitter=_autoencoder_parameters,
         path=folder,
         model_dir="checkpoints",
@@ -249,6 +251,7 @@ def _baseline_learner(dls, target, channels, folder, precision="fp32", pretraine
     """
     classes = target.outputs
     make = partial(vision_learner, dls, resnet34, n_out=classes, n_in=channels, normalize=False, path=folder)
+    make = partial(make, opt_func=FusedAdam)
     cbs = [EpochLine(["train_loss", "valid_loss", *WATCHED[target.task]]), *precision_callbacks(precision)]
     make = partial(make, metrics=METRICS[target.task](classes), cbs=cbs, model_dir="checkpoints")
     make = partial(make, **({} if target.task == CLASSES.name else {"loss_func": PlainLoss(target.task)}))
@@ -264,7 +267,7 @@ def _new_learner(network, dls, target, channels, folder, precision="fp32", pretr
     """A new `network` on the same items, which nobody has trained before; (Learner, False, one line on that)."""
     cbs = [EpochLine(["train_loss", "valid_loss", *WATCHED[target.task]]), *precision_callbacks(precision)]
     options = {"metrics": METRICS[target.task](target.outputs), "cbs": cbs, "path": folder, "model_dir": "checkpoints"}
-    learn = Learner(dls, network(target.outputs, channels), PlainLoss(target.task), **options)
+    learn = Learner(dls, network(target.outputs, channels), PlainLoss(target.task), FusedAdam, **options)
     return learn, False, "trained from scratch"
 
 

@@ -7,10 +7,10 @@ weights of other layers take the steps of Adam. torch's own Muon takes matrices 
 """
 
 import math
-from functools import partial
 
 import torch
-from fastai.optimizer import Adam, Optimizer, adam_step, average_grad, average_sqr_grad, step_stat, weight_decay
+
+from xaae.training.fused_adam import FusedAdam
 
 ROUNDS = 5  # of Newton and Schulz
 FACTORS_OF_ROUND = (3.4445, -4.7750, 2.0315)  # of x, x^3, x^5: singular values end near 1, from 0.7 to 1.2
@@ -39,34 +39,35 @@ def orthogonal(matrix):
     return (x.T if len(matrix) > matrix.shape[1] else x).to(matrix.dtype)
 
 
+class Muon(FusedAdam):
+    """The optimiser for a Learner, with the arguments and defaults of Adam."""
+
+    def take_steps(self, rows):
+        """One step of the weights of rows as `all_params` gives them: of convolutions by Muon, of others by Adam."""
+        for p, _, state, numbers in rows:
+            if _is_convolution(p):
+                _step(p, state, numbers)
+        super().take_steps(row for row in rows if not _is_convolution(row[0]))
+
+
 def _is_convolution(p):
     """Are these the weights of a convolution, of one axis of places or more?"""
     return p.ndim > 2
 
 
-def _squares(p, **state):
-    """The running mean of squared gradients, which the steps of Adam need."""
-    return None if _is_convolution(p) else average_sqr_grad(p, **state)
-
-
-_squares.defaults = average_sqr_grad.defaults
-
-
-def _step(p, lr, mom, grad_avg, **state):
-    """One step of a convolution by Muon with Nesterov's momentum, of other weights by Adam."""
-    if not _is_convolution(p):
-        adam_step(p, lr, mom, grad_avg=grad_avg, **state)
-        return
-    ahead = torch.lerp(p.grad.data, grad_avg, mom).flatten(1)
+@torch.no_grad()
+def _step(p, state, numbers):
+    """One step of a convolution with Nesterov's momentum; state: what is remembered of it."""
+    if "step" not in state:
+        state |= {"grad_avg": torch.zeros_like(p.data), "step": 0}
+    state["step"] += 1
+    lr, mom = numbers["lr"], numbers["mom"]
+    if state.get("do_wd", True):
+        p.mul_(1 - lr * numbers["wd"])
+    mean = state["grad_avg"].mul_(mom).add_(p.grad, alpha=1 - mom)
+    ahead = torch.lerp(p.grad, mean, mom).flatten(1)
     size = LIKE_ADAM * math.sqrt(max(ahead.shape))
-    p.data.add_(orthogonal(ahead).view_as(p), alpha=-lr * size)
+    p.add_(orthogonal(ahead).view_as(p), alpha=-lr * size)
 
 
-def _muon(params, lr, mom=0.9, sqr_mom=0.99, eps=1e-5, wd=0.01):
-    """The optimiser for a Learner, with fastai's names and defaults."""
-    mean = partial(average_grad, dampening=True)
-    cbs = [weight_decay, mean, _squares, step_stat, _step]
-    return Optimizer(params, cbs, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
-
-
-MAKERS = {"adam": Adam, "muon": _muon}  # name -> what makes the optimiser of a Learner
+MAKERS = {"adam": FusedAdam, "muon": Muon}  # name -> what makes the optimiser of a Learner

@@ -63,7 +63,8 @@ class BareSteps:
     def __init__(self, aae, x, y, precision):
         self.aae, self.x, self.y, self.precision = lay_out(aae.to(x.device).train()), x, y, precision
         rest = [p for name, part in aae.named_children() if name != "discriminator" for p in part.parameters()]
-        self.steps = torch.optim.AdamW(rest, LR), torch.optim.Adam(aae.discriminator.parameters(), LR)
+        kinds = {torch.optim.AdamW: rest, torch.optim.Adam: list(aae.discriminator.parameters())}
+        self.steps = [kind(weights, LR, fused=True) for kind, weights in kinds.items()]
         self.loss, self.game = AAELoss(reconstruction=30.0), Adversarial()
         self.loss.model_input, self.game.learn = x, SimpleNamespace(model=aae)
 

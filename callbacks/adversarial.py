@@ -51,7 +51,8 @@ class Adversarial(Callback):
     def before_fit(self):
         net = self.model.discriminator
         if not hasattr(self, "discriminator_opt"):
-            self.discriminator_opt = torch.optim.Adam(net.parameters(), self.discriminator_lr, betas=self.betas)
+            options = {"betas": self.betas, "fused": True}
+            self.discriminator_opt = torch.optim.Adam(net.parameters(), self.discriminator_lr, **options)
 
     def after_loss(self):
         if not self.yb:

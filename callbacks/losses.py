@@ -74,7 +74,7 @@ class AAELoss:
         self.parts, self.model_input, self.reduction = {}, None, "mean"
 
     def __call__(self, pred, y):
-        logits, x_hat, _ = pred
+        logits, x_hat, *_ = pred
         x, x_hat = self.model_input.as_subclass(torch.Tensor), x_hat.float()
         weights = None if self.weights is None else self.weights.to(logits.device)
         classification = self.task.each(logits.float(), y.as_subclass(torch.Tensor), weights)

@@ -68,7 +68,7 @@ class Perceptual(Callback):
 
     def __init__(self, network, weight=3.0, answers=1.0, lr=2e-3):
         self.network, self.weight, self.answers, self.steps = network, weight, answers, 0
-        self.feature_opt = torch.optim.Adam(network.parameters(), lr)
+        self.feature_opt = torch.optim.Adam(network.parameters(), lr, fused=True)
 
     def before_fit(self):
         self.network.to(next(self.model.parameters()).device)

@@ -14,7 +14,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.machine import command_line
 from xaae.experiment.second_process import SecondProcess, cores_for_two
 
-WALKING = "Walking the latent space"
+WALKING, MEASURING = "Walking the latent space", "Measuring the health of the codes"
 
 
 @click.command("run")
@@ -63,21 +63,27 @@ def _work_on(folder, second):
         write_run_page(folder)
         return {}
     click.echo(f"{WALKING}, in a second process ...")
-    with second.start(_walk, folder) as walking:
+    from xaae.latent_nav.health_run import add_health, health_of_run
+
+    again = command_line(["navigate", folder])
+    with second.start(_walk, folder, False) as walking:
         scan_as_told(folder)
         ask_both_models(folder)
         explain_by_methods(folder)
-        with stoppable(f"{folder} is trained", command_line(["navigate", folder])):
+        with stoppable(f"{folder} is trained", again):
+            with timed(MEASURING):
+                health = health_of_run(folder)
             seconds = walking.end()
+            add_health(folder, health)
     write_run_page(folder)
     return {WALKING: seconds}
 
 
-def _walk(folder):
-    """Navigate, and return how many seconds that took."""
+def _walk(folder, health=True):
+    """Navigate, and return how many seconds that took. health: with that of the codes."""
     from xaae.latent_nav.navigation import navigate
 
     began = time.perf_counter()
     with stoppable(f"{folder} is trained", command_line(["navigate", folder])), timed(WALKING):
-        navigate(folder)
+        navigate(folder, health=health)
     return time.perf_counter() - began

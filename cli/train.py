@@ -184,10 +184,13 @@ def _train_anew(given, second=None, beside=False):
     from xaae.experiment import run_folder
     from xaae.training.fitting import train_run
     from xaae.training.preparation import prepare_training, resolve, run_name
+    from xaae.training.second_training import may_pay, train_side
 
     out, overwrite, dry_run = (given.pop(name) for name in ("out", "overwrite", "dry_run"))
     settings, note = resolve(settings_of(given))
     folder = run_folder.plan_folder(out, run_name(settings), overwrite)
+    if second and not dry_run and (may_pay(settings) if beside is None else beside):
+        second.begin(train_side.__module__)  # it loads its libraries while the items are prepared
     prepared = prepare_training(settings, note)
     folder = folder if out or dry_run else run_folder.claim_folder(folder)
     _print_settings(prepared.config.as_dict(), folder, whole=dry_run)

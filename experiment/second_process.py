@@ -4,6 +4,7 @@ A training of small networks gains little from a second core; two that work side
 loads torch before it is asked for.
 """
 
+import importlib
 import io
 import multiprocessing
 import os
@@ -15,7 +16,7 @@ from multiprocessing.connection import wait
 from xaae.experiment.machine import quieten
 from xaae.experiment.process_group import process_count
 
-PATIENCE = 20.0  # seconds in which a process that has nothing to do ends
+PATIENCE = 20.0  # seconds in which a process whose work is done ends
 ENDED = "The second process ended by itself: its work is done here."
 
 
@@ -32,12 +33,13 @@ def cores_for_two():
 class SecondProcess:
     """A process that does one thing after the other for this one; they share the cores while both are at work.
 
-    To be used in a `with`, at whose end it is ended whatever it does. It begins with the first thing it is given.
+    To be used in a `with`, at whose end it is ended whatever it does. It begins with the first thing it is given, or
+    before that to load what it will need.
     """
 
     def __enter__(self):
         self.process = self.pipe = self.threads = None
-        self.busy = False
+        self.busy = self.asked = False
         return self
 
     def __exit__(self, *_):
@@ -48,17 +50,17 @@ class SecondProcess:
         if self.process is not None and not self.process.is_alive():
             self.end()
         if self.process is None:
-            self._begin()
+            self.begin()
         self._share()
-        self.busy = True
+        self.busy = self.asked = True
         self.pipe.send((function, arguments))
         return Work(self, function, arguments)
 
-    def _begin(self):
-        """Start the process."""
+    def begin(self, *modules):
+        """Start the process, which loads modules of these names while this one goes on."""
         spawn = multiprocessing.get_context("spawn")  # a fork would inherit the locks of torch's threads
         self.pipe, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=_serve, args=(theirs, max(1, _threads() // 2)))
+        self.process = spawn.Process(target=_serve, args=(theirs, max(1, _threads() // 2), modules))
         self.process.start()
         theirs.close()
 
@@ -75,15 +77,15 @@ class SecondProcess:
             self.threads = None
 
     def end(self):
-        """End the process, whatever it is doing; one that has nothing to do ends by itself and tidies up."""
+        """End the process, whatever it is doing; one whose work is done ends by itself and tidies up."""
         self.take_back()
         if self.process is not None:
             self.pipe.close()
-            if not self.busy:
+            if self.asked and not self.busy:
                 self.process.join(PATIENCE)
             self.process.kill()
             self.process.join()
-            self.process, self.busy = None, False
+            self.process, self.busy, self.asked = None, False, False
 
 
 class Work:
@@ -118,12 +120,15 @@ class Work:
         return result
 
 
-def _serve(pipe, threads):
-    """What the second process does: calls what comes through the pipe, until nobody is at its other end any more."""
+def _serve(pipe, threads, modules):
+    """What the second process does: loads modules of these names, then calls what comes through the pipe, until nobody
+    is at its other end any more."""
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the first process, which ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     quieten()
     _set_threads(threads)
+    for name in modules:
+        importlib.import_module(name)
     while True:
         try:
             function, arguments = pipe.recv()

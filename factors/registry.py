@@ -32,9 +32,10 @@ class Factor:
     other, so that the data cannot tell their own range. noun, sign and digits: how values are told. location: for a
     local factor, "module:name" of size -> (T,) or (size, size) bool, where it is. period: after which values repeat,
     None for a factor that has none. smooth: can a decoder plant it as its last step, because it is differentiable and
-    the same for every item? opposite: the value that takes a value back, for factors that move places. kind: name of
-    the kind of its items. others: names of further kinds whose items can have it -> {planter and location: as for
-    these}; what is not named is the same. needs_rate: does the planter take the sampling rate too?
+    the same for every item? softens: does it take away what is fine, whatever that was? opposite: the value that takes
+    a value back, for factors that move places. kind: name of the kind of its items. others: names of further kinds
+    whose items can have it -> {planter and location: as for these}; what is not named is the same. needs_rate: does the
+    planter take the sampling rate too?
     """
 
     name: str
@@ -53,6 +54,7 @@ class Factor:
     location: str | Callable | None = None
     period: float | None = None
     smooth: bool = True
+    softens: bool = False
     opposite: Callable | None = None
     kind: str = "picture"
     others: dict = field(default_factory=dict)
@@ -150,6 +152,7 @@ BLUR = Factor(
     "\u202f%",
     1,
     gap=0.6,
+    softens=True,
     others={"volume": {"planter": "volume_plants:blur_volume"}},
 )
 TAG = Factor(

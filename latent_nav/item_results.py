@@ -1,4 +1,4 @@
-"""The real items along the walk: exemplars, means of tenths, correlations, positions, impact curve, maps, health."""
+"""The real items along the walk: exemplars, means of tenths, correlations, positions, impact curve, maps."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import TASKS
 from xaae.experiment.text_tables import write_texts
 from xaae.experiment.vocabulary import models_of, short_name
-from xaae.latent_nav import code_health, codes, directions, exemplars, impact, latent_maps, plots, severity
+from xaae.latent_nav import codes, directions, exemplars, impact, latent_maps, plots, severity
 from xaae.latent_nav.stability import order_agreement as agreement_of
 
 ALONG, COUNTER, SHOWN, THUMBS, MOST_ON_MAP, BASELINE_ITEMS = 11, 4, 6, 7, 2000, 1000
@@ -129,7 +129,7 @@ def _baseline_position(encoded, rows):
     return codes.relative_positions(codes.last_layer_inputs(network, encoded.trained.planted, rows), direction.vector)
 
 
-# ---- maps and health --------------------------------------------------------------------------------------------
+# ---- maps --------------------------------------------------------------------------------------------
 
 
 def start_maps(encoded, names):
@@ -153,15 +153,3 @@ def maps_all(encoded, rows, names, futures):
     thumbs = encoded.planted_images(rows[at])
     run_folder.write_arrays(trained.folder / "maps.npz", row=rows, thumb_row=rows[at], thumb_image=thumbs, **found)
     save_png(plots.maps_figure(found, labels, encoded.drawing.items(thumbs), at), trained.folder / "maps.png", dpi=130)
-
-
-def health_of(encoded):
-    """The latent health of the held-out codes; the section health of `navigate.json`, None with too few items."""
-    trained, rows = encoded.trained, encoded.trained.rows("valid")
-    if len(rows) < code_health.FEWEST_ITEMS:
-        return None
-    informed = encoded.model.prior == "class"
-    means = encoded.model.prior_means.cpu().numpy() if informed else None
-    index = np.array([trained.classes.index(label) for label in encoded.labels[rows]])
-    factors = trained.table.iloc[rows].drop(columns=["path", "split", "group", "factor"])
-    return code_health.latent_health(encoded.z[rows], index, means, factors, encoded.rng)

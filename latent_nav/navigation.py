@@ -14,6 +14,7 @@ from xaae.latent_nav import item_results
 from xaae.latent_nav.counterfactual_results import counterfactual_all
 from xaae.latent_nav.directions import ranked_dimensions
 from xaae.latent_nav.encoded_run import default_specs, describe_directions, encode_run, find_directions
+from xaae.latent_nav.health_run import health_of
 from xaae.latent_nav.latent_maps import MAPS, USUAL_MAPS
 from xaae.latent_nav.plots import drawing_of
 from xaae.latent_nav.walk_results import between, walk_directions
@@ -22,10 +23,11 @@ from xaae.training.trained_run import open_trained_run
 STEPS = ("walks", "counterfactuals", "impact", "items", "health", "maps")  # after the directions, for the bar
 
 
-def navigate(run, asked=NavigationSettings(), command=""):  # noqa: B008  (frozen)
+def navigate(run, asked=NavigationSettings(), command="", health=True):  # noqa: B008  (frozen)
     """Fill the run folder with everything that walking its latent space shows; returns what `navigate.json` holds.
 
-    asked: see NavigationSettings. command: as it was typed, for the records. `navigate.json` is written last.
+    asked: see NavigationSettings. command: as it was typed, for the records. health: with the latent health, which
+    `health_run.add_health` adds otherwise. `navigate.json` is written last.
     InputError before anything is written if what is asked makes no sense.
     """
     began = time.perf_counter()
@@ -35,7 +37,7 @@ def navigate(run, asked=NavigationSettings(), command=""):  # noqa: B008  (froze
         steps = iter(STEPS)
         done = lambda: (bar.set_description(next(steps, "done")), bar.update())  # noqa: E731
         with recording(trained.folder):
-            found = _navigate(trained, asked, done)
+            found = _navigate(trained, asked, health, done)
             found["options"] = {"directions": list(asked.specs), "contrast": asked.contrast, "away": list(asked.away)}
             found["options"] |= {"spacing": asked.spacing, "of": asked.of}
             found["options"]["command"] = command
@@ -44,8 +46,8 @@ def navigate(run, asked=NavigationSettings(), command=""):  # noqa: B008  (froze
     return found
 
 
-def _navigate(trained, asked, done):
-    """The sections of `navigate.json`; done() is called after each step."""
+def _navigate(trained, asked, health, done):
+    """The sections of `navigate.json`; health: with that of the codes. done() is called after each step."""
     encoded = encode_run(trained, asked.contrast)
     encoded.films, encoded.counterfactuals, encoded.spacing = asked.films, asked.counterfactuals, asked.spacing
     encoded.of = asked.of or encoded.of
@@ -70,7 +72,7 @@ def _navigate(trained, asked, done):
     item_results.write_positions(encoded)
     found["agreement"] = item_results.agreement_with_runs(encoded, [Path(other) for other in asked.against])
     done()
-    found["health"] = item_results.health_of(encoded)
+    found["health"] = health_of(trained) if health else None
     done()
     item_results.maps_all(encoded, on_map, maps, futures)
     done()

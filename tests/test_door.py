@@ -324,16 +324,21 @@ class AtOnce:
 def test_the_whole_job_is_its_commands_each_as_it_would_be_alone(monkeypatch, tmp_path, second):
     steps = ["scan_as_told", "navigate", "ask_both_models", "explain_by_methods", "write_run_page"]
     done = []
-    for name in steps:
-        place = "xaae.latent_nav.navigation" if name == "navigate" else "xaae.cli.run"
-        monkeypatch.setattr(f"{place}.{name}", lambda *args, name=name, **given: done.append((name, args, given)))
+    places = {"navigate": "latent_nav.navigation", "health_of_run": "latent_nav.health_run"}
+    for name in (*steps, "health_of_run"):
+        place = f"xaae.{places.get(name, 'cli.run')}.{name}"
+        monkeypatch.setattr(place, lambda *args, name=name, **given: done.append((name, args, given)))
+    monkeypatch.setattr("xaae.latent_nav.health_run.add_health", lambda *args: done.append(("add_health", args, {})))
     beside = run._work_on(tmp_path, second)
-    assert (
-        sorted(done, key=str) == sorted([(name, (tmp_path,), {}) for name in steps], key=str)
-        and done[-1][0] == "write_run_page"
-    )
+    names = [name for name, _, _ in done]
+    assert all(args[0] == tmp_path for _, args, _ in done) and names[-1] == "write_run_page"
+    assert dict(zip(names, (given for *_, given in done), strict=True))["navigate"] == {"health": not second}
     assert list(beside) == ([run.WALKING] if second else [])
-    assert second or [name for name, _, _ in done] == steps
+    if second:  # the health is measured here, and put where the walks have been written
+        assert sorted(names) == sorted([*steps, "health_of_run", "add_health"])
+        assert names.index("add_health") == names.index("navigate") + 1
+    else:
+        assert names == steps
 
 
 def test_each_command_can_run_again_alone(door, toy_run, tmp_path):

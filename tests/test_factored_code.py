@@ -25,6 +25,7 @@ from xaae.sources.items import ArrayItems
 from xaae.sources.splits import split_table
 from xaae.training.factored_code import FactoredAAE, FactoredLoss, GrowingDecoder, GrowingPixels
 from xaae.training.feature_network import FeatureNetwork
+from xaae.training.neighbours import grain, neighbour_means
 
 SMOOTH = [name for name in factors_for(PICTURE, 3) if FACTORS[name].smooth]
 TURN = {"rotation": 90.0}
@@ -285,3 +286,27 @@ def test_the_last_step_is_a_transposed_convolution(kind, before, after):
     its_own = TRANSPOSED[len(before)](x, step.weight, step.bias, step.strides, padding)
     assert its_own.shape[2:] == after
     torch.testing.assert_close(step(x), its_own)
+
+
+def test_where_planting_softens_what_is_drawn_before_has_no_grain():
+    torch.manual_seed(0)
+    x, y = draw_pets(4, 32), torch.tensor([0, 1, 0, 1])
+    for name in SMOOTH:
+        aae = FactoredAAE(32, 3, 8, 8, coordinates={name: FACTORS[name].neutral}).train()
+        pred = aae(x, x)
+        assert len(pred) == 3 + (name == "blur") and len(aae(x)) == 3
+    aae = FactoredAAE(32, 3, 8, 8, coordinates={"rotation": 0.0, "blur": 0.0})
+    loss = FactoredLoss(aae.coordinates, aae.dims)
+    loss.model_input, loss.moves = torch.cat([x, x]), torch.zeros(4, 2)
+    logits, x_hat, z, drawn = aae(x, x)
+    checks = drawn + 0.1 * (torch.arange(32) % 2 - 0.5)
+    assert loss((logits, x_hat, z, checks), y) > loss((logits, x_hat, z, drawn), y) + 0.02
+
+
+@pytest.mark.parametrize("places", [(9,), (8, 9), (4, 5, 6)])
+def test_grain_is_what_differs_from_the_mean_of_the_neighbours(places):
+    even = torch.arange(places[-1]).float().expand(2, 3, *places)
+    inner = (..., slice(1, -1))
+    torch.testing.assert_close(neighbour_means(even)[inner], even[inner])
+    assert grain(torch.ones(2, 3, *places)) == 0
+    assert grain(torch.arange(places[-1]).float().remainder(2).expand(2, 3, *places)) == pytest.approx(2 / 3, abs=0.06)

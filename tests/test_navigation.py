@@ -15,12 +15,14 @@ from scipy.stats import spearmanr
 from xaae import model as models
 from xaae.experiment import run_folder
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.manifest import written_files
 from xaae.experiment.walk_words import FADE, GLIDE
 from xaae.explain.response_run import answer_to_factor
 from xaae.factors.meters import METERS
 from xaae.factors.registry import FACTORS
 from xaae.latent_nav import walks
 from xaae.latent_nav.gliding import UNEVEN, largest_path_steps
+from xaae.latent_nav.health_run import add_health, health_of_run
 
 NAMES = {"lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"}  # and three dimensions
 WALK_KEYS = """meter unit change change_ci change_words spearman p_value match probability_first probability_last
@@ -343,6 +345,9 @@ def test_a_run_of_another_factor_and_with_other_settings_goes_through_to_its_pag
     assert found["walk"]["meter"] == found["planted"]["meter"] == "luminance" != found["walk"]["unit"]
     assert 0.4 < found["planted"]["shift"] < 0.55  # from 0.48 of the way to black to 0.48 of the way to white
     assert {"items", "effective_rank", "probe_r2", "dci", "dead_share"} <= set(found["health"])
+    run_folder.write_json(run / "navigate.json", found | {"health": None})
+    add_health(run, health_of_run(run))  # as the whole job does it, beside the walks
+    assert told(run) == found and "navigate.json" in written_files(run)
     assert list(np.load(run / "explanations" / "gradcam.npz")["value"])[0] >= -0.7
     assert "unrotated_ncc" not in json.dumps(json.loads((run / "explain.json").read_text())["gradcam"])
     assert set(pd.read_csv(run / "explanations" / "response.csv").columns) >= {"model", "label", "value", "mean"}

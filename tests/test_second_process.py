@@ -14,6 +14,7 @@ import torch
 from helpers.command_line import succeed
 from helpers.same_runs import check_same_run
 from helpers.waiting import wait_until
+from helpers.worker_jobs import is_loaded
 
 from xaae.experiment import second_process
 from xaae.experiment.run_folder import CHECKPOINT, SIDE_CHECKPOINT
@@ -60,6 +61,17 @@ def test_it_returns_prints_and_raises_what_the_function_did(capsys):
         assert capsys.readouterr().out == "said there\n"
         with pytest.raises(ValueError, match="math domain error|expected a nonnegative input"):
             second.start(math.sqrt, -1.0).end()
+
+
+def test_it_loads_what_it_will_need_and_keeps_nobody_waiting():
+    with SecondProcess() as second:
+        second.begin("xml.dom.expatbuilder")
+        asked = second.process.pid
+        assert second.start(is_loaded, "xml.dom.expatbuilder").end() and second.process.pid == asked
+    with SecondProcess() as second:
+        second.begin("torch")
+        process = second.process
+    assert process.exitcode == -signal.SIGKILL
 
 
 def test_the_cores_are_shared_while_it_works_and_given_back(two_threads):
@@ -123,9 +135,11 @@ def test_nothing_is_left_to_go_on_with_of_a_training_that_diverged_there(tmp_pat
 def test_a_second_process_is_used_where_there_is_work_and_room_for_it(two_threads, monkeypatch):
     settings = RunSettings.from_options("smoke", dataset="synthpets", items=60, size=16, epochs=2)
     prepared = prepare_training(*resolve(settings))
-    assert not second_training.pays(prepared)  # too little to do
+    large = RunSettings.from_options("default")
+    assert not second_training.pays(prepared) and not second_training.may_pay(settings)  # too little to do
     monkeypatch.setattr(second_training, "WORTH", 1)
-    assert second_training.pays(prepared) is not torch.accelerator.is_available()
+    for found in (second_training.pays(prepared), *map(second_training.may_pay, (settings, large))):
+        assert found is not torch.accelerator.is_available()
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert not second_process.cores_for_two()
     monkeypatch.delenv("WORLD_SIZE")

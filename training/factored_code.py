@@ -25,8 +25,9 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.item_sizes import check_size, halvings, places_met
 from xaae.factors.coordinates import Coordinate, check_coordinates, plant_coordinates, undo_coordinates
 from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, step_down
+from xaae.training.neighbours import grain
 
-EQUIVARIANCE, SAME_CONTENT = 3.0, 0.001  # weights of the two parts of the loss that only pairs have
+EQUIVARIANCE, SAME_CONTENT, CALM = 3.0, 0.001, 1.0  # weights of the parts of the loss that only pairs have
 BEYOND = 0.005  # share of the training items whose coordinates lie beyond each limit
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}  # axes of places -> the function
 KERNELS = {1: (3, 1), 2: (4, 1)}  # growth along an axis -> size and padding of the transposed convolution
@@ -163,9 +164,10 @@ class FactoredAAE(AAE):
     that planting leaves empty. limits {name: (lowest, highest value that the decoder plants)}, see `keep_within`.
     rate: samples a second of signals, None where it is not known.
     Others as those of AAE; encoding_dims: D, of the content alone. Codes z are (B, D + P).
-    The classifier reads the item as it is; it has no head on the code. `forward(x, moved)` of items in two versions
-    (B each) returns (logits (B, K), x_hat (2 B, ...), z (2 B, D + P)), each version decoded from the other's content;
-    `forward(x)` as AAE. Raises InputError for settings that make no sense.
+    The classifier reads the item as it is; it has no head on the code. `forward(x, moved)` of items in two versions (B
+    each) returns (logits (B, K), x_hat (2 B, ...), z (2 B, D + P)), each version decoded from the other's content, and
+    last what was drawn before planting (2 B, ...), where that softens it; `forward(x)` as AAE. Raises InputError for
+    settings that make no sense.
     """
 
     def __init__(self, *shape, coordinates, fill="zeros", limits=None, rate=None, **options):
@@ -185,6 +187,7 @@ class FactoredAAE(AAE):
         drawn = [wide[0], *wide[1:2] * (len(sizes) - len(met)), *wide[1:]]  # what is quartered grows in two steps
         named = own.nonlinearity
         act = NONLINEARITIES[named] if isinstance(named, str) else lambda: named
+        self.softens = any(c.factor.softens for c in self.coordinates)
         self.glance = Glance(layers, met, narrow, act, self.coordinates, own.classes)
         self.decoder = GrowingDecoder(layers, sizes, drawn, self.dims, act)
         self.head = None
@@ -244,7 +247,10 @@ class FactoredAAE(AAE):
         u, p = self.content(z), z[:, self.dims :]
         u = u if moved is None else torch.cat(u.chunk(2)[::-1])
         u = u + self.noise * torch.randn_like(u) if self.training else u
-        return self.glance.answer(features[: len(x)]), self.decode(torch.cat([u, p], 1)), z
+        drawn = self.decoder(u)
+        x_hat = plant_coordinates(drawn, self.coordinates, p, self.fill)
+        found = self.glance.answer(features[: len(x)]), x_hat, z
+        return found if moved is None or not self.softens else (*found, drawn)
 
     def discriminate(self, z, y=None):
         """Scores (B,) of the contents of codes z (B, D + P), or of contents (B, D)."""
@@ -264,7 +270,8 @@ class FactoredLoss(AAELoss):
 
     `moves` (B, P): by how much the coordinates of the second version differ from those of the first; None in
     validation. coordinates: the model's. Two parts are added: the coordinates have to differ by the moves, the contents
-    not at all.
+    not at all. Where planting softens, a third: what is drawn before that should have no grain. No item would show it,
+    and a decoder that is free to draws a lattice, which a walk to the sharp end brings to light.
     """
 
     def __init__(self, coordinates, dims, **options):
@@ -280,4 +287,5 @@ class FactoredLoss(AAELoss):
         equivariance = sum(c.penalty(missed[:, i]) for i, c in enumerate(self.coordinates)).mean()
         content = (u - u_moved).square().sum(1).mean()
         self.parts |= {"equivariance": equivariance.detach(), "content": content.detach()}
-        return loss + EQUIVARIANCE * equivariance + SAME_CONTENT * content
+        rough = sum(map(grain, pred[3:]))
+        return loss + EQUIVARIANCE * equivariance + SAME_CONTENT * content + CALM * rough

@@ -16,13 +16,13 @@ from xaae.experiment.tasks import UNKNOWN
 from xaae.training.convnet import ConvNet
 from xaae.training.fused_adam import FusedAdam
 from xaae.training.learner import precision_callbacks
+from xaae.training.neighbours import neighbour_means
 from xaae.training.signal_resnet import SignalResNet
 from xaae.training.volume_resnet import VolumeResNet
 
 JUDGE_SEEN = 12_000  # items that the judge's training shows it
 FEWER = {"volume": 4}  # kind -> by how much this is divided where an item takes long
 WIDTH, DROPOUT, RATE = 16, 0.0, 3e-3  # of the judge: with dropout it learns slower, and answers no better
-MEANS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}  # by dimensions of the places
 NETWORKS = 2  # of a judge: networks that differ in their seed alone may be some hundredths apart
 JUDGES = {  # kind -> classifier for so many classes, channels and places; other kinds have none
     "picture": lambda classes, channels, size: ConvNet(classes, channels, size, WIDTH, DROPOUT),
@@ -61,8 +61,7 @@ class Softened(nn.Module):
     def forward(self, x):
         if not self.training:
             return x
-        soft = MEANS[x.ndim - 2](x, 3, 1, 1, count_include_pad=False)
-        return x.lerp(soft, torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype))
+        return x.lerp(neighbour_means(x), torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device, dtype=x.dtype))
 
 
 class Judge(nn.Module):

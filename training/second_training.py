@@ -18,8 +18,18 @@ WORTH = 10_000  # items that the AAE sees: fewer are seen before a second proces
 
 def pays(prepared):
     """Is a training sooner done by two processes here?"""
-    config, n = prepared.config, int((prepared.table.split == "train").sum())
-    return cores_for_two() and config.epochs * n * VERSIONS[config.code] > WORTH
+    return cores_for_two() and _seen(prepared.config, int((prepared.table.split == "train").sum())) > WORTH
+
+
+def may_pay(settings):
+    """The same as far as it can be told before the items are known."""
+    known = settings.epochs and settings.items
+    return cores_for_two() and (not known or _seen(settings, settings.items) > WORTH)
+
+
+def _seen(settings, items):
+    """How many items the AAE sees that is trained on so many."""
+    return settings.epochs * items * VERSIONS[settings.code]
 
 
 def train_side(folder, judged=True):

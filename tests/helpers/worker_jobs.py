@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 from pathlib import Path
 
 from helpers.waiting import wait_until
@@ -40,3 +41,8 @@ def wait_for_file(begun, end):
     """Say by one file that it has begun, wait for the other."""
     begun.touch()
     wait_until(end.exists)
+
+
+def is_loaded(module):
+    """Has this process loaded a module of this name?"""
+    return module in sys.modules

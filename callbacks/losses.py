@@ -11,6 +11,7 @@ from xaae.callbacks.adversarial import one_hot
 from xaae.callbacks.distances import squared_distance
 
 PARTS = ("reconstruction", "adversarial", "discriminator", "classification")
+AT_ONCE = 32  # batches that a metric is told of at once
 PAIR_PARTS = ("equivariance", "content", "perceptual", "answers")  # of a factored code, in training only
 
 
@@ -136,10 +137,13 @@ PAIRS = {"classes": _class_pair, "severity": _number_pair, "labels": _label_pair
 
 
 class TorchMetric(Metric):
-    """A torchmetrics metric of a task's answers as a fastai metric; logits (B, K) come alone or first in a tuple."""
+    """A torchmetrics metric of a task's answers as a fastai metric; logits (B, K) come alone or first in a tuple.
+
+    It is told of several batches at once, as to be told takes longer than to count.
+    """
 
     def __init__(self, name, metric, task="classes"):
-        self._name, self.metric, self.pair = name, metric, PAIRS[task]
+        self._name, self.metric, self.pair, self.waiting = name, metric, PAIRS[task], []
 
     @property
     def name(self):
@@ -147,13 +151,23 @@ class TorchMetric(Metric):
 
     def reset(self):
         self.metric.reset()
+        self.waiting.clear()
 
     def accumulate(self, learn):
         logits = learn.pred[0] if isinstance(learn.pred, tuple) else learn.pred
-        given, true = self.pair(logits.detach().as_subclass(torch.Tensor), learn.yb[0].as_subclass(torch.Tensor))
-        self.metric = self.metric.to(logits.device)
-        self.metric.update(given, true)
+        self.waiting.append((logits.detach().as_subclass(torch.Tensor), learn.yb[0].as_subclass(torch.Tensor)))
+        if len(self.waiting) == AT_ONCE:
+            self._tell()
+
+    def _tell(self):
+        """Tell the metric of the batches that wait."""
+        if self.waiting:
+            logits, y = (torch.cat(each) for each in zip(*self.waiting, strict=True))
+            self.waiting.clear()
+            self.metric = self.metric.to(logits.device)
+            self.metric.update(*self.pair(logits, y))
 
     @property
     def value(self):
+        self._tell()
         return float(self.metric.compute())

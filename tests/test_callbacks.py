@@ -2,13 +2,16 @@
 
 import inspect
 import pickle
+from types import SimpleNamespace
 
 import pytest
 import torch
 from fastai.callback.core import Callback, event
 from helpers.loops import quietly, small_learner, small_loaders, weights_of
+from torchmetrics.classification import MulticlassRecall
 
 from xaae import callbacks
+from xaae.callbacks.losses import AT_ONCE
 from xaae.experiment.tasks import Target
 
 
@@ -147,3 +150,19 @@ def test_the_grid_of_samples_shows_every_class_where_items_are_sorted_by_class(l
     first = x[order][number[order] == 0]
     shown = [any(torch.equal(item, each) for each in first) for item in grid.sample_input]
     assert shown == [True, False, True, False]
+
+
+@pytest.mark.parametrize("batches", [1, AT_ONCE, 2 * AT_ONCE + 3])
+def test_a_metric_says_of_batches_that_it_is_told_of_together_what_it_would_say_of_each(batches):
+    rng = torch.Generator().manual_seed(0)
+    metric = callbacks.TorchMetric("recall", MulticlassRecall(3))
+    for epoch in range(2):
+        metric.reset()
+        given = [
+            (torch.randn(4 + n % 3, 3, generator=rng), torch.arange(4 + n % 3) % 3) for n in range(batches + epoch)
+        ]
+        for n, (logits, y) in enumerate(given):
+            metric.accumulate(SimpleNamespace(pred=(logits, None) if n % 2 else logits, yb=(y,)))
+        logits, y = (torch.cat(each) for each in zip(*given, strict=True))
+        expected = float(MulticlassRecall(3)(logits.argmax(1), y))
+        assert metric.value == metric.value == pytest.approx(expected, abs=1e-6)

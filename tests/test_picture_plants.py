@@ -231,3 +231,10 @@ def test_a_gradient_goes_through_a_blur_without_a_warning():
     finally:
         torch.set_warn_always(always)
     assert percent.grad.abs() > 0
+
+
+@pytest.mark.parametrize("size", [(9, 9), (8, 13)])
+def test_the_points_that_a_move_reads_are_those_of_torch(size):
+    matrix = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
+    expected = F.affine_grid(matrix, [5, 3, *size], align_corners=False)
+    torch.testing.assert_close(picture_plants._points(matrix, *size), expected)

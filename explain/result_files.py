@@ -1,5 +1,6 @@
 """The files that `explain` leaves beside the maps: the items and what the networks said of them, a table, figures."""
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 
@@ -95,7 +96,7 @@ def _class_questions(classes, target, probability):
 
 
 def run_and_report(jobs, folder, place, at_once, question):
-    """Run the jobs with a progress bar and a line for each, print a table of how they ended, return its rows."""
+    """Run the jobs with a progress bar and a line for each, print how many ended in which way, return their rows."""
     which = "the picture" if question.row[0] < 0 else f"rows {', '.join(map(str, question.row))}"
     print(f"{counted(len(jobs), 'maps')} of {which}: {at_once} at once, {counted(jobs[0].threads, 'threads')} each")
     with tqdm(total=len(jobs), desc="explaining", disable=None) as bar:
@@ -105,8 +106,8 @@ def run_and_report(jobs, folder, place, at_once, question):
             bar.update()
 
         rows = runner.run_jobs(jobs, folder, place, at_once, report)
-    table = status.status_table(rows).assign(reason=[row.reason[:70] for row in rows]).drop(columns=list(status.SUMS))
-    print(table.to_string(index=False))
+    ended = Counter(row.status for row in rows)
+    print(f"Of {counted(len(rows), 'maps')}: {', '.join(f'{n} {state}' for state, n in ended.most_common())}.")
     return rows
 
 

@@ -1,7 +1,7 @@
 """Adam for a fastai Learner, with the steps of all weights taken in one call of torch's fused AdamW.
 
-fastai's own goes from weight to weight and passes some ten times over each: a fifth of the training of a ResNet34 on a
-CPU. The arithmetic, the defaults and the names of what is remembered are fastai's.
+fastai's own goes from weight to weight and passes some ten times over each, which for a ResNet34 on a CPU takes a tenth
+of its training or more. The arithmetic, the defaults and the names of what is remembered are fastai's.
 """
 
 import torch

@@ -20,7 +20,7 @@ from xaae.training.neighbours import neighbour_means
 from xaae.training.signal_resnet import SignalResNet
 from xaae.training.volume_resnet import VolumeResNet
 
-JUDGE_SEEN = 12_000  # items that the judge's training shows it
+JUDGE_SEEN = 14_000  # items that the judge's training shows it
 FEWER = {"volume": 4}  # kind -> by how much this is divided where an item takes long
 WIDTH, DROPOUT, RATE = 16, 0.0, 3e-3  # of the judge: with dropout it learns slower, and answers no better
 NETWORKS = 2  # of a judge: networks that differ in their seed alone may be some hundredths apart

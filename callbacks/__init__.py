@@ -4,7 +4,7 @@ from xaae.callbacks.adversarial import Adversarial
 from xaae.callbacks.checkpoint import Checkpoint, KeepBest, beginning_at
 from xaae.callbacks.code_moments import CodeMoments, DiscriminatorAccuracy
 from xaae.callbacks.corruption import Corrupt
-from xaae.callbacks.distances import DISTANCES, huber
+from xaae.callbacks.distances import DISTANCES, grain, huber, neighbour_means
 from xaae.callbacks.loop import (
     BFloat16,
     EpochLine,
@@ -46,6 +46,8 @@ __all__ = [
     "Together",
     "TorchMetric",
     "beginning_at",
+    "grain",
     "huber",
+    "neighbour_means",
     "place_among_processes",
 ]

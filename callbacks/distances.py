@@ -1,4 +1,7 @@
-"""How far a reconstruction is from its item, by name: each (x_hat, x) -> distances (B, ...), averaged for each item."""
+"""How far a reconstruction is from its item, by name: each (x_hat, x) -> distances (B, ...), averaged for each item.
+
+And how far an item is from its own neighbourhoods: what is fine in it.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -7,6 +10,7 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE, kind_of
 
+MEANS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}  # by axes of places
 LEVELS = 4  # of the pyramid that reconstructions are compared in
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights of MS-SSIM's scales, from fine to coarse (Wang et al. 2003)
 WINDOW = 7  # side of its window; each scale needs a larger picture than that
@@ -53,7 +57,7 @@ def pyramid_distance(x_hat, x):
     counts twice as much a value, so that outlines are not given up for the mean.
     """
     rest, total = x_hat - x, 0.0
-    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[x.ndim - 3]
+    pool = MEANS[x.ndim - 2]
     for level in range(LEVELS):
         coarsest = level == LEVELS - 1 or min(rest.shape[2:]) < 4
         coarse = pool(rest, 2, ceil_mode=True, count_include_pad=False) if not coarsest else None
@@ -64,6 +68,16 @@ def pyramid_distance(x_hat, x):
             return total
         rest = coarse
     return total
+
+
+def neighbour_means(x):
+    """x (B, C, *places) with each value the mean of 3 places along each axis, itself in the middle; 2 at an edge."""
+    return MEANS[x.ndim - 2](x, 3, 1, 1, count_include_pad=False)
+
+
+def grain(x):
+    """How far the values of x (B, C, *places) are from the means of their neighbourhoods, a mean: a number."""
+    return (x - neighbour_means(x)).abs().mean()
 
 
 DISTANCES = {

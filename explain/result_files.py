@@ -107,7 +107,8 @@ def run_and_report(jobs, folder, place, at_once, question):
 
         rows = runner.run_jobs(jobs, folder, place, at_once, report)
     ended = Counter(row.status for row in rows)
-    print(f"Of {counted(len(rows), 'maps')}: {', '.join(f'{n} {state}' for state, n in ended.most_common())}.")
+    told = [f"{ended[state]} {state}" for state in status.STATES if ended[state]]
+    print(f"Of {counted(len(rows), 'maps')}: {', '.join(told)}.")
     return rows
 
 

@@ -13,7 +13,10 @@ from xaae.training.trained_run import open_trained_run
 
 
 def health_of(trained):
-    """The latent health of an opened run's held-out codes, ready for JSON; None with too few items."""
+    """The latent health of an opened run's held-out codes, ready for JSON; None with too few items.
+
+    They are encoded here, though `navigate` has them: so the numbers are the same, whichever process measures them.
+    """
     rows = trained.rows("valid")
     if len(rows) < code_health.FEWEST_ITEMS:
         return None

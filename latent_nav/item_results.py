@@ -129,7 +129,7 @@ def _baseline_position(encoded, rows):
     return codes.relative_positions(codes.last_layer_inputs(network, encoded.trained.planted, rows), direction.vector)
 
 
-# ---- maps --------------------------------------------------------------------------------------------
+# ---- maps -------------------------------------------------------------------------------------------------------
 
 
 def start_maps(encoded, names):

@@ -273,7 +273,7 @@ def test_exit_status_and_neighbours_of_a_failure(door, toy_run, files):
     given = ["--plugin", files / "own.py", "--model", "aae", "--out", files / "out"]
     result = door("explain", toy_run, *given, "--methods", "brightness,breaks")
     assert result.exit_code == 1 and "as it was meant to" in result.output
-    assert "Of 2 maps: 1 ok, 1 error." in result.output or "Of 2 maps: 1 error, 1 ok." in result.output
+    assert "Of 2 maps: 1 ok, 1 error." in result.output
     assert {k[1]: r.status for k, r in rows_of(files / "out").items()} == {"brightness": "ok", "breaks": "error"}
     assert door("explain", toy_run, *given, "--methods", "brightness").exit_code == 0
     alone = ["--background", 0, "--methods", "deeplift_shap", "--model", "aae", "--out", files / "none"]

@@ -11,7 +11,7 @@ from helpers.pictures import draw_pets
 
 from xaae import data
 from xaae import model as models
-from xaae.callbacks.distances import pyramid_distance
+from xaae.callbacks.distances import grain, neighbour_means, pyramid_distance
 from xaae.callbacks.perceptual import ANSWERED, feature_distance, shares_at
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
@@ -25,7 +25,6 @@ from xaae.sources.items import ArrayItems
 from xaae.sources.splits import split_table
 from xaae.training.factored_code import FactoredAAE, FactoredLoss, GrowingDecoder, GrowingPixels
 from xaae.training.feature_network import FeatureNetwork
-from xaae.training.neighbours import grain, neighbour_means
 
 SMOOTH = [name for name in factors_for(PICTURE, 3) if FACTORS[name].smooth]
 TURN = {"rotation": 90.0}

@@ -20,12 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from xaae.callbacks import AAELoss
+from xaae.callbacks import AAELoss, grain
 from xaae.experiment.errors import InputError
 from xaae.experiment.item_sizes import check_size, halvings, places_met
 from xaae.factors.coordinates import Coordinate, check_coordinates, plant_coordinates, undo_coordinates
 from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, step_down
-from xaae.training.neighbours import grain
 
 EQUIVARIANCE, SAME_CONTENT, CALM = 3.0, 0.001, 1.0  # weights of the parts of the loss that only pairs have
 BEYOND = 0.005  # share of the training items whose coordinates lie beyond each limit

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xaae import data
-from xaae.callbacks import NoValidation
+from xaae.callbacks import NoValidation, neighbour_means
 from xaae.experiment.amounts import counted
 from xaae.experiment.device import batches, device_of, exact, places_of
 from xaae.experiment.settings import epochs_for
@@ -16,7 +16,6 @@ from xaae.experiment.tasks import UNKNOWN
 from xaae.training.convnet import ConvNet
 from xaae.training.fused_adam import FusedAdam
 from xaae.training.learner import precision_callbacks
-from xaae.training.neighbours import neighbour_means
 from xaae.training.signal_resnet import SignalResNet
 from xaae.training.volume_resnet import VolumeResNet
 

@@ -81,8 +81,8 @@ def scan_command(what, **given):
     scan_as_told(what, **given)
 
 
-def scan_as_told(what, **given):
-    """Scan, and say what came out and where it is."""
+def scan_as_told(what, ahead=dict, **given):
+    """Scan, and say what came out and where it is. ahead: as of `scan`."""
     from xaae import report
     from xaae.experiment.command_settings import ScanSettings
     from xaae.scan.scan_run import scan
@@ -92,5 +92,5 @@ def scan_as_told(what, **given):
         stoppable("nothing of the scan was written", command_line(["scan", what])),
         timed("Scanning the factors"),
     ):
-        results, folder = scan(what, ScanSettings(**given))
+        results, folder = scan(what, ScanSettings(**given), ahead)
     click.echo(f"{scan_in_words(results)}\nWritten: {report.write_scan_page(folder)}")

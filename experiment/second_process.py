@@ -39,20 +39,23 @@ class SecondProcess:
 
     def __enter__(self):
         self.process = self.pipe = self.threads = None
-        self.busy = self.asked = False
+        self.unanswered, self.asked = 0, False
         return self
 
     def __exit__(self, *_):
         self.end()
 
     def start(self, function, *arguments):
-        """Let it call function(*arguments), which has to be one of a module; a Work to wait for."""
+        """Let it call function(*arguments), which has to be one of a module; a Work to wait for.
+
+        While it is at work, what it is given waits its turn; Works are to be ended in the order of their beginning.
+        """
         if self.process is not None and not self.process.is_alive():
             self.end()
         if self.process is None:
             self.begin()
         self._share()
-        self.busy = self.asked = True
+        self.unanswered, self.asked = self.unanswered + 1, True
         self.pipe.send((function, arguments))
         return Work(self, function, arguments)
 
@@ -81,11 +84,11 @@ class SecondProcess:
         self.take_back()
         if self.process is not None:
             self.pipe.close()
-            if self.asked and not self.busy:
+            if self.asked and not self.unanswered:
                 self.process.join(PATIENCE)
             self.process.kill()
             self.process.join()
-            self.process, self.busy, self.asked = None, False, False
+            self.process, self.unanswered, self.asked = None, 0, False
 
 
 class Work:
@@ -112,8 +115,9 @@ class Work:
             self.second.end()
             print(ENDED)
             return self.function(*self.arguments)
-        self.second.busy = False
-        self.second.take_back()
+        self.second.unanswered -= 1
+        if not self.second.unanswered:
+            self.second.take_back()
         print(said, end="")
         if fault is not None:
             raise fault

@@ -84,6 +84,14 @@ def test_the_cores_are_shared_while_it_works_and_given_back(two_threads):
     assert torch.get_num_threads() == 2
 
 
+def test_what_it_is_given_while_it_works_waits_its_turn(two_threads):
+    with SecondProcess() as second:
+        works = [second.start(*each) for each in ((torch.get_num_threads,), (abs, -3), (os.getpid,))]
+        asked = second.process.pid
+        assert [work.end() for work in works[:2]] == [1, 3] and torch.get_num_threads() == 1
+        assert works[2].end() == asked and torch.get_num_threads() == 2
+
+
 def test_what_a_killed_one_left_undone_is_done_here(capsys):
     with SecondProcess() as second:
         work = second.start(time.sleep, 0.01)

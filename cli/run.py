@@ -25,12 +25,12 @@ def run_command(**given):
     """Everything: train, scan, navigate, explain, report. This is what `python main.py` does."""
     began, beside = time.perf_counter(), given["beside"]
     with SecondProcess() as second:
-        begun = []  # Works of the second process
-        ahead = lambda folder: begun.extend(_start_ahead(folder, second))  # noqa: E731
-        folder = _trained_already(given["resume"]) or train_as_told(given, second, ahead)
+        ahead = []  # Works of the second process
+        start = lambda folder: ahead.extend(_start_ahead(folder, second))  # noqa: E731
+        folder = _trained_already(given["resume"]) or train_as_told(given, second, start)
         if folder:
-            shared = begun or _is_shared(folder, beside)
-            done_beside = _work_on(folder, second if shared else None, begun)
+            shared = ahead or _is_shared(folder, beside)
+            done_beside = _work_on(folder, second if shared else None, ahead)
             click.echo(times_in_words(time.perf_counter() - began, done_beside))
 
 
@@ -61,11 +61,11 @@ def _start_ahead(folder, second):
     return [second.start(meters_ahead, folder), second.start(_scanned_ahead, folder)]
 
 
-def _work_on(folder, second, begun):
+def _work_on(folder, second, ahead):
     """The commands that follow training; the last one says where the report is.
 
-    second: a SecondProcess that does the others while this one walks, None to do one after the other. begun: Works that
-    it has before that. Returns what it did {work: seconds}.
+    second: a SecondProcess that does the others while this one walks, None to do one after the other. ahead: Works that
+    it has before these. Returns what it did {work: seconds}.
     """
     if not second:
         scan_as_told(folder)
@@ -78,11 +78,15 @@ def _work_on(folder, second, begun):
     from xaae.latent_nav.walk_strips import strips_of_walks
 
     click.echo(f"Beside the walks, in a second process: {BESIDE}.")
+    strips = []
     with second.start(_beside_the_walks, folder) as others:
-        begun.append(others)
-        _walk(folder, health=False, draw=lambda folder: begun.append(second.start(strips_of_walks, folder)))
+        _walk(folder, health=False, draw=lambda folder: strips.append(second.start(strips_of_walks, folder)))
         with stoppable(f"{folder} is trained", command_line(["run", "--resume", folder])):
-            seconds, health = {work: work.end() for work in begun}[others]
+            for work in ahead:
+                work.end(anew=False)
+            seconds, health = others.end()
+            for work in strips:
+                work.end()
     add_health(folder, health)
     write_run_page(folder)
     return seconds

@@ -96,6 +96,7 @@ class Work:
 
     def __init__(self, second, function, arguments):
         self.second, self.function, self.arguments = second, function, arguments
+        self.pipe = second.pipe  # another process has another one
 
     def __enter__(self):
         return self
@@ -104,15 +105,19 @@ class Work:
         if kind is not None:
             self.second.end()
 
-    def end(self):
+    def end(self, anew=True):
         """Wait until it is done, print what it printed, and return what it returned, or raise what it raised.
 
-        What a process leaves undone that ended by itself, as one does for lack of memory, is done in this one.
+        What a process leaves undone that ended by itself, as one does for lack of memory, is done in this one; None if
+        it is not to be done `anew`.
         """
         try:
-            said, result, fault = self.second.pipe.recv()
+            said, result, fault = self.pipe.recv()
         except (EOFError, OSError):
-            self.second.end()
+            if self.pipe is self.second.pipe:
+                self.second.end()
+            if not anew:
+                return None
             print(ENDED)
             return self.function(*self.arguments)
         self.second.unanswered -= 1

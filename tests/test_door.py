@@ -317,7 +317,8 @@ class AtOnce(contextlib.nullcontext):
 
     def start(self, function, *arguments):
         work = AtOnce()
-        work.enter_result, work.end = work, lambda: function(*arguments)
+        work.enter_result, work.end = work, lambda anew=True: function(*arguments)
+        self.last = work
         return work
 
 
@@ -331,8 +332,8 @@ def test_the_whole_job_is_its_commands_each_as_it_would_be_alone(monkeypatch, tm
     for name in {*steps, *places}:
         place = f"xaae.{places.get(name, 'cli.run')}.{name}"
         monkeypatch.setattr(place, lambda *args, name=name, **given: done.append((name, args, given)))
-    begun = run._start_ahead(tmp_path, second) if second else []
-    beside = run._work_on(tmp_path, second, begun)
+    ahead = run._start_ahead(tmp_path, second) if second else []
+    beside = run._work_on(tmp_path, second, ahead)
     names = [name for name, _, _ in done]
     assert all(args[0] == tmp_path for _, args, _ in done) and names[-1] == "write_run_page"
     given = dict(zip(names, (given for *_, given in done), strict=True))
@@ -344,7 +345,7 @@ def test_the_whole_job_is_its_commands_each_as_it_would_be_alone(monkeypatch, tm
         next(args for name, args, _ in done if name == "scan_as_told")[1]()
         given["navigate"]["draw"](tmp_path)
         assert names == [name for name, _, _ in done], "asked once, and drawn when it is waited for"
-        begun[-1].end()
+        second.last.end()
         assert done[-1] == ("strips_of_walks", (tmp_path,), {})
     else:
         assert names == steps and given["navigate"] == {}

@@ -97,7 +97,11 @@ def test_what_a_killed_one_left_undone_is_done_here(capsys):
         work = second.start(time.sleep, 0.01)
         second.process.kill()
         assert work.end() is None and ENDED in capsys.readouterr().out
-        assert second.start(os.getpid).end() != os.getpid()  # a new one begins
+        left = second.start(abs, -3)
+        second.process.kill()
+        second.process.join()
+        assert second.start(os.getpid).end() != os.getpid(), "a new one begins, and answers for itself"
+        assert left.end(anew=False) is None and left.end() == 3
         second.process.kill()  # while it has nothing to do
         second.process.join()
         assert second.start(os.getpid).end() != os.getpid()

@@ -103,8 +103,11 @@ def scan(what, settings=DEFAULTS, ahead=dict):
 def scan_ahead(run):
     """{name: what a `scan` finds of it} of the model that is trained first, while the other still learns.
 
-    It is for the `ahead` of the scan of both. {} where answers have two sides: more has to be known for these.
+    It is for the `ahead` of the scan of both. {} where the run has no such model, and where answers have two sides: for
+    these more has to be known.
     """
+    if not (Path(run) / WEIGHTS[EARLIER]).is_file():
+        return {}
     settings = ScanSettings(of=EARLIER)
     scene = _scene_of_run(run, settings, WEIGHTS[EARLIER])
     case = scene.cases[EARLIER]

@@ -267,6 +267,8 @@ def test_a_baseline_scanned_ahead_is_not_asked_again(toy_run, tmp_path, monkeypa
     monkeypatch.setattr(scan_run, "_scan_network", lambda case, *rest: asked.append(case.name) or ask(case, *rest))
     results, _ = scan(run, ahead=lambda: ahead)
     timeless = lambda models: [{k: v for k, v in models[name].items() if k != "seconds"} for name in own]  # noqa: E731
+    (run / "baseline.safetensors").unlink()
+    assert scan_run.scan_ahead(run) == {}
     assert asked == ["aae"] and timeless(json.loads(json.dumps(results["models"]))) == timeless(own)
 
 

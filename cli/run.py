@@ -1,12 +1,11 @@
 """`run`, which `python main.py` stands for: train, scan, navigate, explain, report; side by side what can be."""
 
 import time
-from functools import cache, partial
 from pathlib import Path
 
 import click
 
-from xaae.cli.door import TIMES, refuse_other_options, stoppable, timed, times_in_words
+from xaae.cli.door import refuse_other_options, stoppable, timed, times_in_words
 from xaae.cli.explain import ask_both_models, explain_by_methods
 from xaae.cli.report import write_run_page
 from xaae.cli.scan import scan_as_told
@@ -16,7 +15,6 @@ from xaae.experiment.machine import command_line
 from xaae.experiment.second_process import SecondProcess, cores_for_two
 
 WALKING, MEASURING = "Walking the latent space", "Measuring the health of the codes"
-BESIDE = "scanning, asking both models, explaining and measuring the health of the codes"
 
 
 @click.command("run")
@@ -25,13 +23,10 @@ def run_command(**given):
     """Everything: train, scan, navigate, explain, report. This is what `python main.py` does."""
     began, beside = time.perf_counter(), given["beside"]
     with SecondProcess() as second:
-        ahead = []  # Works of the second process
-        start = lambda folder: ahead.extend(_start_ahead(folder, second))  # noqa: E731
-        folder = _trained_already(given["resume"]) or train_as_told(given, second, start)
+        folder = _trained_already(given["resume"]) or train_as_told(given, second)
         if folder:
-            shared = ahead or _is_shared(folder, beside)
-            done_beside = _work_on(folder, second if shared else None, ahead)
-            click.echo(times_in_words(time.perf_counter() - began, done_beside))
+            walked = _work_on(folder, second if _is_shared(folder, beside) else None)
+            click.echo(times_in_words(time.perf_counter() - began, walked))
 
 
 def _trained_already(run):
@@ -54,18 +49,11 @@ def _is_shared(folder, asked):
     return cores_for_two() and not small if asked is None else asked
 
 
-def _start_ahead(folder, second):
-    """Works of a SecondProcess that wait for nothing of the AAE, which is still learning."""
-    from xaae.latent_nav.encoded_run import meters_ahead
-
-    return [second.start(meters_ahead, folder), second.start(_scanned_ahead, folder)]
-
-
-def _work_on(folder, second, ahead):
+def _work_on(folder, second):
     """The commands that follow training; the last one says where the report is.
 
-    second: a SecondProcess that does the others while this one walks, None to do one after the other. ahead: Works that
-    it has before these. Returns what it did {work: seconds}.
+    second: a SecondProcess that walks while this one does the others, None to do one after the other. Returns what it
+    did {work: seconds}.
     """
     if not second:
         scan_as_told(folder)
@@ -74,48 +62,28 @@ def _work_on(folder, second, ahead):
         explain_by_methods(folder)
         write_run_page(folder)
         return {}
-    from xaae.latent_nav.health_run import add_health
-    from xaae.latent_nav.walk_strips import strips_of_walks
+    click.echo(f"{WALKING}, in a second process ...")
+    from xaae.latent_nav.health_run import add_health, health_of_run
 
-    click.echo(f"Beside the walks, in a second process: {BESIDE}.")
-    strips = []
-    with second.start(_beside_the_walks, folder) as others:
-        _walk(folder, health=False, draw=lambda folder: strips.append(second.start(strips_of_walks, folder)))
-        with stoppable(f"{folder} is trained", command_line(["run", "--resume", folder])):
-            for work in ahead:
-                work.end(anew=False)
-            seconds, health = others.end()
-            for work in strips:
-                work.end()
-    add_health(folder, health)
-    write_run_page(folder)
-    return seconds
-
-
-def _walk(folder, **told):
-    """Navigate, with what `navigate` is told."""
-    from xaae.latent_nav.navigation import navigate
-
-    with stoppable(f"{folder} is trained", command_line(["navigate", folder])), timed(WALKING):
-        navigate(folder, **told)
-
-
-@cache
-def _scanned_ahead(folder):
-    """What `scan_ahead` finds; a second process asks for it when the baseline is trained, and again when it scans."""
-    from xaae.scan.scan_run import scan_ahead
-
-    return scan_ahead(folder)
-
-
-def _beside_the_walks(folder):
-    """What needs none of the walks: ({work: seconds}, the health of the codes)."""
-    from xaae.latent_nav.health_run import health_of_run
-
-    with click.Context(run_command) as times:
-        scan_as_told(folder, partial(_scanned_ahead, folder))
+    again = command_line(["navigate", folder])
+    with second.start(_walk, folder, False) as walking:
+        scan_as_told(folder)
         ask_both_models(folder)
         explain_by_methods(folder)
-        with timed(MEASURING):
-            health = health_of_run(folder)
-    return dict(times.meta[TIMES]), health
+        with stoppable(f"{folder} is trained", again):
+            with timed(MEASURING):
+                health = health_of_run(folder)
+            seconds = walking.end()
+            add_health(folder, health)
+    write_run_page(folder)
+    return {WALKING: seconds}
+
+
+def _walk(folder, health=True):
+    """Navigate, and return how many seconds that took. health: with that of the codes."""
+    from xaae.latent_nav.navigation import navigate
+
+    began = time.perf_counter()
+    with stoppable(f"{folder} is trained", command_line(["navigate", folder])), timed(WALKING):
+        navigate(folder, health=health)
+    return time.perf_counter() - began

@@ -81,8 +81,8 @@ def scan_command(what, **given):
     scan_as_told(what, **given)
 
 
-def scan_as_told(what, ahead=dict, **given):
-    """Scan, and say what came out and where it is. ahead: as of `scan`."""
+def scan_as_told(what, **given):
+    """Scan, and say what came out and where it is."""
     from xaae import report
     from xaae.experiment.command_settings import ScanSettings
     from xaae.scan.scan_run import scan
@@ -92,5 +92,5 @@ def scan_as_told(what, ahead=dict, **given):
         stoppable("nothing of the scan was written", command_line(["scan", what])),
         timed("Scanning the factors"),
     ):
-        results, folder = scan(what, ScanSettings(**given), ahead)
+        results, folder = scan(what, ScanSettings(**given))
     click.echo(f"{scan_in_words(results)}\nWritten: {report.write_scan_page(folder)}")

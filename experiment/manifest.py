@@ -33,7 +33,6 @@ NAMES = (  # regular expressions of every file that some version of this project
     r"samples/epoch_\d+\.png",
     r"checkpoints/([\w-]+\.pth|(training|side)\.safetensors|tmp\w+/_tmp\.pth)",
     r"walks/(part-)?(random|lda|logistic|head|means|severity|gradient|led_(gradient_)?(aae|baseline|network)|(pca|dim)_\d+|target_.+)(\..+)?\.(npz|png|gif|mp4)",
-    r"walks/strips\.json",
     r"interpolations/\d+-\d+-(linear|spherical)\.(npz|png|gif|mp4)",
     r"explanations/(.+/)?((response|status|quality_(aae|baseline))\.csv|explain\.log|(gradcam|items|tiles_[^/]+)\.npz)",
     r"explanations/(.+/)?(side_by_side_[^/]+\.png|\.work-.+)",

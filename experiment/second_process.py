@@ -39,23 +39,20 @@ class SecondProcess:
 
     def __enter__(self):
         self.process = self.pipe = self.threads = None
-        self.unanswered, self.asked = 0, False
+        self.busy = self.asked = False
         return self
 
     def __exit__(self, *_):
         self.end()
 
     def start(self, function, *arguments):
-        """Let it call function(*arguments), which has to be one of a module; a Work to wait for.
-
-        While it is at work, what it is given waits its turn; Works are to be ended in the order of their beginning.
-        """
+        """Let it call function(*arguments), which has to be one of a module; a Work to wait for."""
         if self.process is not None and not self.process.is_alive():
             self.end()
         if self.process is None:
             self.begin()
         self._share()
-        self.unanswered, self.asked = self.unanswered + 1, True
+        self.busy = self.asked = True
         self.pipe.send((function, arguments))
         return Work(self, function, arguments)
 
@@ -84,11 +81,11 @@ class SecondProcess:
         self.take_back()
         if self.process is not None:
             self.pipe.close()
-            if self.asked and not self.unanswered:
+            if self.asked and not self.busy:
                 self.process.join(PATIENCE)
             self.process.kill()
             self.process.join()
-            self.process, self.unanswered, self.asked = None, 0, False
+            self.process, self.busy, self.asked = None, False, False
 
 
 class Work:
@@ -96,7 +93,6 @@ class Work:
 
     def __init__(self, second, function, arguments):
         self.second, self.function, self.arguments = second, function, arguments
-        self.pipe = second.pipe  # another process has another one
 
     def __enter__(self):
         return self
@@ -105,24 +101,19 @@ class Work:
         if kind is not None:
             self.second.end()
 
-    def end(self, anew=True):
+    def end(self):
         """Wait until it is done, print what it printed, and return what it returned, or raise what it raised.
 
-        What a process leaves undone that ended by itself, as one does for lack of memory, is done in this one; None if
-        it is not to be done `anew`.
+        What a process leaves undone that ended by itself, as one does for lack of memory, is done in this one.
         """
         try:
-            said, result, fault = self.pipe.recv()
+            said, result, fault = self.second.pipe.recv()
         except (EOFError, OSError):
-            if self.pipe is self.second.pipe:
-                self.second.end()
-            if not anew:
-                return None
+            self.second.end()
             print(ENDED)
             return self.function(*self.arguments)
-        self.second.unanswered -= 1
-        if not self.second.unanswered:
-            self.second.take_back()
+        self.second.busy = False
+        self.second.take_back()
         print(said, end="")
         if fault is not None:
             raise fault

@@ -56,7 +56,6 @@ USUAL_FACTORS = {"signal": "hum", "picture": USUAL_FACTOR, "volume": USUAL_FACTO
 SEEN = {"signal": 40_000, "picture": 40_000, "volume": 8_000}  # kind -> items that the default shows the AAE
 SEEN_FEWER = {("picture", "factored"): 34_000}  # kind, code -> where fewer are enough
 BASELINE_SEEN = 7_500  # those that it shows the baseline
-BASELINE_SEEN_DRAWN = {"synthpets": 5_000}  # drawn dataset -> where fewer are enough
 SEEN_DRAWN = {"synthpets": {"factored": 19_000}}  # drawn dataset -> the same by code: sooner learned than photographs
 VOLUME_SIZE = 28  # voxels at which volumes are used when no size is asked for, as MedMNIST has them
 
@@ -234,11 +233,6 @@ def native_size(dataset):
 def seen_by_default(kind, code, dataset=""):
     """How many items of a kind the default shows an AAE with this code."""
     return SEEN_DRAWN.get(dataset, {}).get(code) or SEEN_FEWER.get((kind, code), SEEN[kind])
-
-
-def baseline_seen_by_default(dataset=""):
-    """How many items the default shows the baseline."""
-    return BASELINE_SEEN_DRAWN.get(dataset, BASELINE_SEEN)
 
 
 def epochs_for(seen, items):

@@ -21,7 +21,7 @@ from xaae.latent_nav import codes, contrasts, directions, exemplars, led_walks, 
 from xaae.latent_nav.stability import stability
 from xaae.sources.fingerprints import fingerprint
 from xaae.training.target_scores import spearman
-from xaae.training.trained_run import TrainedRun, open_trained_run
+from xaae.training.trained_run import TrainedRun
 
 DEFAULT = ("lda", "logistic", "head", "means", "severity", "gradient", "pca:2", "dims:3")
 KINDS_OF = {  # task -> what is walked unasked; between halves of a severity no classes are told apart
@@ -158,11 +158,6 @@ def encode_run(trained, contrast="", meters=None):
     encoded.floor = float(np.percentile(scores, PERCENTILE))
     encoded.meters = _all_meters(trained) if meters is None else meters
     return encoded
-
-
-def meters_ahead(run):
-    """Train the meters of a run's own items while its models learn; `encode_run` finds them kept."""
-    _all_meters(open_trained_run(run, needs="items.csv"))
 
 
 def _all_meters(trained):

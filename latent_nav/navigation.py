@@ -18,18 +18,16 @@ from xaae.latent_nav.health_run import health_of
 from xaae.latent_nav.latent_maps import MAPS, USUAL_MAPS
 from xaae.latent_nav.plots import drawing_of
 from xaae.latent_nav.walk_results import between, walk_directions
-from xaae.latent_nav.walk_strips import strips_of_walks
 from xaae.training.trained_run import open_trained_run
 
 STEPS = ("walks", "counterfactuals", "impact", "items", "health", "maps")  # after the directions, for the bar
 
 
-def navigate(run, asked=NavigationSettings(), command="", health=True, draw=strips_of_walks):  # noqa: B008  (frozen)
+def navigate(run, asked=NavigationSettings(), command="", health=True):  # noqa: B008  (frozen)
     """Fill the run folder with everything that walking its latent space shows; returns what `navigate.json` holds.
 
     asked: see NavigationSettings. command: as it was typed, for the records. health: with the latent health, which
-    `health_run.add_health` adds otherwise. draw(folder): draws the strips, or has another process do so meanwhile.
-    `navigate.json` is written last.
+    `health_run.add_health` adds otherwise. `navigate.json` is written last.
     InputError before anything is written if what is asked makes no sense.
     """
     began = time.perf_counter()
@@ -39,7 +37,7 @@ def navigate(run, asked=NavigationSettings(), command="", health=True, draw=stri
         steps = iter(STEPS)
         done = lambda: (bar.set_description(next(steps, "done")), bar.update())  # noqa: E731
         with recording(trained.folder):
-            found = _navigate(trained, asked, health, draw, done)
+            found = _navigate(trained, asked, health, done)
             found["options"] = {"directions": list(asked.specs), "contrast": asked.contrast, "away": list(asked.away)}
             found["options"] |= {"spacing": asked.spacing, "of": asked.of}
             found["options"]["command"] = command
@@ -48,8 +46,8 @@ def navigate(run, asked=NavigationSettings(), command="", health=True, draw=stri
     return found
 
 
-def _navigate(trained, asked, health, draw, done):
-    """The sections of `navigate.json`; health, draw: as of `navigate`. done() is called after each step."""
+def _navigate(trained, asked, health, done):
+    """The sections of `navigate.json`; health: with that of the codes. done() is called after each step."""
     encoded = encode_run(trained, asked.contrast)
     encoded.films, encoded.counterfactuals, encoded.spacing = asked.films, asked.counterfactuals, asked.spacing
     encoded.of = asked.of or encoded.of
@@ -63,7 +61,6 @@ def _navigate(trained, asked, health, draw, done):
     starts = encoded.starts(trained.config.starts)
     found |= walk_directions(encoded, starts)
     between(encoded, asked.pairs, asked.curved)
-    draw(trained.folder)
     done()
     spread = {row["meter"]: row["spread"] for row in found["naming"][encoded.main]["meters"]}
     found["counterfactual"] = counterfactual_all(encoded, starts, spread)

@@ -15,25 +15,21 @@ from xaae.experiment.walk_words import FADE, GLIDE, is_invisible, start_groups
 from xaae.latent_nav import directions, films, gliding, naming, plots, walks
 from xaae.latent_nav.interpolate import HEATS, linear, spherical, walk_heat
 from xaae.latent_nav.led_walks import arrived, ask_frames
-from xaae.latent_nav.walk_strips import STRIP_STARTS, TOLD
 
 NAME = 14  # letters of a class's name above a frame
-NULL_STARTS, NULL_FRAMES, OTHER_STARTS = 8, 5, 8
+NULL_STARTS, NULL_FRAMES, OTHER_STARTS, STRIP_STARTS = 8, 5, 8, 6
 SHARES = {"clear": 1 / 2, "none": 1 / 9, "meter_error": 1 / 6}  # of the planted shift: 45, 10 and 15 of 90 degrees
 
 
 def walk_directions(encoded, starts):
-    """Walk every direction and the null; the sections walk, naming and planted of `navigate.json`.
-
-    Files in `walks/`: all but the pictures, see `strips_of_walks`.
-    """
+    """Walk every direction and the null; the sections walk, naming and planted of `navigate.json`."""
     chance_within = _nulls(encoded, starts[:NULL_STARTS])
     chance = chance_within(directions.REACH)
     held_out = encoded.evidence(encoded.contrast, "valid").z
     spread = naming.spreads(encoded.model, held_out, encoded.meters, encoded.rng)
     planted, real = _planted(encoded, starts)
     none = planted["planted"]["limits"]["none"]
-    numbers, tables, ends, strips = {}, {}, {}, {}
+    numbers, tables, ends = {}, {}, {}
     for name in tqdm(encoded.directions, "walks", leave=False, disable=None):
         rows = starts if name == encoded.main else _other_starts(encoded, name, starts)
         alpha = walks.alphas(reach=encoded.directions[name].reach)
@@ -45,9 +41,7 @@ def walk_directions(encoded, starts):
         numbers[name] |= gliding.glide_numbers(walk, encoded.meter.name, none, real)
         numbers[name] |= _led_numbers(encoded, walk, name, own_chance)
         _keep_walk(encoded, name, walk, rows)
-        strips[name] = _told_on_strip(encoded, name, walk, rows)
     _forget_others(encoded)
-    run_folder.write_json(encoded.trained.folder / TOLD, strips)
     frames = {"direction": encoded.main, "starts": len(starts), "frames": len(alpha)}
     frames |= {"random_directions": len(chance[encoded.meter.name])}
     frames |= {"random_change": median_size(chance[encoded.meter.name])}
@@ -240,7 +234,7 @@ def _forget_others(encoded):
 
 
 def _keep_walk(encoded, name, walk, rows):
-    """One walk as `walks/NAME.npz`."""
+    """One walk as `walks/NAME.npz`, as a strip `.png` and as films `.gif` and `.mp4`."""
     kept, folder = run_folder.as_stored(walk.frames, encoded.trained.kind), encoded.trained.folder / "walks"
     arrays = {"alpha": walk.alpha, "probability": walk.probability, "start": rows}
     arrays |= {f"path_step.{name}": share for name, share in walk.path_steps.items()}
@@ -252,10 +246,11 @@ def _keep_walk(encoded, name, walk, rows):
     run_folder.write_arrays(
         folder / f"{name}.npz", frames=kept, start_image=encoded.planted_images(rows), **arrays, **heats
     )
+    _draw_walk(encoded, folder / name, name, kept, walk, heats["heat.integral"], rows)
 
 
-def _told_on_strip(encoded, name, walk, rows):
-    """What `strips_of_walks` writes on the strip of one walk from table rows, and whether it has films."""
+def _draw_walk(encoded, path, name, frames, walk, heat, rows):
+    """The strip and the films of one walk from table rows."""
     some = np.s_[:STRIP_STARTS, :: encoded.drawing.every]
     reading, rows = walk.readings[encoded.meter.name], rows[:STRIP_STARTS]
     sides = encoded.sides_of(encoded.directions[name])
@@ -264,12 +259,17 @@ def _told_on_strip(encoded, name, walk, rows):
     captions = _captions(encoded.meter, change, answers[some], goal)
     own = [f"start:\n{text}" for text in own]
     captions = [[first, *texts] for first, texts in zip(own, captions, strict=True)]
+    drawing, inputs = encoded.drawing, encoded.planted_images(rows)
+    shown = np.concatenate([drawing.items(inputs)[:, None], drawing.walk(frames[some])], 1)
     ends = f"{walk.alpha.min():+.3g} to {walk.alpha.max():+.3g} standard deviations"
     leader = encoded.directions[name].leader
     whose = leader.title if leader else MODELS["aae"]
     told = f"change of {encoded.meter.name}, {goal}" if change is not None else goal
     title = f"Walk along {name}, {sides}, {ends}: {told} says the {whose}"
-    return {"captions": captions, "title": title, "film": name == encoded.main or encoded.films}
+    heat = drawing.heat(heat[:STRIP_STARTS], frames[:STRIP_STARTS, frames.shape[1] // 2])
+    save_png(plots.strip(shown, captions, title, heat, drawing.note), path.with_name(f"{name}.png"), dpi=110)
+    if name == encoded.main or encoded.films:
+        films.keep(path, drawing.film(frames[: films.STARTS]))
 
 
 def _answers_of(encoded, walk, sides, rows):

@@ -1,10 +1,11 @@
 """`scan`: what a run's models, or any network, answer when one thing at a time is changed in real items."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from fastai.torch_core import default_device
 from tqdm.auto import tqdm
@@ -14,7 +15,8 @@ from xaae.experiment.command_settings import ScanSettings
 from xaae.experiment.device import autocast_in, fast_precision, fastest_layout
 from xaae.experiment.errors import InputError
 from xaae.experiment.factor_questions import question_rows
-from xaae.experiment.kinds import KINDS, PICTURE, Kind
+from xaae.experiment.figure_style import save_png
+from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL, Kind
 from xaae.experiment.manifest import recording
 from xaae.experiment.seeds import generator
 from xaae.experiment.settings import RunSettings
@@ -24,12 +26,14 @@ from xaae.explain.network.quick_network import quick_network
 from xaae.explain.process.case import Case
 from xaae.factors.class_separation import separations
 from xaae.factors.registry import FACTORS, factors_for
+from xaae.factors.signal_plants import hum_cycles
+from xaae.scan import scan_figures
 from xaae.scan.factor_scan import ScanItems, scan_factors
 from xaae.scan.learned_labels import answers_as_trained, chance_of_labels, without_use
-from xaae.scan.scan_files import about_scan, keep_scan, shown_items
-from xaae.scan.scan_sentences import headline, one_answer, tell_row
+from xaae.scan.scan_sentences import headline, limit_in_words, one_answer, tell_row
 from xaae.scan.scanned_run import READ, read_rows, scan_items, value_grid
 from xaae.scan.value_ranges import only_compares, readings_of
+from xaae.scan.verdicts import NOT_USED, RULE
 from xaae.sources.class_folders import kind_of_own, own_data
 from xaae.sources.items import guess_channels, open_items, reading_options
 from xaae.sources.path_lists import list_items
@@ -40,7 +44,7 @@ ITEMS, ITEMS_OF_SMOKE = 200, 60  # held-out items that are asked about
 SIZE = 224  # pixels a side of pictures for a network of the user's own
 OF_NETWORK = "network-scan"  # folder in a run for the scan of a network that is not the run's
 IN_PART = "part-scan"  # folder in a run for a scan that asks less than the one that is there
-EARLIER = "baseline"  # the model that is trained first, and scanned ahead
+SHOWN = 2  # items of each class on a strip
 
 
 @dataclass(frozen=True)
@@ -72,61 +76,36 @@ class Scene:
     signal_scale: dict = field(default_factory=dict)
 
 
-def scan(what, settings=DEFAULTS, ahead=dict):
+def scan(what, settings=DEFAULTS):
     """Write `scan.json`, `scan.png` and the folder `scan/` of strips; what scan.json holds, and the folder.
 
-    what: a run folder, or a folder or CSV of items for settings.network. ahead(): what `scan_ahead` found, which is not
-    asked again. InputError for settings that do not fit what is scanned.
+    what: a run folder, or a folder or CSV of items for settings.network. InputError for settings that do not fit it.
     """
     began = time.perf_counter()
+    rng_of = lambda seed: generator(seed, "scan")  # noqa: E731
     run = run_folder.is_run(Path(what))
-    scene = _scene_of_run(what, settings) if run else _scene_of_files(what, settings)
-    names = _factor_names(settings, scene)
+    scene = _scene_of_run(what, settings, rng_of) if run else _scene_of_files(what, settings, rng_of)
+    names, rng = _factor_names(settings, scene), rng_of(scene.seed)
     subjects = {name: case.subject(scene.items.x[:2]) for name, case in scene.cases.items()}  # InputError before work
     scene.folder.mkdir(parents=True, exist_ok=True)
     steps = len(names) + len(subjects) * (2 * len(names) + 1)
     with recording(scene.folder, scene.run), tqdm(total=steps, desc="ranges", leave=False, disable=None) as bar:
-        grids, data = _ranges(scene, settings, names, bar.update)
+        grids, data = _ranges(scene, settings, names, rng, bar.update)
         found, strips = {}, {}
         for name, subject in subjects.items():
             bar.set_description(f"scan, {models_of(scene.kind).get(name, name)}")
-            before = ahead().get(name) if name == EARLIER else None
-            found[name], strips[name] = before or _scan_network(scene.cases[name], subject, scene, grids, bar.update)
+            found[name], strips[name] = _scan_network(scene.cases[name], subject, scene, grids, rng, bar.update)
             found[name]["headline"] = headline(found[name], _is_whole(settings, names, scene))
-        results = about_scan(scene, found) | {"whole": _is_whole(settings, names, scene), "data": data}
+        results = _about(scene, found) | {"whole": _is_whole(settings, names, scene), "data": data}
         results["seconds"] = time.perf_counter() - began
         results["questions"] = question_rows(results)
-        keep_scan(scene, grids, results, strips)
+        _keep(scene, grids, results, strips)
     return results, scene.folder
 
 
-def scan_ahead(run):
-    """{name: what a `scan` finds of it} of the model that is trained first, while the other still learns.
-
-    It is for the `ahead` of the scan of both. {} where the run has no such model, and where answers have two sides: for
-    these more has to be known.
-    """
-    if not (Path(run) / WEIGHTS[EARLIER]).is_file():
-        return {}
-    settings = ScanSettings(of=EARLIER)
-    scene = _scene_of_run(run, settings, WEIGHTS[EARLIER])
-    case = scene.cases[EARLIER]
-    if case.sides:
-        return {}
-    grids, _ = _ranges(scene, settings, _factor_names(settings, scene))
-    return {EARLIER: _scan_network(case, case.subject(scene.items.x[:2]), scene, grids)}
-
-
-def _rng_of(seed, network=""):
-    """The generator of what one network is asked; without a name that of the items, which is the same for all."""
-    alone = (*MODELS, "network")
-    rng = generator(seed, "scan")
-    return rng.spawn(len(alone))[alone.index(network)] if network else rng
-
-
-def _ranges(scene, settings, names, step=lambda: None):
+def _ranges(scene, settings, names, rng, step):
     """(a ValueGrid for each factor, how far the classes differ in it {name: separation or None})."""
-    grids, readings, rng = [], {}, _rng_of(scene.seed)
+    grids, readings = [], {}
     for name in names:
         apart = readings_of(FACTORS[name], scene.train if scene.apart is None else scene.apart, scene.items.rate)
         as_apart = scene.apart is None or only_compares(FACTORS[name])  # a turn moves the middle of the edges
@@ -141,19 +120,16 @@ def _ranges(scene, settings, names, step=lambda: None):
 # ---- what is scanned --------------------------------------------------------------------------------------------
 
 
-def _scene_of_run(run, settings, needs=WEIGHTS["aae"]):
-    """The Scene of a trained run. InputError if it is none, or has not the model that is asked about.
-
-    needs: the file that says that it is trained.
-    """
-    trained = open_trained_run(run, data_root=settings.data_root, needs=needs)
+def _scene_of_run(run, settings, rng_of):
+    """The Scene of a trained run. InputError if it is none, or has not the model that is asked about."""
+    trained = open_trained_run(run, data_root=settings.data_root)
     run_folder.check_writable(trained.folder, "folder")
     if settings.size not in (None, trained.config.input_size):
         raise InputError(f"--size {settings.size} does not fit: this run's items have {trained.config.input_size}.")
     if settings.window:
         raise InputError(f"--window is part of the run ({trained.config.window}): leave it out.")
     seed = trained.config.seed if settings.seed is None else settings.seed
-    rng = _rng_of(seed)
+    rng = rng_of(seed)
     rows = trained.starts(settings.items or (ITEMS_OF_SMOKE if trained.config.preset == "smoke" else ITEMS), rng)
     planted = trained.bias if trained.config.arm != "normal" else None
     items = scan_items(trained, rows, planted, rng)
@@ -215,7 +191,7 @@ def _cases(trained, settings, precision):
     return {name: Case(name, weights=weights[name], sides=trained.sides(name), **shared) for name in names}
 
 
-def _scene_of_files(path, settings):
+def _scene_of_files(path, settings, rng_of):
     """The Scene of a folder or CSV of items for a network of the user's own."""
     if not Path(path).exists():
         raise InputError(f"There is no file or folder {path}: give a run, or pictures with --network.")
@@ -229,7 +205,7 @@ def _scene_of_files(path, settings):
             f" (python main.py train --dataset {path}) and scan that, by `scan RUN --network {settings.network}`."
         )
     kind, seed, size, asked = PICTURE, settings.seed or 0, settings.size or SIZE, settings.items or ITEMS
-    rng = _rng_of(seed)
+    rng = rng_of(seed)
     table = _some_of_each(_table_of(path, kind), asked + READ, rng)
     channels = guess_channels(kind, list(table.path), list(table.label))
     options = reading_options(kind, RunSettings(window=settings.window or "file"))
@@ -300,7 +276,7 @@ def _is_whole(settings, names, scene):
 # ---- one network ------------------------------------------------------------------------------------------------
 
 
-def _scan_network(case, subject, scene, grids, step=lambda: None):
+def _scan_network(case, subject, scene, grids, rng, step):
     """(what scan.json says of one network, probabilities of the items on the strips {factor: (S, V, K)})."""
     began = time.perf_counter()
     known = subject.outputs == len(scene.classes)
@@ -313,8 +289,8 @@ def _scan_network(case, subject, scene, grids, step=lambda: None):
             answers = network(x.to(subject.device, memory_format=fastest_layout(x)))
         return as_probabilities(answers.float(), subject.form, subject.binary)
 
-    rows, probability, base = scan_factors(answer, scene.items, grids, _rng_of(scene.seed, case.name), step)
-    shown = shown_items(scene.items.labels)
+    rows, probability, base = scan_factors(answer, scene.items, grids, rng, step)
+    shown = _shown(scene.items.labels)
     others = "" if known or not scene.classes else _of_other_classes(subject.outputs, scene.classes)
     unlearned = ""
     if case.name in MODELS and known and (scene.items.labels != "").all():  # it was trained on such labels here
@@ -350,3 +326,69 @@ def _agreement(base, scene, known):
 def _swing_of_each(row, classes):
     """{class: how far the mean of its probability swings}."""
     return dict(zip(classes, np.ptp(row["mean"], axis=1).tolist(), strict=True))
+
+
+def _shown(labels):
+    """Rows of the items on the strips: SHOWN of every class, of four classes at most."""
+    names = sorted(set(labels))[:4]
+    return np.concatenate([np.flatnonzero(labels == name)[:SHOWN] for name in names])
+
+
+# ---- what is kept -----------------------------------------------------------------------------------------------
+
+
+def _hum_of(scene):
+    """The hum that is asked about, (number, unit); None where the items are no signals."""
+    if scene.kind is not SIGNAL:
+        return None
+    length, rate = scene.items.x.shape[-1], scene.items.rate
+    cycles = hum_cycles(length, rate)
+    return (cycles / length * rate, "Hz") if rate else (cycles, "cycles a window")
+
+
+def _about(scene, found):
+    """What scan.json holds."""
+    counts = pd.Series(scene.items.labels).value_counts().sort_index()
+    return {
+        "what": scene.what,
+        "kind": scene.kind.name,
+        "arm": scene.arm,
+        "planted": scene.planted,
+        "items": len(scene.items.x),
+        "input_channels": scene.items.x.shape[1],
+        "input_size": scene.items.x.shape[-1],
+        "signal_scale": scene.signal_scale,
+        "items_by_class": {name: int(n) for name, n in counts.items() if name},
+        "seed": scene.seed,
+        "rule": vars(RULE),
+        "limit": limit_in_words(_hum_of(scene)),
+        "models": found,
+        "skipped": [{"path": path, "reason": reason} for path, reason in scene.skipped],
+    }
+
+
+def _keep(scene, grids, results, probability):
+    """Write scan.json, scan.png, the strips as arrays, and a picture of each."""
+    shown = _shown(scene.items.labels)
+    some = replace(scene.items, x=scene.items.x[shown], labels=scene.items.labels[shown],
+                   values=None if scene.items.values is None else scene.items.values[shown])  # fmt: skip
+    arrays = {"label": some.labels.astype(str), "row": shown}
+    for grid in grids:
+        frames = torch.stack([some.changed(grid.factor, v) for v in grid.values[shown].T], 1)
+        arrays[f"{grid.factor}.frames"] = run_folder.as_stored(frames.numpy(), scene.kind)
+        for name, found in probability.items():
+            arrays[f"{grid.factor}.{name}"] = found[grid.factor].astype(np.float32)
+    run_folder.write_json(scene.folder / "scan.json", results)
+    run_folder.write_arrays(scene.folder / "scan" / "strips.npz", **arrays)
+    save_png(scan_figures.swing_chart(results), scene.folder / "scan.png", dpi=110)
+    for name in FACTORS:  # of an earlier scan
+        (scene.folder / "scan" / f"{name}.png").unlink(missing_ok=True)
+    draw = scan_figures.STRIP_DRAWING[scene.kind.name]
+    for grid in filter(lambda grid: _worth_drawing(results, grid), grids):
+        save_png(draw(results, arrays, grid.factor), scene.folder / "scan" / f"{grid.factor}.png", dpi=90)
+
+
+def _worth_drawing(results, grid):
+    """Is a factor planted, asked for, or not plainly unused by some model? The page shows the strips of all."""
+    verdicts = {row["used"] for m in results["models"].values() for row in m["factors"] if row["factor"] == grid.factor}
+    return grid.source in ("planted", "given") or verdicts != {NOT_USED}

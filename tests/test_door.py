@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib import import_module
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -312,14 +313,11 @@ def test_the_parts_of_a_command_are_told_again_with_their_times():
     assert told == "Took 7 s: Training 0 s, beside that Walking 5 s."
 
 
-class AtOnce(contextlib.nullcontext):
-    """In the place of a SecondProcess and its Works: what it is given is done here, when it is waited for."""
+class AtOnce:
+    """In a SecondProcess's place: does in this process what it is given, when it is waited for."""
 
     def start(self, function, *arguments):
-        work = AtOnce()
-        work.enter_result, work.end = work, lambda anew=True: function(*arguments)
-        self.last = work
-        return work
+        return contextlib.nullcontext(SimpleNamespace(end=lambda: function(*arguments)))
 
 
 @pytest.mark.parametrize("second", [None, AtOnce()], ids=["one process", "two"])
@@ -327,28 +325,20 @@ def test_the_whole_job_is_its_commands_each_as_it_would_be_alone(monkeypatch, tm
     steps = ["scan_as_told", "navigate", "ask_both_models", "explain_by_methods", "write_run_page"]
     done = []
     places = {"navigate": "latent_nav.navigation", "health_of_run": "latent_nav.health_run"}
-    places |= {"meters_ahead": "latent_nav.encoded_run", "scan_ahead": "scan.scan_run"}
-    places |= {"strips_of_walks": "latent_nav.walk_strips", "add_health": "latent_nav.health_run"}
-    for name in {*steps, *places}:
+    for name in (*steps, "health_of_run"):
         place = f"xaae.{places.get(name, 'cli.run')}.{name}"
         monkeypatch.setattr(place, lambda *args, name=name, **given: done.append((name, args, given)))
-    ahead = run._start_ahead(tmp_path, second) if second else []
-    beside = run._work_on(tmp_path, second, ahead)
+    monkeypatch.setattr("xaae.latent_nav.health_run.add_health", lambda *args: done.append(("add_health", args, {})))
+    beside = run._work_on(tmp_path, second)
     names = [name for name, _, _ in done]
     assert all(args[0] == tmp_path for _, args, _ in done) and names[-1] == "write_run_page"
-    given = dict(zip(names, (given for *_, given in done), strict=True))
-    assert list(beside) == ([run.MEASURING] if second else [])
-    if second:  # it scans with what it found ahead, and the health is put where the walks have been written
-        others = ["scan_as_told", "ask_both_models", "explain_by_methods", "health_of_run"]
-        assert names == ["navigate", "meters_ahead", "scan_ahead", *others, "add_health", "write_run_page"]
-        assert given["navigate"]["health"] is False and set(given["navigate"]) == {"health", "draw"}
-        next(args for name, args, _ in done if name == "scan_as_told")[1]()
-        given["navigate"]["draw"](tmp_path)
-        assert names == [name for name, _, _ in done], "asked once, and drawn when it is waited for"
-        second.last.end()
-        assert done[-1] == ("strips_of_walks", (tmp_path,), {})
+    assert dict(zip(names, (given for *_, given in done), strict=True))["navigate"] == {"health": not second}
+    assert list(beside) == ([run.WALKING] if second else [])
+    if second:  # the health is measured here, and put where the walks have been written
+        assert sorted(names) == sorted([*steps, "health_of_run", "add_health"])
+        assert names.index("add_health") == names.index("navigate") + 1
     else:
-        assert names == steps and given["navigate"] == {}
+        assert names == steps
 
 
 def test_each_command_can_run_again_alone(door, toy_run, tmp_path):

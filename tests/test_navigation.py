@@ -14,7 +14,6 @@ from scipy.stats import spearmanr
 
 from xaae import model as models
 from xaae.experiment import run_folder
-from xaae.experiment.command_settings import NavigationSettings
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.manifest import written_files
 from xaae.experiment.walk_words import FADE, GLIDE
@@ -24,8 +23,6 @@ from xaae.factors.registry import FACTORS
 from xaae.latent_nav import walks
 from xaae.latent_nav.gliding import UNEVEN, largest_path_steps
 from xaae.latent_nav.health_run import add_health, health_of_run
-from xaae.latent_nav.navigation import navigate
-from xaae.latent_nav.walk_strips import strips_of_walks
 
 NAMES = {"lda", "logistic", "head", "means", "severity", "gradient", "pca_1", "pca_2"}  # and three dimensions
 WALK_KEYS = """meter unit change change_ci change_words spearman p_value match probability_first probability_last
@@ -155,23 +152,6 @@ def test_the_main_walk_is_filmed(toy_run):
         there_and_back = [(film.seek(i), film.info["duration"])[1] for i in range(film.n_frames)]
         assert sum(there_and_back) == 40 * 100  # milliseconds; frames that are the same are kept once
     assert cv2.VideoCapture(str(toy_run / "walks" / "lda.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 21
-
-
-def test_strips_can_be_drawn_elsewhere(toy_run, tmp_path):
-    run = copy_of(toy_run, tmp_path / "run")
-    drawn = {path.name: path.read_bytes() for path in (run / "walks").glob("*.png")}
-    for name in drawn:
-        (run / "walks" / name).unlink()
-    strips_of_walks(run)
-    assert {path.name: path.read_bytes() for path in (run / "walks").glob("*.png")} == drawn and len(drawn) > 3
-    asked = NavigationSettings(specs=("lda",), maps=("pca",), counterfactuals=2)
-    for path in (run / "walks").glob("*.[pgm]*"):
-        path.unlink()
-    folders = []
-    navigate(run, asked, draw=folders.append)
-    assert folders == [run] and not list((run / "walks").glob("lda.[pgm]*"))
-    strips_of_walks(run)
-    assert sorted(path.suffix for path in (run / "walks").glob("lda.*")) == [".gif", ".mp4", ".npz", ".png"]
 
 
 def test_the_null_is_across_the_main_direction(toy_run, numbers):

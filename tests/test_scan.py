@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 import torch
-from helpers.command_line import TOY_FACTORS
 from helpers.known_networks import NETWORKS
 from PIL import Image
 
@@ -252,24 +251,6 @@ def test_a_run_is_scanned_by_its_models_and_read_by_its_report(toy_run, tmp_path
     assert {q["factor"] for q in summary["questions"]} == {r["factor"] for r in kept["models"]["aae"]["factors"]}
     page = report.write_report(run).read_text()
     assert "What each model goes by" in page and page.index('id="scan"') < page.index('id="walks"')
-
-
-def test_a_baseline_scanned_ahead_is_not_asked_again(toy_run, tmp_path, monkeypatch):
-    from helpers.sharing import copy_of
-
-    run = copy_of(toy_run, tmp_path / "run")
-    own = json.loads((run / "scan.json").read_text())["models"]
-    monkeypatch.setattr(scan_run, "factors_for", lambda kind, channels: list(TOY_FACTORS))
-    (run / "model.safetensors").rename(tmp_path / "later")
-    ahead = scan_run.scan_ahead(run)
-    (tmp_path / "later").rename(run / "model.safetensors")
-    asked, ask = [], scan_run._scan_network
-    monkeypatch.setattr(scan_run, "_scan_network", lambda case, *rest: asked.append(case.name) or ask(case, *rest))
-    results, _ = scan(run, ahead=lambda: ahead)
-    timeless = lambda models: [{k: v for k, v in models[name].items() if k != "seconds"} for name in own]  # noqa: E731
-    (run / "baseline.safetensors").unlink()
-    assert scan_run.scan_ahead(run) == {}
-    assert asked == ["aae"] and timeless(json.loads(json.dumps(results["models"]))) == timeless(own)
 
 
 def test_another_network_does_not_replace_the_scan_of_a_runs_models(toy_run, networks, tmp_path):

@@ -84,24 +84,12 @@ def test_the_cores_are_shared_while_it_works_and_given_back(two_threads):
     assert torch.get_num_threads() == 2
 
 
-def test_what_it_is_given_while_it_works_waits_its_turn(two_threads):
-    with SecondProcess() as second:
-        works = [second.start(*each) for each in ((torch.get_num_threads,), (abs, -3), (os.getpid,))]
-        asked = second.process.pid
-        assert [work.end() for work in works[:2]] == [1, 3] and torch.get_num_threads() == 1
-        assert works[2].end() == asked and torch.get_num_threads() == 2
-
-
 def test_what_a_killed_one_left_undone_is_done_here(capsys):
     with SecondProcess() as second:
         work = second.start(time.sleep, 0.01)
         second.process.kill()
         assert work.end() is None and ENDED in capsys.readouterr().out
-        left = second.start(abs, -3)
-        second.process.kill()
-        second.process.join()
-        assert second.start(os.getpid).end() != os.getpid(), "a new one begins, and answers for itself"
-        assert left.end(anew=False) is None and left.end() == 3
+        assert second.start(os.getpid).end() != os.getpid()  # a new one begins
         second.process.kill()  # while it has nothing to do
         second.process.join()
         assert second.start(os.getpid).end() != os.getpid()

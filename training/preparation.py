@@ -14,13 +14,13 @@ from xaae.experiment.item_sizes import check_size, usual_first_step
 from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL, VOLUME
 from xaae.experiment.run_folder import CHECKPOINT, file_stem
 from xaae.experiment.settings import (
+    BASELINE_SEEN,
     CODES,
     USUAL_FACTORS,
     VERSIONS,
     VOLUME_SIZE,
     RunConfig,
     RunSettings,
-    baseline_seen_by_default,
     epochs_for,
     native_size,
     seen_by_default,
@@ -301,7 +301,7 @@ def _complete(settings, table, items, target, planted):
     usual = CODES[settings.code]
     found |= {name: usual[name] if getattr(settings, name) is None else getattr(settings, name) for name in usual}
     if settings.baseline_epochs is None:
-        found["baseline_epochs"] = epochs_for(baseline_seen_by_default(settings.dataset), n)
+        found["baseline_epochs"] = epochs_for(BASELINE_SEEN, n)
     return RunConfig(**(asked | found | machine_facts(settings.precision)))
 
 

@@ -24,7 +24,8 @@ from helpers.warm_process import processes  # noqa: E402
 FORKING = "explain_command door runner refusing_disks labels item_paths".split()  # they explain in other processes
 LONGEST = ["train", *FORKING, *"audit_command second_process resume app_page house jobs factored_run".split()]
 LONGEST += "growth latent_maps scan navigation volume_run matrix notebooks real evaluate report installation".split()
-LONGEST += "item_cache manifest targets dicom_files".split()
+LONGEST += "item_cache manifest targets dicom_files walks warm_process led_walks report_sections first_look".split()
+LONGEST += "adapter signals gradients predict report_script learner tutorial figure_style synthpets".split()
 
 
 def pytest_collection_modifyitems(items):

@@ -38,6 +38,12 @@ COLUMNS = {
 }
 
 
+ENDING_WITH_PARENT = """
+import os, runpy, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""  # a script that ends as soon as nobody holds the other end of its standard input
 BRIEF_WALKS = "led,led:baseline"
 LED = {  # of the walk that a classifier leads
     "walk": ("change_words", "{}"),
@@ -57,7 +63,8 @@ def make_run(folder, arm, seed, briefly, rest):
 
     briefly: train, let both models lead a walk, and write the page, no more.
     """
-    main, told = [sys.executable, str(Path(xaae.__path__[0]).resolve() / "main.py")], str(folder)
+    main = [sys.executable, "-c", ENDING_WITH_PARENT, str(Path(xaae.__path__[0]).resolve() / "main.py")]
+    told = str(folder)
     begin = ["train" if briefly else "run", "--arm", arm, "--seed", str(seed), "--out", told, *rest, "--overwrite"]
     more = [
         ["navigate", told, "--directions", BRIEF_WALKS, "--maps", "pca", "--counterfactuals", "4"],
@@ -66,7 +73,9 @@ def make_run(folder, arm, seed, briefly, rest):
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(folder.with_suffix(".log"), "w") as log:
         for command in [begin, *(more if briefly else [])]:
-            if subprocess.run([*main, *command], stdout=log, stderr=log).returncode:
+            with subprocess.Popen([*main, *command], stdin=subprocess.PIPE, stdout=log, stderr=log) as process:
+                ended = process.wait()
+            if ended:
                 raise InputError(f"arm {arm}, seed {seed} was not made: see {folder.with_suffix('.log')}")
 
 

@@ -38,12 +38,13 @@ COLUMNS = {
 }
 
 
+# a script: it runs another one, and ends as soon as nobody holds the other end of its standard input
 ENDING_WITH_PARENT = """
 import os, runpy, sys, threading
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")
-"""  # a script that ends as soon as nobody holds the other end of its standard input
+"""
 BRIEF_WALKS = "led,led:baseline"
 LED = {  # of the walk that a classifier leads
     "walk": ("change_words", "{}"),
@@ -74,8 +75,8 @@ def make_run(folder, arm, seed, briefly, rest):
     with open(folder.with_suffix(".log"), "w") as log:
         for command in [begin, *(more if briefly else [])]:
             with subprocess.Popen([*main, *command], stdin=subprocess.PIPE, stdout=log, stderr=log) as process:
-                ended = process.wait()
-            if ended:
+                status = process.wait()
+            if status:
                 raise InputError(f"arm {arm}, seed {seed} was not made: see {folder.with_suffix('.log')}")
 
 

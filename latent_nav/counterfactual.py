@@ -146,7 +146,7 @@ def _descend(goal, home, steps):
     return best
 
 
-def _pull_home(goal, home, far, scan=8, halvings=9):
+def _pull_home(goal, home, far, scan=16, halvings=8):
     """The codes nearest to `home` (S, D) on the way from there to `far` (S, D) that rank no lower than far: (S, D).
 
     A scan finds the first such stretch, halving its beginning, and a thousandth more keeps the decision from hanging

@@ -1,12 +1,16 @@
-"""Laws of the benchmarks: both ways are called as often, in turns; the JSON says what was measured; gaps are told."""
+"""Laws of the benchmarks: both ways are called as often, in turns; the JSON says what was measured; gaps are told; no
+run outlives the table that it is made for."""
 
 import json
+import subprocess
+import sys
 from functools import partial
 
 import pytest
 
 from xaae.benchmarks import pairs, run, step_profile
 from xaae.benchmarks.pairs import compare
+from xaae.benchmarks.seeds import ENDING_WITH_PARENT
 
 
 @pytest.fixture
@@ -59,3 +63,20 @@ def test_the_shares_of_a_training_step_are_of_the_whole():
     assert sum(c.ratio_median for c in found.values()) == pytest.approx(1)
     assert found["where-32-convolutions"].ratio_median == max(c.ratio_median for c in found.values())
     assert len({c.theirs for c in found.values()}) == 1
+
+
+def ending_with_parent(script, text):
+    """A process that runs the text of a script with one argument, and ends with whoever holds its standard input."""
+    script.write_text(text)
+    command = [sys.executable, "-c", ENDING_WITH_PARENT, str(script), "told"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_run_ends_when_what_made_it_is_gone(tmp_path):
+    waiting = "import sys, threading; print(*sys.argv[1:], flush=True); threading.Event().wait()"
+    with ending_with_parent(tmp_path / "waits.py", waiting) as process:
+        assert process.stdout.readline() == "told\n" and process.poll() is None
+        process.stdin.close()
+        assert process.wait() == 1
+    with ending_with_parent(tmp_path / "fails.py", "raise SystemExit(3)") as process:
+        assert process.wait() == 3

@@ -261,7 +261,11 @@ class Redraw(Transform):
         self.bias, self.rng, self.moves = bias, generator(seed, "redraw"), moves
 
     def encodes(self, item: Planted):
-        value = float(self.bias.draw([item.label], self.rng, None if item.obeys else np.array([False]))[0])
+        return self.fresh(item)
+
+    def fresh(self, item):
+        """What `encodes` gives, without fastai's look for the type of the item."""
+        value = self.bias.draw_one(item.label, self.rng, item.obeys)
         moved = None if self.moves is None else self.moves.draw(value)
         return replace(item, value=value, moved=moved, redrawn=True)
 
@@ -300,7 +304,7 @@ class OnceRead(TfmdDL):
         planted, *targets = self.create_item(s)
         for step in self.after_item.fs:
             if isinstance(step, Redraw) and step.split_idx == self.after_item.split_idx:
-                planted = step.encodes(planted)
+                planted = step.fresh(planted)
         return planted, *targets
 
     def retain(self, res, b):

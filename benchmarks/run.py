@@ -16,26 +16,28 @@ growth     seconds and memory at 10 and 100 times the items, of larger pictures,
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 
-from fastai.torch_core import default_device
-
-from xaae.benchmarks import explaining_speed, training_speed
-from xaae.benchmarks.growth import growth
-from xaae.benchmarks.pairs import table, write_comparisons
-from xaae.benchmarks.step_profile import where
-from xaae.experiment.device import fast_precision
 from xaae.experiment.errors import InputError
+from xaae.experiment.machine import quieten
+
+
+def _compare(function, *given):
+    """What a function of this folder says, "file:name"; it is loaded now."""
+    return resolve_name(f"xaae.benchmarks.{function}")(*given)
+
 
 COMPARISONS = {
-    "loop": training_speed.loop,
-    "products": training_speed.products,
-    "where": where,
-    "thesis": training_speed.beside_thesis,
-    "pythae": training_speed.beside_pythae,
-    "decoding": explaining_speed.decoding,
-    "methods": explaining_speed.methods,
-    "growth": growth,
+    "loop": partial(_compare, "training_speed:loop"),
+    "products": partial(_compare, "training_speed:products"),
+    "where": partial(_compare, "step_profile:where"),
+    "thesis": partial(_compare, "training_speed:beside_thesis"),
+    "pythae": partial(_compare, "training_speed:beside_pythae"),
+    "decoding": partial(_compare, "explaining_speed:decoding"),
+    "methods": partial(_compare, "explaining_speed:methods"),
+    "growth": partial(_compare, "growth:growth"),
 }
 OF_NO_SIZE = {"growth"}  # those that have sizes of their own
 OPTIONAL = {"pythae": "pip install pythae"}  # those that need more than is installed: how it is had
@@ -51,6 +53,12 @@ def main(arguments=None):
     asked = parser.parse_args(arguments)
     if unknown := ", ".join(name for name in asked.names if name not in COMPARISONS):
         parser.error(f"there is no comparison {unknown}: choose from {', '.join(COMPARISONS)}.")
+    quieten()  # as every command does before it loads torch: memory is kept between steps there
+    from fastai.torch_core import default_device
+
+    from xaae.benchmarks.pairs import table, write_comparisons
+    from xaae.experiment.device import fast_precision
+
     precision, found = fast_precision(default_device()), []
     for name in asked.names or COMPARISONS:
         for size in asked.size[:1] if name in OF_NO_SIZE else asked.size:

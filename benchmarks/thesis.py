@@ -23,6 +23,7 @@ from xaae.benchmarks.training_speed import plain_aae
 from xaae.callbacks import AAELoss, huber
 from xaae.experiment.amounts import counted
 from xaae.experiment.device import fast_precision
+from xaae.experiment.machine import quieten
 from xaae.experiment.settings import RunSettings
 from xaae.factors import bias
 from xaae.sources import picture_files
@@ -110,6 +111,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=240, help="training time of each after the first minute")
     parser.add_argument("--items", type=int, default=1000)
     asked = parser.parse_args()
+    quieten()  # as `train` does: memory is kept between steps
     set_seed(0)
     precision = fast_precision(default_device())
     dls = loaders(asked.items, SIZE, BATCH)

@@ -17,11 +17,13 @@ from xaae.callbacks import AAELoss, Adversarial, NoValidation, huber
 from xaae.experiment.device import autocast_in, lay_out
 from xaae.experiment.item_sizes import usual_first_step
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.settings import RunSettings
 from xaae.factors import bias
 from xaae.sources import picture_files
 from xaae.training import learner, thesis
 
-CLASSES, BATCH, LR = ["cat", "dog"], 32, 1e-3
+CLASSES, LR = ["cat", "dog"], 1e-3
+BATCH = RunSettings.from_options().batch_size  # that of training where no other is asked for
 LEAST = 20  # matrix products, so that a whole number of them is as many operations to 3 %
 
 

@@ -19,7 +19,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.statistics import holm
 
 FEWEST_ITEMS = 20  # below this the normality tests say nothing
-FOLDS = 5
+FOLDS, TREES = 5, 30  # of the linear probes; of the forests
 MOST_CATEGORIES = 20  # a column with more is a name, not a factor
 NOTHING = 1e-12  # a total variance of the codes, which should be near 1 each, below which nothing varies
 
@@ -246,11 +246,11 @@ def concentration(weights):
     return 1 - entr(share).sum(1) / np.log(n) if n > 1 else np.full(len(weights), np.nan)
 
 
-def _importance(z, y, rng, trees=30):
+def _importance(z, y, rng):
     """(importances (D,) of the dimensions for y, out-of-bag R2 or chance-corrected balanced accuracy) of a forest."""
     forest, score = FORESTS[y.dtype.kind]
     settings = {"max_features": None, "min_samples_leaf": 3, "bootstrap": True, "oob_score": score, "n_jobs": -1}
-    fitted = forest(trees, **settings, random_state=int(rng.integers(2**31))).fit(z, y)
+    fitted = forest(TREES, **settings, random_state=int(rng.integers(2**31))).fit(z, y)
     return fitted.feature_importances_, max(float(fitted.oob_score_), 0.0)
 
 

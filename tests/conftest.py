@@ -96,6 +96,28 @@ def small_films():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def few_reaches():
+    """How far a led walk goes is tried at four lengths: toys that are never brought over try all. The usual ones."""
+    from xaae.latent_nav import led_walks
+
+    usual = led_walks.REACHES
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(led_walks, "REACHES", [0.75, 1.5, 3.0, 6.0])
+        yield usual
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_trees():
+    """The forests that tell which number of a code holds a factor have half of their trees. The usual number."""
+    from xaae.latent_nav import code_health
+
+    usual = code_health.TREES
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(code_health, "TREES", 15)
+        yield usual
+
+
+@pytest.fixture(scope="session", autouse=True)
 def few_pictures_on_maps():
     """Two items lie as pictures on each map of a navigation: drawing and placing seven took a third of its time."""
     from xaae.latent_nav import item_results

@@ -120,6 +120,14 @@ def test_only_a_share_of_a_contaminated_bias_obeys(share):
     assert make_bias(["a", "b"]).draw_obeying(9, rng) is None
 
 
+@pytest.mark.parametrize("arm", ARMS)
+def test_one_value_is_the_one_that_many_would_be(arm):
+    planted = make_bias(CLASSES, arm=arm, contamination=0.6)
+    one, many = (np.random.default_rng(7) for _ in range(2))
+    for label, obeys in zip(CLASSES * 20, [True, False, True, True] * 15, strict=True):
+        assert planted.draw_one(label, one, obeys) == planted.draw([label], many, np.array([obeys]))[0]
+
+
 def test_a_whole_bias_draws_as_it_always_did():
     planted, labels = make_bias(["a", "b"]), ["a", "b", "b", "a"]
     expected = np.random.default_rng(3).uniform([0, 90, 90, 0], [90, 180, 180, 90])

@@ -11,6 +11,12 @@ from xaae.experiment.errors import InputError
 from xaae.latent_nav import code_health
 
 
+@pytest.fixture(autouse=True)
+def usual_trees(monkeypatch, few_trees):
+    """As many as a user's codes are judged by, not the few of other tests."""
+    monkeypatch.setattr(code_health, "TREES", few_trees)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -38,6 +38,12 @@ def of_pixels(): return nn.Linear(3, 2)
 """
 
 
+@pytest.fixture(autouse=True)
+def usual_reaches(monkeypatch, few_reaches):
+    """Those that a user's walks are tried at, not the few of other tests."""
+    monkeypatch.setattr(led_walks, "REACHES", few_reaches)
+
+
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory):
     """A file of networks whose answer is known; returns "FILE.py:" for a name to follow."""

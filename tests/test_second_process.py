@@ -106,14 +106,13 @@ def test_it_ends_with_a_process_that_is_killed(warm, tmp_path, threads):
     """And what both had learned is gone on with: as if there had been one process and no kill."""
     runs = [tmp_path / "peace", tmp_path / "killed"]
     train = partial(warm.Popen, stdout=warm.PIPE, stderr=warm.PIPE)
-    options = [*BRIEF, "--epochs", 40]  # still at work when the side has learned something
-    command = [sys.executable, "-c", ONE_THREAD, "train", *options]
+    command = [sys.executable, "-c", ONE_THREAD, "train", *BRIEF, "--epochs", 8]
     assert train([*command, "--one-by-one", "--out", runs[0]]).wait() == 0
     process = train([*command, "--beside", "--out", runs[1]])
-    kept = partial(os.path.exists, runs[1] / SIDE_CHECKPOINT)
-    wait_until(lambda: kept() or process.poll() is not None)
-    children = psutil.Process(process.pid).children()
-    process.send_signal(signal.SIGKILL)
+    for file, number in ((CHECKPOINT, signal.SIGSTOP), (SIDE_CHECKPOINT, signal.SIGKILL)):
+        wait_until(lambda path=runs[1] / file: path.exists() or process.poll() is not None)
+        children = psutil.Process(process.pid).children()
+        process.send_signal(number)  # stopped after an epoch, it waits until the side has learned something
     assert process.wait() == -signal.SIGKILL
     wait_until(lambda: all(map(is_gone, children)))
     (runs[1] / f"{SIDE_CHECKPOINT}.77.part").write_bytes(b"half")

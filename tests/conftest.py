@@ -21,10 +21,11 @@ from helpers.places import REAL  # noqa: E402  loads torch: the process that han
 from helpers.sharing import common_folder, copy_of, lent, made_once  # noqa: E402
 from helpers.warm_process import processes  # noqa: E402
 
-FORKING = "explain_command door runner refusing_disks labels item_paths".split()  # they explain in other processes
+FORKING = "explain_command door runner refusing_disks labels item_paths item_cache navigation targets".split()
+FORKING += "led_walks nifti_files".split()  # all these explain in other processes
 LONGEST = ["train", *FORKING, *"audit_command second_process resume app_page house jobs factored_run".split()]
-LONGEST += "growth latent_maps scan navigation volume_run matrix notebooks real evaluate report installation".split()
-LONGEST += "item_cache manifest targets dicom_files walks warm_process led_walks report_sections first_look".split()
+LONGEST += "growth latent_maps scan volume_run matrix notebooks real evaluate report installation".split()
+LONGEST += "manifest dicom_files walks warm_process report_sections first_look".split()
 LONGEST += "adapter signals gradients predict report_script learner tutorial figure_style synthpets".split()
 
 

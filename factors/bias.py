@@ -53,7 +53,7 @@ class Bias:
         return rng.uniform(*bounds.T)
 
     def draw_one(self, label, rng, obeys=True):
-        """The value that `draw` would give one label: a number, ten times as soon."""
+        """The value that `draw` would give one label: a number, in a seventh of the time."""
         return rng.uniform(*(self.of(label) if obeys else self.whole()))
 
     def plant(self, x, values):

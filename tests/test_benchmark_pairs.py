@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from functools import partial
+from pkgutil import resolve_name
 
 import pytest
 
@@ -47,6 +48,12 @@ def test_json_holds_each_ratio_with_its_spread(tmp_path, monkeypatch):
     rows = json.loads((tmp_path / "x.json").read_text())["comparisons"]
     assert [row["name"] for row in rows] == ["made-up-32", "made-up-64"]
     assert all({"ratio_median", "ratio_min", "ratio_max", "repeats"} <= set(row) for row in rows)
+
+
+@pytest.mark.parametrize("name", run.COMPARISONS)
+def test_every_comparison_is_there_though_it_is_loaded_late(name):
+    (place,) = run.COMPARISONS[name].args
+    assert callable(resolve_name(f"xaae.benchmarks.{place}")) and f"\n{name} " in run.__doc__
 
 
 def test_what_is_not_installed_is_left_out_with_a_word(monkeypatch, capsys):

@@ -98,7 +98,7 @@ def small_films():
 
 @pytest.fixture(scope="session", autouse=True)
 def few_reaches():
-    """How far a led walk goes is tried at four lengths: toys that are never brought over try all. The usual ones."""
+    """How far a led walk goes is tried at four lengths, since toys are seldom brought over. Gives the usual lengths."""
     from xaae.latent_nav import led_walks
 
     usual = led_walks.REACHES
@@ -109,7 +109,7 @@ def few_reaches():
 
 @pytest.fixture(scope="session", autouse=True)
 def few_trees():
-    """The forests that tell which number of a code holds a factor have half of their trees. The usual number."""
+    """The forests that tell which number of a code holds a factor have half of their trees. Gives the usual number."""
     from xaae.latent_nav import code_health
 
     usual = code_health.TREES

@@ -23,7 +23,7 @@ def run_command(**given):
     """Everything: train, scan, navigate, explain, report. This is what `python main.py` does."""
     began, beside = time.perf_counter(), given["beside"]
     with SecondProcess() as second:
-        folder = _trained_already(given["resume"]) or train_as_told(given, second)
+        folder = _trained_already(given["resume"]) or train_as_told(given, second, _beside_the_training)
         if folder:
             walked = _work_on(folder, second if _is_shared(folder, beside) else None)
             click.echo(times_in_words(time.perf_counter() - began, walked))
@@ -39,6 +39,15 @@ def _trained_already(run):
         raise InputError(f"{folder} is finished: see {folder / 'report.html'}.")
     click.echo(f"{folder} is trained already: what follows is done now.")
     return folder
+
+
+def _beside_the_training(folder):
+    """What a second process does while this one trains the AAE, of which it needs nothing."""
+    from xaae.latent_nav.encoded_run import meters_ahead
+    from xaae.training.second_training import train_side
+
+    train_side(folder)
+    meters_ahead(folder)
 
 
 def _is_shared(folder, asked):

@@ -100,7 +100,7 @@ training_options = with_options(
     option("--epochs", type=POSITIVE, help="Epochs of the AAE, of each stage.  [by preset; the default's: "
            "enough for 34,000 pictures, 19,000 drawn pets; of a plain code 40,000]"),
     option("--baseline-epochs", type=ZERO_OR_MORE, help="Epochs of the ResNet34; 0 leaves it out.  [by preset; the "
-           "default's: enough for 7,500 pictures]"),
+           "default's: enough for 7,500 pictures; without ImageNet weights 5,000 drawn pets]"),
     option("--pretrained/--no-pretrained", default=True, help="ImageNet weights for the ResNet34 if they can be had."),
     option("--batch-size", type=TWO_OR_MORE, help="Items a batch.  [by preset]"),
     option("--lr", type=ABOVE_ZERO, help="Highest learning rate of the AAE.  [factored 0.007, plain 0.003]"),
@@ -144,18 +144,18 @@ def train_command(**given):
         click.echo(f"Trained: {folder}. Next: {command_line(['navigate', folder])}")
 
 
-def train_as_told(given, second):
+def train_as_told(given, second, does=None):
     """Check the options, print the settings, train. Returns the run folder, or None after a dry run.
 
-    second: a SecondProcess, which shares the work where that pays or --beside asks for it. InputError before anything
-    is written if data or settings make no sense.
+    second: a SecondProcess, which shares the work where that pays or --beside asks for it. does(folder): what it does
+    then, by default `train_side`. InputError before anything is written if data or settings make no sense.
     """
     asked = given.pop("beside")
     if process_count() > 1:
         return _train_in_processes(given)
     if run := given.pop("resume"):
-        return _resume(Path(run), second, asked)
-    return _train_anew(given, second, asked)
+        return _resume(Path(run), second, asked, does)
+    return _train_anew(given, second, asked, does)
 
 
 def _train_in_processes(given):
@@ -175,10 +175,10 @@ def _train_in_processes(given):
     return None
 
 
-def _train_anew(given, second=None, beside=False):
+def _train_anew(given, second=None, beside=False, does=None):
     """Check the options, print the settings, train. Returns the run folder, or None after a dry run.
 
-    second, beside: see `_second_training`.
+    second, beside, does: see `_second_training`.
     """
     announce_loading()
     from xaae.experiment import run_folder
@@ -201,24 +201,25 @@ def _train_anew(given, second=None, beside=False):
         timed(f"Training into {folder}"),
         run_folder.new_run(folder, overwrite, click.echo),
     ):
-        train_run(prepared, folder, beside=_second_training(prepared, folder, second, beside))
+        train_run(prepared, folder, beside=_second_training(prepared, folder, second, beside, does))
     return folder
 
 
-def _second_training(prepared, folder, second, asked):
+def _second_training(prepared, folder, second, asked, does):
     """What starts a second process for a part of the training; None if all is done in this one.
 
-    second: a SecondProcess. asked: shall it be used? None where it pays.
+    second: a SecondProcess. asked: shall it be used? None where it pays. does: see `train_as_told`.
     """
     from xaae.training.second_training import pays, train_side
 
-    return (lambda: second.start(train_side, folder)) if asked or (asked is None and pays(prepared)) else None
+    shared = pays(prepared) if asked is None else asked
+    return (lambda: second.start(does or train_side, folder)) if shared else None
 
 
-def _resume(folder, second, beside):
+def _resume(folder, second, beside, does):
     """Go on with the training of a folder that was stopped. Returns the folder. InputError if there is no such one.
 
-    second, beside: see `_second_training`.
+    second, beside, does: see `_second_training`.
     """
     refuse_other_options("resume", "beside")
     announce_loading()
@@ -234,7 +235,7 @@ def _resume(folder, second, beside):
     ):
         prepared, kept = prepare_stopped(folder)
         click.echo(f"Kept: {kept_in_words(folder)}." if kept else "Nothing was learned yet: the training begins anew.")
-        train_run(prepared, folder, kept=kept, beside=_second_training(prepared, folder, second, beside))
+        train_run(prepared, folder, kept=kept, beside=_second_training(prepared, folder, second, beside, does))
     return folder
 
 

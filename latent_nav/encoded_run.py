@@ -21,7 +21,7 @@ from xaae.latent_nav import codes, contrasts, directions, exemplars, led_walks, 
 from xaae.latent_nav.stability import stability
 from xaae.sources.fingerprints import fingerprint
 from xaae.training.target_scores import spearman
-from xaae.training.trained_run import TrainedRun
+from xaae.training.trained_run import TrainedRun, open_trained_run
 
 DEFAULT = ("lda", "logistic", "head", "means", "severity", "gradient", "pca:2", "dims:3")
 KINDS_OF = {  # task -> what is walked unasked; between halves of a severity no classes are told apart
@@ -160,11 +160,21 @@ def encode_run(trained, contrast="", meters=None):
     return encoded
 
 
+def meters_ahead(run):
+    """Train the meters of a run's own items, whose models may still learn; `encode_run` finds them kept."""
+    _trained_meters(open_trained_run(run, needs="items.csv"))
+
+
 def _all_meters(trained):
     """The meters for this run's items, with those that are trained on them."""
-    trained_ones = TRAINED_METERS.get(trained.kind.name, lambda _: {})
     config = trained.config
-    return meters_for(config.input_channels, trained.kind, trained.factor.meter, config.rate) | trained_ones(trained)
+    known = meters_for(config.input_channels, trained.kind, trained.factor.meter, config.rate)
+    return known | _trained_meters(trained)
+
+
+def _trained_meters(trained):
+    """The meters that are trained on this run's items: {name: Meter}."""
+    return TRAINED_METERS.get(trained.kind.name, lambda _: {})(trained)
 
 
 def _rotation_network(trained):

@@ -4,14 +4,17 @@ import http.client
 import pickle
 import ssl
 import urllib.error
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
 from helpers.loops import quietly, small_loaders
 
+from xaae.experiment.settings import baseline_anew
 from xaae.experiment.tasks import Target
-from xaae.training import learner
+from xaae.training import fitting, learner
 
 TARGET = Target(classes=("left", "right"))
 FETCHING = "torchvision.models._api.load_state_dict_from_url"
@@ -94,3 +97,27 @@ def test_a_bug_in_fetching_surfaces_too(dls, tmp_path, monkeypatch, error):
     monkeypatch.setattr(FETCHING, fail)
     with pytest.raises(type(error)):
         learner.BASELINE_LEARNERS["picture"](dls, TARGET, 3, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("has", "anew", "asked"), [(False, (2, 0.5), (2, 0.5)), (True, (2, 0.5), (3,)), (False, (), (3,))]
+)
+def test_a_baseline_without_imagenet_weights_may_have_epochs_and_a_rate_of_its_own(monkeypatch, has, anew, asked):
+    config = SimpleNamespace(
+        baseline_epochs=3, baseline_anew=anew, kind="picture", pretrained=True, input_channels=3, precision="fp32"
+    )
+    learn, told = SimpleNamespace(add_cbs=lambda cbs: None), []
+    monkeypatch.setitem(learner.BASELINE_LEARNERS, "picture", lambda *args: (learn, has, "as told"))
+    monkeypatch.setattr(
+        learner, "fit_baseline", lambda _, epochs, pretrained, *rate, **given: told.append((epochs, *rate))
+    )
+    for name in ("run_loaders", "_balance_of", "target_of"):
+        monkeypatch.setattr(fitting, name, lambda *args: None)
+    monkeypatch.setattr(fitting, "silence", lambda *args: nullcontext())
+    with pytest.raises(AttributeError, match="model"):  # of a learner that is none, when it has been told
+        fitting._train_baseline(SimpleNamespace(config=config), None, True, SimpleNamespace(facts={}))
+    assert told == [asked]
+
+
+def test_drawn_pets_are_learned_from_scratch_in_two_epochs_and_other_items_as_ever():
+    assert baseline_anew("synthpets", 2400) == (2, 8e-3) and baseline_anew("pets", 2400) == ()

@@ -217,10 +217,12 @@ def _train_baseline(prepared, folder, quiet, progress):
     learn.add_cbs(_together())
     if balance is not None:
         learn.loss_func = learner.PlainLoss(config.task, balance)
-    print(f"{BASELINES[config.kind]}: {note}, {counted(config.baseline_epochs, 'epochs')}")
+    epochs, *rate = (not pretrained and config.baseline_anew) or (config.baseline_epochs,)
+    print(f"{BASELINES[config.kind]}: {note}, {counted(epochs, 'epochs')}")
     with silence(learn, quiet):
-        learner.fit_baseline(learn, config.baseline_epochs, pretrained, progress=progress)
+        learner.fit_baseline(learn, epochs, pretrained, *rate, progress=progress)
     numbers = {"parameters": models.count_parameters(learn.model), "pretrained": pretrained, "note": note}
+    numbers["epochs"] = epochs
     numbers["seconds"] = progress.part_seconds()
     last = _judge(learn, BASELINES[config.kind], target_of(config), progress)
     models.save(learn.model, folder / WEIGHTS["baseline"])

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from helpers.command_line import TINY, refused
+from helpers.command_line import TINY, refused, succeed
 from helpers.pictures import save_pictures
 from helpers.places import HOME
 from helpers.sharing import copy_of
@@ -339,6 +339,18 @@ def test_the_whole_job_is_its_commands_each_as_it_would_be_alone(monkeypatch, tm
         assert names.index("add_health") == names.index("navigate") + 1
     else:
         assert names == steps
+
+
+def test_beside_the_training_what_needs_nothing_of_the_aae_is_done(monkeypatch, tmp_path):
+    done, places = [], ["training.second_training.train_side", "latent_nav.encoded_run.meters_ahead"]
+    for place in places:
+        monkeypatch.setattr(f"xaae.{place}", lambda folder, place=place: done.append((place, folder)))
+    run._beside_the_training(tmp_path)
+    assert done == [(place, tmp_path) for place in places]
+    given = {}
+    monkeypatch.setattr(run, "train_as_told", lambda asked, second, does: given.update(does=does))
+    succeed("run")
+    assert given["does"] is run._beside_the_training
 
 
 def test_each_command_can_run_again_alone(door, toy_run, tmp_path):

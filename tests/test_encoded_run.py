@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers.sharing import copy_of
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.tasks import Target
+from xaae.factors import rotation_network
 from xaae.latent_nav import encoded_run
 from xaae.latent_nav.contrasts import against_rest, contrast
+from xaae.training.trained_run import open_trained_run
 
 CLASSES = ["cat", "dog", "fox"]
 
@@ -155,3 +158,14 @@ def test_a_contrast_of_classes_with_colons_or_blanks_is_understood(names):
             found = contrast(f"{first}:{last}".strip(), names)
             assert (found.first, found.last) == ((first,), (last,))
         assert contrast(f"rest:{first}".strip(), names) == against_rest(first, names)
+
+
+def test_its_own_meters_are_trained_once_if_before_the_models_are_there(toy_run, tmp_path, monkeypatch):
+    made, train = [], rotation_network.train_rotation_network
+    monkeypatch.setattr(encoded_run, "_meters_folder", lambda root: tmp_path / "meters")
+    monkeypatch.setattr(rotation_network, "train_rotation_network", lambda *args: made.append(1) or train(*args))
+    run = copy_of(toy_run, tmp_path / "run")
+    (run / "model.safetensors").rename(tmp_path / "later")
+    encoded_run.meters_ahead(run)
+    (tmp_path / "later").rename(run / "model.safetensors")
+    assert len(encoded_run.encode_run(open_trained_run(run)).meters) > 1 and len(made) == 1

@@ -99,10 +99,13 @@ def test_a_bug_in_fetching_surfaces_too(dls, tmp_path, monkeypatch, error):
         learner.BASELINE_LEARNERS["picture"](dls, TARGET, 3, tmp_path)
 
 
+ANEW, USUAL = ((2, 0.5), "2 epochs at a higher rate in place of 3"), ((3,), "3 epochs")
+
+
 @pytest.mark.parametrize(
-    ("has", "anew", "asked"), [(False, (2, 0.5), (2, 0.5)), (True, (2, 0.5), (3,)), (False, (), (3,))]
+    ("has", "anew", "expected"), [(False, ANEW[0], ANEW), (True, ANEW[0], USUAL), (False, (), USUAL)]
 )
-def test_a_baseline_without_imagenet_weights_may_have_epochs_and_a_rate_of_its_own(monkeypatch, has, anew, asked):
+def test_a_baseline_without_imagenet_weights_may_have_a_recipe_of_its_own(monkeypatch, capsys, has, anew, expected):
     config = SimpleNamespace(
         baseline_epochs=3, baseline_anew=anew, kind="picture", pretrained=True, input_channels=3, precision="fp32"
     )
@@ -116,7 +119,7 @@ def test_a_baseline_without_imagenet_weights_may_have_epochs_and_a_rate_of_its_o
     monkeypatch.setattr(fitting, "silence", lambda *args: nullcontext())
     with pytest.raises(AttributeError, match="model"):  # of a learner that is none, when it has been told
         fitting._train_baseline(SimpleNamespace(config=config), None, True, SimpleNamespace(facts={}))
-    assert told == [asked]
+    assert told == [expected[0]] and capsys.readouterr().out == f"ResNet34: as told, {expected[1]}\n"
 
 
 def test_drawn_pets_are_learned_from_scratch_in_two_epochs_and_other_items_as_ever():

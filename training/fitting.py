@@ -218,7 +218,8 @@ def _train_baseline(prepared, folder, quiet, progress):
     if balance is not None:
         learn.loss_func = learner.PlainLoss(config.task, balance)
     epochs, *rate = (not pretrained and config.baseline_anew) or (config.baseline_epochs,)
-    print(f"{BASELINES[config.kind]}: {note}, {counted(epochs, 'epochs')}")
+    instead = f" at a higher rate in place of {config.baseline_epochs}" if rate else ""
+    print(f"{BASELINES[config.kind]}: {note}, {counted(epochs, 'epochs')}{instead}")
     with silence(learn, quiet):
         learner.fit_baseline(learn, epochs, pretrained, *rate, progress=progress)
     numbers = {"parameters": models.count_parameters(learn.model), "pretrained": pretrained, "note": note}

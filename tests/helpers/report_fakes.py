@@ -192,8 +192,9 @@ def _train():
     }
     aae |= {"seconds": 20.0, "images_per_second": 90.0}
     baseline = {"valid_accuracy": 0.99, **scores, "parameters": 21000000, "pretrained": True, "note": "ImageNet"}
+    baseline |= {"seconds": 10.0, "epochs": 3}
     items = {"train": 8, "valid": 12, "test": 0, "skipped": 1}
-    return {"aae": aae, "baseline": baseline | {"seconds": 10.0, "epochs": 3}, "items": items, "seconds": {"total": 30.0}}
+    return {"aae": aae, "baseline": baseline, "items": items, "seconds": {"total": 30.0}}
 
 
 def _navigate(walk, classes, factor, named):

@@ -56,7 +56,8 @@ USUAL_FACTORS = {"signal": "hum", "picture": USUAL_FACTOR, "volume": USUAL_FACTO
 SEEN = {"signal": 40_000, "picture": 40_000, "volume": 8_000}  # kind -> items that the default shows the AAE
 SEEN_FEWER = {("picture", "factored"): 34_000}  # kind, code -> where fewer are enough
 BASELINE_SEEN = 7_500  # those that it shows the baseline
-ANEW = {"synthpets": (5_000, 8e-3)}  # drawn dataset -> the same without ImageNet's weights, and the highest rate then
+# drawn dataset -> the same for one without ImageNet's weights, and its highest learning rate
+FROM_SCRATCH = {"synthpets": (5_000, 8e-3)}
 SEEN_DRAWN = {"synthpets": {"factored": 19_000}}  # drawn dataset -> the same by code: sooner learned than photographs
 VOLUME_SIZE = 28  # voxels at which volumes are used when no size is asked for, as MedMNIST has them
 
@@ -176,8 +177,8 @@ class RunConfig(RunSettings):
     `factors.registry.Factor.about`. centres {factor: mean value in training} of the coordinates of a factored code, in
     the order of planting. levels: (low, high) of the window of the dataset, as measured in the training items, () for
     another window. signal_scale: what all signals share, see `sources.signal_scale`. kind and task: names in KINDS and
-    TASKS. baseline_anew: (epochs, highest learning rate) of a baseline without ImageNet's weights where no epochs
-    are asked for, () for those of any other.
+    TASKS. baseline_from_scratch: (epochs, highest learning rate) of a baseline without ImageNet's weights where no
+    epochs are asked for, () for those of any other.
     """
 
     classes: tuple
@@ -193,7 +194,7 @@ class RunConfig(RunSettings):
     centres: dict = field(default_factory=dict)
     dataset_note: str = ""
     data_warnings: tuple = ()
-    baseline_anew: tuple = ()
+    baseline_from_scratch: tuple = ()
     device: str = "cpu"
     versions: dict = field(default_factory=dict)
 
@@ -238,9 +239,9 @@ def seen_by_default(kind, code, dataset=""):
     return SEEN_DRAWN.get(dataset, {}).get(code) or SEEN_FEWER.get((kind, code), SEEN[kind])
 
 
-def baseline_anew(dataset, items):
+def baseline_from_scratch(dataset, items):
     """(epochs, highest learning rate) of a baseline that is trained from scratch on so many items; () as any other."""
-    return (epochs_for(ANEW[dataset][0], items), ANEW[dataset][1]) if dataset in ANEW else ()
+    return (epochs_for(FROM_SCRATCH[dataset][0], items), FROM_SCRATCH[dataset][1]) if dataset in FROM_SCRATCH else ()
 
 
 def epochs_for(seen, items):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from helpers.loops import quietly, small_loaders
 
-from xaae.experiment.settings import baseline_anew
+from xaae.experiment.settings import baseline_from_scratch
 from xaae.experiment.tasks import Target
 from xaae.training import fitting, learner
 
@@ -99,15 +99,21 @@ def test_a_bug_in_fetching_surfaces_too(dls, tmp_path, monkeypatch, error):
         learner.BASELINE_LEARNERS["picture"](dls, TARGET, 3, tmp_path)
 
 
-ANEW, USUAL = ((2, 0.5), "2 epochs at a higher rate in place of 3"), ((3,), "3 epochs")
+FROM_SCRATCH, USUAL = ((2, 0.5), "2 epochs at a learning rate of up to 0.5, in place of 3"), ((3,), "3 epochs")
 
 
 @pytest.mark.parametrize(
-    ("has", "anew", "expected"), [(False, ANEW[0], ANEW), (True, ANEW[0], USUAL), (False, (), USUAL)]
+    ("has", "recipe", "expected"),
+    [(False, FROM_SCRATCH[0], FROM_SCRATCH), (True, FROM_SCRATCH[0], USUAL), (False, (), USUAL)],
 )
-def test_a_baseline_without_imagenet_weights_may_have_a_recipe_of_its_own(monkeypatch, capsys, has, anew, expected):
+def test_a_baseline_without_imagenet_weights_may_have_a_recipe_of_its_own(monkeypatch, capsys, has, recipe, expected):
     config = SimpleNamespace(
-        baseline_epochs=3, baseline_anew=anew, kind="picture", pretrained=True, input_channels=3, precision="fp32"
+        baseline_epochs=3,
+        baseline_from_scratch=recipe,
+        kind="picture",
+        pretrained=True,
+        input_channels=3,
+        precision="fp32",
     )
     learn, told = SimpleNamespace(add_cbs=lambda cbs: None), []
     monkeypatch.setitem(learner.BASELINE_LEARNERS, "picture", lambda *args: (learn, has, "as told"))
@@ -123,4 +129,4 @@ def test_a_baseline_without_imagenet_weights_may_have_a_recipe_of_its_own(monkey
 
 
 def test_drawn_pets_are_learned_from_scratch_in_two_epochs_and_other_items_as_ever():
-    assert baseline_anew("synthpets", 2400) == (2, 8e-3) and baseline_anew("pets", 2400) == ()
+    assert baseline_from_scratch("synthpets", 2400) == (2, 8e-3) and baseline_from_scratch("pets", 2400) == ()

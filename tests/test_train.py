@@ -122,6 +122,12 @@ def test_without_them_it_is_trained_from_scratch_and_says_so(monkeypatch, two_he
     assert list(pd.read_csv(out / "baseline_history.csv").stage) == ["baseline"] * 2
 
 
+@pytest.mark.parametrize(("asked", "recipe"), [((), "(60, 0.008)"), (("--baseline-epochs", 2), "()")])
+def test_drawn_pets_without_them_have_a_recipe_where_no_epochs_are_asked_for(drawn, asked, recipe):
+    printed = succeed("train", *drawn, "--items", 60, "--size", 16, *asked, "--dry-run")
+    assert f"baseline_from_scratch: {recipe}\n" in printed
+
+
 def test_a_folder_that_happens_to_have_a_datasets_name_changes_nothing(drawn, tmp_path, monkeypatch):
     (tmp_path / "synthpets").mkdir()
     monkeypatch.chdir(tmp_path)

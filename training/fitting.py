@@ -217,8 +217,8 @@ def _train_baseline(prepared, folder, quiet, progress):
     learn.add_cbs(_together())
     if balance is not None:
         learn.loss_func = learner.PlainLoss(config.task, balance)
-    epochs, *rate = (not pretrained and config.baseline_anew) or (config.baseline_epochs,)
-    instead = f" at a higher rate in place of {config.baseline_epochs}" if rate else ""
+    epochs, *rate = (not pretrained and config.baseline_from_scratch) or (config.baseline_epochs,)
+    instead = f" at a learning rate of up to {rate[0]:g}, in place of {config.baseline_epochs}" if rate else ""
     print(f"{BASELINES[config.kind]}: {note}, {counted(epochs, 'epochs')}{instead}")
     with silence(learn, quiet):
         learner.fit_baseline(learn, epochs, pretrained, *rate, progress=progress)

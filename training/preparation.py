@@ -21,7 +21,7 @@ from xaae.experiment.settings import (
     VOLUME_SIZE,
     RunConfig,
     RunSettings,
-    baseline_anew,
+    baseline_from_scratch,
     epochs_for,
     native_size,
     seen_by_default,
@@ -303,7 +303,7 @@ def _complete(settings, table, items, target, planted):
     found |= {name: usual[name] if getattr(settings, name) is None else getattr(settings, name) for name in usual}
     if settings.baseline_epochs is None:
         found["baseline_epochs"] = epochs_for(BASELINE_SEEN, n)
-        found["baseline_anew"] = baseline_anew(settings.dataset, n)
+        found["baseline_from_scratch"] = baseline_from_scratch(settings.dataset, n)
     return RunConfig(**(asked | found | machine_facts(settings.precision)))
 
 

@@ -18,6 +18,7 @@ from xaae.callbacks.loop import (
 )
 from xaae.callbacks.losses import PAIR_PARTS, PARTS, TARGET_LOSSES, AAELoss, LossPart, TorchMetric
 from xaae.callbacks.perceptual import Perceptual
+from xaae.callbacks.pyramid import half_of
 from xaae.callbacks.together import Together, place_among_processes
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "TorchMetric",
     "beginning_at",
     "grain",
+    "half_of",
     "huber",
     "neighbour_means",
     "place_among_processes",

@@ -11,8 +11,9 @@ from helpers.pictures import draw_pets
 
 from xaae import data
 from xaae import model as models
-from xaae.callbacks.distances import grain, neighbour_means, pyramid_distance
+from xaae.callbacks.distances import grain, neighbour_means
 from xaae.callbacks.perceptual import ANSWERED, feature_distance, shares_at
+from xaae.callbacks.pyramid import pyramid_distance
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
 from xaae.factors.bias import make_bias

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from xaae.callbacks import half_of
 from xaae.model import LAYERS
 
 WIDTHS = (16, 32, 64)
@@ -11,13 +12,14 @@ class FeatureNetwork(nn.Module):
     """x (B, C, *places) in [0, 1] -> logits (B, K); `features` of three depths. kind: name of the kind of the items.
 
     After the first step it shrinks by means and not by strides, and the first step's kernels overlap by far: gradients
-    of a network with strides draw a lattice into the pictures. shrunk: items are made smaller by so much first.
+    of a network with strides draw a lattice into the pictures. shrunk: items are halved first, to a
+    so-manieth of their size: a power of 2.
     """
 
     def __init__(self, kind, channels, classes, shrunk=1):
         super().__init__()
         layers = LAYERS[kind]
-        self.shrink = layers.pool(shrunk, ceil_mode=True) if shrunk > 1 else nn.Identity()
+        self.shrunk = shrunk
         first = layers.conv(channels, WIDTHS[0], 6, stride=2, padding=2, bias=False)
         pairs = zip(WIDTHS, WIDTHS[1:], strict=False)
         rest = [
@@ -31,7 +33,9 @@ class FeatureNetwork(nn.Module):
 
     def features(self, x):
         """The features of x after each step: a list of (B, W, *fewer places)."""
-        found, x = [], self.shrink(x)
+        found, left = [], self.shrunk
+        while left > 1:
+            x, left = half_of(x), left // 2
         for step in self.steps:
             x = step(x)
             found.append(x)

@@ -17,6 +17,7 @@ is known of its items. To add one, put a function like this one here and name it
 datasets whose items are signals or volumes stand in SIGNAL_SETS or VOLUME_SETS too.
 """
 
+import configparser
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -65,8 +66,8 @@ DRAWN = ("synthpets", "synthbeats")  # those that are made here
 def default_root():
     """The folder where fastai keeps data on this machine; it is not made, and may be one that cannot be written."""
     try:
-        return fastai_cfg().path("data")
-    except OSError:  # it would keep its settings in a home that cannot be written
+        return fastai_cfg().path("data", "data")
+    except (OSError, configparser.Error, UnicodeError):  # a home that cannot be written, or settings cut off there once
         return Path(os.environ.get("FASTAI_HOME", "~/.fastai")).expanduser() / "data"
 
 

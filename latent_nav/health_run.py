@@ -26,8 +26,14 @@ def health_of(trained):
     table = trained.table.iloc[rows]
     means = model.prior_means.cpu().numpy() if model.prior == "class" else None
     index = np.array([trained.classes.index(label) for label in table.label.astype(str)])
-    factors = table.drop(columns=["path", "split", "group", "factor"])
+    factors = table.drop(columns=["path", "split", "group", "factor", *row_numbers(trained.table)])
     return code_health.latent_health(z, index, means, factors, generator(trained.config.seed, "health"))
+
+
+def row_numbers(table):
+    """Names of a table's columns that count its rows, one more in each: they tell nothing of an item."""
+    whole = table.select_dtypes("integer")
+    return [name for name, column in whole.items() if len(column) > 1 and (np.diff(column) == 1).all()]
 
 
 def health_of_run(folder):

@@ -9,6 +9,7 @@ from scipy.stats import kstest, normaltest, wasserstein_distance
 
 from xaae.experiment.errors import InputError
 from xaae.latent_nav import code_health
+from xaae.latent_nav.health_run import row_numbers
 
 
 @pytest.fixture(autouse=True)
@@ -241,3 +242,9 @@ def test_bad_input_is_said_in_one_sentence(arguments, words):
     with pytest.raises(InputError, match=words) as e:
         code_health.latent_health(*arguments)
     assert str(e.value).endswith(".") and "\n" not in str(e.value)
+
+
+def test_columns_that_count_the_rows_are_no_factors_of_the_items():
+    columns = {"item": [0, 1, 2, 3], "from_7": [7, 8, 9, 10], "age": [61, 62, 63, 65], "same": [1, 1, 1, 1]}
+    table = pd.DataFrame(columns | {"place": [0.0, 1.0, 2.0, 3.0], "name": list("abcd")})
+    assert row_numbers(table) == ["item", "from_7"] and row_numbers(table[:1]) == []

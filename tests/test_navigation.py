@@ -345,6 +345,7 @@ def test_a_run_of_another_factor_and_with_other_settings_goes_through_to_its_pag
     assert found["walk"]["meter"] == found["planted"]["meter"] == "luminance" != found["walk"]["unit"]
     assert 0.4 < found["planted"]["shift"] < 0.55  # from 0.48 of the way to black to 0.48 of the way to white
     assert {"items", "effective_rank", "probe_r2", "dci", "dead_share"} <= set(found["health"])
+    assert "value" in found["health"]["probe_r2"] and "item" not in found["health"]["probe_r2"], "a row's number"
     run_folder.write_json(run / "navigate.json", found | {"health": None})
     add_health(run, health_of_run(run))  # as the whole job does it, beside the walks
     assert told(run) == found and "navigate.json" in written_files(run)

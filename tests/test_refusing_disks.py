@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import resource
+import sys
 from contextlib import contextmanager
 
 import numpy as np
@@ -31,13 +32,19 @@ COMMANDS = {  # every command that writes, as briefly as it can
 
 @contextmanager
 def no_room(after):
-    """No file of this process and of those that it starts can be longer than so many bytes."""
+    """No file of this process and of those that it starts can be longer than so many bytes.
+
+    Modules that are imported meanwhile are not compiled to files, which would be cut off and stay so.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (after, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", True)
+        patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (after, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def is_whole(path):

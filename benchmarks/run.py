@@ -7,6 +7,7 @@ python benchmarks/run.py loop --json loop.json        also as JSON: name, ratio_
 loop       the whole training loop with its data / bare steps on one batch
 products   bare training steps / matrix products of as many operations
 thesis     the plain code's network / the thesis's, an epoch each (32 or 128 pixels)
+losses     the losses of a step and their gradients / of the library's pooling and resizing
 where      of bare training steps: each kind of arithmetic / all
 pythae     an epoch here / pythae's Adversarial_AE with the same encoder and decoder (pip install pythae)
 decoding   frames of walks / the decoder called directly
@@ -32,6 +33,7 @@ def _compare(function, *given):
 COMPARISONS = {
     "loop": partial(_compare, "training_speed:loop"),
     "products": partial(_compare, "training_speed:products"),
+    "losses": partial(_compare, "loss_speed:losses"),
     "where": partial(_compare, "step_profile:where"),
     "thesis": partial(_compare, "training_speed:beside_thesis"),
     "pythae": partial(_compare, "training_speed:beside_pythae"),

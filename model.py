@@ -299,7 +299,7 @@ def save(model, path):
         raise InputError("Only a model whose nonlinearity was given by name can be saved: pass one of NONLINEARITIES.")
     weights = {name: w.detach().cpu().contiguous() for name, w in model.state_dict().items()}
     try:
-        with whole_file(path) as part:
+        with whole_file(path, durable=True) as part:
             save_file(weights, part, {"model": name, "arguments": json.dumps(model.arguments)})
     except SafetensorError as e:
         raise InputError(f"{path} cannot be written ({e}): free some room on the disk, or choose another --out.") from e

@@ -21,15 +21,19 @@ IN_WORDS = (  # how libraries tell of a disk that takes no more, without its num
 
 
 @contextmanager
-def whole_file(path):
+def whole_file(path, durable=False):
     """A path beside `path` to write to; it gets the name `path` when all is written, and is removed if that fails.
 
-    Each process writes to its own.
+    Each process writes to its own. durable: the disk has all of it before it gets the name, so that a machine that
+    loses its power leaves the file of before or the new one.
     """
     path = Path(path)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part
+        if durable:
+            with open(part, "rb+") as written:
+                os.fsync(written.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Oxford-IIIT Pets (Parkhi et al. 2012): the table of its photographs, and where the animal is in them."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,22 @@ from fastai.data.transforms import get_image_files
 from PIL import Image, ImageOps
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.manifest import locked
 
 PETS_FOLDER = "oxford-iiit-pet"
+
+
+def _fetched(root):
+    """The folder of the photographs under `root`; one process fetches them, others that want them wait."""
+    there = (root / PETS_FOLDER).is_dir()  # where nothing may be written, perhaps
+    with nullcontext() if there else locked(root / f".{PETS_FOLDER}.lock"):
+        return untar_data(URLs.PETS, archive=root, data=root)
 
 
 def pets(root, **_):
     """Oxford-IIIT Pets through fastai's own archive; an upper-case file name is a cat, the breed is the group."""
     try:
-        images = get_image_files(untar_data(URLs.PETS, archive=root, data=root) / "images")
+        images = get_image_files(_fetched(Path(root)) / "images")
     except Exception as e:  # whatever a download, a disk or an archive can raise: one cure
         raise InputError(
             f"Oxford-IIIT Pets is not under {root} and could not be fetched there ({type(e).__name__}: {e}): connect"

@@ -99,6 +99,15 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
     assert path.read_text() == "after" and os.listdir(tmp_path) == ["file.json"]
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_the_disk_has_what_must_outlive_a_power_cut_before_it_gets_its_name(tmp_path, monkeypatch, durable):
+    path, flushed, flush = tmp_path / "weights", [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: flushed.append((os.fstat(file).st_size, path.exists(), flush(file))))
+    with whole_file(path, durable) as part:
+        part.write_bytes(b"1234")
+    assert path.read_bytes() == b"1234" and flushed == [(4, False, None)] * durable
+
+
 @pytest.mark.parametrize("name", ["navigate", "evaluate", "report", "train"])
 def test_a_folder_that_may_not_be_written_is_told(toy_run, pictures_folder, tmp_path, monkeypatch, name):
     """Tests may run as root, to whom no folder is closed: opening for writing is refused in its place."""

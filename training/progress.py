@@ -118,7 +118,7 @@ class Progress:
         text = json.dumps(_packed(state, tensors))
         self.path.parent.mkdir(exist_ok=True)
         try:
-            with whole_file(self.path) as part:
+            with whole_file(self.path, durable=True) as part:
                 save_file(tensors, part, {"state": text, "words": words})
         except SafetensorError as e:
             raise InputError(f"{self.path} cannot be written ({e}): free some room on the disk.") from e

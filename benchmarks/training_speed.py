@@ -63,7 +63,9 @@ class BareSteps:
     """
 
     def __init__(self, aae, x, y, precision):
-        self.aae, self.x, self.y, self.precision = lay_out(aae.to(x.device).train()), x, y, precision
+        aae = aae.to(x.device).train()
+        self.aae = lay_out(aae) if precision == "bf16" else aae  # as a training has it
+        self.x, self.y, self.precision = x, y, precision
         rest = [p for name, part in aae.named_children() if name != "discriminator" for p in part.parameters()]
         kinds = {torch.optim.AdamW: rest, torch.optim.Adam: list(aae.discriminator.parameters())}
         self.steps = [kind(weights, LR, fused=True) for kind, weights in kinds.items()]

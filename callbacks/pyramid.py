@@ -1,8 +1,11 @@
 """The Laplacian pyramid of a difference (Burt and Adelson 1983), and its gradient, in few passes over the values.
 
-Composed of the library's pooling and resizing it took a seventh of a training step at 128 pixels, since those know
-neither that two values are halved nor that few channels leave nothing to share out.
+Composed of the library's pooling and resizing it took a seventh of a training step at 128 pixels: those are made for
+windows of any size and for many channels, and here windows are pairs and channels few. There are no gradients of
+gradients.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -22,11 +25,11 @@ def pyramid_distance(x_hat, x):
     A Laplacian pyramid in L1: each coarser band, with a quarter of the values in pictures, counts twice as much a
     value, so that outlines are not given up for the mean.
     """
-    rest, total = x_hat - x, 0.0
+    rest, total = (x_hat - x).to(torch.promote_types(x_hat.dtype, torch.float32)), 0.0
     for level in range(LEVELS):
         coarsest = level == LEVELS - 1 or min(rest.shape[2:]) < SMALLEST
         size, coarse = (rest.abs().flatten(1).sum(1, keepdim=True), None) if coarsest else size_of_band(rest)
-        total = total + 2**level / rest[0].numel() * size
+        total = total + 2**level / math.prod(rest.shape[1:]) * size
         if coarsest:
             return total
         rest = coarse
@@ -99,8 +102,9 @@ class _Band(torch.autograd.Function):
 
 
 def _in_turn(x):
-    """Slices of the items of x, each as large as the caches of the cores at work."""
-    step = max(1, AT_ONCE * torch.get_num_threads() // x[0].numel())
+    """Slices of the items of x: for a processor as large as the caches of its cores, else of all of them."""
+    cached = AT_ONCE * torch.get_num_threads() // math.prod(x.shape[1:])
+    step = max(1, cached if x.device.type == "cpu" else len(x))
     return [slice(at, at + step) for at in range(0, len(x), step)]
 
 

@@ -26,14 +26,18 @@ def health_of(trained):
     table = trained.table.iloc[rows]
     means = model.prior_means.cpu().numpy() if model.prior == "class" else None
     index = np.array([trained.classes.index(label) for label in table.label.astype(str)])
-    factors = table.drop(columns=["path", "split", "group", "factor", *row_numbers(trained.table)])
+    numbers = set(row_numbers(trained.table)) - set(trained.target.columns)
+    factors = table.drop(columns=["path", "split", "group", "factor", *numbers])
     return code_health.latent_health(z, index, means, factors, generator(trained.config.seed, "health"))
 
 
 def row_numbers(table):
-    """Names of a table's columns that count its rows, one more in each: they tell nothing of an item."""
-    whole = table.select_dtypes("integer")
-    return [name for name, column in whole.items() if len(column) > 1 and (np.diff(column) == 1).all()]
+    """Names of a table's columns that count its rows, of which some may be gone: they tell nothing of an item.
+
+    They grow by 1 from most rows to the next, and never shrink or stay.
+    """
+    steps = {name: np.diff(column) for name, column in table.select_dtypes("integer").items()}
+    return [name for name, step in steps.items() if len(step) and (step > 0).all() and (step == 1).mean() > 0.5]
 
 
 def health_of_run(folder):

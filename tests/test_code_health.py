@@ -245,6 +245,6 @@ def test_bad_input_is_said_in_one_sentence(arguments, words):
 
 
 def test_columns_that_count_the_rows_are_no_factors_of_the_items():
-    columns = {"item": [0, 1, 2, 3], "from_7": [7, 8, 9, 10], "age": [61, 62, 63, 65], "same": [1, 1, 1, 1]}
-    table = pd.DataFrame(columns | {"place": [0.0, 1.0, 2.0, 3.0], "name": list("abcd")})
-    assert row_numbers(table) == ["item", "from_7"] and row_numbers(table[:1]) == []
+    columns = {"item": [0, 1, 2, 3], "gap": [7, 8, 10, 11], "year": [1961, 1972, 1983, 1984], "same": [1, 1, 1, 1]}
+    table = pd.DataFrame(columns | {"sorted": [1, 1, 2, 3], "place": [0.0, 1.0, 2.0, 3.0], "name": list("abcd")})
+    assert row_numbers(table) == ["item", "gap"] and row_numbers(table[:1]) == []

@@ -12,6 +12,11 @@ from helpers.places import HOME
 from helpers.waiting import GENEROUS
 from safetensors.torch import load_file
 
+from xaae.experiment.errors import InputError
+from xaae.experiment.settings import RunSettings
+from xaae.training import fitting
+from xaae.training.preparation import prepare_training, resolve
+
 pytest.importorskip("accelerate")
 
 OF_EACH = """
@@ -74,6 +79,19 @@ def test_the_first_writes_the_run_and_the_others_leave_nothing(trained):
     assert not (home / "run" / "checkpoints").exists()
     assert notes[1]["folder"] != notes[0]["folder"] and not list(home.glob("run?*"))
     assert "Trained:" in said[0] and said[1] == ""
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_few_items_are_shared_out_in_batches_that_are_full(monkeypatch, count):
+    """None of a batch that is larger than what a process has would be taken."""
+    settings = RunSettings.from_options("smoke", dataset="synthpets", items=40, size=16, batch_size=64)
+    prepared = prepare_training(*resolve(settings))
+    monkeypatch.setattr(fitting, "place_among_processes", lambda: (0, count))
+    dls = fitting.run_loaders(prepared)
+    assert len(dls.train) > 0 and len(dls.train.one_batch()[0]) == int((prepared.table.split == "train").sum()) // count
+    monkeypatch.setattr(fitting, "place_among_processes", lambda: (0, 30))
+    with pytest.raises(InputError, match="30 processes"):
+        fitting.run_loaders(prepared)
 
 
 def test_what_one_process_has_to_do_alone_is_refused(monkeypatch, tmp_path):

@@ -38,6 +38,21 @@ def test_the_pyramid_is_that_of_the_librarys_steps(shape, layout):
                                -with_gradient(lambda y: pyramid_distance(y, x), x_hat)[1])  # fmt: skip
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_halves_of_precision_are_computed_in_full(dtype):
+    x, x_hat = torch.rand(2, 3, 64, 64).to(dtype), torch.rand(2, 3, 64, 64).to(dtype)
+    found, wanted = pyramid_distance(x_hat, x), pyramid_distance((x_hat - x).float(), torch.zeros(2, 3, 64, 64))
+    torch.testing.assert_close(found, wanted)
+    assert neighbour_means(torch.full((1, 1, 8, 8), 0.3, dtype=dtype)).unique().tolist() == [
+        torch.tensor(0.3).to(dtype)
+    ]
+
+
+def test_no_items_have_no_distances():
+    nobody = torch.rand(0, 3, 32, 32)
+    assert pyramid_distance(nobody, nobody).shape == (0, 1) and half_of(nobody).shape == (0, 3, 16, 16)
+
+
 def test_items_that_are_taken_in_turns_are_all_there():
     """More of them than the caches hold."""
     x = torch.rand(3 * AT_ONCE * torch.get_num_threads() // (3 * 128 * 128) + 1, 3, 128, 128)

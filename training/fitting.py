@@ -121,7 +121,10 @@ def run_loaders(prepared, in_pairs=False):
         coordinates = [Coordinate(name, centre, rate=planted.rate) for name, centre in config.centres.items()]
         options["moves"] = Moves(coordinates, planted.factor, planted.whole(), options["seed"])
         batch_size = max(2, batch_size // 2)
-    asked = list(config.classes), max(2, batch_size // count)
+    share = int((prepared.table.split == "train").sum()) // count  # of the items that each process trains on
+    if count > 1 and share < 2:
+        raise InputError(f"{count} processes have fewer than 2 items each to train on: take fewer, or more items.")
+    asked = list(config.classes), max(2, min(batch_size // count, share))
     dls = data.dataloaders(prepared.table, prepared.items, planted, *asked, **options)
     if count > 1:
         dls.train.take_share(rank, count, config.seed)
@@ -167,9 +170,12 @@ def _train_aae(prepared, folder, quiet, progress):
     config, dls = prepared.config, run_loaders(prepared, in_pairs=True)
     aae, stages, game, loss, more = make_aae(config)
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
-    print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most, {config.precision}")
+    layout = "channels last" if config.precision == "bf16" else "the usual layout"
+    steps = config.optimiser or USUAL_OPTIMISER
+    computed = f"{config.precision} in {layout}, {counted(torch.get_num_threads(), 'threads')}, {steps} in fused steps"
+    print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most; {computed}")
     learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision, [*more, *_together()])
-    learn.opt_func = MAKERS[config.optimiser or USUAL_OPTIMISER]
+    learn.opt_func = MAKERS[steps]
     learn.loss_func.weights = _balance_of(prepared)
     with silence(learn, quiet):
         history = learner.fit_aae(learn, stages, progress)

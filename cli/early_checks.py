@@ -1,15 +1,17 @@
 """What can be refused from the typed words alone, before PyTorch is loaded, which takes seconds.
 
-Each is a callback of an option. The commands check again, and more, when they read what they were given.
+Most are callbacks of an option. The commands check again, and more, when they read what they were given.
 """
 
 import ast
 from pathlib import Path
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.item_sizes import check_size
+from xaae.experiment.kinds import PICTURE
 
 DATA = Path(__file__).parents[1] / "data.py"  # importing it would load PyTorch
-AFTER_COLON = ("folder", "medmnist")  # names of datasets that need something after them
+AFTER_COLON = ("folder", "medmnist")  # names of datasets that need something after them, which tells what they hold
 
 
 def check_run(ctx, param, path):
@@ -49,10 +51,40 @@ def check_cut(ctx, param, text):
     return text
 
 
+def check_asked_size(settings):
+    """InputError for a --size that pictures cannot have, of a dataset whose name alone says that it holds pictures."""
+    if settings.size and settings.dataset in ("auto", *_picture_sets()):
+        check_size(settings.size, PICTURE)
+
+
+def planned_out(out, overwrite):
+    """The folder that --out names; None if it is left out. InputError if it is taken or cannot be written."""
+    if not out:
+        return None
+    from xaae.experiment.run_folder import plan_folder  # loads pandas, for which others need not wait
+
+    return plan_folder(out, "", overwrite)
+
+
+def _picture_sets():
+    """Names of the datasets that hold pictures, as data.py has them; [] if its text does not tell."""
+    others = [_written_in_data(name) for name in ("SIGNAL_SETS", "VOLUME_SETS")]
+    if not all(isinstance(names, ast.Tuple) for names in others):
+        return []
+    known = {*AFTER_COLON, *(each.value for names in others for each in names.elts if isinstance(each, ast.Constant))}
+    return [name for name in _dataset_names() if name not in known]
+
+
 def _dataset_names():
     """The names that `DATASETS` of data.py holds, read off its text; [] if it is not written as a dict there."""
+    written = _written_in_data("DATASETS")
+    keys = written.keys if isinstance(written, ast.Dict) else []
+    return [key.value for key in keys if isinstance(key, ast.Constant)]
+
+
+def _written_in_data(name):
+    """What data.py gives the name `name`, as it is written there; None if it does not."""
     for node in ast.parse(DATA.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DATASETS":
-            keys = node.value.keys if isinstance(node.value, ast.Dict) else []
-            return [key.value for key in keys if isinstance(key, ast.Constant)]
-    return []
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return node.value
+    return None

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from xaae.cli.door import announce_loading, refuse_other_options, stoppable, timed, typed_command
-from xaae.cli.early_checks import check_dataset, check_run
+from xaae.cli.early_checks import check_asked_size, check_dataset, check_run, planned_out
 from xaae.cli.option_types import (
     ABOVE_ZERO,
     DATA_ROOT,
@@ -180,15 +180,18 @@ def _train_anew(given, second=None, beside=False, does=None):
 
     second, beside, does: see `_second_training`.
     """
+    out, overwrite, dry_run = (given.pop(name) for name in ("out", "overwrite", "dry_run"))
+    asked = settings_of(given)
+    check_asked_size(asked)
+    folder = planned_out(out, overwrite)
     announce_loading()
     from xaae.experiment import run_folder
     from xaae.training.fitting import train_run
     from xaae.training.preparation import prepare_training, resolve, run_name
     from xaae.training.second_training import may_pay, train_side
 
-    out, overwrite, dry_run = (given.pop(name) for name in ("out", "overwrite", "dry_run"))
-    settings, note = resolve(settings_of(given))
-    folder = run_folder.plan_folder(out, run_name(settings), overwrite)
+    settings, note = resolve(asked)
+    folder = folder or run_folder.plan_folder(None, run_name(settings), overwrite)
     if second and not dry_run and (may_pay(settings) if beside is None else beside):
         second.begin(train_side.__module__)  # it loads its libraries while the items are prepared
     prepared = prepare_training(settings, note)

@@ -24,7 +24,8 @@ from helpers.sharing import copy_of
 from xaae import data
 from xaae.cli import run
 from xaae.cli.door import stoppable, timed, times_in_words
-from xaae.cli.early_checks import _dataset_names, check_dataset
+from xaae.cli.early_checks import AFTER_COLON, _dataset_names, _picture_sets, check_dataset
+from xaae.experiment.kinds import PICTURE
 from xaae.main import COMMANDS
 
 COMMAND_FILES = sorted((HOME / "cli").glob("*.py"))
@@ -72,11 +73,17 @@ def test_help_loads_nothing_heavy():
     assert done.stdout.strip().splitlines()[-1:] == ["loaded: []"], done.stdout[-500:] + done.stderr
 
 
-REFUSED_AT_ONCE = [  # what the typed words alone show to be wrong
-    *(f"{name} nowhere" for name in ("navigate", "evaluate", "rate", "report", "app", "explain")),
-    *("predict nowhere a.png", "audit --unknown nowhere", "explain a.png --run nowhere"),
-    *(f"{name} --dataset dragons".strip() for name in ("", "run", "train", "audit", "tutorial")),
-]
+NO_RUN = [f"{name} nowhere" for name in ("navigate", "evaluate", "rate", "report", "app", "explain")]
+NO_RUN += ["predict nowhere a.png", "audit --unknown nowhere", "explain a.png --run nowhere"]
+REFUSED_AT_ONCE = {  # what the typed words, or a look at the disk, show to be wrong: a part of the sentence
+    **dict.fromkeys(NO_RUN, "not a run folder"),
+    **{f"{name} --dataset dragons": "no dataset" for name in ("", "run", "train", "audit", "tutorial")},
+    "--size 3": "An input size of 3 pixels makes no sense",
+    "train --preset smoke --dataset cifar10 --size 513": "An input size of 513 pixels makes no sense",
+    "run --out main.py": "main.py is a file: give --out a folder",
+    "train --out tests --overwrite": "tests holds something other than a run",
+    "--out main.py/below": "main.py/below cannot be written",
+}
 
 
 def test_what_typed_words_show_to_be_wrong_is_refused_before_torch_is_loaded():
@@ -88,11 +95,13 @@ def test_what_typed_words_show_to_be_wrong_is_refused_before_torch_is_loaded():
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, cwd=HOME)
     assert done.stdout.strip().splitlines()[-1:] == ["loaded: []"], done.stdout[-500:] + done.stderr
     said = done.stderr.strip().splitlines()
-    assert len(said) == len(REFUSED_AT_ONCE) and all("not a run folder" in s or "no dataset" in s for s in said)
+    assert [part for part, s in zip(REFUSED_AT_ONCE.values(), said, strict=True) if part not in s] == []
 
 
 def test_the_names_of_datasets_are_read_as_data_has_them():
     assert _dataset_names() == list(data.DATASETS)
+    named = [name for name in data.DATASETS if name not in AFTER_COLON]
+    assert _picture_sets() == [name for name in named if data.kind_of_dataset(name) is PICTURE]
     assert all(check_dataset(None, None, name) == name for name in ("auto", "medmnist:x", str(HOME), None))
 
 

@@ -11,7 +11,10 @@ losses     the losses of a step and their gradients / of the library's pooling a
 where      of bare training steps: each kind of arithmetic / all
 pythae     an epoch here / pythae's Adversarial_AE with the same encoder and decoder (pip install pythae)
 decoding   frames of walks / the decoder called directly
+latents    codes and answers of items, as `navigate` finds them / the model called directly
+meters     readings of walks / one weighted sum by torch, where that is the meter; all at once / one after the other
 methods    explanations / captum called directly
+reaching   training to a held-out error and to a walk that turns: default / thesis's architecture (32 pixels; minutes)
 growth     seconds and memory at 10 and 100 times the items, of larger pictures, codes and signals / of the least
 """
 
@@ -38,10 +41,13 @@ COMPARISONS = {
     "thesis": partial(_compare, "training_speed:beside_thesis"),
     "pythae": partial(_compare, "training_speed:beside_pythae"),
     "decoding": partial(_compare, "explaining_speed:decoding"),
+    "latents": partial(_compare, "reading_speed:latents"),
+    "meters": partial(_compare, "reading_speed:meters"),
     "methods": partial(_compare, "explaining_speed:methods"),
+    "reaching": partial(_compare, "reaching:reaching"),
     "growth": partial(_compare, "growth:growth"),
 }
-OF_NO_SIZE = {"growth"}  # those that have sizes of their own
+OF_NO_SIZE = {"growth", "reaching"}  # those that have sizes of their own
 OPTIONAL = {"pythae": "pip install pythae"}  # those that need more than is installed: how it is had
 
 

@@ -24,7 +24,7 @@ from xaae.callbacks import AAELoss, huber
 from xaae.experiment.amounts import counted
 from xaae.experiment.device import fast_precision
 from xaae.experiment.machine import quieten
-from xaae.experiment.settings import RunSettings
+from xaae.experiment.settings import USUAL_OPTIMISER, RunSettings
 from xaae.factors import bias
 from xaae.sources import picture_files
 from xaae.training import learner, thesis
@@ -73,14 +73,22 @@ def learners(dls, folder, precision):
 
 def factored(items, size, folder, precision):
     """The Learner of the factored code as `train` makes it, with batches of its own size."""
-    asked = {"dataset": "synthpets", "items": items, "size": size, "precision": precision}
+    return as_train_makes(folder, dataset="synthpets", items=items, size=size, precision=precision)[0]
+
+
+def as_train_makes(folder, **asked):
+    """(Learner, Prepared) of what `train` makes of these options, with the loss of its first stage; nothing is fitted.
+
+    asked: those of `RunSettings.from_options`.
+    """
     prepared = prepare_training(*resolve(RunSettings.from_options(**asked)))
-    aae, (stage,), game, loss, more = make_aae(prepared.config)
-    learn = learner.aae_learner(run_loaders(prepared, in_pairs=True), aae, folder, game, loss, precision, more)
-    learn.opt_func = MAKERS[prepared.config.optimiser]
+    aae, (stage, *_), game, loss, more = make_aae(prepared.config)
+    dls = run_loaders(prepared, in_pairs=True)
+    learn = learner.aae_learner(dls, aae, folder, game, loss, prepared.config.precision, more)
+    learn.opt_func = MAKERS[prepared.config.optimiser or USUAL_OPTIMISER]
     loss.reconstruction, loss.classification = stage.reconstruction, stage.classification
     learn.adversarial.weight = stage.adversarial
-    return learn
+    return learn, prepared
 
 
 class Count(Callback):

@@ -23,9 +23,9 @@ DAY = 86_400  # seconds
 def cache_command(what, unused_for, data_root):
     """Decoded items that are kept for later commands: list them, their size, or prune (remove) them.
 
-    Items of a large dataset are decoded once, by the first command that reads them, and kept under the data folder:
-    from 64 MB of decoded items, 100 MB of files or 2,000 files on. When they are removed nothing is lost but the time
-    to decode them again.
+    Items of all but small datasets are decoded once, by the first command that reads them, and kept under the data
+    folder: from 64 MB of decoded items, 100 MB of files or 200 files on. When they are removed nothing is lost but the
+    time to decode them again.
     """
     if unused_for is not None and what != "prune":
         raise InputError("--unused-for says what `cache prune` removes: leave it out, or write prune.")

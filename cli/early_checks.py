@@ -9,6 +9,7 @@ from pathlib import Path
 from xaae.experiment.errors import InputError
 from xaae.experiment.item_sizes import check_size
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.settings import arm_for, check_settings, is_own
 
 DATA = Path(__file__).parents[1] / "data.py"  # importing it would load PyTorch
 AFTER_COLON = ("folder", "medmnist")  # names of datasets that need something after them, which tells what they hold
@@ -51,10 +52,16 @@ def check_cut(ctx, param, text):
     return text
 
 
-def check_asked_size(settings):
-    """InputError for a --size that pictures cannot have, of a dataset whose name alone says that it holds pictures."""
+def check_asked(settings):
+    """InputError for settings that make no sense whatever the files hold.
+
+    Of sizes that are wrong for pictures only where the name of the dataset says that it holds pictures.
+    """
     if settings.size and settings.dataset in ("auto", *_picture_sets()):
         check_size(settings.size, PICTURE)
+    check_settings(settings)
+    if names := _dataset_names():
+        arm_for(settings, is_own(settings.dataset, names))
 
 
 def planned_out(out, overwrite):

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from xaae.cli.door import announce_loading, refuse_other_options, stoppable, timed, typed_command
-from xaae.cli.early_checks import check_asked_size, check_dataset, check_run, planned_out
+from xaae.cli.early_checks import check_asked, check_dataset, check_run, planned_out
 from xaae.cli.option_types import (
     ABOVE_ZERO,
     DATA_ROOT,
@@ -182,7 +182,7 @@ def _train_anew(given, second=None, beside=False, does=None):
     """
     out, overwrite, dry_run = (given.pop(name) for name in ("out", "overwrite", "dry_run"))
     asked = settings_of(given)
-    check_asked_size(asked)
+    check_asked(asked)
     folder = planned_out(out, overwrite)
     announce_loading()
     from xaae.experiment import run_folder

@@ -6,6 +6,7 @@ from xaae.experiment.vocabulary import FIRST_STEPS
 
 SIZES = {"signal": (16, 2**20), "picture": (16, 512), "volume": (8, 128)}  # smallest and largest along an axis
 UNITS = {"signal": "samples", "picture": "pixels", "volume": "voxels"}  # kind -> what its places are called
+THESIS_SIZES = (32, 128, 512)  # pixels of the thesis's architecture: 2 * 4^n
 LARGE = 64  # pixels: larger pictures are quartered first, which takes a third of the time
 
 
@@ -22,6 +23,13 @@ def check_size(input_size, kind=PICTURE):
         size = f"{wrong[0]} {UNITS[kind.name]}"
         raise InputError(f"An input size of {size} makes no sense here: choose one from {smallest} to {largest}.")
     return places
+
+
+def check_thesis_size(input_size):
+    """InputError unless the thesis's architecture makes pictures of so many pixels a side."""
+    if input_size not in THESIS_SIZES:
+        sizes = f"{', '.join(map(str, THESIS_SIZES[:-1]))} or {THESIS_SIZES[-1]}"
+        raise InputError(f"The thesis's decoder makes pictures of {sizes} pixels, not {input_size}.")
 
 
 def usual_first_step(kind, places):

@@ -2,8 +2,10 @@
 
 import shlex
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.item_sizes import check_thesis_size
 from xaae.experiment.kinds import KINDS
 from xaae.experiment.tasks import CLASSES, TASKS
 
@@ -222,6 +224,41 @@ class RunConfig(RunSettings):
         if config.kind not in KINDS or config.task not in TASKS:
             raise InputError(f"This run is of kind {config.kind!r} and task {config.task!r}: a newer xAAE made it.")
         return config
+
+
+def check_settings(settings):
+    """InputError for settings that contradict each other, whatever the data are."""
+    thesis = settings.architecture == "thesis"
+    if not settings.predict and (settings.task or settings.unit):
+        raise InputError("--task and --unit belong to --target: say by --target which column is predicted.")
+    if settings.coordinates and settings.code == "plain":
+        raise InputError("--coordinates are part of a factored code: give --code factored too.")
+    if thesis and settings.code != "plain":
+        raise InputError("The thesis's architecture has the plain code: leave out --code.")
+    if thesis and settings.first_step:
+        raise InputError("The thesis's architecture has layers of its own: leave out --first-step.")
+    if thesis and settings.size:
+        check_thesis_size(settings.size)
+
+
+def is_own(dataset, names):
+    """Is this the user's own folder or CSV, where nothing is planted unasked? names: of all other datasets."""
+    name = dataset.partition(":")[0]
+    return name == "folder" or (name not in [*names, "auto"] and Path(dataset).exists())
+
+
+def arm_for(settings, own):
+    """The arm that is asked for, else the usual one. own: are the data the user's own?
+
+    InputError for ranges where nothing is planted.
+    """
+    unasked = own or settings.predict  # where nothing is planted unless it is asked for
+    arm = settings.arm or ("normal" if unasked else "biased")
+    if settings.ranges and arm == "normal" and not settings.arm:
+        raise InputError(
+            "In your own data and with --target nothing is planted unless you ask: with --range give --arm biased too."
+        )
+    return arm
 
 
 def usual_loss(settings):

@@ -29,7 +29,7 @@ from xaae.sources.formats import files_of
 FOLDER = "xaae-items"  # under the folder where data are kept
 LARGE = 64 * 2**20  # bytes of decoded items; more do not stay in memory
 LONG = 100 * 2**20  # bytes of files; to decode more takes many seconds
-MANY = 2_000  # files; to open more takes a second, for each command that follows training
+MANY = 200  # files; to open more takes some tenths of a second, for each part of a command
 DECODERS = (  # packages that decode
     "xaae", "pillow", "numpy", "scipy", "opencv-python-headless", "pydicom", "nibabel", "wfdb", "edfio", "zarr",
 )  # fmt: skip

@@ -83,6 +83,14 @@ REFUSED_AT_ONCE = {  # what the typed words, or a look at the disk, show to be w
     "run --out main.py": "main.py is a file: give --out a folder",
     "train --out tests --overwrite": "tests holds something other than a run",
     "--out main.py/below": "main.py/below cannot be written",
+    "train --dataset docs --range cat=0:90": "with --range give --arm biased too",
+    "--target age --range cat=0:90": "with --range give --arm biased too",
+    "--preset thesis --size 64": "32, 128 or 512 pixels, not 64",
+    "train --preset thesis --first-step 2": "leave out --first-step",
+    "--preset thesis --code factored": "has the plain code",
+    "train --code plain --coordinates rotation": "--coordinates are part of a factored code",
+    "--task severity": "--task and --unit belong to --target",
+    "train --unit cm": "--task and --unit belong to --target",
 }
 
 

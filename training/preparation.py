@@ -21,8 +21,11 @@ from xaae.experiment.settings import (
     VOLUME_SIZE,
     RunConfig,
     RunSettings,
+    arm_for,
     baseline_from_scratch,
+    check_settings,
     epochs_for,
+    is_own,
     native_size,
     seen_by_default,
     usual_loss,
@@ -64,12 +67,7 @@ def resolve(settings: RunSettings):
     """
     name, _, note = data.choose(settings.dataset, settings.data_root or data.default_root())
     dataset = name if settings.dataset == "auto" else settings.dataset
-    unasked = _is_own(dataset) or settings.predict  # where nothing is planted unless it is asked for
-    arm = settings.arm or ("normal" if unasked else "biased")
-    if settings.ranges and arm == "normal" and not settings.arm:
-        raise InputError(
-            "In your own data and with --target nothing is planted unless you ask: with --range give --arm biased too."
-        )
+    arm = arm_for(settings, _is_own(dataset))
     kind = SIGNAL if name in data.SIGNAL_SETS else PICTURE  # of your own data it is known when they are read
     factor, asked = settings.factor or USUAL_FACTORS[kind.name], settings.factor is not None
     return replace(settings, dataset=dataset, arm=arm, factor=factor, factor_asked=asked), note
@@ -77,8 +75,7 @@ def resolve(settings: RunSettings):
 
 def _is_own(dataset):
     """Is this the user's own folder or CSV, where nothing is planted unasked?"""
-    name = dataset.partition(":")[0]
-    return name == "folder" or (name not in [*data.DATASETS, "auto"] and Path(dataset).exists())
+    return is_own(dataset, data.DATASETS)
 
 
 def run_name(settings: RunSettings):
@@ -105,8 +102,7 @@ def prepare_training(settings: RunSettings, note=""):
         if kind is not SIGNAL:
             check_size(SIZES_ASKED[kind.name](settings), kind)
     print(f"Data: {note}")
-    if not settings.predict and (settings.task or settings.unit):
-        raise InputError("--task and --unit belong to --target: say by --target which column is predicted.")
+    check_settings(settings)
     table, items, skipped, notes, found = _read(settings)
     target, warnings = found.target, found.warnings
     _check_task(settings, target.task)
@@ -309,23 +305,16 @@ def _complete(settings, table, items, target, planted):
 
 def _first_step(settings, items):
     """By how much the first layer of the AAE shrinks each axis; None of the thesis's, which has its own layers."""
-    if settings.architecture != "thesis":
-        return settings.first_step or usual_first_step(items.kind, check_size(items.size, items.kind))
-    if settings.first_step:
-        raise InputError("The thesis's architecture has layers of its own: leave out --first-step.")
-    return None
+    if settings.architecture == "thesis":
+        return None
+    return settings.first_step or usual_first_step(items.kind, check_size(items.size, items.kind))
 
 
 def _centres(settings, table, items, planted):
     """{factor: mean value in training} of the coordinates of a factored code, the planted factor last; {} of a plain.
 
-    A planted factor that no decoder can plant gives way to the usual one. InputError for others that cannot be planted,
-    and where there is no code for coordinates.
+    A planted factor that no decoder can plant gives way to the usual one. InputError for others that cannot be planted.
     """
-    if settings.coordinates and settings.code == "plain":
-        raise InputError("--coordinates are part of a factored code: give --code factored too.")
-    if settings.architecture == "thesis" and settings.code != "plain":
-        raise InputError("The thesis's architecture has the plain code: leave out --code.")
     if settings.code == "plain":
         return {}
     own = planted.factor if FACTORS[planted.factor].smooth else USUAL_FACTORS[items.kind.name]

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from xaae.callbacks import Adversarial
-from xaae.experiment.errors import InputError
+from xaae.experiment.item_sizes import check_thesis_size
 from xaae.model import AAE, NONLINEARITIES
 from xaae.training.learner import Stage
 
@@ -65,8 +65,7 @@ class ThesisAAE(AAE):
         noise=0.0,
         prior="normal",
     ):
-        if input_size not in (32, 128, 512):
-            raise InputError(f"The thesis's decoder makes pictures of 32, 128 or 512 pixels, not {input_size}.")
+        check_thesis_size(input_size)
         super().__init__(16, input_channels, encoding_dims, 1, nonlinearity, classes, noise, prior)
         self.arguments |= {"input_size": input_size, "step_channels": step_channels}
         self.arguments = {

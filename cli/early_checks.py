@@ -7,7 +7,7 @@ import ast
 from pathlib import Path
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.item_sizes import check_size
+from xaae.experiment.item_sizes import check_size, check_thesis_size
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.settings import arm_for, check_settings, is_own
 
@@ -59,6 +59,8 @@ def check_asked(settings):
     """
     if settings.size and settings.dataset in ("auto", *_picture_sets()):
         check_size(settings.size, PICTURE)
+        if settings.architecture == "thesis":
+            check_thesis_size(settings.size)
     check_settings(settings)
     if names := _dataset_names():
         arm_for(settings, is_own(settings.dataset, names))

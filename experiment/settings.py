@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from xaae.experiment.errors import InputError
-from xaae.experiment.item_sizes import check_thesis_size
 from xaae.experiment.kinds import KINDS
 from xaae.experiment.tasks import CLASSES, TASKS
 
@@ -237,8 +236,6 @@ def check_settings(settings):
         raise InputError("The thesis's architecture has the plain code: leave out --code.")
     if thesis and settings.first_step:
         raise InputError("The thesis's architecture has layers of its own: leave out --first-step.")
-    if thesis and settings.size:
-        check_thesis_size(settings.size)
 
 
 def is_own(dataset, names):

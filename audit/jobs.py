@@ -19,14 +19,14 @@ class Jobs:
 
     workers: None: all is done in this process. LocalWorkers or ClusterWorkers: by them; a worker that ends by itself is
     replaced, and its piece of work done again. say(line): tells what is done where nobody sees a bar. total: cost of
-    all work, in any unit.
+    all work, in any unit. name: of the bar.
     """
 
-    def __init__(self, workers=None, say=print, total=0.0):
+    def __init__(self, workers=None, say=print, total=0.0, name="audit"):
         self.workers, self.say, self.total, self.done = workers, say, total, 0.0
         self.began, self.waiting = time.perf_counter(), []
         form = "{l_bar}{bar}| {elapsed} gone, {remaining} left"
-        self.bar = tqdm(total=total, desc="audit", disable=None, bar_format=form)
+        self.bar = tqdm(total=total, desc=name, disable=None, bar_format=form)
 
     def add(self, cost, title, function, *arguments):
         """One more piece of work: function(*arguments). title: no two pieces have the same."""

@@ -175,13 +175,13 @@ class LocalWorkers:
     def given_up(self, title):
         """The InputError for a job during which workers ended by themselves."""
         return InputError(
-            f"A process of the audit ended by itself, {DEATHS + 1} times at the same work ({title}), most likely for"
+            f"A worker process ended by itself, {DEATHS + 1} times at the same work ({title}), most likely for"
             " lack of memory: repeat the command with fewer --workers; it goes on where it was."
         )
 
     def lost(self):
         """The InputError for a job that nobody does any more."""
-        return InputError(f"The processes of the audit have ended: {GOES_ON}.")
+        return InputError(f"The worker processes have ended: {GOES_ON}.")
 
 
 class ClusterWorkers:

@@ -6,7 +6,7 @@ python benchmarks/seeds.py --out runs/table --led                 of the same ru
 python benchmarks/seeds.py --out runs/xray --seeds 0 --dataset medmnist:pneumoniamnist --data-root ../shared/data
 python benchmarks/seeds.py --out runs/tag --led --briefly --factor tag    no more than training, these walks, the page
 python benchmarks/seeds.py --out runs/table --workers 4           four runs at a time; --scheduler: see docs/clusters.md
-Runs that are already there are not made again. Options that it does not know go to `main.py`.
+Unasked there are as many at a time as an audit has. Runs that are already there are not made again. Options that it does not know go to `main.py`.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import xaae
 from xaae.audit.jobs import Jobs, choose_workers
-from xaae.audit.workers import check_scheduler
+from xaae.audit.workers import check_scheduler, default_workers
 from xaae.experiment.errors import InputError
 
 COLUMNS = {
@@ -86,8 +86,8 @@ def make_runs(known, rest):
     missing = {key: folder for key, folder in folders.items() if not (folder / "summary.json").exists()}
     if known.scheduler:
         check_scheduler(known.scheduler)
-    workers = choose_workers(known.workers, known.scheduler, known.out, tell)
-    jobs = Jobs(workers, tell, float(len(missing)))
+    workers = choose_workers(known.workers or default_workers(), known.scheduler, known.out, tell)
+    jobs = Jobs(workers, tell, float(len(missing)), "runs")
     for (arm, seed), folder in missing.items():
         jobs.add(1.0, f"made arm {arm}, seed {seed}", make_run, folder, arm, seed, known.briefly, rest)
     try:
@@ -150,7 +150,7 @@ def main():
     parser.add_argument("--arms", nargs="+", default=["biased", "irrelevant", "normal"])
     parser.add_argument("--led", action="store_true")
     parser.add_argument("--briefly", action="store_true")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int)
     parser.add_argument("--scheduler", help="address of a Dask scheduler, whose workers make the runs")
     known, rest = parser.parse_known_args()
     of_led = ["MSE", "recognised", "led by", *LED, "the scan: used", "the classes differ in"]

@@ -6,8 +6,8 @@ python benchmarks/seeds.py --out runs/table --led                 of the same ru
 python benchmarks/seeds.py --out runs/xray --seeds 0 --dataset medmnist:pneumoniamnist --data-root ../shared/data
 python benchmarks/seeds.py --out runs/tag --led --briefly --factor tag    no more than training, these walks, the page
 python benchmarks/seeds.py --out runs/table --workers 4           four runs at a time; --scheduler: see docs/clusters.md
-Unasked there are as many at a time as an audit has. Runs that are already there are not made again. Options that it does
-not know go to `main.py`.
+Unasked there are as many at a time as an audit has. Runs that are already there are not made again. Options
+that it does not know go to `main.py`.
 """
 
 import argparse

@@ -18,8 +18,9 @@ PETS_FOLDER = "oxford-iiit-pet"
 
 def _fetched(root):
     """The folder of the photographs under `root`; one process fetches them, others that want them wait."""
-    there = (root / PETS_FOLDER).is_dir()  # where nothing may be written, perhaps
-    with nullcontext() if there else locked(root / f".{PETS_FOLDER}.lock"):
+    lock = root / f".{PETS_FOLDER}.lock"
+    there = (root / PETS_FOLDER).is_dir() and not lock.exists()  # all of it, and perhaps nothing may be written there
+    with nullcontext() if there else locked(lock):
         return untar_data(URLs.PETS, archive=root, data=root)
 
 

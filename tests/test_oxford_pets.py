@@ -1,8 +1,12 @@
 """Laws of the masks of Oxford-IIIT Pets: they say where the animal is, also where the picture is rotated."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import numpy as np
 import pytest
 import torch
+from helpers.waiting import GENEROUS
 from PIL import Image
 
 from xaae.experiment.vocabulary import FILLS
@@ -43,3 +47,37 @@ def test_only_a_rotation_moves_a_mask_and_the_outline_is_a_choice(drawn_pets):
     assert torch.equal(upright, oxford_pets.animal_masks(drawn_pets, 32, [-0.4, 0.4], bright)[0])
     inner, _ = oxford_pets.animal_masks(drawn_pets, 32, outline=False)
     assert inner.sum() < upright.sum() and not (inner & ~upright).any()
+
+
+def test_one_process_fetches_them_and_another_waits_until_all_are_there(tmp_path, monkeypatch):
+    calls, asked, whole, begun, go = [], [], [], Event(), Event()
+    pictures = tmp_path / oxford_pets.PETS_FOLDER / "images"
+
+    def fetch(url, archive, data):
+        calls.append(url)
+        if len(calls) > 1:
+            whole.append(len(list(pictures.iterdir())) == 2)
+            go.set()
+            return pictures.parent
+        for name in ("Bengal_1.jpg", "beagle_1.jpg"):
+            pictures.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8)).save(pictures / name)
+            begun.set()
+            assert go.wait(GENEROUS)
+        return pictures.parent
+
+    def asked_for(path):
+        asked.append(path)
+        if len(asked) == 2:
+            go.set()
+        return locked(path)
+
+    locked = oxford_pets.locked
+    monkeypatch.setattr(oxford_pets, "untar_data", fetch)
+    monkeypatch.setattr(oxford_pets, "locked", asked_for)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(oxford_pets.pets, tmp_path)
+        assert begun.wait(GENEROUS)
+        tables = [pool.submit(oxford_pets.pets, tmp_path).result(), first.result()]
+    assert whole == [True] and [sorted(table.label) for table in tables] == [["cat", "dog"]] * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [oxford_pets.PETS_FOLDER]

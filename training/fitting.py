@@ -171,8 +171,8 @@ def _train_aae(prepared, folder, quiet, progress):
     aae, stages, game, loss, more = make_aae(config)
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
     layout = "channels last" if config.precision == "bf16" else "the usual layout"
-    steps = config.optimiser or USUAL_OPTIMISER
-    computed = f"{config.precision} in {layout}, {counted(torch.get_num_threads(), 'threads')}, {steps} in fused steps"
+    steps, threads = config.optimiser or USUAL_OPTIMISER, counted(torch.get_num_threads(), "threads")
+    computed = f"{config.precision} in {layout}, {threads}, {steps} (Adam's steps fused)"
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most; {computed}")
     learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision, [*more, *_together()])
     learn.opt_func = MAKERS[steps]

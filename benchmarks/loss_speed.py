@@ -6,17 +6,16 @@ from fastai.torch_core import default_device
 
 from xaae.benchmarks.pairs import compare
 from xaae.callbacks import DISTANCES, neighbour_means
+from xaae.callbacks.pyramid import LEVELS, MODES, POOLS, SMALLEST
 
-POOLS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}  # by axes of places
-MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 BATCH, TIMES = 64, 5  # pictures; computations that are timed as one
 
 
 def composed_pyramid(x_hat, x):
     """The pyramid distance (B, 1) of x_hat and x (B, C, *places), of the library's steps with their own gradients."""
     rest, total, axes = x_hat - x, 0.0, x.ndim - 2
-    for level in range(4):
-        if level == 3 or min(rest.shape[2:]) < 4:
+    for level in range(LEVELS):
+        if level == LEVELS - 1 or min(rest.shape[2:]) < SMALLEST:
             return total + 2**level * rest.abs().flatten(1).mean(1, keepdim=True)
         half = POOLS[axes](rest, 2, ceil_mode=True, count_include_pad=False)
         band = rest - F.interpolate(half, rest.shape[2:], mode=MODES[axes])

@@ -85,11 +85,11 @@ def _sums_of_three(x, axis):
 
 
 def _shares_of_three(x, axis):
-    """What each place along an axis of x divides such a sum by, as a factor: it has two neighbours, one, or none."""
-    of = x.new_full((x.shape[axis],), 1.0)
-    of[1:] += 1
-    of[:-1] += 1
-    return (1 / of).view(-1, *[1] * (x.ndim - 1 - axis))
+    """1 over the number of values in each of `_sums_of_three`: (n, 1, ...) for the n places along an axis of x."""
+    summed = x.new_ones(x.shape[axis])
+    summed[1:] += 1
+    summed[:-1] += 1
+    return (1 / summed).view(-1, *[1] * (x.ndim - 1 - axis))
 
 
 def grain(x):

@@ -63,7 +63,7 @@ def check_asked(settings):
             check_thesis_size(settings.size)
     check_settings(settings)
     if names := _dataset_names():
-        arm_for(settings, is_own(settings.dataset, names))
+        arm_for(settings, is_own(settings.dataset, names))  # for what it refuses
 
 
 def planned_out(out, overwrite):

@@ -15,8 +15,11 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE, SIGNAL
 from xaae.experiment.vocabulary import AUGMENTATIONS, LOSSES
 from xaae.factors.bias import make_bias
+from xaae.model import AAE
 from xaae.sources.augmentations import WAYS, augment, check_augmentations
 from xaae.sources.items import ArrayItems
+from xaae.training.factored_code import FactoredAAE
+from xaae.training.fitting import _layout_in_words
 
 QUICK = [*SMALL, "--items", 60, "--epochs", 1, "--baseline-epochs", 0, "--dataset", "synthpets"]
 
@@ -146,3 +149,19 @@ def test_training_takes_them_all_and_says_so(data_root, tmp_path):
 def test_what_makes_no_sense_is_refused_before_anything_is_written(door, data_root, tmp_path, choice, words):
     result = door("train", *QUICK, "--data-root", data_root, *choice, "--out", tmp_path / "run")
     assert refused(result, words) and not (tmp_path / "run").exists()
+
+
+# ---- what it computes with ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "in_fp32", "in_bf16"),
+    [
+        (lambda: AAE(32, 3, 8, 8), "channels first", "channels last"),
+        (lambda: FactoredAAE(32, 3, 8, 8, coordinates={"rotation": 0.0}), "channels last", "channels last"),
+        (lambda: AAE(64, 2, 8, 8, kind="signal"), "channels first", "channels first"),
+    ],
+    ids=["plain", "factored", "signals"],
+)
+def test_the_layout_that_is_told_is_that_of_the_weights(model, in_fp32, in_bf16):
+    assert (_layout_in_words(model(), "fp32"), _layout_in_words(model(), "bf16")) == (in_fp32, in_bf16)

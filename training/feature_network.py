@@ -12,8 +12,8 @@ class FeatureNetwork(nn.Module):
     """x (B, C, *places) in [0, 1] -> logits (B, K); `features` of three depths. kind: name of the kind of the items.
 
     After the first step it shrinks by means and not by strides, and the first step's kernels overlap by far: gradients
-    of a network with strides draw a lattice into the pictures. shrunk: a power of 2; items have
-    1 / shrunk of their size first.
+    of a network with strides draw a lattice into the pictures. shrunk: a power of 2; items are made
+    1 / shrunk as large first.
     """
 
     def __init__(self, kind, channels, classes, shrunk=1):

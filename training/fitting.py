@@ -24,7 +24,7 @@ from xaae.callbacks import (
 from xaae.experiment import run_folder
 from xaae.experiment.amounts import counted
 from xaae.experiment.class_balance import accuracy_in_words, class_balance
-from xaae.experiment.device import batches, device_of, exact, places_of
+from xaae.experiment.device import batches, device_of, exact, lay_out, places_of
 from xaae.experiment.errors import InputError
 from xaae.experiment.settings import USUAL_OPTIMISER, VERSIONS, RunConfig, usual_loss
 from xaae.experiment.target_words import labels_in_words, severity_in_words
@@ -165,14 +165,19 @@ def make_aae(config: RunConfig):
     return aae, stages, None, loss, [Perceptual(features), *corrupt]
 
 
+def _layout_in_words(model, precision):
+    """In which order a model is trained in this precision has its weights in memory; it is laid out so from now on."""
+    laid = lay_out(model) if precision == "bf16" else model
+    return "channels last" if any(not weight.is_contiguous() for weight in laid.parameters()) else "channels first"
+
+
 def _train_aae(prepared, folder, quiet, progress):
     """Train and save the AAE; its numbers for `train.json`."""
     config, dls = prepared.config, run_loaders(prepared, in_pairs=True)
     aae, stages, game, loss, more = make_aae(config)
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
-    layout = "channels last" if config.precision == "bf16" else "the usual layout"
     steps, threads = config.optimiser or USUAL_OPTIMISER, counted(torch.get_num_threads(), "threads")
-    computed = f"{config.precision} in {layout}, {threads}, {steps} (Adam's steps fused)"
+    computed = f"{config.precision}, {_layout_in_words(aae, config.precision)}, {threads}, {steps} (Adam's steps fused)"
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most; {computed}")
     learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision, [*more, *_together()])
     learn.opt_func = MAKERS[steps]

@@ -18,13 +18,13 @@ from xaae.experiment.kinds import PICTURE, SIGNAL, VOLUME
 from xaae.experiment.text_tables import read_user_table, typed_column
 from xaae.experiment.vocabulary import SLICES, SPLITS, WHOLE
 from xaae.sources.array_signals import check_signal_arrays
-from xaae.sources.decoded_items import in_order
 from xaae.sources.dicom_files import DICOM, patient_of
 from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
 from xaae.sources.formats import check_installed, format_of, items_of, split_item
 from xaae.sources.item_copies import COPIES, leave_out_same_contents, leave_out_same_files
 from xaae.sources.npz_archives import NPZ, archive_table, holds_volumes
+from xaae.sources.read_ahead import in_order
 from xaae.sources.signal_tables import (
     expand_files,
     is_signal_data,

@@ -4,7 +4,7 @@ Pictures and volumes: a FileDecoding says how files of its kind are decoded, eve
 """
 
 import errno
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from xaae.experiment.kinds import Kind
 from xaae.sources.file_contents import READING_FAULTS, EmptyItemError
 from xaae.sources.item_cache import CacheEntry
 from xaae.sources.raster_scaling import BY_FILE, Window, is_deep, measure_window, parse_window
+from xaae.sources.read_ahead import in_order
 
 IN_MEMORY = 4 * 2**30  # bytes; a larger table that cannot be kept in the cache is decoded as it is asked for
-AHEAD = 256  # items that are decoded before they are asked for
 LOOKED = 500  # training items in which the window of a dataset is measured
 DATASET = Window("dataset")  # not measured yet
 WINDOWS = {"file": "own window", "unit": "unit values", "bytes": "byte values", "range": "file range"}  # Raster.given
@@ -209,20 +209,6 @@ def _decode_all(decoder, table, form, most_bad, quiet, put, remark):
     facts = {"bad": [(row, str(reason)) for row, reason in bad], "frames": remarks}
     facts["for_now"] = any(isinstance(reason, _ForNow) for _, reason in bad)
     return good, facts | {"scaled": [(*about, n) for about, n in scaled.items()]}
-
-
-def in_order(pool, work, paths):
-    """What `work` returns for each path, in order; only a few are ahead of the one that is asked for.
-
-    A pool's own `map` begins with all of them, and what is done waits in memory.
-    """
-    ahead = deque()
-    for path in paths:
-        ahead.append(pool.submit(work, path))
-        if len(ahead) >= AHEAD:
-            yield ahead.popleft().result()
-    while ahead:
-        yield ahead.popleft().result()
 
 
 def _check_bad(kind, table, bad, most):

@@ -50,6 +50,12 @@ def _ends_like(file, fmt):
     return str(file).lower().endswith(fmt.endings)
 
 
+def ending_of(file):
+    """The ending by which a file is of a format that is known, the longest one; "" if it has none."""
+    name = str(file).lower()
+    return max((each for fmt in FORMATS for each in fmt.endings if name.endswith(each)), key=len, default="")
+
+
 def split_item(path):
     """(file, item) of a table's path FILE#ITEM; the item is "" where the path names a whole file."""
     file, mark, item = str(path).rpartition("#")

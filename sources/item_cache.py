@@ -1,9 +1,10 @@
 """The cache of decoded items: what was read from files once is a memory-mapped array on the disk from then on.
 
-Every command that reads the same files in the same way finds it, whichever run it works on. An entry is known by the
-path, size and times of each file, by how the items were decoded, and by the versions of what decoded them: a file that
-was written again gives another entry, and never another's items. An entry is written whole or not at all; of commands
-that need it at the same time one writes it while the others wait.
+Every command that reads the same files in the same way finds it, whichever run it works on. An entry is known by what
+each file holds, by how the items were decoded, and by the versions of what decoded them: a file that was changed gives
+another entry, and files that were copied, moved or only touched give the same one. Contents are read once: later the
+path, size and times of each file lead to the entry. An entry is written whole or not at all; of commands that need it
+at the same time one writes it while the others wait.
 
 Small tables have none: reading them again takes a moment, and nothing is left on the disk. See `is_worthwhile`.
 """
@@ -12,19 +13,22 @@ import json
 import math
 import mmap
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
+from hashlib import blake2b, file_digest, sha256
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.manifest import locked
 from xaae.experiment.whole_file import whole_file
-from xaae.sources.formats import files_of
+from xaae.sources.formats import ending_of, files_of
+from xaae.sources.read_ahead import in_order
 
 FOLDER = "xaae-items"  # under the folder where data are kept
 LARGE = 64 * 2**20  # bytes of decoded items; more do not stay in memory
@@ -88,16 +92,32 @@ class CacheEntry:
 
     @cached_property
     def key(self):
-        """The name of the entry."""
-        return self.key_of(range(len(self.paths)))
+        """The name of what leads to the entry by the paths, sizes and times of the files."""
+        return self._key_of(self._seen(range(len(self.paths))))
 
-    def key_of(self, rows):
-        """The name of the entry of some of the items."""
+    def _seen(self, rows):
+        """What tells each of some items, without its content."""
+        return (f"{path} {self.marks[_file_of(path)][1]}" for path in (self.paths[row] for row in rows))
+
+    def _held(self, rows, contents):
+        """What tells each of some items by what its file holds."""
+        for path in (str(self.paths[row]) for row in rows):
+            file = _file_of(path)
+            yield f"{contents[file].hex()} {path[len(file) :]}"
+
+    def _key_of(self, lines):
+        """A name for items of which each has a line."""
         digest = sha256(repr([str(self.form), sorted(self.options.items()), _versions()]).encode())
-        for path in (self.paths[row] for row in rows):
-            line = f"{path} {self.marks[_file_of(path)][1]}\n"
-            digest.update(line.encode(errors="surrogateescape"))
+        for line in lines:
+            digest.update(f"{line}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()[:24]
+
+    def _contents(self):
+        """{file that holds items: digest of what stands in it and in others with its values}; each is read once."""
+        with ThreadPoolExecutor() as pool:
+            digests = in_order(pool, _content_of, self.marks)
+            bar = tqdm(digests, "comparing contents", len(self.marks), False, disable=None)
+            return dict(zip(self.marks, bar, strict=True))
 
     def is_worthwhile(self):
         """Do the items take too long to decode again, or too much memory? False where a file is not there."""
@@ -114,9 +134,12 @@ class CacheEntry:
 
     def find(self):
         """(MappedItems, what was told when they were decoded) of the entry; None if it is not there, or not whole."""
-        about = self.folder / f"{self.key}.json"
+        return self._open(self.key)
+
+    def _open(self, key):
+        """The same of an entry that the name `key` leads to."""
         try:
-            told = json.loads(about.read_text())
+            told = json.loads((self.folder / f"{key}.json").read_text())
             path, shape = self.folder / told["file"], (told["items"], *self.form[1])
             if path.stat().st_size != told["items"] * self.bytes_each():
                 return None
@@ -137,29 +160,42 @@ class CacheEntry:
         if found := self.find():
             return found
         self.folder.mkdir(parents=True, exist_ok=True)
-        with locked(self.folder / f".{self.key}.lock"):
-            return self.find() or self._make(decode)
+        contents = self._contents()
+        key = self._key_of(self._held(range(len(self.paths)), contents))
+        with locked(self.folder / f".{key}.lock"):
+            return self.find() or self._find_elsewhere(key) or self._make(decode, key, contents)
 
-    def _make(self, decode):
-        """Decode and write the entry, and that of the items that can be read, which is what a run knows of.
+    def _find_elsewhere(self, key):
+        """(MappedItems, facts) of the entry of items that hold the same, decoded from other files; None without it.
 
-        Returns (MappedItems, facts).
+        From now on these files lead to it too. Of files that something was said of, it is said anew.
         """
-        for left in self.folder.glob(f"{self.key}.*.part"):  # of a process that was killed
+        found = self._open(key)
+        if found is None or found[1].get("bad") or found[1].get("frames"):
+            return None
+        told = json.loads((self.folder / f"{key}.json").read_text())
+        _write_json(self.folder / f"{self.key}.json", told)
+        return found
+
+    def _make(self, decode, key, contents):
+        """Decode and write the entry `key`, and that of the items that can be read, which is what a run knows of.
+
+        contents: of the files, as `_contents` gives them. Returns (MappedItems, facts).
+        """
+        for left in self.folder.glob(f"{key}.*.part"):  # of a process that was killed
             left.unlink()
-        path = self.folder / f"{self.key}.items"
+        path = self.folder / f"{key}.items"
         with whole_file(path) as part:
             with open(part, "wb") as file:
                 rows, facts = decode(lambda item: file.write(np.ascontiguousarray(item, self.form[0]).tobytes()))
         for_now = facts.pop("for_now", False)
+        both = self._key_of(self._held(rows, contents)), self._key_of(self._seen(rows))
         if for_now:  # another command may write other items under the other name
-            path = path.replace(self.folder / f"{self.key_of(rows)}.items")
+            path = path.replace(self.folder / f"{both[0]}.items")
         about = {"file": path.name, "items": len(rows), "about": self._in_words()}
-        write = lambda key, facts: _write_json(self.folder / f"{key}.json", about | {"facts": facts})  # noqa: E731
-        if len(rows) < len(self.paths):
-            write(self.key_of(rows), facts | {"bad": []})
-        if not for_now:
-            write(self.key, facts)
+        ways = dict.fromkeys(both, facts | {"bad": []}) | ({} if for_now else dict.fromkeys((key, self.key), facts))
+        for way, said in ways.items():
+            _write_json(self.folder / f"{way}.json", about | {"facts": said})
         return MappedItems(path, self.form[0], (len(rows), *self.form[1])), facts
 
     def _in_words(self):
@@ -179,6 +215,20 @@ def _mark_of(file):
     states = [os.stat(file), *(os.stat(each) for each in files_of(file) if each != file)]
     mark = " ".join(f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for s in states)
     return sum(state.st_size for state in states), mark
+
+
+def _content_of(file):
+    """Digest of what stands in a file and in others with its values, of their names within its folder, and of its
+    ending, since that tells the format."""
+    digest = blake2b(ending_of(file).encode(), digest_size=16)
+    for each in dict.fromkeys([file, *files_of(file)]):
+        if os.path.isdir(each):
+            continue
+        with open(each, "rb") as opened:
+            held = file_digest(opened, "sha256").hexdigest()
+        name = "" if each == file else os.path.relpath(each, os.path.dirname(file))
+        digest.update(f"{name}\0{held}\n".encode(errors="surrogateescape"))
+    return digest.digest()
 
 
 def _versions():

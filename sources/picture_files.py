@@ -16,7 +16,6 @@ from xaae.sources.decoded_items import (
     FileDecoding,
     cached_decoded,
     how_scaled,
-    in_order,
     measure_levels,
     open_decoded,
     try_decoded,
@@ -25,6 +24,7 @@ from xaae.sources.file_contents import READING_FAULTS
 from xaae.sources.formats import format_of, read_item, split_item
 from xaae.sources.pillow_files import PILLOW
 from xaae.sources.raster_scaling import BY_FILE, to_eight_bits, value_range
+from xaae.sources.read_ahead import in_order
 
 BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # of a pixel in memory, by mode; else 4
 OTHERS = 8  # of a pixel of a format without such modes

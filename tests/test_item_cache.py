@@ -3,8 +3,10 @@
 import errno
 import os
 import pickle
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,7 @@ from PIL import Image
 from xaae import data
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import SIGNAL
-from xaae.sources import decoded_items, item_cache, picture_files, signals
+from xaae.sources import item_cache, picture_files, read_ahead, signals
 from xaae.sources.items import lazy_items, open_items
 from xaae.sources.raster_scaling import Window
 
@@ -123,6 +125,35 @@ def test_samples_that_are_written_again_beside_their_header_are_read_again(tmp_p
     assert np.abs(now - before).max() > 0.5
 
 
+CHANGES = {  # what is done with the files -> where each lies then
+    "touched": lambda path: os.utime(path, (1, 1)) or path,
+    "copied": lambda path: shutil.copy(path, path + ".copy.png"),
+    "of another ending": lambda path: shutil.copy(path, path + ".bmp"),
+}
+
+
+@pytest.mark.usefixtures("worthwhile")
+@pytest.mark.parametrize("change", CHANGES)
+def test_files_that_hold_the_same_are_not_decoded_again(table, tmp_path, decoded, change):
+    """Whatever they are called and their times are; but the ending tells the format, and so how a file is read."""
+    plain, rows = opened(table, tmp_path)[1], range(len(table))
+    paths = [str(CHANGES[change](path)) for path in table.path]
+    assert torch.equal(opened(table.assign(path=paths), tmp_path)[1][rows], plain[rows])
+    assert picture_files.cached_pictures(paths, 16, 3, tmp_path) is not None
+    assert len(decoded) == (1 + (change == "of another ending")) * len(table)
+
+
+@pytest.mark.usefixtures("worthwhile")
+def test_what_is_told_of_copies_names_the_copies(table, tmp_path, decoded):
+    """Of files that cannot be read the reason is found anew: it may name the file."""
+    Path(table.path[1]).write_text("no picture")
+    opened(table, tmp_path, most_bad=0.5)
+    copies = [str(shutil.copy(path, tmp_path / f"{n}{Path(path).name}")) for n, path in enumerate(table.path)]
+    good, _, skipped = opened(table.assign(path=copies), tmp_path, most_bad=0.5)
+    assert list(skipped.path) == [copies[1]] and len(decoded) == 2 * len(table)
+    assert picture_files.cached_pictures(list(good.path), 16, 3, tmp_path) is not None
+
+
 FORMS = [{"size": 17}, {"channels": 1}, {"window": Window("fixed", 0.0, 9.0)}, {"window": Window("fixed", 0.0, 9.5)}]
 
 
@@ -145,8 +176,7 @@ def test_another_version_of_what_decodes_is_another_entry(table, tmp_path, monke
 
 @pytest.mark.usefixtures("worthwhile")
 def test_what_cannot_be_read_is_told_each_time_and_a_run_of_the_others_finds_them(table, tmp_path, decoded):
-    with open(table.path[1], "w") as file:
-        file.write("no picture")
+    Path(table.path[1]).write_text("no picture")
     good, items, skipped = opened(table, tmp_path, most_bad=0.5)
     again = opened(table, tmp_path, most_bad=0.5)
     of_run = opened(good, tmp_path, most_bad=0.0)
@@ -200,7 +230,7 @@ def test_a_broken_entry_is_made_again(table, tmp_path, decoded, fault):
 @pytest.mark.usefixtures("worthwhile")
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
 def test_a_disk_that_refuses_stops_nothing(table, tmp_path, monkeypatch, capsys, number):
-    def refuse(self, decode):
+    def refuse(*args):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(item_cache.CacheEntry, "_make", refuse)
@@ -239,7 +269,7 @@ def test_of_several_commands_at_once_one_decodes_and_a_killed_one_leaves_no_half
     assert item_cache.prune_items(tmp_path) == 0  # what is being written stays
     gate.open()
     assert sorted(map(returned, others)) == [0, 0, len(table)]
-    assert [name.rpartition(".")[2] for name in files_in(tmp_path)] == ["items", "json"]
+    assert sorted(name.rpartition(".")[2] for name in files_in(tmp_path)) == ["items", "json", "json"]
     opened(table, tmp_path)
     assert decoded == []
 
@@ -258,8 +288,8 @@ def test_no_more_pictures_are_ahead_than_are_meant_to_be(monkeypatch):
 
     begun = []
     with ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr(decoded_items, "AHEAD", 4)
-        results = decoded_items.in_order(pool, lambda path: begun.append(path) or path, range(50))
+        monkeypatch.setattr(read_ahead, "AHEAD", 4)
+        results = read_ahead.in_order(pool, lambda path: begun.append(path) or path, range(50))
         taken = [next(results) for _ in range(5)]
         assert taken == [0, 1, 2, 3, 4] and len(begun) <= 9
         assert [*taken, *results] == list(range(50))
@@ -359,6 +389,7 @@ def test_the_command_looks_into_the_folder_that_it_is_given_and_no_other(filled,
     monkeypatch.chdir(filled.parent)
     assert "2 arrays" in succeed("cache", "size", "--data-root", filled.name)
     assert refused(call("cache", "prune", "--data-root", "not-there"), "There is no folder not-there")
+    assert refused(call("cache", "size", "--unused-for", 3, "--data-root", filled), "prune")
 
 
 def test_an_entry_of_another_user_is_used_though_it_cannot_be_touched(filled, table, monkeypatch, decoded):
@@ -367,7 +398,3 @@ def test_an_entry_of_another_user_is_used_though_it_cannot_be_touched(filled, ta
 
     monkeypatch.setattr(item_cache.os, "utime", no_owner)
     assert len(opened(table, filled)[1]) == len(table) and decoded == []
-
-
-def test_days_are_for_pruning_alone(tmp_path):
-    assert refused(call("cache", "size", "--unused-for", 3, "--data-root", tmp_path), "prune")

@@ -130,8 +130,8 @@ class GrowingPixels(nn.Module):
         axes, (c_in, c_out) = len(self.strides), self.weight.shape[:2]
         # each axis of the kernel: the places that it reaches, last first, and the pixels of one place
         parts = self.weight.view(c_in, c_out, *(n for s in self.strides for n in (PIXELS_REACH, s)))
-        reached, pixels = range(2, 2 + 2 * axes, 2), range(3, 3 + 2 * axes, 2)
-        kernels = parts.flip(*reached).permute(1, *pixels, 0, *reached).flatten(0, axes)
+        reached, pixels = list(range(2, 2 + 2 * axes, 2)), list(range(3, 3 + 2 * axes, 2))
+        kernels = parts.flip(reached).permute(1, *pixels, 0, *reached).flatten(0, axes)
         drawn = self.convolve(x, kernels, self.bias.repeat_interleave(math.prod(self.strides)), padding=1)
         drawn = drawn.unflatten(1, (c_out, *self.strides))  # (B, O, *strides, *places)
         order = (n for i in range(axes) for n in (2 + axes + i, 2 + i))

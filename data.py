@@ -193,8 +193,7 @@ def find_dataset(dataset="auto", root=None, items=None, size=64, seed=0, asked=N
         kept = {} if own or columns == ("label",) or "label" not in table else {"given_label": table.label}
         table, target, told, left = set_target(table.assign(**kept), **asked)
     refusal = why_no_classes(dataset, table, own)
-    notes = [*(own.notes if own else []), *(told if asked else [])]
-    chosen = fewer(table, items)
+    notes, chosen = [*(own.notes if own else []), *(told if asked else [])], fewer(table, items)
     left_out = [*(own.left_out if own else []), *left]
     if own and len(chosen) < len(table):
         left_out = left_out + [(str(p), f"more than --items {items}") for p in table.path.drop(chosen.index)]
@@ -308,6 +307,10 @@ class OnceRead(TfmdDL):
                 planted = step.fresh(planted)
         return planted, *targets
 
+    def do_batch(self, b):
+        """The batch of chosen items, rendered as a whole on the device that trains."""
+        return self.retain(self.create_batch(self.before_batch(b), device=self.device), b)
+
     def retain(self, res, b):
         """A batch whose targets are of the types, such as TensorCategory, that they were read as."""
         x, *answers = res
@@ -318,15 +321,16 @@ class OnceRead(TfmdDL):
 BATCH_TYPES = {"signal": TensorBase, "picture": TensorImage, "volume": TensorBase}  # kind -> fastai's type
 
 
-def collate(items, bias, moves, augmentations, chosen):
+def collate(items, bias, moves, augmentations, chosen, device=None):
     """Chosen (planted, target) -> their batch: x (B, C, *places) in [0, 1], rendered together, and targets.
 
     Where the items come in two versions, x is (2 B, ...), all first versions before all second ones, and the moves
     (B, P) in between follow the targets. moves: a Moves, or None. augmentations: names, of training items alone.
+    device: where items are augmented and planted, None for where they are.
     """
     planted, *targets = zip(*chosen, strict=True)
     values, batch_type = np.array([p.value for p in planted]), BATCH_TYPES[items.kind.name]
-    plain = items[[p.row for p in planted]]
+    plain = items[[p.row for p in planted]].to(device)
     plain = augment(plain, augmentations) if planted[0].redrawn else plain
     x = bias.plant(plain, torch.from_numpy(values.astype(np.float32)))
     moved = [p.moved for p in planted]
@@ -336,9 +340,9 @@ def collate(items, bias, moves, augmentations, chosen):
     return batch_type(x), *map(fa_collate, targets), moves.differences(values, moved)
 
 
-def render_items(items, rows, values, bias):
-    """Items of the table's `rows` given the factor's `values` as `bias` plants them: (B, C, *places) in [0, 1]."""
-    return bias.plant(items[rows], torch.from_numpy(np.array(values, dtype=np.float32)))
+def render_items(items, rows, values, bias, device=None):
+    """Items of the table's `rows`, the factor's `values` planted by `bias` on `device`: (B, C, *places) in [0, 1]."""
+    return bias.plant(items[rows].to(device), torch.from_numpy(np.array(values, dtype=np.float32)))
 
 
 def _class_target(classes, target):

@@ -7,6 +7,7 @@ from xaae.callbacks.corruption import Corrupt
 from xaae.callbacks.distances import DISTANCES, grain, huber, neighbour_means
 from xaae.callbacks.loop import (
     BFloat16,
+    Compiled,
     EpochLine,
     FastLayout,
     KeepAnswers,
@@ -31,6 +32,7 @@ __all__ = [
     "BFloat16",
     "Checkpoint",
     "CodeMoments",
+    "Compiled",
     "Corrupt",
     "DiscriminatorAccuracy",
     "EpochLine",

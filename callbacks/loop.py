@@ -16,7 +16,10 @@ from xaae.callbacks.adversarial import one_hot
 from xaae.callbacks.losses import PAIR_PARTS
 from xaae.callbacks.trace_grid import save_trace_grid
 from xaae.experiment.device import lay_out
+from xaae.experiment.errors import InputError
 from xaae.experiment.planes import lay_flat
+
+COMPILER = "inductor"  # of torch's, the one that writes kernels
 
 
 class KeepInput(Callback):
@@ -55,6 +58,23 @@ class FastLayout(Callback):
 
     def before_fit(self):
         lay_out(self.learn.model)
+
+
+class Compiled(Callback):
+    """Trains by what torch compiles of the model, which takes most of a minute; the weights stay the model's own.
+
+    InputError where nothing can be compiled.
+    """
+
+    order = 0  # after the layout
+
+    def before_fit(self):
+        try:
+            torch.compile(torch.sin, backend=COMPILER)(torch.ones(1))  # so that it fails now, and not in a batch
+        except RuntimeError as e:  # which torch raises for want of a C++ compiler too
+            why = str(e).strip().partition("\n")[0].rstrip(".:")
+            raise InputError(f"Nothing can be compiled here ({why}): leave out --compile, or mend that.") from e
+        self.learn.model.compile(backend=COMPILER)
 
 
 class BFloat16(MixedPrecision):

@@ -84,7 +84,7 @@ class RunSettings:
     FIRST_STEPS, None for what suits the size. corrupt_noise, corrupt_masked, augment: what is done
     to training items, see `callbacks.corruption` and `sources.augmentations`.
     size: of an item along each axis. epochs: of the AAE, of each of its stages. starts, random_directions: what
-    `navigate` walks. data_seed: of the data, where it is not that of training.
+    `navigate` walks. data_seed: of the data, where it is not that of training. compiled: train by `torch.compile`?
     """
 
     preset: str = "default"
@@ -141,6 +141,7 @@ class RunSettings:
     data_seed: int | None = None
     task: str | None = None
     precision: str = "auto"
+    compiled: bool = False
     command: str = ""
 
     @classmethod

@@ -21,6 +21,7 @@ from xaae.experiment.kinds import PICTURE
 from xaae.experiment.tasks import Target
 from xaae.experiment.vocabulary import COLUMNS
 from xaae.factors import bias as biases
+from xaae.factors.coordinates import Coordinate, Moves
 from xaae.sources import picture_files
 from xaae.sources.items import open_items
 
@@ -75,6 +76,21 @@ def test_loading_obeys_the_table_for_validation_and_redraws_for_training(loaded)
     assert (first != again).flatten(1).any(1).all()
     first, again = epochs_of(data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8, seed=None))
     assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("moves", [None, Moves([Coordinate("rotation"), Coordinate("zoom")], "rotation", (0, 180))])
+def test_batches_are_augmented_and_planted_as_a_whole_on_the_device_that_trains(loaded, monkeypatch, moves):
+    """Torch's device "meta", which has no values, stands for one that no test machine has."""
+    (table, found), seen, augment = loaded, [], data.augment
+    note = lambda x: seen.append((x.device.type, len(x)))  # noqa: E731
+    monkeypatch.setattr(biases.Bias, "plant", lambda self, x, values: note(x) or x)
+    monkeypatch.setattr(data, "augment", lambda x, names: note(x) or augment(x, names))
+    options = {"device": torch.device("meta"), "moves": moves, "augmentations": ["flip", "gain"]}
+    dls = data.dataloaders(table, found, biases.make_bias(CLASSES), CLASSES, bs=8, **options)
+    seen.clear()
+    x = next(iter(dls.train))[0]
+    versions = 1 if moves is None else 2
+    assert seen == [("meta", 8)] * (1 + versions) and (x.device.type, len(x)) == ("meta", 8 * versions)
 
 
 def epochs_of(dls):

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers.command_line import SMALL, refused, succeed
+from helpers.command_line import EXACT, SMALL, call, refused, succeed
+from helpers.same_runs import check_same_run
 
-from xaae.callbacks import DISTANCES, Corrupt
+from xaae.callbacks import DISTANCES, Corrupt, loop
 from xaae.callbacks.corruption import with_gaps, with_noise
 from xaae.data import dataloaders, plant
 from xaae.experiment.errors import InputError
@@ -136,6 +137,27 @@ def test_training_takes_them_all_and_says_so(data_root, tmp_path):
     for words in ("reconstruction_loss ms-ssim", "flip", "corrupt_noise 0.1"):
         assert words in told
     assert (tmp_path / "run" / "train.json").is_file()
+
+
+def test_a_compiled_network_learns_the_same(data_root, tmp_path, monkeypatch):
+    """By the compiler that changes nothing of the arithmetic: torch's own writes kernels, and rounds otherwise."""
+    seen, compiler = [], torch.compile
+    monkeypatch.setattr(loop, "COMPILER", "eager")
+    monkeypatch.setattr(torch, "compile", lambda made, **how: seen.append(made) or compiler(made, **how))
+    asked = [*QUICK, *EXACT, "--data-root", data_root]
+    assert ", not compiled" in succeed("train", *asked, "--out", tmp_path / "plain") and not seen
+    assert ", compiled" in succeed("train", *asked, "--compile", "--out", tmp_path / "compiled")
+    assert len(seen) > 1  # a first look, and the network
+    check_same_run(tmp_path / "compiled", tmp_path / "plain")
+
+
+def test_a_machine_that_cannot_compile_is_told_so_before_anything_is_learned(data_root, tmp_path, monkeypatch):
+    def refuse(*args, **options):
+        raise torch._dynamo.exc.BackendCompilerFailed("inductor", RuntimeError("no C++ compiler"), None)
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    asked = [*QUICK, "--data-root", data_root, "--compile", "--out", tmp_path / "run"]
+    assert refused(call("train", *asked), "leave out --compile")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from xaae.callbacks import (
     DISTANCES,
     AAELoss,
     BFloat16,
+    Compiled,
     Corrupt,
     KeepAnswers,
     KeepPairs,
@@ -131,6 +132,11 @@ def run_loaders(prepared, in_pairs=False):
     return dls
 
 
+def _compiled(config):
+    """The callback of a training by a compiled network; none where that was not asked for."""
+    return [Compiled()] if config.compiled else []
+
+
 def _together():
     """The callback of a training in several processes; none where there is one."""
     return [Together()] if place_among_processes()[1] > 1 else []
@@ -178,8 +184,11 @@ def _train_aae(prepared, folder, quiet, progress):
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
     steps, threads = config.optimiser or USUAL_OPTIMISER, counted(torch.get_num_threads(), "threads")
     computed = f"{config.precision}, {_layout_in_words(aae, config.precision)}, {threads}, {steps} (Adam's steps fused)"
+    computed += ", compiled" if config.compiled else ", not compiled"
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most; {computed}")
-    learn = learner.aae_learner(dls, aae, folder, game, loss, config.precision, [*more, *_together()])
+    learn = learner.aae_learner(
+        dls, aae, folder, game, loss, config.precision, [*more, *_together(), *_compiled(config)]
+    )
     learn.opt_func = MAKERS[steps]
     learn.loss_func.weights = _balance_of(prepared)
     with silence(learn, quiet):
@@ -204,8 +213,8 @@ def _training_codes(aae, prepared):
     aae.eval()
     with torch.inference_mode(), exact():
         for part in (rows.iloc[part] for part in batches(len(rows), places=places_of(aae))):
-            x = data.render_items(prepared.items, part.index, part.value, prepared.planted)
-            codes.append(aae.encode(x.to(device_of(aae)).float()).cpu())
+            x = data.render_items(prepared.items, part.index, part.value, prepared.planted, device_of(aae))
+            codes.append(aae.encode(x.float()).cpu())
     return torch.cat(codes)
 
 
@@ -225,7 +234,7 @@ def _train_baseline(prepared, folder, quiet, progress):
         raise InputError(f"The training began with weights that cannot be had any more ({note}): repeat it later.")
     note = progress.facts.get("note", note)
     progress.facts = {"pretrained": pretrained, "note": note}
-    learn.add_cbs(_together())
+    learn.add_cbs([*_together(), *_compiled(config)])
     if balance is not None:
         learn.loss_func = learner.PlainLoss(config.task, balance)
     epochs, *rate = (not pretrained and config.baseline_from_scratch) or (config.baseline_epochs,)

@@ -44,7 +44,7 @@ def judge_reconstructions(aae, judge, prepared):
     with torch.inference_mode(), exact():
         for part in batches(len(held), places=places_of(aae)):
             rows = held.iloc[part]
-            x = data.render_items(prepared.items, rows.index, rows.value, prepared.planted).to(device_of(aae))
+            x = data.render_items(prepared.items, rows.index, rows.value, prepared.planted, device_of(aae))
             said, again = (judge(each.float()).argmax(1).cpu() for each in (x, aae.decode(aae.encode(x))))
             same, right = same + int((said == again).sum()), right + int((said == target[part]).sum())
     return {"recon_agreement": same / len(held), "recon_judge_accuracy": right / len(held)}

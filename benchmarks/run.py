@@ -4,15 +4,16 @@ python benchmarks/run.py                              every comparison
 python benchmarks/run.py loop products --size 64      some of them
 python benchmarks/run.py loop --json loop.json        also as JSON: name, ratio_median, ratio_min, ratio_max, repeats
 
-loop       the whole training loop with its data / bare steps on one batch
-products   bare training steps / matrix products of as many operations
-thesis     the plain code's network / the thesis's, an epoch each (32 or 128 pixels)
+loop       the whole training loop with its data / bare steps on one batch, of the plain and the factored code
+products   bare training steps / matrix products of as many operations, of both codes
+thesis     both codes / the thesis's network, an image (32 and 128 pixels; 64, 256: that of 128 with another stride)
 losses     the losses of a step and their gradients / of the library's pooling and resizing
 where      of bare training steps: each kind of arithmetic / all
 pythae     an epoch here / pythae's Adversarial_AE with the same encoder and decoder (pip install pythae)
 decoding   frames of walks / the decoder called directly
 latents    codes and answers of items, as `navigate` finds them / the model called directly
 meters     readings of walks / one weighted sum by torch, where that is the meter; all at once / one after the other
+compiling  forward and backward passes by what torch.compile makes of the networks / as they are written
 methods    explanations / captum called directly
 reaching   training to a held-out error and to a walk that turns: default / thesis's architecture (32 pixels; minutes)
 growth     seconds and memory at 10 and 100 times the items, of larger pictures, codes and signals / of the least
@@ -34,15 +35,16 @@ def _compare(function, *given):
 
 
 COMPARISONS = {
-    "loop": partial(_compare, "training_speed:loop"),
-    "products": partial(_compare, "training_speed:products"),
+    "loop": partial(_compare, "loop_speed:loop"),
+    "products": partial(_compare, "loop_speed:products"),
     "losses": partial(_compare, "loss_speed:losses"),
     "where": partial(_compare, "step_profile:where"),
-    "thesis": partial(_compare, "training_speed:beside_thesis"),
+    "thesis": partial(_compare, "thesis_sizes:beside_thesis"),
     "pythae": partial(_compare, "training_speed:beside_pythae"),
     "decoding": partial(_compare, "explaining_speed:decoding"),
     "latents": partial(_compare, "reading_speed:latents"),
     "meters": partial(_compare, "reading_speed:meters"),
+    "compiling": partial(_compare, "compile_speed:compiling"),
     "methods": partial(_compare, "explaining_speed:methods"),
     "reaching": partial(_compare, "reaching:reaching"),
     "growth": partial(_compare, "growth:growth"),

@@ -8,8 +8,9 @@ from functools import partial
 from pkgutil import resolve_name
 
 import pytest
+import torch
 
-from xaae.benchmarks import pairs, run, step_profile
+from xaae.benchmarks import compile_speed, pairs, run, step_profile
 from xaae.benchmarks.pairs import compare
 from xaae.benchmarks.seeds import ENDING_WITH_PARENT
 
@@ -70,6 +71,15 @@ def test_the_shares_of_a_training_step_are_of_the_whole():
     assert sum(c.ratio_median for c in found.values()) == pytest.approx(1)
     assert found["where-32-convolutions"].ratio_median == max(c.ratio_median for c in found.values())
     assert len({c.theirs for c in found.values()}) == 1
+
+
+def test_each_network_is_compiled_and_compared(monkeypatch):
+    made, compiler = [], torch.compile
+    monkeypatch.setattr(torch, "compile", lambda network: made.append(network) or compiler(network, backend="eager"))
+    monkeypatch.setattr(compile_speed, "BATCH", 4)
+    monkeypatch.setattr(compile_speed, "NETWORKS", {"plain code": compile_speed.NETWORKS["plain code"]})
+    first, later = compile_speed.compiling(16, "fp32", 2)
+    assert len(made) == 1 and (first.repeats, later.repeats) == (1, 2) and first.ratio_median > later.ratio_median
 
 
 def ending_with_parent(script, text):

@@ -1,30 +1,34 @@
-"""How fast the AAE trains: beside bare arithmetic, the machine's matrix products, the thesis's network and pythae."""
+"""How fast the AAE trains: its bare arithmetic on one batch, and its loop beside pythae's trainer."""
 
-import math
 import tempfile
 from contextlib import contextmanager
 from functools import partial
-from types import SimpleNamespace
 
 import torch
+from fastai.data.core import DataLoaders
 from fastai.torch_core import default_device
-from torch.utils.flop_counter import FlopCounterMode
 
 from xaae import data
 from xaae import model as models
 from xaae.benchmarks.pairs import compare
-from xaae.callbacks import AAELoss, Adversarial, NoValidation, huber
+from xaae.callbacks import Adversarial, NoValidation, Perceptual
 from xaae.experiment.device import autocast_in, lay_out
 from xaae.experiment.item_sizes import usual_first_step
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.settings import RunSettings
 from xaae.factors import bias
 from xaae.sources import picture_files
-from xaae.training import learner, thesis
+from xaae.training import learner
 
 CLASSES, LR = ["cat", "dog"], 1e-3
 BATCH = RunSettings.from_options().batch_size  # that of training where no other is asked for
-LEAST = 20  # matrix products, so that a whole number of them is as many operations to 3 %
+ALIKE = 64  # pixels; of larger items as many fewer are taken as they have more of them, but no less than FEWEST
+FEWEST = 5 * BATCH  # of which four batches are trained on
+
+
+def items_at(items, size):
+    """How many items of this size are taken where at ALIKE pixels it is so many, so that no size takes for ever."""
+    return max(min(items, FEWEST), items * ALIKE**2 // max(size, ALIKE) ** 2)
 
 
 def drawn(items, size):
@@ -47,91 +51,81 @@ def loaders(items, size, batch=BATCH):
 
 
 @contextmanager
-def training(dls, aae, precision, loss=None, game=None):
-    """A Learner of an AAE with the usual weights of its losses, in a folder that is removed."""
+def training(dls, aae, precision, **options):
+    """A Learner of an AAE with the usual weights of its losses, in a folder that is removed.
+
+    options: others of `aae_learner`.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        learn = learner.aae_learner(dls, aae, folder, game, loss, precision)
-        stage = learner.default_stages(1)[0]
-        learn.loss_func.reconstruction, learn.adversarial.weight = stage.reconstruction, stage.adversarial
-        yield learn
+        yield weighted(learner.aae_learner(dls, aae, folder, precision=precision, **options))
 
 
-class BareSteps:
-    """The arithmetic of training alone, on one batch that stays where it is: losses, gradients, both optimisers.
+def weighted(learn, stages=learner.default_stages):
+    """A Learner with the weights of its losses that the first of its `stages` has."""
+    stage, *_ = stages(1)
+    learn.loss_func.reconstruction, learn.loss_func.classification = stage.reconstruction, stage.classification
+    learn.adversarial.weight = stage.adversarial
+    return learn
 
-    No data, no log, no callbacks. aae: an AAE. x (B, C, H, W), y (B,).
+
+class LearnerSteps:
+    """What a Learner computes of a training batch, on one that stays where it is: losses, gradients, all optimisers.
+
+    The functions are the Learner's own, those of its model, its loss, the classifier and the discriminator that learn
+    beside it, and its optimiser, called in the order of a fit: its weights move as in a fit on this batch, bit by bit.
+    Of fastai's loop there is nothing: no data, no other callback, no log, and gradients are dropped, not set to 0.
+    learn: of an AAE, not to be fitted any more. batch: plain tensors as its training loader gives them: (x, y), or of
+    items in two versions (x (2 B, ...), y, moves).
     """
 
-    def __init__(self, aae, x, y, precision):
-        aae = aae.to(x.device).train()
-        self.aae = lay_out(aae) if precision == "bf16" else aae  # as a training has it
-        self.x, self.y, self.precision = x, y, precision
-        rest = [p for name, part in aae.named_children() if name != "discriminator" for p in part.parameters()]
-        kinds = {torch.optim.AdamW: rest, torch.optim.Adam: list(aae.discriminator.parameters())}
-        self.steps = [kind(weights, LR, fused=True) for kind, weights in kinds.items()]
-        self.loss, self.game = AAELoss(reconstruction=30.0), Adversarial()
-        self.loss.model_input, self.game.learn = x, SimpleNamespace(model=aae)
+    def __init__(self, learn, batch, precision):
+        x, y, *moves = batch
+        model = learn.model.to(x.device).train()
+        learn.model = lay_out(model) if precision == "bf16" else model  # as a training has it
+        learn.training, learn.yb, learn.loss_func.model_input = True, (y,), x
+        if moves:
+            (learn.loss_func.moves,) = moves
+        self.learn, self.x, self.precision = learn, x.chunk(2) if moves else (x,), precision
+        self.beside = learn.cbs.filter(lambda each: isinstance(each, Perceptual | Adversarial)).sorted("order")
+        for each in self.beside:
+            each.before_fit()
+        learn.create_opt()
+        learn.opt.set_hypers(lr=LR)
 
     def __call__(self, number=1):
         for _ in range(number):
-            with autocast_in(self.precision):
-                pred = self.aae(self.x)
-            self.game.code, self.game.onehot = pred[2].float(), torch.nn.functional.one_hot(self.y, 2).float()
-            self.aae.discriminator.requires_grad_(False)
-            lead = -self.aae.discriminate(self.game.code, self.game.onehot).mean()
-            self.aae.discriminator.requires_grad_(True)
-            self._move(self.steps[0], self.loss(pred, self.y).mean() + self.game.weight * lead)
-            self._move(self.steps[1], self.game.discriminator_loss())
+            self._step(self.learn)
 
-    def _move(self, optimiser, loss):
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    def _step(self, learn):
+        with autocast_in(self.precision):
+            learn.pred = learn.model(*self.x)
+            learn.loss_grad = learn.loss_func(learn.pred, *learn.yb)
+            for each in self.beside:
+                each.after_loss()
+        learn.loss_grad.backward()
+        learn.opt.step()
+        for weight in learn.model.parameters():
+            weight.grad = None
+        learn.adversarial.after_batch()  # the discriminator's step
+
+
+class BareSteps(LearnerSteps):
+    """The same of an AAE with the plain code alone. aae: an AAE. x (B, C, *places), y (B,)."""
+
+    def __init__(self, aae, x, y, precision):
+        learn = learner.aae_learner(DataLoaders([], []), aae, tempfile.gettempdir(), precision=precision)
+        super().__init__(weighted(learn), (x, y), precision)
 
 
 def one_batch(dls):
-    """A batch x, y of the training items as plain tensors on the device."""
+    """A training batch as plain tensors on the device: x, y and, of items in two versions, the moves."""
     return tuple(each.as_subclass(torch.Tensor).to(default_device()) for each in dls.train.one_batch())
 
 
-def loop(size, precision, repeats, items=3000):
-    """The whole loop with data, an epoch of four fifths of the items, beside as many bare steps on one batch."""
-    dls = loaders(items, size)
-    bare = BareSteps(plain_aae(size), *one_batch(dls), precision)
-    with training(dls, plain_aae(size), precision) as learn:
-        epoch = partial(_train_alone, learn)
-        says = f"training at {size} pixels: fastai's loop with data / bare steps on one batch"
-        return [compare(f"loop-{size}", says, epoch, lambda: bare(len(dls.train)), repeats)]
-
-
-def _train_alone(learn):
+def train_alone(learn):
     """One epoch without validation."""
     with learn.no_bar(), learn.no_logging():
         learn.fit(1, LR, cbs=NoValidation())
-
-
-def products(size, precision, repeats, side=1536):
-    """Bare training steps beside matrix products of as many operations: 1 over the ratio is the share reached."""
-    dls = loaders(4 * BATCH, size)
-    bare = BareSteps(plain_aae(size), *one_batch(dls), precision)
-    with FlopCounterMode(display=False) as counter:
-        bare()
-    kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    a = torch.randn(side, side, device=default_device(), dtype=kind)
-    share = counter.get_total_flops() / (2 * side**3)  # of a product, in operations
-    steps = math.ceil(LEAST / share)
-    times = round(steps * share)
-    says = f"{steps} training steps at {size} pixels / {times} matrix products of as many operations"
-    return [compare(f"products-{size}", says, lambda: bare(steps), lambda: [a @ a for _ in range(times)], repeats)]
-
-
-def beside_thesis(size, precision, repeats, items=160):
-    """An epoch of the thesis's network with its losses beside one of the plain code, the same pictures."""
-    dls = loaders(items, size, 16)
-    old = training(dls, thesis.ThesisAAE(size), precision, AAELoss(distance=huber), thesis.thesis_game())
-    with old as theirs, training(dls, plain_aae(size), precision) as ours:
-        says = f"an epoch at {size} pixels: plain code / thesis's network"
-        return [compare(f"thesis-{size}", says, partial(_train_alone, ours), partial(_train_alone, theirs), repeats)]
 
 
 def beside_pythae(size, precision, repeats, items=640):
@@ -140,13 +134,14 @@ def beside_pythae(size, precision, repeats, items=640):
     pythae has its pictures in memory as they are, and computes in fp32 on a CPU; here each picture gets its angle
     first, and arithmetic is in fp32 and in what is fastest on this machine.
     """
-    dls, found = loaders(items, size), []
+    items, found = items_at(items, size), []
+    dls = loaders(items, size)
     for used in dict.fromkeys(["fp32", precision]):
         folder = tempfile.TemporaryDirectory(prefix="pythae-")
         with folder as place, training(dls, plain_aae(size), used) as learn:
             epoch = _pythae_epoch(size, items, place)
             says = f"an epoch at {size} pixels: here in {used} / pythae with the same encoder and decoder, in fp32"
-            found.append(compare(f"pythae-{size}-{used}", says, partial(_train_alone, learn), epoch, repeats))
+            found.append(compare(f"pythae-{size}-{used}", says, partial(train_alone, learn), epoch, repeats))
     return found
 
 

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from contextlib import ExitStack
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from helpers.worker_jobs import die_once, facts_of_process, is_alone_with_its_se
 from xaae.audit import workers
 from xaae.audit.jobs import Jobs, choose_workers
 from xaae.audit.workers import ClusterWorkers, Place, check_scheduler, do_job
+from xaae.benchmarks.dask_cluster import started_cluster
 from xaae.experiment.errors import InputError
 from xaae.explain.process import runner
 
@@ -202,37 +203,43 @@ def test_a_client_that_does_not_connect_is_closed_and_not_left_to_be_collected(m
 
 
 @pytest.fixture
-def scheduler(tmp_path):
-    """A Dask scheduler with one worker, started as docs/clusters.md says: both Popens and its address."""
-    file, at = tmp_path / "scheduler.json", ["--scheduler-file", str(tmp_path / "scheduler.json")]
-    env = {"PYTHONPATH": str(Path(__file__).parent), "DASK_TEMPORARY_DIRECTORY": str(tmp_path)}  # helpers
-    start = partial(
-        subprocess.Popen, cwd=tmp_path, env=os.environ | env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    here = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
-    running = start([sys.executable, "-m", "dask", "scheduler", *here, *at])
-    wait_until(lambda: file.exists() and file.read_text().endswith("}"))
-    worker = ["worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path), "--no-dashboard", *at]
-    others = start([sys.executable, "-m", "dask", *worker])
-    yield running, others, json.loads(file.read_text())["address"]
-    for process in (running, others):
-        process.kill()
-        process.wait()
+def cluster(tmp_path):
+    """A function that starts a Dask scheduler with so many workers: see `started_cluster`."""
+    plain = ["--nthreads", "1", "--no-nanny", "--no-dashboard"]  # starts sooner, and nobody starts it again
+    helpers = {"PYTHONPATH": str(Path(__file__).parent)}
+    with ExitStack() as stack:
+        yield lambda count: stack.enter_context(started_cluster(tmp_path, count, plain, helpers))
 
 
-def test_a_scheduler_that_ends_is_told_in_a_sentence(scheduler, tmp_path, capfd):
-    running, worker, address = scheduler
+def test_a_scheduler_that_ends_is_told_in_a_sentence(cluster, tmp_path, capfd):
+    running, workers, address = cluster(1)
     check_scheduler(address)
     said, at_work = [], (tmp_path / "begun").exists
     work = Jobs(choose_workers(None, address, tmp_path / "arms", said.append), said.append)
     work.add(1.0, "waits", wait_for_file, tmp_path / "begun", tmp_path / "end")
     with ThreadPoolExecutor(1) as other:
-        other.submit(lambda: wait_until(lambda: at_work() or worker.poll() is not None) and running.kill())
+        other.submit(lambda: wait_until(lambda: at_work() or workers["worker0"].poll() is not None) and running.kill())
         with pytest.raises(InputError, match="is gone.*goes on where it was"):
             work.run()
     assert at_work()
     work.close(at_once=True)
     assert capfd.readouterr() == ("", "") and not list((tmp_path / "arms").iterdir())
+
+
+def test_the_work_of_a_schedulers_worker_that_was_killed_is_done_by_the_other(cluster, tmp_path):
+    _, workers, address = cluster(2)
+    work, traces = Jobs(choose_workers(None, address, tmp_path / "arms", print), print), tmp_path / "traces"
+    traces.mkdir()
+    work.workers.ready(1).wait_for_workers(2, timeout=GENEROUS)
+    work.add(1.0, "killed", die_once, traces)
+    for i in range(5):
+        work.add(1.0, f"sum {i}", operator.add, i, i)
+    found = work.run()
+    work.close()
+    killed, did = (int(path.name.partition("-")[2]) for path in sorted(traces.iterdir()))
+    statuses = {each.pid: each.wait(GENEROUS) if each.pid == killed else each.poll() for each in workers.values()}
+    assert statuses == {killed: -signal.SIGKILL, did: None} and found["killed"] == did
+    assert [found[f"sum {i}"] for i in range(5)] == [0, 2, 4, 6, 8]
 
 
 def test_work_of_which_nobody_tells_any_more_is_lost_once_the_client_has_ended(monkeypatch):

@@ -5,7 +5,7 @@ import json
 import click
 
 from xaae.cli.door import stoppable, timed
-from xaae.cli.early_checks import check_dataset
+from xaae.cli.early_checks import check_dataset, check_own
 from xaae.cli.option_types import DATA_ROOT, PATH, READING_OPTIONS, SPLIT_OPTIONS, TARGET_OPTIONS, option, with_options
 
 
@@ -30,20 +30,23 @@ def data_command(what, as_json, **given):
     if as_json:
         return click.echo(json.dumps(_look(what, given)[0], indent=2))
     click.echo("xAAE: loading ...")
-    from xaae.first_look.look_sentences import look_in_words
-
     with stoppable("nothing was written"), timed("Looking at the data"):
         results, folder, page = _look(what, given)
+    from xaae.first_look.look_sentences import look_in_words
+
     click.echo(f"{look_in_words(results)}\nWritten: {folder}. Open {page}")
 
 
 def _look(what, given):
     """(what data.json holds, the folder, the page) of a first look."""
-    from xaae import report
     from xaae.cli.train import settings_of
+
+    out = given.pop("out")
+    asked = settings_of(given | {"dataset": what})
+    check_own(asked, classes=False)
+    from xaae import report
     from xaae.experiment.run_folder import plain_values
     from xaae.first_look.look_run import look
 
-    out = given.pop("out")
-    results, folder = look(settings_of(given | {"dataset": what}), out, report.write_look_page)
+    results, folder = look(asked, out, report.write_look_page)
     return plain_values(results), folder, folder / report.LOOK_PAGE

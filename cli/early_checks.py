@@ -4,14 +4,17 @@ Most are callbacks of an option. The commands check again, and more, when they r
 """
 
 import ast
+import os
+from itertools import islice
 from pathlib import Path
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.item_sizes import check_size, check_thesis_size
-from xaae.experiment.kinds import PICTURE
+from xaae.experiment.kinds import KINDS, PICTURE
 from xaae.experiment.settings import arm_for, check_settings, is_own
 
 DATA = Path(__file__).parents[1] / "data.py"  # importing it would load PyTorch
+FEW, HEAVY = 500, 2**20  # files of a folder and bytes of a file that are looked at twice, which takes a moment
 AFTER_COLON = ("folder", "medmnist")  # names of datasets that need something after them, which tells what they hold
 
 
@@ -64,6 +67,36 @@ def check_asked(settings):
     check_settings(settings)
     if names := _dataset_names():
         arm_for(settings, is_own(settings.dataset, names))  # for what it refuses
+
+
+def check_own(settings, classes=True):
+    """InputError for a folder or file of the user's in which nothing can be found, or nothing to learn from.
+
+    Only small ones are looked at, since the command looks again when it reads them. classes: must there be two?
+    """
+    path = Path(settings.dataset.removeprefix("folder:")).absolute()
+    names = _dataset_names()
+    if not (names and is_own(settings.dataset, names) and path.exists()) or _is_large(path):
+        return
+    from xaae.sources.class_folders import own_data  # loads pandas, SciPy and the readers of formats
+    from xaae.sources.refusals import nothing_found, why_no_classes
+
+    options = settings.slices, settings.cut, settings.outside_files
+    found = own_data(path, tuple(settings.predict or ()), *options)
+    if found.table.empty:
+        raise InputError(nothing_found(settings.dataset, found))
+    if classes and not settings.predict and (why := why_no_classes(settings.dataset, found.table, found)):
+        raise InputError(why)
+    if settings.size:
+        check_size(settings.size, KINDS[found.kind])
+
+
+def _is_large(path):
+    """Is a path a folder of more than FEW files, or a file of more than HEAVY bytes?"""
+    if not path.is_dir():
+        return path.stat().st_size > HEAVY
+    files = (name for _, _, names in os.walk(path, followlinks=False) for name in names)
+    return next(islice(files, FEW, None), None) is not None
 
 
 def planned_out(out, overwrite):

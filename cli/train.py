@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from xaae.cli.door import announce_loading, refuse_other_options, stoppable, timed, typed_command
-from xaae.cli.early_checks import check_asked, check_dataset, check_run, planned_out
+from xaae.cli.early_checks import check_asked, check_dataset, check_own, check_run, planned_out
 from xaae.cli.option_types import (
     ABOVE_ZERO,
     DATA_ROOT,
@@ -186,6 +186,7 @@ def _train_anew(given, second=None, beside=False, does=None):
     asked = settings_of(given)
     check_asked(asked)
     folder = planned_out(out, overwrite)
+    check_own(asked)
     announce_loading()
     from xaae.experiment import run_folder
     from xaae.training.fitting import train_run

@@ -4,13 +4,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
-from fastai.data.transforms import get_image_files
-from torchvision.datasets import CIFAR10
 
 from xaae.experiment.errors import InputError
 from xaae.sources.file_contents import Format, Raster
 
-FOLDER = CIFAR10.base_folder
+FOLDER = "cifar-10-batches-py"  # torchvision's
 NAMES = {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck", "plane", "car"}
 HELD = ("test", "valid", "val")  # what the folder of the pictures that are held out may be called
 
@@ -42,6 +40,8 @@ def cifar10(root, **_):
 
 def _fetch(root):
     """The folder of batches that torchvision fetches, or unpacks from the archive that lies in `root`."""
+    from torchvision.datasets import CIFAR10  # loads PyTorch, for which other formats need not wait
+
     try:
         CIFAR10(root, download=True)
     except Exception as e:  # whatever a download, a disk or an archive can raise: one cure
@@ -58,6 +58,8 @@ def _read(folder, part):
 
     torchvision compares each file with the md5 of CIFAR-10's own before it is opened. InputError if one differs.
     """
+    from torchvision.datasets import CIFAR10
+
     try:
         found = CIFAR10(Path(folder).parent, train=part == "train")
     except (RuntimeError, OSError) as e:
@@ -93,6 +95,8 @@ def _of_pictures(folder):
 
 def _nested(folder):
     """Pictures that lie in a folder of their class, in order."""
+    from fastai.data.transforms import get_image_files  # loads PyTorch
+
     return [p for p in sorted(get_image_files(folder)) if p.parent != folder]
 
 

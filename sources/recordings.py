@@ -5,7 +5,6 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.vocabulary import AXES
@@ -214,6 +213,8 @@ def resample(values, rate, to):
     values = np.asarray(values, np.float32)
     if ratio == 1:
         return values
+    from scipy.signal import resample_poly  # takes a second to load, for which other rates need not wait
+
     there = np.isfinite(values)
     filled = values if there.all() else np.apply_along_axis(_bridge_gaps, -1, values)
     found = resample_poly(filled, ratio.numerator, ratio.denominator, axis=-1, padtype="line").astype(np.float32)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from fastai.data.transforms import RandomSplitter
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
@@ -133,6 +132,8 @@ def split_table(table, split="random", valid_pct=0.2, seed=42, by_class=False):
 def _held_out(table, share, seed, by_class):
     """Index of the rows that are held out."""
     if not by_class:
+        from fastai.data.transforms import RandomSplitter  # loads PyTorch, for which a refusal need not wait
+
         return table.index[list(RandomSplitter(share, seed=seed)(table)[1])]
     parts = [rows.sample(max(1, round(share * len(rows))), random_state=seed) for _, rows in table.groupby("label")]
     return pd.concat(parts).index

@@ -91,12 +91,17 @@ REFUSED_AT_ONCE = {  # what the typed words, or a look at the disk, show to be w
     "train --code plain --coordinates rotation": "--coordinates are part of a factored code",
     "--task severity": "--task and --unit belong to --target",
     "train --unit cm": "--task and --unit belong to --target",
+    "--dataset callbacks": "No pictures were found for callbacks",
+    "data callbacks": "No pictures were found for callbacks",
+    "train --dataset {pictures}/left": "Nothing says the class",
+    "--dataset folder:{pictures} --size 3": "An input size of 3 pixels makes no sense",
 }
 
 
-def test_what_typed_words_show_to_be_wrong_is_refused_before_torch_is_loaded():
-    lines = ["import runpy, sys"]
+def test_what_typed_words_show_to_be_wrong_is_refused_before_torch_is_loaded(tmp_path):
+    pictures, lines = save_pictures(tmp_path / "pictures", n=2), ["import runpy, sys"]
     for words in REFUSED_AT_ONCE:
+        words = words.format(pictures=pictures)
         lines += [f"sys.argv = ['main.py', *{words.split()}]", "try: runpy.run_path('main.py', run_name='__main__')"]
         lines += ["except SystemExit as e: assert e.code == 2, sys.argv"]
     lines += ["print('loaded:', sorted({'torch', 'fastai'} & set(sys.modules)))"]

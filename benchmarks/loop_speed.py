@@ -26,6 +26,7 @@ from xaae.benchmarks.training_speed import (
     train_alone,
     training,
 )
+from xaae.experiment.settings import VERSIONS
 
 LEAST = 20  # matrix products, so that a whole number of them is as many operations to 3 %
 
@@ -57,9 +58,11 @@ def bare_steps(code, size, precision):
 def loop(size, precision, repeats, items=3000):
     """The whole loop with data, an epoch of four fifths of the items, beside as many bare steps on one batch.
 
-    1 over the ratio is the share of the loop that is arithmetic.
+    1 over the ratio is the share of the loop that is arithmetic. Of large items there are fewer, and of those that come
+    in two versions half as many; what an epoch does once, such as its grid of samples, then weighs a little more.
     """
-    return [_loop_of(code, size, precision, repeats, items_at(items, size)) for code in LEARNERS]
+    seen = items_at(items, size)
+    return [_loop_of(code, size, precision, repeats, seen // versions) for code, versions in VERSIONS.items()]
 
 
 def _loop_of(code, size, precision, repeats, items):

@@ -3,8 +3,8 @@
 The thesis's architecture makes pictures of 32, 128 and 512 pixels, and the thesis used 128. For these comparisons alone
 its network of 128 pixels, with all its layers, channels and weights, makes 64 and 256: one stride of its decoder is
 another one, and at 256 that of its encoder's first layer. Of the strides that could be changed these leave the least to
-compute, so that no ratio is better for this project than it has to be. By its own rule, four times the channels for
-each further step of four, the thesis would have 4,096 channels at 128 places for 256 pixels, some 60 times the
+compute, so that no ratio is better for this project than it has to be. By the thesis's own rule, four times the
+channels for each further step, 256 pixels would be made of 4,096 channels at 128 x 128 places, with some 60 times the
 arithmetic.
 """
 

@@ -22,13 +22,13 @@ from xaae.training import learner
 
 CLASSES, LR = ["cat", "dog"], 1e-3
 BATCH = RunSettings.from_options().batch_size  # that of training where no other is asked for
-ALIKE = 64  # pixels; of larger items as many fewer are taken as they have more of them, but no less than FEWEST
+ALIKE = 64  # pixels; of larger items as many fewer are taken as their sides are longer, but no less than FEWEST
 FEWEST = 5 * BATCH  # of which four batches are trained on
 
 
 def items_at(items, size):
     """How many items of this size are taken where at ALIKE pixels it is so many, so that no size takes for ever."""
-    return max(min(items, FEWEST), items * ALIKE**2 // max(size, ALIKE) ** 2)
+    return max(min(items, FEWEST), items * ALIKE // max(size, ALIKE))
 
 
 def drawn(items, size):

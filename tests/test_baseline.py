@@ -114,6 +114,7 @@ def test_a_baseline_without_imagenet_weights_may_have_a_recipe_of_its_own(monkey
         pretrained=True,
         input_channels=3,
         precision="fp32",
+        compiled=False,
     )
     learn, told = SimpleNamespace(add_cbs=lambda cbs: None), []
     monkeypatch.setitem(learner.BASELINE_LEARNERS, "picture", lambda *args: (learn, has, "as told"))

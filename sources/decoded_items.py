@@ -111,7 +111,8 @@ def open_decoded(make, table, shape, most_bad=0.1, quiet=False, *, window=BY_FIL
     decoder, asked, (size, channels) = make.decoder, window, shape
     window = measure_levels(decoder, table) if window == DATASET else window
     decode = partial(_decode_all, decoder, table, (size, channels, window), most_bad, quiet)
-    found = _from_cache(_entry(decoder, table.path, size, channels, window, cache), partial(decode, remark=True))
+    entry = _entry(decoder, table.path, size, channels, window, cache)
+    found = _from_cache(entry, partial(decode, remark=True), quiet)
     size_of_all = len(table) * channels * size**decoder.kind.places
     stack, facts = found or _in_memory(partial(decode, remark=not quiet), size_of_all)
     skipped = table.iloc[[row for row, _ in facts["bad"]]][["path"]].assign(reason=[why for _, why in facts["bad"]])
@@ -124,7 +125,7 @@ def open_decoded(make, table, shape, most_bad=0.1, quiet=False, *, window=BY_FIL
 def cached_decoded(make, paths, size, channels, cache, window=BY_FILE):
     """The items of a run, of the class `make`, whose values are in the cache; None if they are not."""
     entry = _entry(make.decoder, paths, size, channels, window, cache)
-    if not (entry and entry.is_worthwhile() and (found := entry.find())):
+    if not (entry and entry.is_worthwhile() and (found := entry.find_again())):
         return None
     return make(list(paths), size, channels, found[0], window=window)
 
@@ -168,12 +169,12 @@ def _entry(decoder, paths, size, channels, window, cache):
     return cache and CacheEntry(cache, list(paths), form, options)
 
 
-def _from_cache(entry, decode):
+def _from_cache(entry, decode, quiet):
     """(items in the cache, facts), where it is worthwhile; None otherwise, and where the disk refuses."""
     if not (entry and entry.is_worthwhile()):
         return None
     try:
-        return entry.find_or_make(decode)
+        return entry.find_or_make(decode, quiet)
     except OSError as e:
         what = f"decoded {entry.options['kind']}s"
         print(f"Note: {what} cannot be kept in {entry.folder} ({e.strerror}): later commands decode again.")

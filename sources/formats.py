@@ -4,6 +4,7 @@ To add a format, write `sources/NAME_files.py` with its `Format` and put that in
 """
 
 import os
+from hashlib import file_digest, sha256
 from importlib.util import find_spec
 
 from xaae.experiment.errors import InputError
@@ -79,6 +80,21 @@ def files_of(file):
     """The files that hold what is in a file as a table names it: mostly that file alone."""
     found = next((each.files for each in FORMATS if each.files and _ends_like(file, each)), None)
     return found(file) if found else [str(file)]
+
+
+def content_of(file):
+    """What stands in a file, and in others that hold its values, as a short text that nothing else has.
+
+    Of several their endings count too, or their places in a store. OSError if one cannot be read.
+    """
+    store, digest = os.path.isdir(file), sha256()
+    for each in dict.fromkeys([str(file), *files_of(file)]):
+        if not os.path.isdir(each):
+            with open(each, "rb") as opened:
+                held = file_digest(opened, "sha256").hexdigest()
+            name = os.path.relpath(each, file) if store else os.path.splitext(each)[1] if each != str(file) else ""
+            digest.update(f"{name}\0{held}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def read_item(path, kind=None):

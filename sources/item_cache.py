@@ -2,9 +2,9 @@
 
 Every command that reads the same files in the same way finds it, whichever run it works on. An entry is known by what
 each file holds, by how the items were decoded, and by the versions of what decoded them: a file that was changed gives
-another entry, and files that were copied, moved or only touched give the same one. Contents are read once: later the
-path, size and times of each file lead to the entry. An entry is written whole or not at all; of commands that need it
-at the same time one writes it while the others wait.
+another entry, and files that were copied, moved or only touched give the same one. Contents are read when an entry is
+made: later the path, size and times of each file lead to it. An entry is written whole or not at all; of commands that
+need the same files at the same time one writes it while the others wait.
 
 Small tables have none: reading them again takes a moment, and nothing is left on the disk. See `is_worthwhile`.
 """
@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b, file_digest, sha256
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from xaae.experiment.errors import InputError
 from xaae.experiment.manifest import locked
 from xaae.experiment.whole_file import whole_file
-from xaae.sources.formats import ending_of, files_of
+from xaae.sources.formats import content_of, ending_of, files_of
 from xaae.sources.read_ahead import in_order
 
 FOLDER = "xaae-items"  # under the folder where data are kept
@@ -86,9 +86,9 @@ class CacheEntry:
     def marks(self):
         """{file that holds items: (bytes, what changes when it does)}, others that hold its values included.
 
-        No more is kept of a file, since there may be a million of them. OSError for a file that is not there.
+        OSError for a file that is not there.
         """
-        return {file: _mark_of(file) for file in dict.fromkeys(map(_file_of, self.paths))}
+        return marks_of(self.paths)
 
     @cached_property
     def key(self):
@@ -103,7 +103,7 @@ class CacheEntry:
         """What tells each of some items by what its file holds."""
         for path in (str(self.paths[row]) for row in rows):
             file = _file_of(path)
-            yield f"{contents[file].hex()} {path[len(file) :]}"
+            yield f"{contents[file]} {path[len(file) :]}"
 
     def _key_of(self, lines):
         """A name for items of which each has a line."""
@@ -112,12 +112,19 @@ class CacheEntry:
             digest.update(f"{line}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()[:24]
 
-    def _contents(self):
-        """{file that holds items: digest of what stands in it and in others with its values}; each is read once."""
+    def _contents(self, quiet):
+        """{file that holds items: what it is known by, see `_content_of`}; each is read once."""
         with ThreadPoolExecutor() as pool:
-            digests = in_order(pool, _content_of, self.marks)
-            bar = tqdm(digests, "comparing contents", len(self.marks), False, disable=None)
+            digests = in_order(pool, lambda file: _content_of(file, self.marks[file][1]), self.marks)
+            bar = tqdm(digests, "comparing contents", len(self.marks), False, disable=quiet or None)
             return dict(zip(self.marks, bar, strict=True))
+
+    def _as_they_were(self):
+        """Are all files as they were when their marks were taken?"""
+        try:
+            return marks_of(self.paths) == self.marks
+        except OSError:
+            return False
 
     def is_worthwhile(self):
         """Do the items take too long to decode again, or too much memory? False where a file is not there."""
@@ -136,6 +143,11 @@ class CacheEntry:
         """(MappedItems, what was told when they were decoded) of the entry; None if it is not there, or not whole."""
         return self._open(self.key)
 
+    def find_again(self):
+        """The same of a table that another command has read, though its files were copied, moved or touched since."""
+        found = self.find()
+        return found or (self._find_elsewhere(self._contents(quiet=False)) if self.folder.is_dir() else None)
+
     def _open(self, key):
         """The same of an entry that the name `key` leads to."""
         try:
@@ -150,7 +162,7 @@ class CacheEntry:
             os.utime(path)  # it was used
         return found
 
-    def find_or_make(self, decode):
+    def find_or_make(self, decode, quiet=False):
         """(MappedItems, facts) of the entry, which is made first if it is not there.
 
         decode(put) -> (rows of the items that it gave to `put`, an array each, in order; facts for JSON). Of a fact
@@ -160,43 +172,58 @@ class CacheEntry:
         if found := self.find():
             return found
         self.folder.mkdir(parents=True, exist_ok=True)
-        contents = self._contents()
-        key = self._key_of(self._held(range(len(self.paths)), contents))
-        with locked(self.folder / f".{key}.lock"):
-            return self.find() or self._find_elsewhere(key) or self._make(decode, key, contents)
+        with locked(self.folder / f".{self.key}.lock"):
+            if found := self.find():
+                return found
+            contents = self._contents(quiet)
+            return self._find_elsewhere(contents) or self._make(decode, contents)
 
-    def _find_elsewhere(self, key):
-        """(MappedItems, facts) of the entry of items that hold the same, decoded from other files; None without it.
+    def _find_elsewhere(self, contents):
+        """(MappedItems, facts) of the entry of items that hold the same, whatever they were called; None without it.
 
-        From now on these files lead to it too. Of files that something was said of, it is said anew.
+        From now on these files lead to it too. What was said of files is said anew of others, since it may name them.
         """
+        key = self._key_of(self._held(range(len(self.paths)), contents))
         found = self._open(key)
-        if found is None or found[1].get("bad") or found[1].get("frames"):
+        if found is None:
             return None
-        told = json.loads((self.folder / f"{key}.json").read_text())
-        _write_json(self.folder / f"{self.key}.json", told)
+        try:
+            told = json.loads((self.folder / f"{key}.json").read_text())
+            if told["names"] != self._names() and (found[1].get("bad") or found[1].get("frames")):
+                return None
+            _write_json(self.folder / f"{self.key}.json", told)
+        except (OSError, ValueError, KeyError):
+            pass  # it is looked for by its contents again
         return found
 
-    def _make(self, decode, key, contents):
-        """Decode and write the entry `key`, and that of the items that can be read, which is what a run knows of.
+    def _make(self, decode, contents):
+        """Decode and write the entry, and that of the items that can be read, which is what a run knows of.
 
-        contents: of the files, as `_contents` gives them. Returns (MappedItems, facts).
+        contents: of the files, as `_contents` gives them. A file that changes meanwhile leads nobody to the entry by
+        what it held. Returns (MappedItems, facts).
         """
-        for left in self.folder.glob(f"{key}.*.part"):  # of a process that was killed
+        for left in self.folder.glob(f"{self.key}.*.part"):  # of a process that was killed
             left.unlink()
-        path = self.folder / f"{key}.items"
+        path = self.folder / f"{self.key}.items"
         with whole_file(path) as part:
             with open(part, "wb") as file:
                 rows, facts = decode(lambda item: file.write(np.ascontiguousarray(item, self.form[0]).tobytes()))
-        for_now = facts.pop("for_now", False)
-        both = self._key_of(self._held(rows, contents)), self._key_of(self._seen(rows))
+        for_now, every = facts.pop("for_now", False), range(len(self.paths))
+        of_run = self._key_of(self._seen(rows))
         if for_now:  # another command may write other items under the other name
-            path = path.replace(self.folder / f"{both[0]}.items")
-        about = {"file": path.name, "items": len(rows), "about": self._in_words()}
-        ways = dict.fromkeys(both, facts | {"bad": []}) | ({} if for_now else dict.fromkeys((key, self.key), facts))
+            path = path.replace(self.folder / f"{of_run}.items")
+        about = {"file": path.name, "items": len(rows), "names": self._names(), "about": self._in_words()}
+        ways = {of_run: facts | {"bad": []}} | ({} if for_now else {self.key: facts})
+        if self._as_they_were():
+            ways[self._key_of(self._held(rows, contents))] = facts | {"bad": []}
+            ways |= {} if for_now else {self._key_of(self._held(every, contents)): facts}
         for way, said in ways.items():
             _write_json(self.folder / f"{way}.json", about | {"facts": said})
         return MappedItems(path, self.form[0], (len(rows), *self.form[1])), facts
+
+    def _names(self):
+        """What the items are called, as a short text."""
+        return sha256("\n".join(map(str, self.paths)).encode(errors="surrogateescape")).hexdigest()[:24]
 
     def _in_words(self):
         """What the entry holds, for those who look through the cache."""
@@ -217,18 +244,23 @@ def _mark_of(file):
     return sum(state.st_size for state in states), mark
 
 
-def _content_of(file):
-    """Digest of what stands in a file and in others with its values, of their names within its folder, and of its
-    ending, since that tells the format."""
-    digest = blake2b(ending_of(file).encode(), digest_size=16)
-    for each in dict.fromkeys([file, *files_of(file)]):
-        if os.path.isdir(each):
-            continue
-        with open(each, "rb") as opened:
-            held = file_digest(opened, "sha256").hexdigest()
-        name = "" if each == file else os.path.relpath(each, os.path.dirname(file))
-        digest.update(f"{name}\0{held}\n".encode(errors="surrogateescape"))
-    return digest.digest()
+def marks_of(paths):
+    """{file that holds items of `paths`: (bytes, what changes when it does)}, others that hold its values included.
+
+    No more is kept of a file, since there may be a million of them. OSError for a file that is not there.
+    """
+    return {file: _mark_of(file) for file in dict.fromkeys(map(_file_of, paths))}
+
+
+def _content_of(file, mark):
+    """What a file is known by: its ending, since that tells the format, and what it and others with its values hold.
+
+    Of one that cannot be read now its path and its mark, which nothing else has.
+    """
+    try:
+        return f"{ending_of(file)} {content_of(file)}"
+    except OSError:
+        return f"{file} {mark}"
 
 
 def _versions():

@@ -4,13 +4,12 @@ A copy is left out of the user's data, so that no item is in two splits; of copi
 """
 
 import os
-from hashlib import file_digest
 
 import pandas as pd
 
 from xaae.experiment.kinds import PICTURE
 from xaae.sources.file_contents import READING_FAULTS
-from xaae.sources.formats import file_facts, files_of
+from xaae.sources.formats import content_of, file_facts, files_of
 
 COPIES = ("path", "label", "split", "twin", "twin_label", "twin_split")  # columns
 
@@ -63,14 +62,10 @@ def _size(path):
 def _digest(path):
     """What the content of a file, and of others that hold its values, is known by; one that cannot be read is like no
     other."""
-    digests = []
     try:
-        for each in files_of(path):
-            with open(each, "rb") as file:
-                digests.append(file_digest(file, "sha256").digest())
+        return content_of(path)
     except OSError:
         return str(path)
-    return b"".join(digests)
 
 
 def _is_readable(path, kind):

@@ -18,7 +18,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import SIGNAL
 from xaae.experiment.vocabulary import AXES
 from xaae.sources.formats import format_of, read_item, split_item
-from xaae.sources.item_cache import CacheEntry
+from xaae.sources.item_cache import CacheEntry, marks_of
 from xaae.sources.recordings import (
     SamplesOnDisk,
     cut_recording,
@@ -156,7 +156,7 @@ def cached_signals(paths, size, channels, cache, scale=None):
     if not (scale.low and size):
         return None  # nothing is known of them yet
     entry = _entry(paths, size, scale, cache)
-    found = entry.find() if entry.is_worthwhile() else None
+    found = entry.find_again() if entry.is_worthwhile() else None
     return found and Signals(_ReadLater(paths, scale.axes), size, scale, found[0])
 
 
@@ -167,10 +167,13 @@ def _entry(paths, size, scale, cache):
     return CacheEntry(cache, list(paths), form, {"kind": SIGNAL.name, "shared": json.dumps(shared)})
 
 
-def _keep(signals, paths, cache):
-    """The same Signals; where it is worthwhile their values, which are all known to be fit, are in the cache now."""
+def _keep(signals, paths, cache, marks):
+    """The same Signals; where it is worthwhile their values, which are all known to be fit, are in the cache now.
+
+    marks: of the files before they were read.
+    """
     entry = _entry(paths, signals.size, signals.scale, cache)
-    if not entry.is_worthwhile():
+    if not entry.is_worthwhile() or any(marks.get(file) != mark for file, mark in entry.marks.items()):
         return signals
 
     def write(put):
@@ -201,6 +204,7 @@ def open_signals(table, size, channels, most_bad=MOST_UNUSABLE, quiet=False, sca
     if cache and (kept := cached_signals(table.path, size, channels, cache, scale)):
         return table.reset_index(drop=True), kept, table.iloc[:0][["path"]].assign(reason=[])
     scale = scale if isinstance(scale, SignalScale) else SignalScale.from_dict(scale or {})
+    marks = _marks_now(table.path) if cache else {}
     found = _read_all(table, scale.axes, quiet)
     good = [each for each in found if not isinstance(each, str)]
     if good:
@@ -222,7 +226,15 @@ def open_signals(table, size, channels, most_bad=MOST_UNUSABLE, quiet=False, sca
         notes += _clipped(scale, bounds)
     recordings = [each for each in found if not isinstance(each, str)]
     found = Signals(recordings, size, scale, stack, () if quiet else tuple(notes))
-    return table, _keep(found, list(table.path), cache) if cache else found, skipped
+    return table, _keep(found, list(table.path), cache, marks) if cache else found, skipped
+
+
+def _marks_now(paths):
+    """The marks of the files of `paths`; {} if one is not there."""
+    try:
+        return marks_of(paths)
+    except OSError:
+        return {}
 
 
 def _read_all(table, axes, quiet):

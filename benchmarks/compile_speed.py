@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from fastai.torch_core import default_device
 
 from xaae import model as models
 from xaae.benchmarks.pairs import compare, compared, seconds_of
@@ -53,8 +54,8 @@ def compiling(size, precision, repeats):
 def _compiling_one(name, size, precision, repeats):
     """The two Comparisons of one of NETWORKS."""
     make, versions = NETWORKS[name]
-    network = lay_out(make(size, precision)).train()
-    run = _pass(network, torch.rand(versions, BATCH // versions, 3, size, size), precision)
+    network = lay_out(make(size, precision)).to(default_device()).train()
+    run = _pass(network, torch.rand(versions, BATCH // versions, 3, size, size, device=default_device()), precision)
     compiled = partial(run, torch.compile(network))
     written = partial(run, network)
     written()

@@ -13,8 +13,8 @@ from functools import partial
 
 from xaae.benchmarks.loop_speed import default_learner
 from xaae.benchmarks.pairs import compared, seconds_of
-from xaae.benchmarks.training_speed import items_at, loaders, plain_aae, train_alone, training, weighted
-from xaae.callbacks import AAELoss, huber
+from xaae.benchmarks.training_speed import BATCH, items_at, loaders, plain_aae, train_alone, training, weighted
+from xaae.callbacks import AAELoss, SampleGrid, huber
 from xaae.experiment.settings import PRESETS, VERSIONS
 from xaae.training import thesis
 
@@ -22,6 +22,11 @@ USED = PRESETS["thesis"]  # size, batches and channels of the thesis
 CHANGED = {  # pixels -> (stride, the layers of the thesis's network that have it in place of their own)
     64: (2, lambda aae: [aae.decoder[-1][0]]),  # of four: the decoder's first step, and the smallest
     256: (4, lambda aae: [aae.encoder[0], aae.decoder[-1][-1]]),  # of two: the steps next to the pixels
+}
+
+SAYS = {  # code -> in words, with what its batches hold
+    "plain": f"plain code, batches of {USED['batch_size']}",
+    "factored": f"factored code, batches of {BATCH // 2} items in two versions, each an image",
 }
 
 
@@ -58,11 +63,13 @@ def beside_thesis(size, precision, repeats, items=160, more=1280):
         default_learner(more, size, precision) as factored,
     ):
         learners = {"thesis": theirs, "plain": plain, "factored": factored}
+        for learn in learners.values():
+            learn.remove_cb(SampleGrid)  # once an epoch, of which the thesis's have fewer images
         turns = _turns(learners, repeats)
     whose = f"the thesis's network of {USED['size']} pixels with another stride" if size in CHANGED else "the thesis's"
-    says = f"training at {size} pixels, an image: {{}} code / {whose}"
+    says = f"training at {size} pixels, seconds an image: {{}} / {whose}, batches of {USED['batch_size']}"
     return [
-        compared(f"thesis-{size}-{code}", says.format(code), [(turn[code], turn["thesis"]) for turn in turns])
+        compared(f"thesis-{size}-{code}", says.format(SAYS[code]), [(turn[code], turn["thesis"]) for turn in turns])
         for code in VERSIONS
     ]
 

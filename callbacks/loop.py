@@ -1,5 +1,6 @@
 """Callbacks that prepare the batch, choose the precision and show what is being learned."""
 
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -61,20 +62,28 @@ class FastLayout(Callback):
 
 
 class Compiled(Callback):
-    """Trains by what torch compiles of the model, which takes most of a minute; the weights stay the model's own.
+    """Trains by what torch compiles of the model, which takes most of a minute; its weights and name stay its own.
 
-    InputError where nothing can be compiled.
+    Held-out items are answered by the model as it is written. InputError where nothing can be compiled.
     """
 
     order = 0  # after the layout
 
     def before_fit(self):
-        try:
-            torch.compile(torch.sin, backend=COMPILER)(torch.ones(1))  # so that it fails now, and not in a batch
+        compiled = partial(torch.compile, backend=COMPILER)
+        try:  # now, and not in the middle of a batch
+            compiled(torch.sin)(torch.ones(1, device=self.dls.device))
         except RuntimeError as e:  # which torch raises for want of a C++ compiler too
             why = str(e).strip().partition("\n")[0].rstrip(".:")
             raise InputError(f"Nothing can be compiled here ({why}): leave out --compile, or mend that.") from e
-        self.learn.model.compile(backend=COMPILER)
+        self.compiled_forward = compiled(self.model.forward)
+
+    def before_train(self):
+        self.model.forward = self.compiled_forward
+
+    def after_train(self):
+        """The model is as it is written again."""
+        del self.model.forward
 
 
 class BFloat16(MixedPrecision):

@@ -1,20 +1,20 @@
-"""What can be refused from the typed words alone, before PyTorch is loaded, which takes seconds.
+"""What can be refused before PyTorch is loaded, which takes seconds: by the typed words and a look at small data.
 
 Most are callbacks of an option. The commands check again, and more, when they read what they were given.
 """
 
 import ast
 import os
-from itertools import islice
+from contextlib import suppress
 from pathlib import Path
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.item_sizes import check_size, check_thesis_size
-from xaae.experiment.kinds import KINDS, PICTURE
+from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL
 from xaae.experiment.settings import arm_for, check_settings, is_own
 
 DATA = Path(__file__).parents[1] / "data.py"  # importing it would load PyTorch
-FEW, HEAVY = 500, 2**20  # files of a folder and bytes of a file that are looked at twice, which takes a moment
+FEW, HEAVY = 500, 32 * 2**20  # files, and bytes in all of them, that can be looked at twice in a moment
 AFTER_COLON = ("folder", "medmnist")  # names of datasets that need something after them, which tells what they hold
 
 
@@ -74,11 +74,11 @@ def check_own(settings, classes=True):
 
     Only small ones are looked at, since the command looks again when it reads them. classes: must there be two?
     """
-    path = Path(settings.dataset.removeprefix("folder:")).absolute()
-    names = _dataset_names()
-    if not (names and is_own(settings.dataset, names) and path.exists()) or _is_large(path):
+    names, path = _dataset_names(), Path(settings.dataset.removeprefix("folder:")).absolute()
+    own = names and settings.dataset != "folder" and is_own(settings.dataset, names)  # "folder": the data root
+    if not (own and path.exists()) or _is_large(path):
         return
-    from xaae.sources.class_folders import own_data  # loads pandas, SciPy and the readers of formats
+    from xaae.sources.class_folders import own_data  # loads pandas and the readers of formats
     from xaae.sources.refusals import nothing_found, why_no_classes
 
     options = settings.slices, settings.cut, settings.outside_files
@@ -87,16 +87,31 @@ def check_own(settings, classes=True):
         raise InputError(nothing_found(settings.dataset, found))
     if classes and not settings.predict and (why := why_no_classes(settings.dataset, found.table, found)):
         raise InputError(why)
-    if settings.size:
+    if settings.size and found.kind != SIGNAL.name:
         check_size(settings.size, KINDS[found.kind])
 
 
 def _is_large(path):
-    """Is a path a folder of more than FEW files, or a file of more than HEAVY bytes?"""
-    if not path.is_dir():
-        return path.stat().st_size > HEAVY
-    files = (name for _, _, names in os.walk(path, followlinks=False) for name in names)
-    return next(islice(files, FEW, None), None) is not None
+    """Are there more than FEW files below a folder, in a CSV or at a path, or more than HEAVY bytes in them?"""
+    many, total = 0, 0
+    for many, file in enumerate(_files_of_own(path), 1):
+        with suppress(OSError):
+            total += os.stat(file).st_size
+        if many > FEW or total > HEAVY:
+            return True
+    return False
+
+
+def _files_of_own(path):
+    """The files below a folder, a CSV and the files that it lists, or the file at a path, one after the other."""
+    if path.is_dir():
+        yield from (os.path.join(place, name) for place, _, names in os.walk(path, followlinks=True) for name in names)
+        return
+    yield path
+    if path.suffix.lower() == ".csv" and path.stat().st_size <= HEAVY:
+        from xaae.experiment.text_tables import read_user_table  # loads pandas
+
+        yield from (path.parent / str(name) for name in read_user_table(path)[0].get("path", ()))
 
 
 def planned_out(out, overwrite):

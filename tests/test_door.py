@@ -21,11 +21,8 @@ from helpers.pictures import save_pictures
 from helpers.places import HOME
 from helpers.sharing import copy_of
 
-from xaae import data
 from xaae.cli import run
 from xaae.cli.door import stoppable, timed, times_in_words
-from xaae.cli.early_checks import AFTER_COLON, _dataset_names, _picture_sets, check_dataset
-from xaae.experiment.kinds import PICTURE
 from xaae.main import COMMANDS
 
 COMMAND_FILES = sorted((HOME / "cli").glob("*.py"))
@@ -71,51 +68,6 @@ def test_help_loads_nothing_heavy():
     lines += [f"print('loaded:', sorted({HEAVY} & set(sys.modules)))"]
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, cwd=HOME)
     assert done.stdout.strip().splitlines()[-1:] == ["loaded: []"], done.stdout[-500:] + done.stderr
-
-
-NO_RUN = [f"{name} nowhere" for name in ("navigate", "evaluate", "rate", "report", "app", "explain")]
-NO_RUN += ["predict nowhere a.png", "audit --unknown nowhere", "explain a.png --run nowhere"]
-REFUSED_AT_ONCE = {  # what the typed words, or a look at the disk, show to be wrong: a part of the sentence
-    **dict.fromkeys(NO_RUN, "not a run folder"),
-    **{f"{name} --dataset dragons": "no dataset" for name in ("", "run", "train", "audit", "tutorial")},
-    "--size 3": "An input size of 3 pixels makes no sense",
-    "train --preset smoke --dataset cifar10 --size 513": "An input size of 513 pixels makes no sense",
-    "run --out main.py": "main.py is a file: give --out a folder",
-    "train --out tests --overwrite": "tests holds something other than a run",
-    "--out main.py/below": "main.py/below cannot be written",
-    "train --dataset docs --range cat=0:90": "with --range give --arm biased too",
-    "--target age --range cat=0:90": "with --range give --arm biased too",
-    "--preset thesis --size 64": "32, 128 or 512 pixels, not 64",
-    "train --preset thesis --first-step 2": "leave out --first-step",
-    "--preset thesis --code factored": "has the plain code",
-    "train --code plain --coordinates rotation": "--coordinates are part of a factored code",
-    "--task severity": "--task and --unit belong to --target",
-    "train --unit cm": "--task and --unit belong to --target",
-    "--dataset callbacks": "No pictures were found for callbacks",
-    "data callbacks": "No pictures were found for callbacks",
-    "train --dataset {pictures}/left": "Nothing says the class",
-    "--dataset folder:{pictures} --size 3": "An input size of 3 pixels makes no sense",
-}
-
-
-def test_what_typed_words_show_to_be_wrong_is_refused_before_torch_is_loaded(tmp_path):
-    pictures, lines = save_pictures(tmp_path / "pictures", n=2), ["import runpy, sys"]
-    for words in REFUSED_AT_ONCE:
-        words = words.format(pictures=pictures)
-        lines += [f"sys.argv = ['main.py', *{words.split()}]", "try: runpy.run_path('main.py', run_name='__main__')"]
-        lines += ["except SystemExit as e: assert e.code == 2, sys.argv"]
-    lines += ["print('loaded:', sorted({'torch', 'fastai'} & set(sys.modules)))"]
-    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, cwd=HOME)
-    assert done.stdout.strip().splitlines()[-1:] == ["loaded: []"], done.stdout[-500:] + done.stderr
-    said = done.stderr.strip().splitlines()
-    assert [part for part, s in zip(REFUSED_AT_ONCE.values(), said, strict=True) if part not in s] == []
-
-
-def test_the_names_of_datasets_are_read_as_data_has_them():
-    assert _dataset_names() == list(data.DATASETS)
-    named = [name for name in data.DATASETS if name not in AFTER_COLON]
-    assert _picture_sets() == [name for name in named if data.kind_of_dataset(name) is PICTURE]
-    assert all(check_dataset(None, None, name) == name for name in ("auto", "medmnist:x", str(HOME), None))
 
 
 def imported_names(path):

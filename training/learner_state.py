@@ -87,8 +87,15 @@ def memory_kept(learn):
 def random_states():
     """The states of the global generators of Python, NumPy and torch, on every device."""
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    apple = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002  (libraries draw from it)
-    return {"python": random.getstate(), "numpy": numpy_state, "torch": torch.get_rng_state(), "cuda": devices}
+    return {
+        "python": random.getstate(),
+        "numpy": numpy_state,
+        "torch": torch.get_rng_state(),
+        "cuda": devices,
+        "mps": apple,
+    }
 
 
 def set_random_states(states):
@@ -98,6 +105,8 @@ def set_random_states(states):
     torch.set_rng_state(states["torch"])
     if states["cuda"] and torch.cuda.device_count() == len(states["cuda"]):
         torch.cuda.set_rng_state_all(states["cuda"])
+    if states.get("mps") is not None and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])
 
 
 def _remembering(learn):

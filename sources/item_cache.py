@@ -189,7 +189,9 @@ class CacheEntry:
             return None
         try:
             told = json.loads((self.folder / f"{key}.json").read_text())
-            if told["names"] != self._names() and (found[1].get("bad") or found[1].get("frames")):
+            if told["names"] != self._names_of(range(len(self.paths))) and (
+                found[1].get("bad") or found[1].get("frames")
+            ):
                 return None
             _write_json(self.folder / f"{self.key}.json", told)
         except (OSError, ValueError, KeyError):
@@ -212,18 +214,20 @@ class CacheEntry:
         of_run = self._key_of(self._seen(rows))
         if for_now:  # another command may write other items under the other name
             path = path.replace(self.folder / f"{of_run}.items")
-        about = {"file": path.name, "items": len(rows), "names": self._names(), "about": self._in_words()}
-        ways = {of_run: facts | {"bad": []}} | ({} if for_now else {self.key: facts})
+        about = {"file": path.name, "items": len(rows), "about": self._in_words()}
+        good = about | {"names": self._names_of(rows), "facts": facts | {"bad": []}}
+        whole = about | {"names": self._names_of(every), "facts": facts}
+        ways = {of_run: good} | ({} if for_now else {self.key: whole})
         if self._as_they_were():
-            ways[self._key_of(self._held(rows, contents))] = facts | {"bad": []}
-            ways |= {} if for_now else {self._key_of(self._held(every, contents)): facts}
-        for way, said in ways.items():
-            _write_json(self.folder / f"{way}.json", about | {"facts": said})
+            ways[self._key_of(self._held(rows, contents))] = good
+            ways |= {} if for_now else {self._key_of(self._held(every, contents)): whole}
+        for way, told in ways.items():
+            _write_json(self.folder / f"{way}.json", told)
         return MappedItems(path, self.form[0], (len(rows), *self.form[1])), facts
 
-    def _names(self):
-        """What the items are called, as a short text."""
-        return sha256("\n".join(map(str, self.paths)).encode(errors="surrogateescape")).hexdigest()[:24]
+    def _names_of(self, rows):
+        """What some of the items are called, as a short text."""
+        return self._key_of(str(self.paths[row]) for row in rows)
 
     def _in_words(self):
         """What the entry holds, for those who look through the cache."""

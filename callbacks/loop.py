@@ -1,5 +1,7 @@
 """Callbacks that prepare the batch, choose the precision and show what is being learned."""
 
+import logging
+import warnings
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -70,6 +72,9 @@ class Compiled(Callback):
     order = 0  # after the layout
 
     def before_fit(self):
+        warnings.filterwarnings("ignore", module=r"torch\._dynamo")  # what it compiles in several parts is no news
+        for name in ("torch._dynamo", "torch.utils.cpp_extension"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         compiled = partial(torch.compile, backend=COMPILER)
         try:  # now, and not in the middle of a batch
             compiled(torch.sin)(torch.ones(1, device=self.dls.device))

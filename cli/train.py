@@ -124,7 +124,7 @@ training_options = with_options(
     option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", help="Arithmetic of training; "
            "auto is bf16 where the hardware has it."),
     option("--compile/--no-compile", "compiled", default=False, help="Train by what torch.compile makes of the "
-           "networks, which takes most of a minute each; on CPUs it was slower afterwards too."),
+           "networks, which takes most of a minute each; on CPUs nothing was quicker afterwards."),
     option("--out", type=PATH, help="The run folder.  [runs/NNNN-dataset-arm-seed]"),
     option("--overwrite", is_flag=True, help="Replace the run in --out."),
     option("--dry-run", is_flag=True, help="Check data and settings, print them, and stop."),

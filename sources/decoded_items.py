@@ -88,7 +88,7 @@ class DecodedItems:
 
     def __getitem__(self, rows):
         if self.stack is not None:
-            found = torch.as_tensor(self.stack[np.array(rows)])
+            found = torch.as_tensor(self.stack[np.asarray(rows)])
         else:
             found = torch.stack([self._decoded(row) for row in rows])
         return found.float() / 255

@@ -41,7 +41,7 @@ def _parse_pairs(ctx, param, texts):
     option("--films", is_flag=True, help="GIF and MP4 of every walk, not of the main one alone."),
     option("--spacing", type=click.Choice(list(SPACINGS)), default="arc", help="Frames of a walk in equal steps of the "
            "decoded path, of the probability of the class it leads to, or of alpha."),
-    option("--counterfactuals", type=POSITIVE, default=100, help="Look for counterfactuals of at most so many "
+    option("--counterfactuals", type=POSITIVE, default=64, help="Look for counterfactuals of at most so many "
            "held-out items."),
     MOVED,
 )  # fmt: skip

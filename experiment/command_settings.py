@@ -26,7 +26,7 @@ class NavigationSettings:
     maps: tuple = ()
     films: bool = False
     spacing: str = "arc"
-    counterfactuals: int = 100
+    counterfactuals: int = 64
     data_root: str | None = None
 
 

@@ -57,7 +57,7 @@ class EncodedRun:
     main: str = ""
     films: bool = False
     spacing: str = "arc"
-    counterfactuals: int = 100
+    counterfactuals: int = 64
     of: str = "aae"
     randomised: tuple = ()
     answered: dict = field(default_factory=dict)

@@ -189,9 +189,8 @@ class CacheEntry:
             return None
         try:
             told = json.loads((self.folder / f"{key}.json").read_text())
-            if told["names"] != self._names_of(range(len(self.paths))) and (
-                found[1].get("bad") or found[1].get("frames")
-            ):
+            said = found[1].get("bad") or found[1].get("frames")
+            if said and told["names"] != self._names_of(range(len(self.paths))):
                 return None
             _write_json(self.folder / f"{self.key}.json", told)
         except (OSError, ValueError, KeyError):

@@ -102,6 +102,11 @@ def test_other_folders_are_no_copy(tmp_path):
     assert cifar10_files.find_cifar10(tmp_path) is None and cifar10_files.find_cifar10(tmp_path / "nowhere") is None
 
 
+def test_the_folder_is_called_as_torchvision_calls_it():
+    """The name is written out, so that nobody waits for torchvision who has no CIFAR-10."""
+    assert cifar10_files.FOLDER == CIFAR10.base_folder
+
+
 def test_without_a_test_part_a_fifth_is_held_out(tmp_path):
     table = data.load_table("cifar10", save_sorted(tmp_path, held=""))
     assert table.split.value_counts().to_dict() == {"train": 48, "valid": 12}

@@ -1,6 +1,8 @@
 """This process on this machine: quiet, with threads that wait asleep and memory that is kept; and how it is called."""
 
+import atexit
 import ctypes
+import gc
 import os
 import shlex
 import shutil
@@ -9,13 +11,16 @@ import sys
 import warnings
 from pathlib import Path
 
+COLLECT_AFTER = 2_000, 10, 50  # objects, then collections of the new, then of the less new: see `gc.set_threshold`
 QUIET_LOADING = "ignore:`torch.jit"  # PYTHONWARNINGS of processes started from here, whose libraries warn as they load
 
 
 def quieten():
     """Before torch is loaded: no warnings that a user can do nothing about, nor in processes started from here; threads
     sleep while they wait (spinning is several times slower beside any other busy program); memory is kept between steps
-    (glibc)."""
+    (glibc). Garbage is not looked for again and again in the libraries while they load, nor once more at the end."""
+    gc.set_threshold(*COLLECT_AFTER)
+    atexit.register(gc.freeze)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("PYTHONWARNINGS", QUIET_LOADING)
     warnings.filterwarnings("ignore", message=".*torch.jit.*")

@@ -1,7 +1,8 @@
-"""Laws of the command that is printed: it works from where the user stands."""
+"""Laws of a process of this program, and of the command that is printed: it works from where the user stands."""
 
 import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,3 +43,14 @@ def test_python_is_called_by_its_name_where_path_leads_to_it(tmp_path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.chdir(HOME)
     assert command_line([]) == "python main.py"
+
+
+def test_a_process_that_ends_does_not_look_for_garbage_in_all_that_it_loaded():
+    code = (
+        "import atexit, gc\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > len(gc.get_objects())))\n"  # is called last
+        "from xaae.experiment.machine import quieten\n"
+        "quieten()\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "True\n"

@@ -38,15 +38,22 @@ def test_every_optimiser_has_its_name():
 @pytest.mark.parametrize("shape", [(8, 30), (30, 8), (12, 12), (1, 5)])
 def test_singular_values_come_near_one_and_directions_stay(shape):
     matrix = random_numbers(*shape)
-    found = orthogonal(matrix)
+    (found,) = orthogonal([matrix])
     values = torch.linalg.svdvals(found)
     assert found.shape == matrix.shape and found.dtype == matrix.dtype
     assert values.min() > 0.5 and values.max() < 1.4
     assert (found * matrix).sum() > 0.65 * torch.linalg.svdvals(matrix).sum()
 
 
+def test_matrices_that_are_computed_together_come_out_as_each_by_itself():
+    matrices = [random_numbers(*shape) for shape in ((8, 30), (30, 8), (12, 12), (8, 9), (1, 5))]
+    for together, (alone,) in zip(orthogonal(matrices), map(orthogonal, ([m] for m in matrices)), strict=True):
+        assert together.shape == alone.shape
+        torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
 def test_nothing_to_learn_is_no_step():
-    assert orthogonal(torch.zeros(4, 6)).abs().max() == 0
+    assert orthogonal([torch.zeros(4, 6)])[0].abs().max() == 0
 
 
 @pytest.mark.parametrize("layer", CONVOLUTIONS, ids=lambda layer: type(layer).__name__)
@@ -84,5 +91,5 @@ def test_squares_are_kept_of_what_needs_them_alone():
 
 def test_weights_of_few_directions_stay_numbers():
     matrix = random_numbers(40, 2) @ random_numbers(2, 60)
-    values = torch.linalg.svdvals(orthogonal(matrix))
+    values = torch.linalg.svdvals(orthogonal([matrix])[0])
     assert values[:2].min() > 0.5 and values.isfinite().all() and values.max() < 1.4

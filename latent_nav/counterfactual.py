@@ -20,6 +20,7 @@ PUSH = 4.0  # weight of a broken condition against the pull home; any above 1 le
 FIRST_STEP = 0.1  # of the expected distance
 PACE = 4.0  # steps get longer up to a first counterfactual, and shorter after it, by e to this in the whole descent
 BEYOND = 1.001  # of the distance at which the decision flips
+SURELY = (1.1, 1.25, 1.5)  # of the distance at which it flips in the precision of the descent
 NONE, FLIPPED, ACCEPTED = 0, 1, 2  # ranks of a code
 
 
@@ -48,6 +49,16 @@ class Counterfactual:
     flipped_when_seen: np.ndarray
     accepted: np.ndarray
     probability: np.ndarray
+
+    def replaced(self, rows, others):
+        """The same with `others`, of as many items as there are rows (M,), in the place of these."""
+        places = torch.as_tensor(rows, device=self.z.device)
+        found = replace(self, z=self.z.index_copy(0, places, others.z.to(self.z)))
+        for name in (each.name for each in fields(found)[1:]):
+            column = getattr(self, name).copy()
+            column[rows] = getattr(others, name)
+            setattr(found, name, column)
+        return found
 
 
 @dataclass
@@ -146,6 +157,19 @@ def _descend(goal, home, steps):
     return best
 
 
+def _surely(goal, home, far):
+    """`far` (S, D), or a code a little beyond it on the same line where that ranks higher.
+
+    A descent in half precision ends at a border that lies elsewhere in full precision.
+    """
+    best, rank = far, goal.rank(far)
+    for reach in SURELY:
+        beyond = torch.lerp(home, far, reach)
+        higher = (found := goal.rank(beyond)) > rank
+        best, rank = torch.where(higher[:, None], beyond, best), torch.where(higher, found, rank)
+    return best
+
+
 def _pull_home(goal, home, far, scan=16, halvings=8):
     """The codes nearest to `home` (S, D) on the way from there to `far` (S, D) that rank no lower than far: (S, D).
 
@@ -205,7 +229,7 @@ def counterfactual(model, z, target=None, decide=None, threshold=None, margin=0.
             goal = _goal_at(home, target if each is None else each[part], decide, discriminate, threshold, margin)
         far = _descend(goal, home, steps)  # only where it leads counts, so that it may be in a caller's bf16
         with exact():
-            return _verdict(model, goal, home, _pull_home(goal, home, far))
+            return _verdict(model, goal, home, _pull_home(goal, home, _surely(goal, home, far)))
 
     return _joined([search(part) for part in batches(len(z), places=places_of(model))], z.device)
 

@@ -12,7 +12,9 @@ from xaae.factors.measuring import measure_all
 from xaae.latent_nav import counterfactual as nearest
 from xaae.latent_nav import naming, plots, walks
 
-STEPS, SHOWN = 40, 6
+STEPS, SEEN_STEPS = 40, 20  # of the descent on a head's decision; on that of decoded items, a dozen times as slow each
+SHOWN, MEASURED = 6, 64  # items that are drawn; that the meters read
+NOTHING = "no meter changes by as much as the naming rule asks for"
 LEAST = 1e-2  # nearer than this the reconstruction itself was decided otherwise: nothing to show
 
 
@@ -25,16 +27,34 @@ def counterfactual_all(encoded, starts, spread):
     held = held[encoded.contrast.holds(encoded.labels[held])]
     others = encoded.rng.permutation(held[~np.isin(held, starts)])
     rows = np.concatenate([starts, others])[: encoded.counterfactuals]
-    z, towards = encoded.codes(rows), encoded.contrast.opposite()
-    near = nearest.counterfactual(encoded.model, z, towards, threshold=encoded.floor, steps=STEPS)
-    found = nearest.in_sight(encoded.model, z, near.z, threshold=encoded.floor, target=towards)
-    _, distance = encoded.nearest_others(rows, 1)
+    others, distance = encoded.nearest_others(rows, 1)
+    near, found = _searched(encoded, rows, others[:, 0])
     idle = ~(found.flipped & (found.distance > LEAST))
     shown = np.argsort(idle, kind="stable")[:SHOWN]  # what moves first
     _keep(encoded, rows[shown], found, shown, distance[shown, 0])
-    some = slice(64)
-    told = {"already": _already(encoded, rows), "sentence": _in_words(encoded, z[some], found.z[some], spread)}
+    told = {"already": _already(encoded, rows), "sentence": _in_words(encoded, rows, found, spread)}
+    noun, sides = encoded.trained.kind.name, encoded.contrast
+    told["way"] = f"{noun} decided for {' or '.join(sides.first)} to one decided for {sides.goal}"
     return _numbers(found, near, distance[:, 0]) | told
+
+
+def _searched(encoded, rows, others):
+    """Counterfactuals of table rows (B,) at the border of the head, None without one, and where the decoded item is
+    decided otherwise.
+
+    others (B,): rows of real items of the other side. Where nothing nearer is found, the line to these is searched.
+    """
+    model, z = encoded.model, encoded.codes(rows)
+    shared = {"threshold": encoded.floor, "target": encoded.contrast.opposite()}
+    if model.head is None:  # what is drawn is decided in any case
+        near, found = None, nearest.counterfactual(model, z, steps=SEEN_STEPS, **shared)
+    else:
+        near = nearest.counterfactual(model, z, steps=STEPS, **shared)
+        found = nearest.in_sight(model, z, near.z, **shared)
+    if (missing := np.flatnonzero(~found.flipped)).size:
+        real = encoded.codes(others[missing])
+        found = found.replaced(missing, nearest.in_sight(model, z[missing], real, reaches=(1.0,), **shared))
+    return near, found
 
 
 def _already(encoded, rows):
@@ -44,31 +64,41 @@ def _already(encoded, rows):
 
 
 def _numbers(found, near, nearest_other):
-    """The shares and medians of `navigate.json`; near are the codes at the head's own boundary."""
+    """The shares and medians of `navigate.json`; near are the codes at the head's own boundary, None without a head."""
     flipped = found.flipped
     return {
         "items": len(flipped),
-        "flipped": float(near.flipped.mean()),
+        "flipped": None if near is None else float(near.flipped.mean()),
         "flipped_when_seen": float(flipped.mean()),
         "accepted": float(found.accepted[flipped].mean()) if flipped.any() else None,
         "acceptance_floor_percentile": 5,
-        "distance_of_the_head": float(np.nanmedian(near.distance)) if near.flipped.any() else None,
+        "distance_of_the_head": float(np.nanmedian(near.distance)) if near and near.flipped.any() else None,
         "distance": float(np.nanmedian(found.distance)) if flipped.any() else None,
         "nearest_other": float(np.median(nearest_other)),
         "shorter": float((found.distance < nearest_other)[flipped].mean()) if flipped.any() else None,
     }
 
 
-def _in_words(encoded, home, found, spread):
-    """What the step across the border changes: meters whose median change has as many spreads as a name needs."""
-    frames = walks.decode_codes(encoded.model, torch.stack([home, found], 1))
+def _in_words(encoded, rows, found, spread):
+    """What the step across the border changes, from the first side of the contrast to the last, of items of either.
+
+    Meters whose median change has as many spreads as a name needs; of the first MEASURED items.
+    """
+    first, last = encoded.contrast.columns
+    reached = found.probability.argmax(1)
+    known = np.flatnonzero(found.flipped & np.isin(reached, first + last))[:MEASURED]
+    if not known.size:
+        return NOTHING
+    pairs = torch.stack([encoded.codes(rows[known]), found.z[known]], 1)
+    back = torch.from_numpy(np.isin(reached[known], first))[:, None, None]
+    frames = walks.decode_codes(encoded.model, torch.where(back, pairs.flip(1), pairs))
     changes = naming.meter_changes(measure_all(frames, encoded.meters), encoded.meters)
     sizes = {n: float(np.median(c)) for n, c in changes.items() if not encoded.meters[n].confirms}
     ends = {n: np.percentile(changes[n], [25, 75]) for n in sizes}
     large = [n for n, c in sizes.items() if naming.ratio(c, spread[n]) >= naming.RULE.spreads and np.prod(ends[n]) > 0]
     large = [n for n in large if not encoded.meters[n].say(sizes[n]).startswith(KEEPS)]
     told = [f"{in_agreement(encoded.meters[n].say(sizes[n]))} {encoded.meters[n].interval(ends[n])}" for n in large]
-    return "; ".join(told) or "no meter changes by as much as the naming rule asks for"
+    return "; ".join(told) or NOTHING
 
 
 def _keep(encoded, rows, found, at, nearest_other):

@@ -198,6 +198,29 @@ def test_a_decision_that_never_changes_has_no_counterfactual():
     assert not found.flipped.any() and np.isnan(found.distance).all() and torch.equal(found.z, z)
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_border_that_lies_elsewhere_in_half_precision_is_met_where_it_is(precision):
+    """The descent may be in a caller's bf16: what it ends at has to be decided otherwise in full precision too."""
+    z = torch.tensor([[0.0, 0.0], [0.4, -1.0], [-2.0, 0.5]])
+    half = lambda: torch.is_autocast_enabled("cpu")  # noqa: E731
+    decide = lambda z: torch.stack([z[:, 0] * 0, z[:, 0].float() - (0.95 if half() else 1.0)], 1)  # noqa: E731
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        found = cf.counterfactual(perfect_2d(), z, decide=decide)
+    assert found.flipped.all()
+    np.testing.assert_allclose(found.distance, 1 - z[:, 0], rtol=0.02)
+
+
+def test_what_is_found_elsewhere_takes_the_place_of_what_was_not_found():
+    z = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.2, 0.0]])
+    nowhere = cf.counterfactual(perfect_2d(), z, decide=lambda z: torch.stack([z[:, 0] * 0, z[:, 0] * 0 - 1], 1))
+    there = cf.in_sight(perfect_2d(), z[[2, 0]], torch.tensor([[4.0, 0.0], [3.0, 0.0]]), reaches=(1.0,))
+    found = nowhere.replaced([2, 0], there)
+    assert found.flipped.tolist() == [True, False, True] and not nowhere.flipped.any()
+    np.testing.assert_allclose(found.distance, [1.0, np.nan, 0.8], rtol=0.03)
+    torch.testing.assert_close(found.z[[2, 0]], there.z)
+    assert torch.equal(found.z[1], nowhere.z[1])
+
+
 def test_the_margin_is_led_by():
     z = torch.tensor([[0.0, 0.0]])
     found = cf.counterfactual(perfect_2d(), z, margin=1.0)

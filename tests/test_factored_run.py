@@ -44,7 +44,7 @@ def run(tmp_path_factory, data_root):
     torch.manual_seed(0)
     folder.mkdir()
     train_run(prepare_training(settings, note), folder, quiet=True)
-    navigate(folder, NavigationSettings(specs=("led:aae", "lda"), maps=("pca",), counterfactuals=4))
+    navigate(folder, NavigationSettings(specs=("led:aae", "lda"), maps=("pca",), counterfactuals=24))
     return folder
 
 
@@ -96,6 +96,14 @@ def test_the_led_walk_turns_the_way_the_classes_do_and_glides(run):
     walk = run_folder.read_json(run / "navigate.json")["walk"]["by_direction"]["led_aae"]
     assert walk["change"] > 45 and walk["spearman"] > 0.95 and walk["largest_step_share"] < 0.25
     assert walk["match"] > 0.9
+
+
+def test_counterfactuals_are_found_for_all_items(run):
+    found = run_folder.read_json(run / "navigate.json")["counterfactual"]
+    assert found["flipped"] is None and found["flipped_when_seen"] == 1.0 and found["items"] == 24
+    with np.load(run / "counterfactuals.npz") as arrays:
+        before, after = arrays["probability"].argmax(2).T
+    assert (before != after).all()
 
 
 def test_its_page_tells_the_walk_and_whether_reconstructions_are_recognised(run):

@@ -234,6 +234,14 @@ def test_walk_and_counterfactuals_are_reconciled_where_they_differ(tmp_path, fli
     assert words in said and ("The walk above" in said) == bool(words)
 
 
+def test_counterfactuals_of_a_classifier_that_reads_items_alone_are_told_without_a_head(tmp_path):
+    summary = summarise(fake_run(tmp_path / "run", walk={"flips": 1.0}))
+    summary["counterfactual"] |= {"flipped": None, "flipped_when_seen": 0.25}
+    said = counterfactual_sentences(summary).replace("\u202f", " ")
+    assert said.startswith("For 25 % of 64 held-out items there is a nearby code whose decoded picture is assigned to")
+    assert "The walk above" in said and "head" not in said
+
+
 def test_a_factor_that_nobody_asked_for_and_that_has_no_answer_is_not_shown(tmp_path):
     nobody = {"arm": "normal", "factor_asked": False}
     text = page(fake_run(tmp_path / "run", walk={"change": 30.0}, config=nobody))

@@ -46,11 +46,19 @@ CHOSEN_WALK = (
 JUDGED = 0.15  # more than chance: the least accuracy of a judge who can tell the classes of real items apart
 RECOGNISED = 0.1  # more than chance: what of reconstructions has to be recognised
 SHARES = ("flipped", "flipped_when_seen", "already", "accepted", "shorter")
-COUNTERFACTUAL_SENTENCES = (  # the numbers that each needs, and the sentence
+FAR_WITH_HEAD = "at eight times the distance at which the head alone would decide otherwise"
+FAR_WITHOUT = "at the nearest real item of another class"
+HEAD_SENTENCES = (  # the numbers that each needs, and the sentence: of a classifier that reads codes
     (("flipped",), "for {flipped} of {items} held-out items there is a nearby code that the head assigns to another "
      "class"),
     (("flipped_when_seen",), "{flipped_when_seen} also change class when that code is decoded and the {item} encoded "
      "again"),
+)  # fmt: skip
+SEEN_SENTENCES = (  # of one that reads the items alone
+    (("flipped_when_seen",), "for {flipped_when_seen} of {items} held-out items there is a nearby code whose decoded "
+     "{item} is assigned to another class"),
+)  # fmt: skip
+COUNTERFACTUAL_SENTENCES = (  # of both
     (("already",), "{already} change class in the plain reconstruction already"),
     (("accepted",), "of the codes that do, the discriminator accepts {accepted}"),
     (("distance", "nearest_other"), "their median distance is {distance}, and the nearest real item of another class "
@@ -89,7 +97,12 @@ def counterfactual_sentences(summary: dict) -> str:
     texts = {key: percent(value) if key in SHARES else fixed(value, 2) for key, value in numbers.items()}
     texts["item"] = _item(summary)
     texts["items"] = "the" if numbers["items"] is None else str(numbers["items"])
-    known = (text for keys, text in COUNTERFACTUAL_SENTENCES if all(texts.get(k, MISSING) != MISSING for k in keys))
+    first = SEEN_SENTENCES if numbers.get("flipped") is None else HEAD_SENTENCES
+    known = (
+        text
+        for keys, text in (*first, *COUNTERFACTUAL_SENTENCES)
+        if all(texts.get(k, MISSING) != MISSING for k in keys)
+    )
     sentences = [as_sentence(in_agreement(text.format(**texts))) for text in known]
     return " ".join(filter(None, [*sentences, _beside_the_walk(summary)]))
 
@@ -97,14 +110,14 @@ def counterfactual_sentences(summary: dict) -> str:
 def _beside_the_walk(summary: dict) -> str:
     """Why the walk changes decisions and the counterfactuals do not, or the other way round; "" where they agree."""
     walked, seen = summary["walk"].get("flips"), summary["counterfactual"].get("flipped_when_seen")
+    has_head = summary["counterfactual"].get("flipped") is not None
     if walked is None or seen is None or (walked >= MOST) == (seen >= MOST):
         return ""
     if walked >= MOST:
         return (
             f"The walk above changes the decision for {percent(walked)} of its starts all the same: it goes from one "
             "end of its direction to the other, however far that is. A counterfactual begins at the code of the "
-            f"{_item(summary)} itself, and the search for it ends at eight times the distance at which the head alone "
-            "would decide otherwise."
+            f"{_item(summary)} itself, and the search for it ends {FAR_WITH_HEAD if has_head else FAR_WITHOUT}."
         )
     return (
         f"The walk above changes the decision for {percent(walked)} of its starts only: it keeps to one direction, "

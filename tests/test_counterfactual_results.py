@@ -1,0 +1,87 @@
+"""Laws of what is told of counterfactuals: what the step across the border changes, and what a search falls back on."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from torch import nn
+
+from xaae.experiment.kinds import PICTURE
+from xaae.factors.meters import meters_for
+from xaae.latent_nav import counterfactual_results as results
+from xaae.latent_nav.adapter import Adapter
+from xaae.latent_nav.contrasts import contrast
+
+SIZE = 16
+
+
+class Grey(nn.Module):
+    """Codes (B, 1) -> evenly grey pictures (B, 3, SIZE, SIZE) as bright as the code says."""
+
+    def forward(self, z):
+        return z[:, :1, None, None].expand(-1, 3, SIZE, SIZE)
+
+
+class MeanOf(nn.Module):
+    """Pictures -> codes (B, 1): their mean brightness."""
+
+    def forward(self, x):
+        return x.mean((1, 2, 3))[:, None]
+
+
+class BrightIsDog(nn.Module):
+    """Pictures -> logits (B, 2): a dog where they are brighter than a half."""
+
+    def __init__(self):
+        super().__init__()
+        self.by_brightness = nn.Linear(1, 2)
+        self.by_brightness.weight.data = torch.tensor([[-20.0], [20.0]])
+        self.by_brightness.bias.data = torch.tensor([10.0, -10.0])
+
+    def forward(self, x):
+        return self.by_brightness(x.mean((1, 2, 3))[:, None])
+
+
+def encoded_greys(values):
+    """What `counterfactual_results` needs of an EncodedRun of grey pictures as bright as `values` (N,)."""
+    z = torch.tensor(values, dtype=torch.float32)[:, None]
+    meters = {"luminance": meters_for(3, PICTURE, "luminance")["luminance"]}
+    model = Adapter(MeanOf(), Grey(), BrightIsDog())
+    model.head = None
+    return SimpleNamespace(
+        model=model,
+        contrast=contrast("", ["cat", "dog"]),
+        codes=lambda rows: z[rows],
+        floor=None,
+        meters=meters,
+    )
+
+
+def test_the_step_is_told_from_the_first_side_to_the_last_whichever_way_each_item_takes():
+    """Cats become dogs by getting brighter, dogs cats by getting darker: the median of both would be nothing."""
+    encoded, rows = encoded_greys([0.1, 0.2, 0.15, 0.9, 0.8, 0.85]), np.arange(6)
+    _, found = results._searched(encoded, rows, np.array([3, 3, 3, 0, 0, 0]))
+    assert found.flipped.all()
+    said = results._in_words(encoded, rows, found, {"luminance": 0.05})
+    assert said.startswith("gets brighter by 0.3")
+    assert results._in_words(encoded, rows, found, {"luminance": 10.0}).startswith("no meter changes")
+
+
+def test_items_for_which_none_was_found_say_nothing():
+    encoded, rows = encoded_greys([0.1, 0.2]), np.arange(2)
+    _, found = results._searched(encoded, rows, np.array([0, 1]))
+    found.flipped[:] = False
+    assert results._in_words(encoded, rows, found, {"luminance": 0.05}).startswith("no meter changes")
+
+
+def test_where_the_descent_finds_nothing_the_line_to_a_real_item_is_searched(monkeypatch):
+    encoded, rows = encoded_greys([0.1, 0.2, 0.9]), np.arange(2)
+    search = results.nearest.counterfactual
+
+    def blind(model, z, steps, **options):
+        return search(model, z, decide=lambda z: torch.cat([z * 0, z * 0 - 1], 1), steps=steps, **options)
+
+    monkeypatch.setattr(results.nearest, "counterfactual", blind)
+    near, found = results._searched(encoded, rows, np.array([2, 2]))
+    assert near is None and found.flipped.all()
+    np.testing.assert_allclose(found.distance, [0.4, 0.3], rtol=0.05)

@@ -50,13 +50,19 @@ class Counterfactual:
     accepted: np.ndarray
     probability: np.ndarray
 
-    def replaced(self, rows, others):
-        """The same with `others`, of as many items as there are rows (M,), in the place of these."""
-        places = torch.as_tensor(rows, device=self.z.device)
-        found = replace(self, z=self.z.index_copy(0, places, others.z.to(self.z)))
+    def improved(self, rows, others):
+        """The same with `others`, of as many items as there are rows (M,), in the place of these where that is nearer.
+
+        Nothing that the discriminator accepts gives way to what it does not.
+        """
+        nearer = others.flipped & ~(others.distance >= self.distance[rows])  # also where none was found
+        take = nearer & (others.accepted | ~(self.flipped & self.accepted)[rows])
+        rows, places = np.asarray(rows)[take], torch.from_numpy(np.flatnonzero(take)).to(others.z.device)
+        at = torch.from_numpy(rows).to(self.z.device)
+        found = replace(self, z=self.z.index_copy(0, at, others.z[places].to(self.z)))
         for name in (each.name for each in fields(found)[1:]):
             column = getattr(self, name).copy()
-            column[rows] = getattr(others, name)
+            column[rows] = getattr(others, name)[take]
             setattr(found, name, column)
         return found
 

@@ -28,7 +28,7 @@ def counterfactual_all(encoded, starts, spread):
     others = encoded.rng.permutation(held[~np.isin(held, starts)])
     rows = np.concatenate([starts, others])[: encoded.counterfactuals]
     others, distance = encoded.nearest_others(rows, 1)
-    near, found = _searched(encoded, rows, others[:, 0])
+    near, found = _searched(encoded, rows, others[:, 0], distance[:, 0])
     idle = ~(found.flipped & (found.distance > LEAST))
     shown = np.argsort(idle, kind="stable")[:SHOWN]  # what moves first
     _keep(encoded, rows[shown], found, shown, distance[shown, 0])
@@ -38,11 +38,12 @@ def counterfactual_all(encoded, starts, spread):
     return _numbers(found, near, distance[:, 0]) | told
 
 
-def _searched(encoded, rows, others):
+def _searched(encoded, rows, others, far):
     """Counterfactuals of table rows (B,) at the border of the head, None without one, and where the decoded item is
     decided otherwise.
 
-    others (B,): rows of real items of the other side. Where nothing nearer is found, the line to these is searched.
+    others (B,): rows of real items of the other side; far (B,): their distances. Where nothing nearer is found, the
+    line to these is searched.
     """
     model, z = encoded.model, encoded.codes(rows)
     shared = {"threshold": encoded.floor, "target": encoded.contrast.opposite()}
@@ -51,9 +52,9 @@ def _searched(encoded, rows, others):
     else:
         near = nearest.counterfactual(model, z, steps=STEPS, **shared)
         found = nearest.in_sight(model, z, near.z, **shared)
-    if (missing := np.flatnonzero(~found.flipped)).size:
+    if (missing := np.flatnonzero(~(found.distance < far))).size:
         real = encoded.codes(others[missing])
-        found = found.replaced(missing, nearest.in_sight(model, z[missing], real, reaches=(1.0,), **shared))
+        found = found.improved(missing, nearest.in_sight(model, z[missing], real, reaches=(1.0,), **shared))
     return near, found
 
 

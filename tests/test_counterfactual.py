@@ -210,15 +210,27 @@ def test_a_border_that_lies_elsewhere_in_half_precision_is_met_where_it_is(preci
     np.testing.assert_allclose(found.distance, 1 - z[:, 0], rtol=0.02)
 
 
-def test_what_is_found_elsewhere_takes_the_place_of_what_was_not_found():
+def test_what_is_found_elsewhere_takes_the_place_of_what_is_not_found_or_farther():
     z = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.2, 0.0]])
     nowhere = cf.counterfactual(perfect_2d(), z, decide=lambda z: torch.stack([z[:, 0] * 0, z[:, 0] * 0 - 1], 1))
     there = cf.in_sight(perfect_2d(), z[[2, 0]], torch.tensor([[4.0, 0.0], [3.0, 0.0]]), reaches=(1.0,))
-    found = nowhere.replaced([2, 0], there)
+    found = nowhere.improved([2, 0], there)
     assert found.flipped.tolist() == [True, False, True] and not nowhere.flipped.any()
     np.testing.assert_allclose(found.distance, [1.0, np.nan, 0.8], rtol=0.03)
     torch.testing.assert_close(found.z[[2, 0]], there.z)
     assert torch.equal(found.z[1], nowhere.z[1])
+    askew = cf.in_sight(perfect_2d(), z[[0, 1]], torch.tensor([[4.0, 9.0], [3.0, 0.0]]), reaches=(1.0,))
+    again = found.improved([0, 1], askew)
+    np.testing.assert_allclose(again.distance, [1.0, 0.5, 0.8], rtol=0.03)
+
+
+def test_nothing_that_is_accepted_gives_way_to_what_is_not():
+    z, far = torch.zeros(1, 2), torch.tensor([[3.0, 0.0]])
+    found = cf.in_sight(perfect_2d(Ball()), z, torch.tensor([[2.0, 2.0]]), threshold=-9.0, reaches=(1.0,))
+    nearer = cf.in_sight(perfect_2d(Ball()), z, far, threshold=-0.5, reaches=(1.0,))
+    assert found.accepted.all() and not nearer.accepted.any() and nearer.distance < found.distance
+    assert found.improved([0], nearer).distance == found.distance
+    assert nearer.improved([0], nearer).flipped.all()
 
 
 def test_the_margin_is_led_by():

@@ -60,7 +60,7 @@ def encoded_greys(values):
 def test_the_step_is_told_from_the_first_side_to_the_last_whichever_way_each_item_takes():
     """Cats become dogs by getting brighter, dogs cats by getting darker: the median of both would be nothing."""
     encoded, rows = encoded_greys([0.1, 0.2, 0.15, 0.9, 0.8, 0.85]), np.arange(6)
-    _, found = results._searched(encoded, rows, np.array([3, 3, 3, 0, 0, 0]))
+    _, found = results._searched(encoded, rows, np.array([3, 3, 3, 0, 0, 0]), np.full(6, 0.8))
     assert found.flipped.all()
     said = results._in_words(encoded, rows, found, {"luminance": 0.05})
     assert said.startswith("gets brighter by 0.3")
@@ -69,7 +69,7 @@ def test_the_step_is_told_from_the_first_side_to_the_last_whichever_way_each_ite
 
 def test_items_for_which_none_was_found_say_nothing():
     encoded, rows = encoded_greys([0.1, 0.2]), np.arange(2)
-    _, found = results._searched(encoded, rows, np.array([0, 1]))
+    _, found = results._searched(encoded, rows, np.array([0, 1]), np.full(2, 0.1))
     found.flipped[:] = False
     assert results._in_words(encoded, rows, found, {"luminance": 0.05}).startswith("no meter changes")
 
@@ -82,6 +82,6 @@ def test_where_the_descent_finds_nothing_the_line_to_a_real_item_is_searched(mon
         return search(model, z, decide=lambda z: torch.cat([z * 0, z * 0 - 1], 1), steps=steps, **options)
 
     monkeypatch.setattr(results.nearest, "counterfactual", blind)
-    near, found = results._searched(encoded, rows, np.array([2, 2]))
+    near, found = results._searched(encoded, rows, np.array([2, 2]), np.array([0.8, 0.7]))
     assert near is None and found.flipped.all()
     np.testing.assert_allclose(found.distance, [0.4, 0.3], rtol=0.05)

@@ -43,18 +43,21 @@ def _searched(encoded, rows, others, far):
     decided otherwise.
 
     others (B,): rows of real items of the other side; far (B,): their distances. Where nothing nearer is found, the
-    line to these is searched.
+    line to these is searched. A code with coordinates may cross the border by these alone: the line to the real item's
+    coordinates, where all else stays, is always searched too.
     """
-    model, z = encoded.model, encoded.codes(rows)
+    model, z, real = encoded.model, encoded.codes(rows), encoded.codes(others)
     shared = {"threshold": encoded.floor, "target": encoded.contrast.opposite()}
+    on_line = lambda rows, ends: nearest.in_sight(model, z[rows], ends[rows], reaches=(1.0,), **shared)  # noqa: E731
     if model.head is None:  # what is drawn is decided in any case
         near, found = None, nearest.counterfactual(model, z, steps=SEEN_STEPS, **shared)
+        by_coordinates = torch.cat([model.content(z), real[:, model.dims :]], 1)
+        found = found.improved(np.arange(len(z)), on_line(slice(None), by_coordinates))
     else:
         near = nearest.counterfactual(model, z, steps=STEPS, **shared)
         found = nearest.in_sight(model, z, near.z, **shared)
     if (missing := np.flatnonzero(~(found.distance < far))).size:
-        real = encoded.codes(others[missing])
-        found = found.improved(missing, nearest.in_sight(model, z[missing], real, reaches=(1.0,), **shared))
+        found = found.improved(missing, on_line(missing, real))
     return near, found
 
 

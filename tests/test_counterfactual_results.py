@@ -1,8 +1,10 @@
 """Laws of what is told of counterfactuals: what the step across the border changes, and what a search falls back on."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -16,10 +18,10 @@ SIZE = 16
 
 
 class Grey(nn.Module):
-    """Codes (B, 1) -> evenly grey pictures (B, 3, SIZE, SIZE) as bright as the code says."""
+    """Codes (B, D) -> evenly grey pictures (B, 3, SIZE, SIZE) as bright as the last number says."""
 
     def forward(self, z):
-        return z[:, :1, None, None].expand(-1, 3, SIZE, SIZE)
+        return z[:, -1:, None, None].expand(-1, 3, SIZE, SIZE)
 
 
 class MeanOf(nn.Module):
@@ -42,12 +44,16 @@ class BrightIsDog(nn.Module):
         return self.by_brightness(x.mean((1, 2, 3))[:, None])
 
 
-def encoded_greys(values):
-    """What `counterfactual_results` needs of an EncodedRun of grey pictures as bright as `values` (N,)."""
-    z = torch.tensor(values, dtype=torch.float32)[:, None]
+def encoded_greys(values, content=()):
+    """What `counterfactual_results` needs of an EncodedRun of grey pictures as bright as `values` (N,).
+
+    content (N,): another number of each code, which is not drawn.
+    """
+    z = torch.tensor([content, values] if content else [values], dtype=torch.float32).T
     meters = {"luminance": meters_for(3, PICTURE, "luminance")["luminance"]}
     model = Adapter(MeanOf(), Grey(), BrightIsDog())
-    model.head = None
+    model.head, model.dims = None, z.shape[1] - 1  # a factored code, whose coordinate is the brightness
+    model.content = lambda z: z[:, : model.dims]
     return SimpleNamespace(
         model=model,
         contrast=contrast("", ["cat", "dog"]),
@@ -74,14 +80,26 @@ def test_items_for_which_none_was_found_say_nothing():
     assert results._in_words(encoded, rows, found, {"luminance": 0.05}).startswith("no meter changes")
 
 
-def test_where_the_descent_finds_nothing_the_line_to_a_real_item_is_searched(monkeypatch):
-    encoded, rows = encoded_greys([0.1, 0.2, 0.9]), np.arange(2)
+@pytest.fixture
+def blind(monkeypatch):
+    """A descent that finds nothing."""
     search = results.nearest.counterfactual
+    nowhere = lambda z: torch.stack([z[:, 0] * 0, z[:, 0] * 0 - 1], 1)  # noqa: E731
+    monkeypatch.setattr(results.nearest, "counterfactual", partial(search, decide=nowhere))
 
-    def blind(model, z, steps, **options):
-        return search(model, z, decide=lambda z: torch.cat([z * 0, z * 0 - 1], 1), steps=steps, **options)
 
-    monkeypatch.setattr(results.nearest, "counterfactual", blind)
-    near, found = results._searched(encoded, rows, np.array([2, 2]), np.array([0.8, 0.7]))
+def test_where_the_descent_finds_nothing_the_line_to_a_real_item_is_searched(blind, monkeypatch):
+    encoded, rows = encoded_greys([0.1, 0.2, 0.9], [0.0, 0.0, 3.0]), np.arange(2)
+    monkeypatch.setattr(encoded.model, "content", lambda z: z[:, :1] + torch.nan)  # nothing by the coordinate alone
+    near, found = results._searched(encoded, rows, np.array([2, 2]), np.array([3.1, 3.1]))
     assert near is None and found.flipped.all()
+    np.testing.assert_allclose(found.z[:, 1], 0.5, atol=0.02)
+    assert (found.z[:, 0] > 1).all()
+
+
+def test_a_border_that_a_coordinate_alone_crosses_is_crossed_by_it(blind):
+    encoded, rows = encoded_greys([0.1, 0.2, 0.9], [1.0, 2.0, 3.0]), np.arange(2)
+    _, found = results._searched(encoded, rows, np.array([2, 2]), np.array([2.1, 1.2]))
+    assert found.flipped.all()
+    torch.testing.assert_close(found.z[:, 0], torch.tensor([1.0, 2.0]))
     np.testing.assert_allclose(found.distance, [0.4, 0.3], rtol=0.05)

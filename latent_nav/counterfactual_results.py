@@ -27,8 +27,8 @@ def counterfactual_all(encoded, starts, spread):
     held = held[encoded.contrast.holds(encoded.labels[held])]
     others = encoded.rng.permutation(held[~np.isin(held, starts)])
     rows = np.concatenate([starts, others])[: encoded.counterfactuals]
-    others, distance = encoded.nearest_others(rows, 1)
-    near, found = _searched(encoded, rows, others[:, 0], distance[:, 0])
+    _, distance = encoded.nearest_others(rows, 1)
+    near, found = _searched(encoded, rows)
     idle = ~(found.flipped & (found.distance > LEAST))
     shown = np.argsort(idle, kind="stable")[:SHOWN]  # what moves first
     _keep(encoded, rows[shown], found, shown, distance[shown, 0])
@@ -38,14 +38,15 @@ def counterfactual_all(encoded, starts, spread):
     return _numbers(found, near, distance[:, 0]) | told
 
 
-def _searched(encoded, rows, others, far):
+def _searched(encoded, rows):
     """Counterfactuals of table rows (B,) at the border of the head, None without one, and where the decoded item is
     decided otherwise.
 
-    others (B,): rows of real items of the other side; far (B,): their distances. Where nothing nearer is found, the
-    line to these is searched. A code with coordinates may cross the border by these alone: the line to the real item's
-    coordinates, where all else stays, is always searched too.
+    Where nothing is found that is nearer than a real item of the other side, the line to that is searched. A code with
+    coordinates may cross the border by these alone: the line to the real item's coordinates, where all else stays, is
+    always searched too.
     """
+    others, far = encoded.nearest_across(rows)
     model, z, real = encoded.model, encoded.codes(rows), encoded.codes(others)
     shared = {"threshold": encoded.floor, "target": encoded.contrast.opposite()}
     on_line = lambda rows, ends: nearest.in_sight(model, z[rows], ends[rows], reaches=(1.0,), **shared)  # noqa: E731

@@ -106,6 +106,12 @@ class EncodedRun:
         others, distance = exemplars.counter_exemplars(self.z[kept], self.labels[kept], *own, k)
         return kept[others], distance
 
+    def nearest_across(self, rows):
+        """Nearest items (B,) on the other side of the contrast to table rows (B,), and their distances (B,)."""
+        kept, last = np.flatnonzero(self.contrast.holds(self.labels)), np.isin(self.labels, self.contrast.last)
+        others, distance = exemplars.counter_exemplars(self.z[kept], last[kept], self.z[rows], last[rows], 1)
+        return kept[others[:, 0]], distance[:, 0]
+
     def one_hot(self, rows):
         """One-hot classes (B, K) of table rows."""
         index = [self.trained.classes.index(label) for label in self.labels[rows]]

@@ -1,5 +1,6 @@
 """Laws of a contrast: whatever the number of classes, directions, scores and readings speak of the same two sides."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -224,6 +225,11 @@ def test_navigation_starts_from_both_sides_and_reads_them(encoded):
     assert set(encoded.labels[encoded.starts(99, contrast("rest:a", classes))]) == set(classes)
     others, _ = encoded.nearest_others(starts, 3)
     assert (encoded.labels[others] == encoded.labels[starts][::-1][:, None]).all()
+    encoded.directions["lda"] = replace(way, sides=contrast("rest:a", classes))
+    across, distance = encoded.nearest_across(starts)
+    assert ((encoded.labels[across] == "a") != (encoded.labels[starts] == "a")).all()
+    np.testing.assert_allclose(distance, np.linalg.norm(encoded.z[across] - encoded.z[starts], axis=1), rtol=1e-5)
+    encoded.directions["lda"] = way
     walk = walk_directions(encoded, starts)
     middles = encoded.trained.bias.middles()
     assert walk["planted"]["shift"] == pytest.approx(middles[classes[-1]] - middles[classes[0]], abs=0.1)

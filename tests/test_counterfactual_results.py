@@ -44,10 +44,11 @@ class BrightIsDog(nn.Module):
         return self.by_brightness(x.mean((1, 2, 3))[:, None])
 
 
-def encoded_greys(values, content=()):
+def encoded_greys(values, across, content=()):
     """What `counterfactual_results` needs of an EncodedRun of grey pictures as bright as `values` (N,).
 
-    content (N,): another number of each code, which is not drawn.
+    across (N,): the row of an item of the other side for each. content (N,): another number of each code, which is not
+    drawn.
     """
     z = torch.tensor([content, values] if content else [values], dtype=torch.float32).T
     meters = {"luminance": meters_for(3, PICTURE, "luminance")["luminance"]}
@@ -57,6 +58,7 @@ def encoded_greys(values, content=()):
     return SimpleNamespace(
         model=model,
         contrast=contrast("", ["cat", "dog"]),
+        nearest_across=lambda rows: (np.asarray(across)[rows], (z[across] - z).norm(dim=1).numpy()[rows]),
         codes=lambda rows: z[rows],
         floor=None,
         meters=meters,
@@ -65,8 +67,8 @@ def encoded_greys(values, content=()):
 
 def test_the_step_is_told_from_the_first_side_to_the_last_whichever_way_each_item_takes():
     """Cats become dogs by getting brighter, dogs cats by getting darker: the median of both would be nothing."""
-    encoded, rows = encoded_greys([0.1, 0.2, 0.15, 0.9, 0.8, 0.85]), np.arange(6)
-    _, found = results._searched(encoded, rows, np.array([3, 3, 3, 0, 0, 0]), np.full(6, 0.8))
+    encoded, rows = encoded_greys([0.1, 0.2, 0.15, 0.9, 0.8, 0.85], [3, 3, 3, 0, 0, 0]), np.arange(6)
+    _, found = results._searched(encoded, rows)
     assert found.flipped.all()
     said = results._in_words(encoded, rows, found, {"luminance": 0.05})
     assert said.startswith("gets brighter by 0.3")
@@ -74,8 +76,8 @@ def test_the_step_is_told_from_the_first_side_to_the_last_whichever_way_each_ite
 
 
 def test_items_for_which_none_was_found_say_nothing():
-    encoded, rows = encoded_greys([0.1, 0.2]), np.arange(2)
-    _, found = results._searched(encoded, rows, np.array([0, 1]), np.full(2, 0.1))
+    encoded, rows = encoded_greys([0.1, 0.2], [1, 0]), np.arange(2)
+    _, found = results._searched(encoded, rows)
     found.flipped[:] = False
     assert results._in_words(encoded, rows, found, {"luminance": 0.05}).startswith("no meter changes")
 
@@ -89,17 +91,17 @@ def blind(monkeypatch):
 
 
 def test_where_the_descent_finds_nothing_the_line_to_a_real_item_is_searched(blind, monkeypatch):
-    encoded, rows = encoded_greys([0.1, 0.2, 0.9], [0.0, 0.0, 3.0]), np.arange(2)
+    encoded, rows = encoded_greys([0.1, 0.2, 0.9], [2, 2, 0], [0.0, 0.0, 3.0]), np.arange(2)
     monkeypatch.setattr(encoded.model, "content", lambda z: z[:, :1] + torch.nan)  # nothing by the coordinate alone
-    near, found = results._searched(encoded, rows, np.array([2, 2]), np.array([3.1, 3.1]))
+    near, found = results._searched(encoded, rows)
     assert near is None and found.flipped.all()
     np.testing.assert_allclose(found.z[:, 1], 0.5, atol=0.02)
     assert (found.z[:, 0] > 1).all()
 
 
 def test_a_border_that_a_coordinate_alone_crosses_is_crossed_by_it(blind):
-    encoded, rows = encoded_greys([0.1, 0.2, 0.9], [1.0, 2.0, 3.0]), np.arange(2)
-    _, found = results._searched(encoded, rows, np.array([2, 2]), np.array([2.1, 1.2]))
+    encoded, rows = encoded_greys([0.1, 0.2, 0.9], [2, 2, 0], [1.0, 2.0, 3.0]), np.arange(2)
+    _, found = results._searched(encoded, rows)
     assert found.flipped.all()
     torch.testing.assert_close(found.z[:, 0], torch.tensor([1.0, 2.0]))
     np.testing.assert_allclose(found.distance, [0.4, 0.3], rtol=0.05)

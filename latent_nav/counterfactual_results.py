@@ -33,8 +33,7 @@ def counterfactual_all(encoded, starts, spread):
     shown = np.argsort(idle, kind="stable")[:SHOWN]  # what moves first
     _keep(encoded, rows[shown], found, shown, distance[shown, 0])
     told = {"already": _already(encoded, rows), "sentence": _in_words(encoded, rows, found, spread)}
-    noun, sides = encoded.trained.kind.name, encoded.contrast
-    told["way"] = f"a {noun} decided for {' or '.join(sides.first)} to one decided for {sides.goal}"
+    told["sides"] = [" or ".join(side) for side in (encoded.contrast.first, encoded.contrast.last)]
     return _numbers(found, near, distance[:, 0]) | told
 
 

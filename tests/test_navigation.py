@@ -218,7 +218,7 @@ def test_navigate_json_holds_every_promised_number(numbers):
     assert numbers["thresholds"]["glide"] == {"largest_step_share": GLIDE, "ends_explain": FADE}
     wanted = (
         "items flipped flipped_when_seen accepted acceptance_floor_percentile distance nearest_other shorter sentence"
-        " way"
+        " sides"
     )
     assert set(wanted.split()) <= set(numbers["counterfactual"]) and numbers["meter"]["reconstruction_error"] >= 0
     assert {"spearman", "slope", "baseline_slope"} <= set(numbers["impact"]) and numbers["seconds"] > 0

@@ -105,6 +105,7 @@ def test_counterfactuals_in_pictures_and_sentences(tmp_path):
     assert counterfactuals.count('aria-label="Difference between') == S - 1 and counterfactuals.count("none found") == 1
     assert "dog 0.80" in counterfactuals and counterfactuals.count("not accepted") == 1  # one has none to accept
     assert "For 98\u202f% of 64 held-out items" in counterfactuals and "gets warmer by 0.20." in counterfactuals
+    assert "From a picture decided for cat to one decided for dog, not compared with chance" in counterfactuals
 
 
 @pytest.mark.parametrize("missing", ["items", "flipped", "already", "accepted", "distance", "nearest_other", "shorter"])

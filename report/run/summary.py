@@ -31,7 +31,7 @@ IMPACT = "spearman within_class_spearman slope".split()
 HEALTH = """items dimensions sliced_wasserstein sliced_wasserstein_expected effective_rank participation_ratio
     eigenvalues henze_zirkler_p normality_rejected_share dead_share probe_r2 probe_balanced_accuracy dci""".split()
 COUNTERFACTUAL = """items flipped flipped_when_seen already accepted acceptance_floor_percentile distance nearest_other
-    shorter sentence way""".split()
+    shorter sentence sides""".split()
 LED = """meter unit change change_ci change_words spearman largest_step_share match undone_match probability_first
     probability_last own_probability_first own_probability_last brought_over random_change p_value reach starts
     rotation_span_deg""".split()

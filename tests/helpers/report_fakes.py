@@ -242,7 +242,7 @@ def _counterfactual():
     """The numbers of the counterfactuals."""
     shares = {"items": 64, "flipped": 0.98, "flipped_when_seen": 0.91, "already": 0.02, "accepted": 0.95}
     distances = {"distance_of_the_head": 1.5, "distance": 1.83, "nearest_other": 3.12, "shorter": 0.92}
-    words = {"sentence": "gets warmer by 0.20", "way": "a picture decided for cat to one decided for dog"}
+    words = {"sentence": "gets warmer by 0.20", "sides": ["cat", "dog"]}
     return {**shares, "acceptance_floor_percentile": 5, **distances, **words}
 
 

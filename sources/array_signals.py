@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from xaae.experiment.errors import InputError
+from xaae.sources.array_heads import head_alone
 from xaae.sources.file_contents import Format
 from xaae.sources.npz_archives import BROKEN, SPLITS_OF_KEYS, read_arrays_of
 from xaae.sources.recordings import for_channels, make_recording, with_cuts
@@ -204,7 +205,8 @@ def _open_numpy(path, stamp):
         with open(path, "rb") as file:
             if file.read(len(MARK)) != MARK:
                 raise ValueError("its first bytes are of another format")
-        return {"": np.load(path, mmap_mode="r", allow_pickle=False)}
+        with head_alone():
+            return {"": np.load(path, mmap_mode="r", allow_pickle=False)}
     except BROKEN as e:
         if "pickle" in str(e) or "Python objects" in str(e):
             raise InputError(

@@ -11,6 +11,7 @@ from tokenize import TokenError
 import numpy as np
 
 from xaae.experiment.errors import InputError
+from xaae.sources.array_heads import head_alone
 from xaae.sources.file_contents import Format
 from xaae.sources.picture_arrays import CHANNELS, channels_last, picture_array
 from xaae.sources.volume_arrays import facts_of_volumes, stacked_volumes, volume_array
@@ -22,7 +23,8 @@ _READING = Lock()  # threads that ask for the same stack wait for the first
 def _mapped(path):
     """The array of a file, read as it is needed. InputError if it is none; objects are refused, they can hold code."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        with head_alone():
+            return np.load(path, mmap_mode="r", allow_pickle=False)
     except DAMAGED as e:
         if "object" in str(e).lower() or "pickle" in str(e).lower():
             raise InputError(

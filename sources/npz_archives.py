@@ -16,6 +16,7 @@ import pandas as pd
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
+from xaae.sources.array_heads import head_alone
 from xaae.sources.file_contents import Format
 from xaae.sources.picture_arrays import channels_last, picture_array
 from xaae.sources.volume_arrays import facts_of_volumes, is_volumes, stacked_volumes, volume_array
@@ -33,7 +34,7 @@ def read_arrays_of(path, *keys):
     An object array is refused: reading it would run whatever code the file holds.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with head_alone(), np.load(path, allow_pickle=False) as arrays:
             if missing := [key for key in keys if key not in arrays.files]:
                 held = ", ".join(arrays.files) or "nothing"
                 raise InputError(f"{path} has no array {' and '.join(missing)}, it holds {held}: name its arrays so.")
@@ -130,7 +131,7 @@ def archive_table(path, label_names=None):
 
 def _has_part(path, part):
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with head_alone(), np.load(path, allow_pickle=False) as arrays:
             return any(key in arrays.files for key in (f"{part}_images", f"{part}_labels"))
     except (*BROKEN, AttributeError, TypeError):
         return False  # said when the part for training is read
@@ -178,7 +179,8 @@ def holds_volumes(path):
         with zipfile.ZipFile(path) as archive, archive.open(f"{FIRST}.npy") as file:
             major, _ = np.lib.format.read_magic(file)
             read_head = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-            return is_volumes(read_head(file)[0])
+            with head_alone():
+                return is_volumes(read_head(file)[0])
     except BROKEN:
         return False
 

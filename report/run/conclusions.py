@@ -59,11 +59,11 @@ SEEN_SENTENCES = (  # of one that reads the items alone
      "{item} is assigned to another class"),
 )  # fmt: skip
 COUNTERFACTUAL_SENTENCES = (  # of both
-    (("already",), "{already} change class in the plain reconstruction already"),
-    (("accepted",), "of the codes that do, the discriminator accepts {accepted}"),
+    (("accepted",), "of these codes the discriminator accepts {accepted}"),
     (("distance", "nearest_other"), "their median distance is {distance}, and the nearest real item of another class "
      "is {nearest_other} away"),
     (("shorter",), "the counterfactual is nearer than that item for {shorter}"),
+    (("already",), "{already} change class in the plain reconstruction already"),
 )  # fmt: skip
 
 

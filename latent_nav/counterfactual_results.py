@@ -12,7 +12,7 @@ from xaae.factors.measuring import measure_all
 from xaae.latent_nav import counterfactual as nearest
 from xaae.latent_nav import naming, plots, walks
 
-STEPS, SEEN_STEPS = 40, 20  # of the descent on the decision of a head; on that of decoded items, where each step decodes
+STEPS, SEEN_STEPS = 40, 20  # of the descent on a decision of the head; on one of decoded items
 SHOWN, MEASURED = 6, 64  # items that are drawn; that the meters read
 NOTHING = "no meter changes by as much as the naming rule asks for"
 LEAST = 1e-2  # nearer than this the reconstruction itself was decided otherwise: nothing to show

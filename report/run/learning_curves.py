@@ -17,7 +17,7 @@ TARGETS = {  # column of the baseline's log, of the AAE's with "valid_" before i
     "average_precision": ("Mean average precision, held out", "of the labels", None),
 }
 HEALTH = {  # column: (title, note, reference line)
-    "valid_accuracy": ("Accuracy, held out", "share of held-out items that the AAE's head classifies correctly", None),
+    "valid_accuracy": ("Accuracy, held out", "share of held-out items that the AAE classifies correctly", None),
     **{f"valid_{name}": about for name, about in TARGETS.items()},
     "valid_discriminator_accuracy": ("Discriminator accuracy", "0.5: it cannot tell codes from the prior", 0.5),
     "valid_code_mean_norm": ("Norm of the mean code", "0 for a centred latent space", 0.0),

@@ -48,7 +48,7 @@ def _searched(encoded, rows):
     others, far = encoded.nearest_across(rows)
     model, z, real = encoded.model, encoded.codes(rows), encoded.codes(others)
     shared = {"threshold": encoded.floor, "target": encoded.contrast.opposite()}
-    on_line = lambda rows, ends: nearest.in_sight(model, z[rows], ends[rows], reaches=(1.0,), **shared)  # noqa: E731
+    on_line = lambda at, ends: nearest.in_sight(model, z[at], ends[at], reaches=(1.0,), **shared)  # noqa: E731
     if model.head is None:  # what is drawn is decided in any case
         near, found = None, nearest.counterfactual(model, z, steps=SEEN_STEPS, **shared)
         by_coordinates = torch.cat([model.content(z), real[:, model.dims :]], 1)

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from xaae.experiment.errors import InputError
-from xaae.sources.array_heads import head_alone
-from xaae.sources.file_contents import Format
+from xaae.sources.file_contents import Format, head_alone
 from xaae.sources.npz_archives import BROKEN, SPLITS_OF_KEYS, read_arrays_of
 from xaae.sources.recordings import for_channels, make_recording, with_cuts
 

@@ -1,9 +1,12 @@
-"""What a file of items holds once it is read, and what a format has to offer: the words that all readers share."""
+"""What a file of items holds once it is read, and what a format has to offer: what all readers share."""
 
 import struct
+import sys
 import zlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from threading import RLock
 
 import numpy as np
 from PIL import Image
@@ -17,6 +20,17 @@ class EmptyItemError(InputError):
 
 READING_FAULTS = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error,
                   Image.DecompressionBombError)  # what a reader raises for a file that cannot be read  # fmt: skip
+_HEAD = RLock()  # one for all readers: Python has one counter for them
+
+
+def head_alone(version=sys.version_info[:3]):
+    """A context in which no other thread reads the head of a NumPy array, where a version of Python needs that.
+
+    NumPy has Python parse it. Before 3.11.8, and in 3.12.0 and 3.12.1, the parser counts how deep it is for all threads
+    together: where one is interrupted in it by another, as by what happens to be collected as garbage, it raises a
+    SystemError (CPython's issue 106905).
+    """
+    return _HEAD if version < (3, 11, 8) or (3, 12) <= version < (3, 12, 2) else nullcontext()
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from tokenize import TokenError
 import numpy as np
 
 from xaae.experiment.errors import InputError
-from xaae.sources.array_heads import head_alone
-from xaae.sources.file_contents import Format
+from xaae.sources.file_contents import Format, head_alone
 from xaae.sources.picture_arrays import CHANNELS, channels_last, picture_array
 from xaae.sources.volume_arrays import facts_of_volumes, stacked_volumes, volume_array
 

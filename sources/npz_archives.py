@@ -16,8 +16,7 @@ import pandas as pd
 
 from xaae.experiment.amounts import counted
 from xaae.experiment.errors import InputError
-from xaae.sources.array_heads import head_alone
-from xaae.sources.file_contents import Format
+from xaae.sources.file_contents import Format, head_alone
 from xaae.sources.picture_arrays import channels_last, picture_array
 from xaae.sources.volume_arrays import facts_of_volumes, is_volumes, stacked_volumes, volume_array
 
@@ -131,7 +130,7 @@ def archive_table(path, label_names=None):
 
 def _has_part(path, part):
     try:
-        with head_alone(), np.load(path, allow_pickle=False) as arrays:
+        with np.load(path, allow_pickle=False) as arrays:
             return any(key in arrays.files for key in (f"{part}_images", f"{part}_labels"))
     except (*BROKEN, AttributeError, TypeError):
         return False  # said when the part for training is read

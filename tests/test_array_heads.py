@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xaae.sources import formats
-from xaae.sources.array_heads import head_alone
+from xaae.sources.file_contents import head_alone
 from xaae.sources.npz_archives import holds_volumes
 
 READ = 1500  # heads that are read

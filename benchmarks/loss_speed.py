@@ -1,4 +1,4 @@
-"""How fast the losses of a training step are, beside the same composed of the library's pooling and resizing."""
+"""How fast the losses of a training step are, beside the same composed of the library's steps with their gradients."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,9 @@ from fastai.torch_core import default_device
 
 from xaae.benchmarks.pairs import compare
 from xaae.callbacks import DISTANCES, neighbour_means
+from xaae.callbacks.perceptual import TINY, feature_distance
 from xaae.callbacks.pyramid import LEVELS, MODES, POOLS, SMALLEST
+from xaae.training.feature_network import WIDTHS
 
 BATCH, TIMES = 64, 5  # pictures; computations that are timed as one
 
@@ -28,22 +30,45 @@ def composed_means(x):
     return POOLS[x.ndim - 2](x, 3, 1, 1, count_include_pad=False)
 
 
-def losses(size, precision, repeats):
-    """The distance in a pyramid and the means of neighbours, with their gradients, beside the library's steps.
+def composed_features(seen, wanted):
+    """`feature_distance` of lists of features (B, W, *places), each divided by its length at every place."""
+    scaled = (
+        (x / (x.square().sum(1, keepdim=True) + TINY).sqrt() for x in pair) for pair in zip(seen, wanted, strict=True)
+    )
+    return sum((a - b).square().sum(1).mean() for a, b in scaled)
 
-    Both are computed in full precision, whatever the `precision` of a training.
+
+def losses(size, precision, repeats):
+    """The distances in a pyramid and of features, and the means of neighbours, with their gradients.
+
+    Features are of the precision of a training, the others in full precision whatever it is.
     """
-    x, x_hat = (torch.rand(BATCH, 3, size, size, device=default_device()) for _ in range(2))
-    x_hat.requires_grad_()
+    device = default_device()
+    x, x_hat = (torch.rand(BATCH, 3, size, size, device=device) for _ in range(2))
+    seen, wanted = (_some_features(size, precision, device) for _ in range(2))
+    for each in (x_hat, *seen):
+        each.requires_grad_()
+    in_full = lambda features: [each.float() for each in features]  # noqa: E731
     rivals = {
         "pyramid": (lambda: DISTANCES["pyramid"](x_hat, x), lambda: composed_pyramid(x_hat, x)),
         "neighbours": (lambda: neighbour_means(x_hat), lambda: composed_means(x_hat)),
+        "features": (
+            lambda: feature_distance(seen, wanted),
+            lambda: composed_features(in_full(seen), in_full(wanted)),
+        ),
     }
-    says = "{} of {} pictures of {} pixels, with its gradient: as it is here / of the library's pooling and resizing"
+    says = "{} of {} pictures of {} pixels, with its gradient: as it is here / of the library's steps"
     return [
         compare(f"{name}-{size}", says.format(name, BATCH, size), *(_with_gradient(f) for f in pair), repeats)
         for name, pair in rivals.items()
     ]
+
+
+def _some_features(size, precision, device):
+    """Random features of all depths that a FeatureNetwork has, of pictures of so many pixels."""
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    shapes = [(BATCH, width, *2 * [size // 2**depth]) for depth, width in enumerate(WIDTHS, 1)]
+    return [torch.rand(shape, device=device).to(kind, memory_format=torch.channels_last) for shape in shapes]
 
 
 def _with_gradient(function):

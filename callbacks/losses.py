@@ -79,7 +79,7 @@ class AAELoss:
         x, x_hat = self.model_input.as_subclass(torch.Tensor), x_hat.float()
         weights = None if self.weights is None else self.weights.to(logits.device)
         classification = self.task.each(logits.float(), y.as_subclass(torch.Tensor), weights)
-        found = {"reconstruction": F.mse_loss(x_hat, x), "classification": classification.mean()}
+        found = {"reconstruction": F.mse_loss(x_hat.detach(), x), "classification": classification.mean()}
         self.parts |= {name: value.detach() for name, value in found.items()}
         missed = self.distance(x_hat, x).flatten(1).mean(1)
         if self.reduction != "none":  # there may be more versions of the items than answers

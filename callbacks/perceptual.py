@@ -3,9 +3,11 @@
 import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
+from torch.autograd.function import once_differentiable
 
 from xaae.callbacks.adversarial import one_hot
 from xaae.callbacks.losses import label_loss, severity_loss
+from xaae.callbacks.pyramid import in_turn
 
 WARM_UP = 300  # steps until the part has its full weight: features of an untrained network mean little
 SETTLED = 150  # steps before its answers count at all: meanwhile the code finds out which way up all items are
@@ -15,19 +17,42 @@ TINY = 1e-6
 def feature_distance(seen, wanted):
     """Mean squared distance of two lists of features, each of length 1 at every place, summed over depths: a number.
 
-    As in LPIPS (Zhang et al. 2018, arXiv 1801.03924), without learned weights.
+    As in LPIPS (Zhang et al. 2018, arXiv 1801.03924), without learned weights. seen, wanted: lists of (B, W, *places);
+    there is no gradient of `wanted`, and none of gradients.
     """
-    return sum(_unlike(a.float(), b.float()).mean() for a, b in zip(seen, wanted, strict=True))
+    return sum(_Unlike.apply(a, b).mean() for a, b in zip(seen, wanted, strict=True))
 
 
-def _unlike(a, b):
+class _Unlike(torch.autograd.Function):
     """The squared distance (B, *places) of features a and b (B, W, *places), each scaled to length 1 at its place.
 
-    Written out as the lengths less twice the product: the scaled features themselves need not be made.
+    Written out as the lengths less twice the product, in full precision and of some items at once: neither the scaled
+    features nor features in full precision are made as a whole.
     """
-    long_a, long_b = a.square().sum(1), b.square().sum(1)
-    per_a, per_b = (1 / (long + TINY) for long in (long_a, long_b))
-    return long_a * per_a + long_b * per_b - 2 * (a * b).sum(1) * (per_a * per_b).sqrt()
+
+    @staticmethod
+    def forward(ctx, a, b):
+        dtype = torch.promote_types(a.dtype, torch.float32)
+        long_a, long_b, both = (a.new_empty(len(a), *a.shape[2:], dtype=dtype) for _ in range(3))
+        for some in in_turn(a):
+            x, y = a[some].to(dtype), b[some].to(dtype)
+            torch.sum(x * y, 1, out=both[some])
+            torch.sum(x * x, 1, out=long_a[some])
+            torch.sum(y * y, 1, out=long_b[some])
+        per_a, per_b = (1 / (long + TINY) for long in (long_a, long_b))
+        per_both = (per_a * per_b).sqrt()
+        ctx.save_for_backward(a, b, per_a * (1 - long_a * per_a + both * per_both), per_both)
+        return long_a * per_a + long_b * per_b - 2 * both * per_both
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        """The gradient of a (B, W, *places)."""
+        a, b, of_a, of_b = ctx.saved_tensors
+        of_a, of_b, found = (2 * g * of_a).unsqueeze(1), (2 * g * of_b).unsqueeze(1), torch.empty_like(a)
+        for some in in_turn(a):
+            found[some] = (a[some] * of_a[some]).addcmul_(b[some].to(g.dtype), of_b[some], value=-1)
+        return found, None
 
 
 def shares_at(step):
@@ -95,8 +120,7 @@ class Perceptual(Callback):
         """One step of the classifier on the versions of the items whose factors were drawn at random."""
         y = self.yb[0].as_subclass(torch.Tensor)
         self.network.train()
-        with torch.autocast(x.device.type, enabled=False):
-            loss = TEACHERS[self.model.task.name](self.network(x[-len(y) :]), y)
+        loss = TEACHERS[self.model.task.name](self.network(x[-len(y) :]).float(), y)
         self.feature_opt.zero_grad()
         loss.backward()
         self.feature_opt.step()

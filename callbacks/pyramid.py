@@ -79,7 +79,7 @@ class _Band(torch.autograd.Function):
         x = x.contiguous()
         size, half = x.new_empty(len(x), 1), x.new_empty(*x.shape[:2], *(side // 2 for side in x.shape[2:]))
         signs = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        for some in _in_turn(x):
+        for some in in_turn(x):
             half[some] = halved(x[some])
             band = torch.sub(x[some], doubled(half[some]), out=None if signs is None else signs[some])
             size[some, 0] = torch.linalg.vector_norm(band.flatten(1), 1, dim=1)
@@ -94,14 +94,14 @@ class _Band(torch.autograd.Function):
         (signs,) = ctx.saved_tensors
         axes = signs.ndim - 2
         found = torch.empty_like(signs)
-        for some in _in_turn(signs):
+        for some in in_turn(signs):
             back = torch.mul(signs[some], of_size[some].view(-1, *[1] * (axes + 1)), out=found[some])
             to_half = (of_half[some] - doubled_backward(back)).mul_(0.5**axes)
             _pairs(back).add_(_for_pairs(to_half))
         return found
 
 
-def _in_turn(x):
+def in_turn(x):
     """Slices of the items of x: for a processor as large as the caches of its cores, else of all of them."""
     cached = AT_ONCE * torch.get_num_threads() // math.prod(x.shape[1:])
     step = max(1, cached if x.device.type == "cpu" else len(x))

@@ -18,30 +18,25 @@ LIKE_ADAM = 0.2  # root mean square of a step's values at a learning rate of 1, 
 TINY = 1e-7
 
 
-def orthogonal(matrices):
-    """The matrices, each (R, C), with all singular values near 1, by Newton-Schulz rounds: a list.
+def turning(matrices):
+    """For each of the matrices (R, C), R <= C, the (R, R) times which it has all singular values near 1: a list.
 
-    Each round multiplies x by a polynomial of x x'. These polynomials are multiplied with each other first: they have
-    the shorter side of the matrix only, so that the rounds cost little, and those of one side are computed together. In
-    full precision, since the square of a small singular value would drown in the rounding of another.
+    Each of the Newton-Schulz rounds multiplies x by a polynomial of x x'. These polynomials are multiplied with each
+    other: they have the shorter side of the matrix only, so that the rounds cost little, and those of one side are
+    computed together. In full precision, since the square of a small singular value would drown in the rounding of
+    another.
     """
     found, alike = [None] * len(matrices), {}
     for i, matrix in enumerate(matrices):
-        alike.setdefault((min(matrix.shape), matrix.device), []).append(i)
+        alike.setdefault((len(matrix), matrix.device), []).append(i)
     for (_, device), places in alike.items():
         with torch.autocast(device.type, enabled=False):
-            wide = [_wide(matrices[i]).float() for i in places]
-            wide = [x / x.norm().clamp_min(TINY) for x in wide]
-            rounds = _all_rounds(torch.stack([x @ x.T for x in wide]))
-            for i, x, own in zip(places, wide, rounds, strict=True):
-                found[i] = _wide(own @ x, like=matrices[i]).to(matrices[i].dtype)
+            square = torch.stack([x @ x.T for x in (matrices[i].float() for i in places)])
+            length = square.diagonal(dim1=1, dim2=2).sum(1).sqrt().clamp_min(TINY)[:, None, None]
+            rounds = _all_rounds(square / length**2) / length
+            for i, own in zip(places, rounds, strict=True):
+                found[i] = own.to(matrices[i].dtype)
     return found
-
-
-def _wide(matrix, like=None):
-    """A matrix with its shorter side first; one that was turned to that turned back, if it is to be `like` another."""
-    rows, columns = (matrix if like is None else like).shape
-    return matrix.T if rows > columns else matrix
 
 
 def _all_rounds(square):
@@ -61,12 +56,14 @@ class Muon(FusedAdam):
     @torch.no_grad()
     def take_steps(self, rows):
         """One step of the weights of rows as `all_params` gives them: of convolutions by Muon, of others by Adam."""
-        rows, turned = list(rows), []
-        for p, _, state, numbers in rows:
-            if _is_convolution(p):
-                turned.append((p, numbers["lr"], _direction(p, state, numbers)))
-        for (p, lr, ahead), step in zip(turned, orthogonal([ahead for *_, ahead in turned]), strict=True):
-            p.add_(step.view_as(p), alpha=-lr * LIKE_ADAM * math.sqrt(max(ahead.shape)))
+        rows = list(rows)
+        own = [(p, numbers, state) for p, _, state, numbers in rows if _is_convolution(p)]
+        ahead = [_matrix(_direction(p, state, numbers), like=p) for p, numbers, state in own]
+        for (p, numbers, state), x, turn in zip(own, ahead, turning(ahead), strict=True):
+            kept = 1 - numbers["lr"] * numbers["wd"] if state.get("do_wd", True) else 1
+            far = numbers["lr"] * LIKE_ADAM * math.sqrt(max(x.shape))
+            with torch.autocast(p.device.type, enabled=False):
+                _matrix(p, like=p).addmm_(turn, x, beta=kept, alpha=-far)
         super().take_steps(row for row in rows if not _is_convolution(row[0]))
 
 
@@ -75,15 +72,23 @@ def _is_convolution(p):
     return p.ndim > 2
 
 
+def _matrix(values, like):
+    """values (I, ...) as a matrix of `len(like)` rows, or columns where those are fewer: of `like` itself a view.
+
+    Its columns are in the order in which `like` lies in memory: to Muon they are all one, and nothing is copied.
+    """
+    order = sorted(range(1, like.ndim), key=like.stride, reverse=True)
+    matrix = values.permute(0, *order).flatten(1)
+    return matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+
+
 def _direction(p, state, numbers):
-    """Where a convolution's step goes, with Nesterov's momentum: (R, C). state: what is remembered of it."""
+    """Where a convolution's step goes, with Nesterov's momentum, shaped like its weights p. state: of p."""
     if "step" not in state:
         state |= {"grad_avg": torch.zeros_like(p.data), "step": 0}
     state["step"] += 1
-    if state.get("do_wd", True):
-        p.mul_(1 - numbers["lr"] * numbers["wd"])
-    mean = state["grad_avg"].mul_(numbers["mom"]).add_(p.grad, alpha=1 - numbers["mom"])
-    return torch.lerp(p.grad, mean, numbers["mom"]).flatten(1)
+    mean = state["grad_avg"].lerp_(p.grad, 1 - numbers["mom"])
+    return torch.lerp(p.grad, mean, numbers["mom"])
 
 
 MAKERS = {"adam": FusedAdam, "muon": Muon}  # name -> what makes the optimiser of a Learner

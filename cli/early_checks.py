@@ -12,6 +12,7 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.item_sizes import check_size, check_thesis_size
 from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL
 from xaae.experiment.settings import arm_for, check_settings, is_own
+from xaae.sources.folder_walk import files_below
 
 DATA = Path(__file__).parents[1] / "data.py"  # importing it would load PyTorch
 FEW, HEAVY = 500, 32 * 2**20  # files, and bytes in all of them, that can be looked at twice in a moment
@@ -105,7 +106,7 @@ def _is_large(path):
 def _files_of_own(path):
     """The files below a folder, a CSV and the files that it lists, or the file at a path, one after the other."""
     if path.is_dir():
-        yield from (os.path.join(place, name) for place, _, names in os.walk(path, followlinks=True) for name in names)
+        yield from files_below(path)
         return
     yield path
     if path.suffix.lower() == ".csv" and path.stat().st_size <= HEAVY:

@@ -20,6 +20,7 @@ from xaae.experiment.vocabulary import SLICES, SPLITS, WHOLE
 from xaae.sources.array_signals import check_signal_arrays
 from xaae.sources.dicom_files import DICOM, patient_of
 from xaae.sources.file_contents import READING_FAULTS
+from xaae.sources.folder_walk import walk_once
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
 from xaae.sources.formats import check_installed, format_of, items_of, split_item
 from xaae.sources.item_copies import COPIES, leave_out_same_contents, leave_out_same_files
@@ -200,24 +201,20 @@ def _files(path):
     A link to a folder outside is followed; one to a folder that is read anyway, or that lies above, is not.
     """
     pictures, others, start = [], [], len(os.path.join(path, ""))
-    for file in _walk(path, {os.path.realpath(path)}, others):
+    for file in _walk(path, others):
         reason = _no_picture(file, file[start:])
         pictures.append(file) if not reason else others.append((_as_text(file), reason))
     return pictures, others
 
 
-def _walk(folder, roots, others):
-    """Every file below a folder; roots: real paths of what is read anyway; fills others with links not followed."""
-    for place, folders, names in os.walk(folder):
+def _walk(folder, others):
+    """Every file below a folder; fills others with links not followed."""
+    left_out = []
+    for place, folders, names in walk_once(folder, left_out):
         stores = [name for name in folders if is_zarr(Path(place, name))]  # one file to those who use it
         folders[:] = sorted(set(folders) - set(stores))
         yield from (os.path.join(place, name) for name in sorted(names + stores))
-        for link in filter(os.path.islink, [os.path.join(place, name) for name in folders]):
-            real = os.path.realpath(link)
-            if any(Path(real).is_relative_to(root) or Path(root).is_relative_to(real) for root in roots):
-                others.append((_as_text(link), "a link to a folder that is read already"))
-            else:
-                yield from _walk(link, roots | {real}, others)
+    others += [(_as_text(link), "a link to a folder that is read already") for link in left_out]
 
 
 def _no_picture(file, below):

@@ -14,6 +14,7 @@ from xaae.experiment.text_tables import read_user_table
 from xaae.sources import picture_files, volumes
 from xaae.sources.cifar10_files import CIFAR10_BATCHES
 from xaae.sources.file_contents import READING_FAULTS
+from xaae.sources.folder_walk import files_below
 from xaae.sources.foreign_files import foreign_in_words, foreign_kind
 from xaae.sources.formats import format_of, items_of, split_item
 from xaae.sources.npz_archives import NPZ, NPZ_VOLUMES
@@ -46,8 +47,7 @@ def list_items(path, kind=PICTURE, slices="axial"):
 
 def _in_folder(path, where, kind, slices):
     """The items of a kind in the files below a folder, in order. InputError if there are none."""
-    below = (Path(place, name) for place, _, names in os.walk(where, followlinks=True) for name in names)
-    files = [str(p) for p in sorted(below) if os.path.isfile(p) and not _is_hidden(p, where)]
+    files = [str(p) for p in sorted(map(Path, files_below(where))) if os.path.isfile(p) and not _is_hidden(p, where)]
     found = [file for file in files if (fmt := _format_in_folder(file, kind)) and fmt not in ALONE]
     if not found:
         others = foreign_in_words(files)

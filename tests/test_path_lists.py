@@ -7,9 +7,12 @@ from helpers.scans import save_dicom, save_volume, twins
 from PIL import Image
 
 from xaae.app import uploads
+from xaae.cli import early_checks
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.settings import RunSettings
 from xaae.sources import picture_files
+from xaae.sources.folder_walk import walk_once
 from xaae.sources.path_lists import list_items, read_pictures
 from xaae.sources.raster_scaling import BY_FILE, Window, parse_window
 
@@ -48,6 +51,33 @@ def test_a_folder_that_a_link_leads_to_is_listed(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "link").symlink_to(folder)
     assert len(list_items(tmp_path / "other")) == 4
+
+
+def test_links_that_lead_in_a_circle_are_walked_once(tmp_path):
+    """Two of them in a folder would lead to twice as many places at each depth; one goes around by another folder."""
+    folder, other = save_pictures(tmp_path / "pictures", n=2), tmp_path / "other"
+    for name in ("up", "again"):
+        (folder / "left" / name).symlink_to(folder)
+    other.mkdir()
+    (folder / "there").symlink_to(other)
+    for place, name in ((other, "back"), (other, "round")):
+        (place / name).symlink_to(folder)
+    left_out = []
+    assert [place for place, *_ in walk_once(str(folder), left_out)] == [
+        str(folder), *(str(folder / name) for name in ("there", "left", "right"))
+    ]  # fmt: skip
+    assert sorted(left_out) == sorted(
+        str(folder / name) for name in ("left/up", "left/again", "there/back", "there/round")
+    )
+    assert len(list_items(folder)) == 4
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for name in ("up", "again"):
+        (empty / name).symlink_to(empty)
+    with pytest.raises(InputError, match="There are no pictures in the folder"):
+        list_items(empty)
+    with pytest.raises(InputError):
+        early_checks.check_own(RunSettings.from_options(dataset=str(empty)))
 
 
 def test_a_file_of_several_items_names_them_all_and_one_item_itself(mixed):

@@ -7,7 +7,7 @@ python benchmarks/run.py loop --json loop.json        also as JSON: name, ratio_
 loop       the whole training loop with its data / bare steps on one batch, of the plain and the factored code
 products   bare training steps / matrix products of as many operations, of both codes
 thesis     both codes / the thesis's network, an image (32 and 128 pixels; 64, 256: that of 128 with another stride)
-losses     the losses of a step and their gradients / of the library's pooling and resizing
+losses     the losses of a step and their gradients / composed of the library's steps
 where      of bare training steps: each kind of arithmetic / all
 pythae     an epoch here / pythae's Adversarial_AE with the same encoder and decoder (pip install pythae)
 decoding   frames of walks / the decoder called directly

@@ -1,7 +1,7 @@
 """Put the verdicts of an audit into docs/figures.md: `python -m benchmarks.audit_table OUT --write` (or print them)."""
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 FIGURES = Path(__file__).resolve().parents[1] / "docs" / "figures.md"
@@ -32,10 +32,16 @@ def table(result):
 
 
 def main():
-    """Print the table of the audit in the folder named first, or write it between its marks."""
-    result = json.loads((Path(sys.argv[1]) / "audit.json").read_text())
+    """Print the table of the audit in a folder, or write it between its marks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", metavar="OUT", type=Path, help="the folder of an audit that is done")
+    parser.add_argument("--write", action="store_true", help="write it into docs/figures.md, in place of the one there")
+    asked = parser.parse_args()
+    if not (asked.out / "audit.json").is_file():
+        parser.error(f"{asked.out} holds no audit.json: name the folder of an audit that is done.")
+    result = json.loads((asked.out / "audit.json").read_text())
     text = table(result)
-    if "--write" not in sys.argv:
+    if not asked.write:
         return print(text)
     start = f"<!-- audit of {result['dataset']}: made by python -m benchmarks.audit_table -->"
     before, _, rest = FIGURES.read_text().partition(start)

@@ -7,11 +7,13 @@ import pytest
 import torch
 from fastai.data.core import DataLoaders
 from fastai.torch_core import default_device
+from torch.utils.flop_counter import FlopCounterMode
 
 from xaae.benchmarks import loop_speed, thesis_sizes
 from xaae.benchmarks.training_speed import LR, LearnerSteps, items_at, one_batch
 from xaae.callbacks import NoValidation, Perceptual, SampleGrid
 from xaae.experiment.errors import InputError
+from xaae.training.muon import MAKERS
 from xaae.training.thesis import ThesisAAE
 
 STEPS, CODES = 3, list(loop_speed.LEARNERS)
@@ -62,6 +64,19 @@ def test_both_codes_are_measured(compare, monkeypatch):
     found = compare(32, "fp32", 1, **options)
     assert [c.name for c in found] == [f"{compare.__name__}-32-{code}" for code in CODES]
     assert all(math.isfinite(c.ratio_median) and c.ratio_median > 0 and f"{c.name[-5:]} code" in c.says for c in found)
+
+
+def test_products_that_are_added_in_place_are_counted_like_others():
+    """And by what a step of Muon takes there are such."""
+    own, a, b = torch.zeros(5, 7), torch.ones(5, 3), torch.ones(3, 7)
+    with FlopCounterMode(display=False, custom_mapping=loop_speed.IN_PLACE) as counter:
+        own.addmm_(a, b)
+    assert counter.get_total_flops() == 2 * 5 * 3 * 7
+    weight = torch.ones(4, 2, 3, 3, requires_grad=True)
+    weight.grad = torch.ones_like(weight)
+    with FlopCounterMode(display=False, custom_mapping=loop_speed.IN_PLACE) as counter:
+        MAKERS["muon"]([[weight]], lr=0.1).step()
+    assert counter.get_flop_counts()["Global"][torch.ops.aten.addmm_] == 2 * 4 * 4 * 18
 
 
 def test_larger_items_are_fewer_and_never_more_than_asked_for():

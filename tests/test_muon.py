@@ -100,6 +100,21 @@ def test_goes_downhill():
     assert stepped(network, "muon", steps=40)(x).square().mean().item() < 0.1 * before
 
 
+def test_a_step_goes_by_the_mean_of_gradients_and_ahead_of_it():
+    """Nesterov's momentum, 0.9 unasked: a tenth of the mean is new, and a tenth of the step is the newest alone."""
+    weight = random_numbers(3, 4, 2, 2).requires_grad_()
+    optimiser, mean = MAKERS["muon"]([[weight]], lr=0.1, wd=0.0), torch.zeros(3, 4, 2, 2)
+    for seed in range(2):
+        before = weight.detach().clone()
+        weight.grad = random_numbers(3, 4, 2, 2) * (1 - 3 * seed * torch.eye(3, 4)[:, :, None, None])
+        mean = 0.9 * mean + 0.1 * weight.grad
+        ahead = (0.9 * mean + 0.1 * weight.grad).flatten(1)
+        optimiser.step()
+        far = 0.1 * LIKE_ADAM * 16**0.5
+        step = before - weight.detach()
+        torch.testing.assert_close(step, far * (turning([ahead])[0] @ ahead).view(3, 4, 2, 2), rtol=1e-3, atol=1e-5)
+
+
 def test_squares_are_kept_of_what_needs_them_alone():
     network = nn.Sequential(nn.Conv2d(3, 4, 3))
     optimiser = MAKERS["muon"]([list(network.parameters())], lr=0.01)

@@ -58,6 +58,7 @@ def test_links_that_lead_in_a_circle_are_walked_once(tmp_path):
     folder, other = save_pictures(tmp_path / "pictures", n=2), tmp_path / "other"
     for name in ("up", "again"):
         (folder / "left" / name).symlink_to(folder)
+    (folder / "left" / "above").symlink_to(tmp_path)
     other.mkdir()
     (folder / "there").symlink_to(other)
     for place, name in ((other, "back"), (other, "round")):
@@ -67,7 +68,7 @@ def test_links_that_lead_in_a_circle_are_walked_once(tmp_path):
         str(folder), *(str(folder / name) for name in ("there", "left", "right"))
     ]  # fmt: skip
     assert sorted(left_out) == sorted(
-        str(folder / name) for name in ("left/up", "left/again", "there/back", "there/round")
+        str(folder / name) for name in ("left/up", "left/again", "left/above", "there/back", "there/round")
     )
     assert len(list_items(folder)) == 4
     empty = tmp_path / "empty"

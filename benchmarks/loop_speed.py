@@ -89,12 +89,17 @@ def products(size, precision, repeats, side=1536):
     return [_products_of(code, size, precision, repeats, a) for code in LEARNERS]
 
 
+def operations_of(do):
+    """How many operations do() takes in convolutions and matrix products: two for each product of two numbers."""
+    with FlopCounterMode(display=False, custom_mapping=IN_PLACE) as counter:
+        do()
+    return counter.get_total_flops()
+
+
 def _products_of(code, size, precision, repeats, a):
     """The Comparison of one code with products of a square matrix `a`."""
     bare = bare_steps(code, size, precision)
-    with FlopCounterMode(display=False, custom_mapping=IN_PLACE) as counter:
-        bare()
-    share = counter.get_total_flops() / (2 * len(a) ** 3)  # of a product, in operations
+    share = operations_of(bare) / (2 * len(a) ** 3)  # of a product, in operations
     steps = math.ceil(LEAST / share)
     times = round(steps * share)
     says = f"{steps} training steps at {size} pixels, {code} code / {times} matrix products of as many operations"

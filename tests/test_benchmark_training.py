@@ -7,7 +7,6 @@ import pytest
 import torch
 from fastai.data.core import DataLoaders
 from fastai.torch_core import default_device
-from torch.utils.flop_counter import FlopCounterMode
 
 from xaae.benchmarks import loop_speed, thesis_sizes
 from xaae.benchmarks.training_speed import LR, LearnerSteps, items_at, one_batch
@@ -67,16 +66,15 @@ def test_both_codes_are_measured(compare, monkeypatch):
 
 
 def test_products_that_are_added_in_place_are_counted_like_others():
-    """And by what a step of Muon takes there are such."""
+    """And a step of Muon takes at least the two large ones, of which one is such."""
     own, a, b = torch.zeros(5, 7), torch.ones(5, 3), torch.ones(3, 7)
-    with FlopCounterMode(display=False, custom_mapping=loop_speed.IN_PLACE) as counter:
-        own.addmm_(a, b)
-    assert counter.get_total_flops() == 2 * 5 * 3 * 7
-    weight = torch.ones(4, 2, 3, 3, requires_grad=True)
+    assert (
+        loop_speed.operations_of(lambda: own.addmm_(a, b)) == loop_speed.operations_of(lambda: a @ b) == 2 * 5 * 3 * 7
+    )
+    weight = torch.ones(2, 3, 5, 5, requires_grad=True)
     weight.grad = torch.ones_like(weight)
-    with FlopCounterMode(display=False, custom_mapping=loop_speed.IN_PLACE) as counter:
-        MAKERS["muon"]([[weight]], lr=0.1).step()
-    assert counter.get_flop_counts()["Global"][torch.ops.aten.addmm_] == 2 * 4 * 4 * 18
+    taken = loop_speed.operations_of(MAKERS["muon"]([[weight]], lr=0.1).step)
+    assert taken >= 2 * (2 * 2 * 2 * 75)  # x x' and the turn of x, beside the small products of the rounds
 
 
 def test_larger_items_are_fewer_and_never_more_than_asked_for():

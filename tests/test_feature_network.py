@@ -9,6 +9,7 @@ from xaae.benchmarks.loss_speed import composed_features
 from xaae.callbacks import pyramid
 from xaae.callbacks.perceptual import feature_distance
 from xaae.model import LAYERS
+from xaae.training.factored_code import CONVOLUTIONS
 from xaae.training.feature_network import Cells, FeatureNetwork
 
 SHAPES = {"signal": (5, 6, 9), "picture": (5, 6, 4, 7), "volume": (5, 6, 3, 4, 2)}  # kind -> (B, W, *places)
@@ -58,8 +59,7 @@ def test_a_convolution_of_cells_is_one_of_places_with_a_stride(kind, places):
         kernel = kernel.unflatten(2 + 2 * axis, (3, 2))  # which cell, and which of its places
     inner, reached = (range(start, 2 + 2 * axes, 2) for start in (3, 2))
     kernel = kernel.permute(0, *inner, 1, *reached).flatten(1, 1 + axes)
-    convolve = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[axes]
-    torch.testing.assert_close(convolve(cells, kernel, padding=1), strided(x))
+    torch.testing.assert_close(CONVOLUTIONS[axes](cells, kernel, padding=1), strided(x))
 
 
 @pytest.mark.parametrize("places", [(9,), (7, 8), (5, 6, 3)])

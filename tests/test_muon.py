@@ -8,7 +8,7 @@ from torch import nn
 
 from xaae.experiment.settings import CODES, USUAL_OPTIMISER
 from xaae.experiment.vocabulary import OPTIMISERS
-from xaae.training.muon import LIKE_ADAM, MAKERS, turning
+from xaae.training.muon import LIKE_ADAM, MAKERS, orthogonalisers
 
 CONVOLUTIONS = [nn.Conv1d(3, 8, 3), nn.Conv2d(3, 8, 3), nn.ConvTranspose2d(8, 3, 4), nn.Conv3d(2, 4, 3)]
 SIDES = {1: (9,), 2: (9, 9), 3: (5, 5, 5)}  # axes of places -> places
@@ -39,9 +39,9 @@ def test_every_optimiser_has_its_name():
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_singular_values_come_near_one_and_directions_stay(shape, scale):
     matrix = scale * random_numbers(*shape)
-    (turn,) = turning([matrix])
-    assert turn.shape == (shape[0], shape[0]) and turn.dtype == matrix.dtype
-    found = turn @ matrix
+    (left,) = orthogonalisers([matrix])
+    assert left.shape == (shape[0], shape[0]) and left.dtype == matrix.dtype
+    found = left @ matrix
     values = torch.linalg.svdvals(found)
     assert values.min() > 0.5 and values.max() < 1.4
     assert (found * matrix).sum() > 0.65 * torch.linalg.svdvals(matrix).sum()
@@ -49,13 +49,15 @@ def test_singular_values_come_near_one_and_directions_stay(shape, scale):
 
 def test_matrices_that_are_computed_together_come_out_as_each_by_itself():
     matrices = [random_numbers(*shape) for shape in ((8, 30), (12, 12), (8, 9), (1, 5))]
-    for together, (alone,) in zip(turning(matrices), map(turning, ([m] for m in matrices)), strict=True):
+    for together, (alone,) in zip(
+        orthogonalisers(matrices), map(orthogonalisers, ([m] for m in matrices)), strict=True
+    ):
         torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
 
 
 def test_nothing_to_learn_is_no_step():
     matrix = torch.zeros(4, 6)
-    assert (turning([matrix])[0] @ matrix).abs().max() == 0
+    assert (orthogonalisers([matrix])[0] @ matrix).abs().max() == 0
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 5, 5), (40, 2, 3, 3)])  # with fewer rows than columns, and more
@@ -68,7 +70,7 @@ def test_a_step_is_the_same_however_weights_lie_in_memory(shape, layout):
     MAKERS["muon"]([[weight]], lr=0.1, wd=0.5).step()
     assert weight.data_ptr() == place and weight.is_contiguous(memory_format=layout)
     matrix = gradient.flatten(1)
-    wanted = turning([matrix])[0] @ matrix if shape[0] < 25 else (turning([matrix.T])[0] @ matrix.T).T
+    wanted = orthogonalisers([matrix])[0] @ matrix if shape[0] < 25 else (orthogonalisers([matrix.T])[0] @ matrix.T).T
     far = 0.1 * LIKE_ADAM * max(matrix.shape) ** 0.5
     torch.testing.assert_close(weight.detach(), 0.95 * before - far * wanted.view(shape), rtol=1e-4, atol=1e-5)
     u, values, v = torch.linalg.svd(matrix, full_matrices=False)
@@ -112,7 +114,16 @@ def test_a_step_goes_by_the_mean_of_gradients_and_ahead_of_it():
         optimiser.step()
         far = 0.1 * LIKE_ADAM * 16**0.5
         step = before - weight.detach()
-        torch.testing.assert_close(step, far * (turning([ahead])[0] @ ahead).view(3, 4, 2, 2), rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(
+            step, far * (orthogonalisers([ahead])[0] @ ahead).view(3, 4, 2, 2), rtol=1e-3, atol=1e-5
+        )
+
+
+def test_weights_that_no_matrix_shows_are_an_error_and_not_left_as_they_were():
+    weight = random_numbers(8, 3, 5, 5).transpose(0, 1).requires_grad_()
+    weight.grad = torch.ones_like(weight)
+    with pytest.raises(RuntimeError, match="view"):
+        MAKERS["muon"]([[weight]], lr=0.1).step()
 
 
 def test_squares_are_kept_of_what_needs_them_alone():
@@ -125,5 +136,5 @@ def test_squares_are_kept_of_what_needs_them_alone():
 
 def test_weights_of_few_directions_stay_numbers():
     matrix = random_numbers(40, 2) @ random_numbers(2, 60)
-    values = torch.linalg.svdvals(turning([matrix])[0] @ matrix)
+    values = torch.linalg.svdvals(orthogonalisers([matrix])[0] @ matrix)
     assert values[:2].min() > 0.5 and values.isfinite().all() and values.max() < 1.4

@@ -18,8 +18,8 @@ LIKE_ADAM = 0.2  # root mean square of a step's values at a learning rate of 1, 
 TINY = 1e-7
 
 
-def turning(matrices):
-    """For each of the matrices (R, C), R <= C, the (R, R) times which it has all singular values near 1: a list.
+def orthogonalisers(matrices):
+    """By what each of the matrices (R, C), R <= C, is multiplied for all singular values near 1: a list of (R, R).
 
     Each of the Newton-Schulz rounds multiplies x by a polynomial of x x'. These polynomials are multiplied with each
     other: they have the shorter side of the matrix only, so that the rounds cost little, and those of one side are
@@ -59,11 +59,11 @@ class Muon(FusedAdam):
         rows = list(rows)
         own = [(p, numbers, state) for p, _, state, numbers in rows if _is_convolution(p)]
         ahead = [_matrix(_direction(p, state, numbers), like=p) for p, numbers, state in own]
-        for (p, numbers, state), x, turn in zip(own, ahead, turning(ahead), strict=True):
+        for (p, numbers, state), x, left in zip(own, ahead, orthogonalisers(ahead), strict=True):
             kept = 1 - numbers["lr"] * numbers["wd"] if state.get("do_wd", True) else 1
             far = numbers["lr"] * LIKE_ADAM * math.sqrt(max(x.shape))
             with torch.autocast(p.device.type, enabled=False):
-                _matrix(p, like=p).addmm_(turn, x, beta=kept, alpha=-far)
+                _matrix(p, like=p).addmm_(left, x, beta=kept, alpha=-far)
         super().take_steps(row for row in rows if not _is_convolution(row[0]))
 
 
@@ -73,12 +73,14 @@ def _is_convolution(p):
 
 
 def _matrix(values, like):
-    """values (I, ...) as a matrix of `len(like)` rows, or columns where those are fewer: of `like` itself a view.
+    """values, in the shape of weights `like` (I, ...), as a matrix of I rows, or its transpose if that is wider.
 
-    Its columns are in the order in which `like` lies in memory: to Muon they are all one, and nothing is copied.
+    Its columns are in the order in which `like` lies in memory: Muon does not depend on it, and nothing is copied. Of
+    `like` itself it is a view, which can be changed in place.
     """
     order = sorted(range(1, like.ndim), key=like.stride, reverse=True)
-    matrix = values.permute(0, *order).flatten(1)
+    matrix = values.permute(0, *order)
+    matrix = matrix.view(len(like), -1) if values is like else matrix.flatten(1)
     return matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
 
 

@@ -24,11 +24,17 @@ def find_seams(home=HOME):
         text = path.read_text(encoding="utf-8")
         for node in ast.parse(text).body:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and (seam := _seam(node.value)):
-                comment = text.splitlines()[node.value.end_lineno - 1].partition("  # ")[2]
+                comment = _comment(text.splitlines(), node.value)
                 found.append(
                     (seam, path.relative_to(home).as_posix(), node.targets[0].id, _filled_in(node.value), comment)
                 )
     return sorted(found)
+
+
+def _comment(lines, dictionary):
+    """What is said behind the first line of a dict, or behind its last; words to tools are none."""
+    said = [lines[n - 1].partition("  # ")[2] for n in (dictionary.lineno, dictionary.end_lineno)]
+    return next((words for words in said if words and not words.startswith(("fmt:", "noqa"))), "")
 
 
 def _key(node):

@@ -92,7 +92,7 @@ class Factor:
 
 FUNCTIONS = ("planter", "location", "opposite", "others")  # fields of a Factor that JSON cannot hold
 OF_SIDE = "% of the side"
-AS_IN_PICTURES = {"volume": {}}
+AS_IN_PICTURES = {"volume": {}}  # kind -> in what a factor of pictures differs there
 ROTATION = Factor(
     "rotation",
     "picture_plants:rotate",

@@ -84,6 +84,13 @@ def test_the_page_lists_every_dict_by_kind_and_task():
     assert seams.with_seams(PAGE, seams.find_seams()) == PAGE, "list them anew: python docs/seams.py"
 
 
+def test_the_page_says_what_every_such_dict_holds():
+    """In the words beside its first line or its last: they are no words to a tool, and none is without."""
+    said = {f"{file}:{name}": words for _, file, name, _, words in seams.find_seams()}
+    assert [name for name, words in said.items() if not words or words.startswith(("fmt:", "noqa"))] == []
+    assert said["audit/quiz_questions.py:CANDIDATES"] == "kind -> what may be planted, and what is not"
+
+
 def definition(body, name):
     """The definition of `name`, `Class.name` or a constant in the body of a module; None if it is not there."""
     first, _, rest = name.partition(".")

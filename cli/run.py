@@ -1,6 +1,7 @@
 """`run`, which `python main.py` stands for: train, scan, navigate, explain, report; side by side what can be."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -23,9 +24,11 @@ def run_command(**given):
     """Everything: train, scan, navigate, explain, report. This is what `python main.py` does."""
     began, beside = time.perf_counter(), given["beside"]
     with SecondProcess() as second:
-        folder = _trained_already(given["resume"]) or train_as_told(given, second, _beside_the_training)
+        begin = partial(_begin_beside, second, beside)
+        folder = _trained_already(given["resume"]) or train_as_told(given, second, begin)
         if folder:
-            walked = _work_on(folder, second if _is_shared(folder, beside) else None)
+            shared = second.works or _is_shared(folder, beside)  # what is at work already will walk
+            walked = _work_on(folder, second if shared else None)
             click.echo(times_in_words(time.perf_counter() - began, walked))
 
 
@@ -39,6 +42,25 @@ def _trained_already(run):
         raise InputError(f"{folder} is finished: see {folder / 'report.html'}.")
     click.echo(f"{folder} is trained already: what follows is done now.")
     return folder
+
+
+def _begin_beside(second, beside, folder):
+    """Give a SecondProcess what needs nothing of the AAE, while this one trains that; the Work that training waits for.
+
+    Where it walks afterwards, it asks ahead what the walks ask of the baseline. beside: as of `_is_shared`.
+    """
+    shared = _is_shared(folder, beside)  # before they share the cores
+    training = second.start(_beside_the_training, folder)
+    if shared:
+        second.start(_ahead_of_the_walks, folder)
+    return training
+
+
+def _ahead_of_the_walks(folder):
+    """What the second process asks for its walks while this one still trains the AAE."""
+    from xaae.latent_nav.encoded_run import ask_ahead
+
+    ask_ahead(folder)
 
 
 def _beside_the_training(folder):

@@ -146,18 +146,19 @@ def train_command(**given):
         click.echo(f"Trained: {folder}. Next: {command_line(['navigate', folder])}")
 
 
-def train_as_told(given, second, does=None):
+def train_as_told(given, second, begin=None):
     """Check the options, print the settings, train. Returns the run folder, or None after a dry run.
 
-    second: a SecondProcess, which shares the work where that pays or --beside asks for it. does(folder): what it does
-    then, by default `train_side`. InputError before anything is written if data or settings make no sense.
+    second: a SecondProcess, which shares the work where that pays or --beside asks for it. begin(folder): gives it what
+    it does then, returns the Work that trains; by default `train_side` alone. InputError before anything is written if
+    data or settings make no sense.
     """
     asked = given.pop("beside")
     if process_count() > 1:
         return _train_in_processes(given)
     if run := given.pop("resume"):
-        return _resume(Path(run), second, asked, does)
-    return _train_anew(given, second, asked, does)
+        return _resume(Path(run), second, asked, begin)
+    return _train_anew(given, second, asked, begin)
 
 
 def _train_in_processes(given):
@@ -177,10 +178,10 @@ def _train_in_processes(given):
     return None
 
 
-def _train_anew(given, second=None, beside=False, does=None):
+def _train_anew(given, second=None, beside=False, begin=None):
     """Check the options, print the settings, train. Returns the run folder, or None after a dry run.
 
-    second, beside, does: see `_second_training`.
+    second, beside, begin: see `_second_training`.
     """
     out, overwrite, dry_run = (given.pop(name) for name in ("out", "overwrite", "dry_run"))
     asked = settings_of(given)
@@ -207,25 +208,25 @@ def _train_anew(given, second=None, beside=False, does=None):
         timed(f"Training into {folder}"),
         run_folder.new_run(folder, overwrite, click.echo),
     ):
-        train_run(prepared, folder, beside=_second_training(prepared, folder, second, beside, does))
+        train_run(prepared, folder, beside=_second_training(prepared, folder, second, beside, begin))
     return folder
 
 
-def _second_training(prepared, folder, second, asked, does):
+def _second_training(prepared, folder, second, asked, begin):
     """What starts a second process for a part of the training; None if all is done in this one.
 
-    second: a SecondProcess. asked: shall it be used? None where it pays. does: see `train_as_told`.
+    second: a SecondProcess. asked: shall it be used? None where it pays. begin: see `train_as_told`.
     """
     from xaae.training.second_training import pays, train_side
 
     shared = pays(prepared) if asked is None else asked
-    return (lambda: second.start(does or train_side, folder)) if shared else None
+    return (lambda: begin(folder) if begin else second.start(train_side, folder)) if shared else None
 
 
-def _resume(folder, second, beside, does):
+def _resume(folder, second, beside, begin):
     """Go on with the training of a folder that was stopped. Returns the folder. InputError if there is no such one.
 
-    second, beside, does: see `_second_training`.
+    second, beside, begin: see `_second_training`.
     """
     refuse_other_options("resume", "beside")
     announce_loading()
@@ -241,7 +242,7 @@ def _resume(folder, second, beside, does):
     ):
         prepared, kept = prepare_stopped(folder)
         click.echo(f"Kept: {kept_in_words(folder)}." if kept else "Nothing was learned yet: the training begins anew.")
-        train_run(prepared, folder, kept=kept, beside=_second_training(prepared, folder, second, beside, does))
+        train_run(prepared, folder, kept=kept, beside=_second_training(prepared, folder, second, beside, begin))
     return folder
 
 

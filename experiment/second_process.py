@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.connection import wait
 
@@ -39,22 +40,33 @@ class SecondProcess:
 
     def __enter__(self):
         self.process = self.pipe = self.threads = None
-        self.busy = self.asked = False
+        self.works, self.asked = deque(), False  # begun, and not yet known to be done
         return self
 
     def __exit__(self, *_):
         self.end()
 
     def start(self, function, *arguments):
-        """Let it call function(*arguments), which has to be one of a module; a Work to wait for."""
+        """Let it call function(*arguments), which has to be one of a module, after what it has to do already.
+
+        A Work to wait for.
+        """
         if self.process is not None and not self.process.is_alive():
             self.end()
         if self.process is None:
             self.begin()
         self._share()
-        self.busy = self.asked = True
+        self.asked, work = True, Work(self, function, arguments)
+        self.works.append(work)
         self.pipe.send((function, arguments))
-        return Work(self, function, arguments)
+        return work
+
+    def receive(self):
+        """Wait until the oldest of the works is done. EOFError or OSError if the process is gone."""
+        self.works[0].came = self.pipe.recv()
+        self.works.popleft()
+        if not self.works:
+            self.take_back()
 
     def begin(self, *modules):
         """Start the process, which loads modules of these names while this one goes on."""
@@ -81,11 +93,12 @@ class SecondProcess:
         self.take_back()
         if self.process is not None:
             self.pipe.close()
-            if self.asked and not self.busy:
+            if self.asked and not self.works:
                 self.process.join(PATIENCE)
             self.process.kill()
             self.process.join()
-            self.process, self.busy, self.asked = None, False, False
+            self.process, self.asked = None, False
+            self.works.clear()
 
 
 class Work:
@@ -93,6 +106,7 @@ class Work:
 
     def __init__(self, second, function, arguments):
         self.second, self.function, self.arguments = second, function, arguments
+        self.came = None  # what it printed, returned and raised, when that is known
 
     def __enter__(self):
         return self
@@ -107,13 +121,14 @@ class Work:
         What a process leaves undone that ended by itself, as one does for lack of memory, is done in this one.
         """
         try:
-            said, result, fault = self.second.pipe.recv()
+            while self.came is None and self in self.second.works:
+                self.second.receive()
         except (EOFError, OSError):
             self.second.end()
+        if self.came is None:
             print(ENDED)
             return self.function(*self.arguments)
-        self.second.busy = False
-        self.second.take_back()
+        said, result, fault = self.came
         print(said, end="")
         if fault is not None:
             raise fault

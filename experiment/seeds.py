@@ -27,6 +27,7 @@ STREAMS = {  # every part that draws at random -> the number of its own stream; 
     "shares": 25,  # the order of training items that several processes share
     "learned": 26,  # planted values of scanned items, by which it is told whether a model learned anything
     "health": 27,  # rows, folds and forests by which the codes of held-out items are measured
+    "impact": 28,  # training items by which the baseline's own direction is found
     "turns read back": 18,  # by which the rotation network is judged
 }
 

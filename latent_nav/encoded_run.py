@@ -10,6 +10,7 @@ from torch import nn
 
 from xaae import data
 from xaae.experiment import run_folder
+from xaae.experiment.device import autocast_in
 from xaae.experiment.errors import InputError
 from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import CLASSES, LABELS, SEVERITY
@@ -17,7 +18,7 @@ from xaae.experiment.vocabulary import MODELS
 from xaae.factors import rotation_network
 from xaae.factors.meters import meters_for
 from xaae.factors.picture_plants import rotate
-from xaae.latent_nav import codes, contrasts, directions, exemplars, led_walks, plots, walks
+from xaae.latent_nav import codes, contrasts, directions, exemplars, item_results, led_walks, plots, walks
 from xaae.latent_nav.stability import stability
 from xaae.sources.fingerprints import fingerprint
 from xaae.training.target_scores import spearman
@@ -169,6 +170,15 @@ def encode_run(trained, contrast="", meters=None):
 def meters_ahead(run):
     """Train the meters of a run's own items, whose models may still learn; `encode_run` finds them kept."""
     _trained_meters(open_trained_run(run, needs="items.csv"))
+
+
+def ask_ahead(run):
+    """Ask a run's baseline, while its AAE may still learn, what `navigate` asks it: kept in this process until then."""
+    trained = open_trained_run(run, needs="items.csv")
+    if trained.has_baseline():
+        with autocast_in(trained.config.precision):  # as `navigate` asks
+            led_walks.ask_baseline_ahead(trained)
+            item_results.find_features_ahead(trained)
 
 
 def _all_meters(trained):

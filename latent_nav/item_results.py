@@ -11,7 +11,8 @@ from xaae.experiment.seeds import generator
 from xaae.experiment.tasks import TASKS
 from xaae.experiment.text_tables import write_texts
 from xaae.experiment.vocabulary import models_of, short_name
-from xaae.latent_nav import codes, directions, exemplars, impact, latent_maps, plots, severity
+from xaae.latent_nav import codes, contrasts, directions, exemplars, impact, latent_maps, plots, severity
+from xaae.latent_nav.kept_answers import keep_answers, kept_or_asked
 from xaae.latent_nav.stability import order_agreement as agreement_of
 
 ALONG, COUNTER, SHOWN, THUMBS, MOST_ON_MAP, BASELINE_ITEMS = 11, 4, 6, 7, 2000, 1000
@@ -121,12 +122,33 @@ def impact_all(encoded):
 
 def _baseline_position(encoded, rows):
     """Where held-out items lie along the direction that best separates the baseline's own training features."""
-    network, fit_rows = encoded.trained.model("baseline"), encoded.trained.rows("train")
-    fit_rows = np.sort(encoded.rng.permutation(fit_rows)[:BASELINE_ITEMS])
-    learned = codes.last_layer_inputs(network, encoded.trained.planted, fit_rows)
-    evidence = encoded.contrast.evidence(learned, encoded.labels[fit_rows], None, encoded.trained.numbers(fit_rows))
-    (direction,) = directions.fit_directions(evidence, [TASKS[encoded.trained.config.task].direction])
-    return codes.relative_positions(codes.last_layer_inputs(network, encoded.trained.planted, rows), direction.vector)
+    trained, fit_rows = encoded.trained, _fit_rows(encoded.trained)
+    learned, held = kept_or_asked(trained, rows.tobytes(), lambda: _features(trained, fit_rows, rows))
+    evidence = encoded.contrast.evidence(learned, encoded.labels[fit_rows], None, trained.numbers(fit_rows))
+    (direction,) = directions.fit_directions(evidence, [TASKS[trained.config.task].direction])
+    return codes.relative_positions(held, direction.vector)
+
+
+def find_features_ahead(trained):
+    """Keep what `impact_all` needs of the baseline of a TrainedRun, whose AAE may still learn, in this process.
+
+    Of the items of the first class and the last, as where no other contrast is asked for.
+    """
+    rows = trained.rows("valid")
+    rows = rows[contrasts.contrast("", trained.classes).holds(trained.table.label.to_numpy().astype(str)[rows])]
+    keep_answers(trained, rows.tobytes(), _features(trained, _fit_rows(trained), rows))
+
+
+def _fit_rows(trained):
+    """Table rows of the training items by whose features the baseline's direction is found, at most BASELINE_ITEMS."""
+    rows = generator(trained.config.seed, "impact").permutation(trained.rows("train"))
+    return np.sort(rows[:BASELINE_ITEMS])
+
+
+def _features(trained, *rows):
+    """The baseline's features (n, F) of table rows, of each that are given."""
+    network = trained.model("baseline")
+    return [codes.last_layer_inputs(network, trained.planted, each) for each in rows]
 
 
 # ---- maps -------------------------------------------------------------------------------------------------------

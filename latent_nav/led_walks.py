@@ -26,6 +26,7 @@ from xaae.factors.registry import FACTORS
 from xaae.latent_nav.codes import over_items
 from xaae.latent_nav.contrasts import Evidence
 from xaae.latent_nav.directions import REACH
+from xaae.latent_nav.kept_answers import keep_answers, kept_or_asked
 from xaae.latent_nav.walks import decode_codes, move
 
 NETWORK = "network"  # what a network of the user's own is called in file names
@@ -36,6 +37,7 @@ REACHES = np.arange(0.75, 6.01, 0.25).tolist()  # standard deviations each way t
 STARTS = 100  # training items from which they are tried
 ALMOST_SURE, MOST = 0.9, 0.95  # probability of a side at its end of the walk; share of the starts that get there
 LEAST = 1e-12  # of a probability whose logarithm is taken
+RANDOMISED = "randomised items"  # what a baseline is asked about first
 
 
 class OneSided(InputError):
@@ -236,16 +238,26 @@ def leading(encoded, of):
     x, _ = encoded.randomised
     if of not in encoded.answered:
         leader = open_leader(encoded.trained, of, encoded.model, x[:8])
-        encoded.answered[of] = leader, ask_leader(leader, x)
+        ask = lambda: ask_leader(leader, x)  # noqa: E731
+        encoded.answered[of] = leader, kept_or_asked(encoded.trained, RANDOMISED, ask) if of == "baseline" else ask()
     return encoded.answered[of][0]
 
 
-def _randomised(encoded):
-    """(training items (M, C, *places) of an EncodedRun with random values of the factors, their codes (M, D))."""
-    trained, model = encoded.trained, encoded.model
+def ask_baseline_ahead(trained):
+    """Keep what the baseline of a TrainedRun, whose AAE may still learn, answers `leading` in this process."""
+    x = _randomised_of(trained)
+    keep_answers(trained, RANDOMISED, ask_leader(open_leader(trained, "baseline", None, x[:8]), x))
+
+
+def _randomised_of(trained):
+    """Training items (M, C, *places) of a TrainedRun with random values of the factors."""
     rng = generator(trained.config.seed, "randomised items")
-    names = [coordinate.name for coordinate in getattr(model, "coordinates", ())]
-    x = randomised_items(trained, randomised_rows(trained.rows("train"), rng), rng, names)
+    return randomised_items(trained, randomised_rows(trained.rows("train"), rng), rng, [*trained.config.centres])
+
+
+def _randomised(encoded):
+    """(the same of an EncodedRun, their codes (M, D))."""
+    model, x = encoded.model, _randomised_of(encoded.trained)
     return x, over_items(lambda x: model.encode(x.to(device_of(model))), lambda at: x[at], np.arange(len(x)))
 
 

@@ -202,6 +202,16 @@ def toy_run(data_root, tmp_path_factory):
 
 
 @pytest.fixture
+def threads():
+    """torch.set_num_threads; whatever number this machine has is given back in the end."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def pictures_folder(tmp_path):
     """A folder of two classes of small pictures."""
     from helpers.pictures import save_pictures

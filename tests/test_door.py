@@ -321,10 +321,25 @@ def test_beside_the_training_what_needs_nothing_of_the_aae_is_done(monkeypatch, 
         monkeypatch.setattr(f"xaae.{place}", lambda folder, place=place: done.append((place, folder)))
     run._beside_the_training(tmp_path)
     assert done == [(place, tmp_path) for place in places]
-    given = {}
-    monkeypatch.setattr(run, "train_as_told", lambda asked, second, does: given.update(does=does))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_where_it_walks_it_asks_ahead_what_training_does_not_wait_for(monkeypatch, tmp_path, shared):
+    started, begun, after = [], [], []
+    answers = [shared, False]  # while it is at work, this process has half of the cores and would say no
+
+    def start(second, *work):
+        started.append(work)
+        second.works += [work] if work[0] is run._ahead_of_the_walks else []
+        return work
+
+    monkeypatch.setattr(run, "train_as_told", lambda _, second, begin: begun.append(begin(tmp_path)) or tmp_path)
+    monkeypatch.setattr(run.SecondProcess, "start", start)
+    monkeypatch.setattr(run, "_is_shared", lambda folder, asked: answers.pop(0))
+    monkeypatch.setattr(run, "_work_on", lambda folder, second: after.append(second is not None) or {})
     succeed("run")
-    assert given["does"] is run._beside_the_training
+    beside, ahead = (run._beside_the_training, tmp_path), (run._ahead_of_the_walks, tmp_path)
+    assert begun == [beside] and started == ([beside, ahead] if shared else [beside]) and after == [shared]
 
 
 def test_each_command_can_run_again_alone(door, toy_run, tmp_path):

@@ -111,7 +111,7 @@ def world(tmp_path, factor="brightness", arm="biased"):
     labels = np.array(CLASSES)[last.astype(int)]
     table = pd.DataFrame({"label": labels, "split": np.where(np.arange(N) % 3 == 0, "valid", "train")})
     table["value"] = bias.draw(labels, rng)
-    config = SimpleNamespace(seed=0, precision="fp32", task="classes")
+    config = SimpleNamespace(seed=0, precision="fp32", task="classes", centres={})
     about = {"classes": CLASSES, "config": config, "table": table, "bias": bias, "target": Target(classes=CLASSES)}
     trained = Opened(folder=tmp_path, x=painter(torch.tensor(z)), **about)
     model = Adapter(Reader(painter), painter, lambda x: torch.stack([-x.mean((1, 2, 3)), x.mean((1, 2, 3))], 1))

@@ -33,14 +33,6 @@ ONE_THREAD = (  # main.py in one thread, and so in its second process: how a sum
 
 
 @pytest.fixture
-def threads():
-    """torch.set_num_threads; whatever number this machine has is given back in the end."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
 def two_threads(threads):
     """Two threads for torch."""
     threads(2)
@@ -93,6 +85,29 @@ def test_what_a_killed_one_left_undone_is_done_here(capsys):
         second.process.kill()  # while it has nothing to do
         second.process.join()
         assert second.start(os.getpid).end() != os.getpid()
+
+
+def test_it_does_one_thing_after_the_other_and_each_is_told_when_it_is_asked_for(two_threads, capsys):
+    with SecondProcess() as second:
+        works = [second.start(print, "first"), second.start(os.getpid), second.start(torch.get_num_threads)]
+        there = second.process.pid
+        assert works[1].end() == there and capsys.readouterr().out == ""
+        works[0].end()
+        assert capsys.readouterr().out == "first\n" and torch.get_num_threads() == 1
+        assert works[2].end() == 1 and torch.get_num_threads() == 2
+
+
+def test_what_a_killed_one_had_not_begun_is_done_here_too(capsys):
+    with SecondProcess() as second:
+        done = second.start(os.getpid)
+        assert done.end() == second.process.pid
+        works = [second.start(time.sleep, 1e9), second.start(os.getpid), second.start(math.sqrt, 4.0)]
+        second.process.kill()
+        second.process.join()
+        works[0].arguments = (0,)
+        assert second.start(os.getpid).end() not in (os.getpid(), done.end())  # by a new one
+        assert works[1].end() == os.getpid() and works[2].end() == 2 and works[0].end() is None
+        assert capsys.readouterr().out == f"{ENDED}\n" * 3
 
 
 def test_an_error_beside_it_ends_it_at_once():

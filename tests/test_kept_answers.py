@@ -1,0 +1,80 @@
+"""Laws of what a baseline is asked ahead of the walks: it is what they would ask, and is not asked a second time."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from helpers.command_line import EXACT, TINY, succeed
+from helpers.sharing import copy_of
+
+from xaae.experiment.vocabulary import WEIGHTS
+from xaae.latent_nav import codes, item_results, led_walks
+from xaae.latent_nav.encoded_run import ask_ahead, encode_run, find_directions
+from xaae.latent_nav.kept_answers import _KEPT
+from xaae.training.trained_run import open_trained_run
+
+
+@pytest.fixture(scope="module")
+def factored_models(data_root, tmp_path_factory):
+    """A run folder with a code of two coordinates, which change the items that a baseline is asked about."""
+    folder = tmp_path_factory.mktemp("factored") / "run"
+    code = ["--code", "factored", "--coordinates", "tint,rotation"]
+    succeed("train", *TINY, *code, "--dataset", "synthpets", "--data-root", data_root, "--out", folder, *EXACT)
+    return folder
+
+
+def what_walks_ask(run):
+    """(what the baseline says of the randomised items, the numbers of the impact curves) of a run folder."""
+    encoded = encode_run(open_trained_run(run))
+    find_directions(encoded, ["lda"])
+    leader = led_walks.leading(encoded, "baseline")
+    return next(said for asked, said in encoded.answered.values() if asked is leader), item_results.impact_all(encoded)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How often a baseline was asked, by what asked it."""
+    counts = {"ask_leader": 0, "last_layer_inputs": 0}
+
+    def counted(name, function, *given):
+        counts[name] += 1
+        return function(*given)
+
+    for place, name in ((led_walks, "ask_leader"), (codes, "last_layer_inputs")):
+        monkeypatch.setattr(place, name, partial(counted, name, getattr(place, name)))
+    return counts
+
+
+@pytest.mark.parametrize("made_by", ["toy_models", "factored_models"])
+def test_before_there_is_an_aae_a_baseline_says_what_the_walks_will_ask(request, tmp_path, threads, asked, made_by):
+    threads(1)
+    run = copy_of(request.getfixturevalue(made_by), tmp_path / "run")
+    said, numbers = what_walks_ask(run)
+    assert asked == {"ask_leader": 1, "last_layer_inputs": 2} and not _KEPT
+    (run / WEIGHTS["aae"]).rename(tmp_path / "aae")
+    (run / "train.json").rename(tmp_path / "train.json")
+    ask_ahead(run)
+    assert asked == {"ask_leader": 2, "last_layer_inputs": 4}
+    (tmp_path / "aae").rename(run / WEIGHTS["aae"])
+    (tmp_path / "train.json").rename(run / "train.json")
+    kept, by_kept = what_walks_ask(run)
+    assert asked == {"ask_leader": 2, "last_layer_inputs": 4} and not _KEPT
+    assert np.array_equal(kept, said) and by_kept == numbers
+
+
+def test_what_other_weights_answered_is_not_taken(toy_models, tmp_path, asked):
+    run = copy_of(toy_models, tmp_path / "run")
+    ask_ahead(run)
+    weights = (run / WEIGHTS["baseline"]).read_bytes()
+    (run / WEIGHTS["baseline"]).unlink()
+    (run / WEIGHTS["baseline"]).write_bytes(weights)
+    what_walks_ask(run)
+    assert asked == {"ask_leader": 2, "last_layer_inputs": 4} and len(_KEPT) == 2
+    _KEPT.clear()
+
+
+def test_without_a_baseline_nothing_is_asked(toy_models, tmp_path, asked):
+    run = copy_of(toy_models, tmp_path / "run")
+    (run / WEIGHTS["baseline"]).unlink()
+    ask_ahead(run)
+    assert not any(asked.values()) and not _KEPT

@@ -1,12 +1,14 @@
 """Laws of what a baseline is asked ahead of the walks: it is what they would ask, and is not asked a second time."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.command_line import EXACT, TINY, succeed
-from helpers.sharing import copy_of
+from helpers.sharing import copy_of, in_bf16
 
+from xaae.experiment.device import autocast_in
 from xaae.experiment.vocabulary import WEIGHTS
 from xaae.latent_nav import codes, item_results, led_walks
 from xaae.latent_nav.encoded_run import ask_ahead, encode_run, find_directions
@@ -25,10 +27,14 @@ def factored_models(data_root, tmp_path_factory):
 
 def what_walks_ask(run):
     """(what the baseline says of the randomised items, the numbers of the impact curves) of a run folder."""
-    encoded = encode_run(open_trained_run(run))
-    find_directions(encoded, ["lda"])
-    leader = led_walks.leading(encoded, "baseline")
-    return next(said for asked, said in encoded.answered.values() if asked is leader), item_results.impact_all(encoded)
+    trained = open_trained_run(run)
+    with autocast_in(trained.config.precision):  # as `navigate` asks
+        encoded = encode_run(trained)
+        assert [*trained.config.centres] == [each.name for each in getattr(encoded.model, "coordinates", ())]
+        find_directions(encoded, ["lda"])
+        leader = led_walks.leading(encoded, "baseline")
+        said = next(said for asked, said in encoded.answered.values() if asked is leader)
+        return said, item_results.impact_all(encoded)
 
 
 @pytest.fixture
@@ -45,10 +51,12 @@ def asked(monkeypatch):
     return counts
 
 
-@pytest.mark.parametrize("made_by", ["toy_models", "factored_models"])
-def test_before_there_is_an_aae_a_baseline_says_what_the_walks_will_ask(request, tmp_path, threads, asked, made_by):
+@pytest.mark.parametrize(("made_by", "as_it_computes"), [("toy_models", in_bf16), ("factored_models", Path)])
+def test_before_there_is_an_aae_a_baseline_says_what_the_walks_will_ask(
+    request, tmp_path, threads, asked, made_by, as_it_computes
+):
     threads(1)
-    run = copy_of(request.getfixturevalue(made_by), tmp_path / "run")
+    run = as_it_computes(copy_of(request.getfixturevalue(made_by), tmp_path / "run"))
     said, numbers = what_walks_ask(run)
     assert asked == {"ask_leader": 1, "last_layer_inputs": 2} and not _KEPT
     (run / WEIGHTS["aae"]).rename(tmp_path / "aae")

@@ -37,7 +37,7 @@ REACHES = np.arange(0.75, 6.01, 0.25).tolist()  # standard deviations each way t
 STARTS = 100  # training items from which they are tried
 ALMOST_SURE, MOST = 0.9, 0.95  # probability of a side at its end of the walk; share of the starts that get there
 LEAST = 1e-12  # of a probability whose logarithm is taken
-RANDOMISED = "randomised items"  # what a baseline is asked about first
+RANDOMISED = "randomised items"  # what answers to them are kept by, see `kept_answers`
 
 
 class OneSided(InputError):
@@ -244,7 +244,7 @@ def leading(encoded, of):
 
 
 def ask_baseline_ahead(trained):
-    """Keep what the baseline of a TrainedRun, whose AAE may still learn, answers `leading` in this process."""
+    """Keep in this process what the baseline of a TrainedRun, whose AAE may still learn, says when `leading` asks."""
     x = _randomised_of(trained)
     keep_answers(trained, RANDOMISED, ask_leader(open_leader(trained, "baseline", None, x[:8]), x))
 
@@ -256,7 +256,7 @@ def _randomised_of(trained):
 
 
 def _randomised(encoded):
-    """(the same of an EncodedRun, their codes (M, D))."""
+    """(the same items of an EncodedRun's run, their codes (M, D))."""
     model, x = encoded.model, _randomised_of(encoded.trained)
     return x, over_items(lambda x: model.encode(x.to(device_of(model))), lambda at: x[at], np.arange(len(x)))
 

@@ -10,10 +10,16 @@ from helpers.sharing import copy_of, in_bf16
 
 from xaae.experiment.device import autocast_in
 from xaae.experiment.vocabulary import WEIGHTS
-from xaae.latent_nav import codes, item_results, led_walks
+from xaae.latent_nav import codes, item_results, kept_answers, led_walks
 from xaae.latent_nav.encoded_run import ask_ahead, encode_run, find_directions
-from xaae.latent_nav.kept_answers import _KEPT
 from xaae.training.trained_run import open_trained_run
+
+
+@pytest.fixture(autouse=True)
+def kept(monkeypatch):
+    """What this process keeps: nothing at first, whatever other tests have left."""
+    monkeypatch.setattr(kept_answers, "_KEPT", kept := {})
+    return kept
 
 
 @pytest.fixture(scope="module")
@@ -53,36 +59,35 @@ def asked(monkeypatch):
 
 @pytest.mark.parametrize(("made_by", "as_it_computes"), [("toy_models", in_bf16), ("factored_models", Path)])
 def test_before_there_is_an_aae_a_baseline_says_what_the_walks_will_ask(
-    request, tmp_path, threads, asked, made_by, as_it_computes
+    request, tmp_path, threads, asked, kept, made_by, as_it_computes
 ):
     threads(1)
     run = as_it_computes(copy_of(request.getfixturevalue(made_by), tmp_path / "run"))
     said, numbers = what_walks_ask(run)
-    assert asked == {"ask_leader": 1, "last_layer_inputs": 2} and not _KEPT
+    assert asked == {"ask_leader": 1, "last_layer_inputs": 2} and not kept
     (run / WEIGHTS["aae"]).rename(tmp_path / "aae")
     (run / "train.json").rename(tmp_path / "train.json")
     ask_ahead(run)
     assert asked == {"ask_leader": 2, "last_layer_inputs": 4}
     (tmp_path / "aae").rename(run / WEIGHTS["aae"])
     (tmp_path / "train.json").rename(run / "train.json")
-    kept, by_kept = what_walks_ask(run)
-    assert asked == {"ask_leader": 2, "last_layer_inputs": 4} and not _KEPT
-    assert np.array_equal(kept, said) and by_kept == numbers
+    said_again, by_kept = what_walks_ask(run)
+    assert asked == {"ask_leader": 2, "last_layer_inputs": 4} and not kept
+    assert np.array_equal(said_again, said) and by_kept == numbers
 
 
-def test_what_other_weights_answered_is_not_taken(toy_models, tmp_path, asked):
+def test_what_other_weights_answered_is_not_taken(toy_models, tmp_path, asked, kept):
     run = copy_of(toy_models, tmp_path / "run")
     ask_ahead(run)
     weights = (run / WEIGHTS["baseline"]).read_bytes()
     (run / WEIGHTS["baseline"]).unlink()
     (run / WEIGHTS["baseline"]).write_bytes(weights)
     what_walks_ask(run)
-    assert asked == {"ask_leader": 2, "last_layer_inputs": 4} and len(_KEPT) == 2
-    _KEPT.clear()
+    assert asked == {"ask_leader": 2, "last_layer_inputs": 4} and len(kept) == 2
 
 
-def test_without_a_baseline_nothing_is_asked(toy_models, tmp_path, asked):
+def test_without_a_baseline_nothing_is_asked(toy_models, tmp_path, asked, kept):
     run = copy_of(toy_models, tmp_path / "run")
     (run / WEIGHTS["baseline"]).unlink()
     ask_ahead(run)
-    assert not any(asked.values()) and not _KEPT
+    assert not any(asked.values()) and not kept

@@ -36,7 +36,6 @@ def what_walks_ask(run):
     trained = open_trained_run(run)
     with autocast_in(trained.config.precision):  # as `navigate` asks
         encoded = encode_run(trained)
-        assert [*trained.config.centres] == [each.name for each in getattr(encoded.model, "coordinates", ())]
         find_directions(encoded, ["lda"])
         leader = led_walks.leading(encoded, "baseline")
         said = next(said for asked, said in encoded.answered.values() if asked is leader)
@@ -74,6 +73,14 @@ def test_before_there_is_an_aae_a_baseline_says_what_the_walks_will_ask(
     said_again, by_kept = what_walks_ask(run)
     assert asked == {"ask_leader": 2, "last_layer_inputs": 4} and not kept
     assert np.array_equal(said_again, said) and by_kept == numbers
+
+
+def test_the_factors_that_are_moved_are_those_of_the_code_in_its_order(factored_models, monkeypatch):
+    given, usual = [], led_walks.randomised_items
+    monkeypatch.setattr(led_walks, "randomised_items", lambda *args: given.append(args[3]) or usual(*args))
+    trained = open_trained_run(factored_models)
+    led_walks.ask_baseline_ahead(trained)
+    assert given == [[each.name for each in trained.model().coordinates]] and len(given[0]) == 2
 
 
 def test_what_other_weights_answered_is_not_taken(toy_models, tmp_path, asked, kept):

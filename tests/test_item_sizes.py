@@ -1,13 +1,18 @@
 """Laws of the sizes between an item and its code: what is quartered first, and that nothing of it is lost."""
 
+from functools import partial
+
 import pytest
 import torch
+from helpers.pictures import draw_pets
 
 from xaae import model as models
+from xaae.callbacks import half_of
 from xaae.experiment.errors import InputError
 from xaae.experiment.item_sizes import LARGE, check_size, halvings, places_met, usual_first_step
 from xaae.experiment.kinds import PICTURE, SIGNAL, VOLUME
-from xaae.experiment.settings import RunConfig, RunSettings
+from xaae.experiment.settings import CODES, RunConfig, RunSettings
+from xaae.factors.picture_plants import rotate
 from xaae.training.factored_code import FactoredAAE
 from xaae.training.feature_network import FeatureNetwork
 from xaae.training.fitting import make_aae
@@ -17,10 +22,10 @@ OLD = {"classes": ["cat", "dog"], "input_channels": 3, "class_ranges": {}, "epoc
 
 
 def both_codes(size, channels=3):
-    """An AAE of each code that quarters its pictures first."""
+    """An AAE of each code that quarters its pictures first, and a factored one that is quartered on."""
     options = {"classes": 2, "first_step": 4}
-    plain = models.AAE(size, channels, 6, 4, **options)
-    return plain, FactoredAAE(size, channels, 6, 4, coordinates={"brightness": 0.0}, **options)
+    factored = partial(FactoredAAE, size, channels, 6, 4, coordinates={"brightness": 0.0}, **options)
+    return models.AAE(size, channels, 6, 4, **options), factored(), factored(quartered=True)
 
 
 @pytest.mark.parametrize("size", [17, 66, 97, 128, 130, 251])
@@ -76,10 +81,48 @@ def test_a_run_of_before_keeps_its_layers():
     assert aae.arguments["first_step"] == 2
 
 
+def test_a_factored_run_of_before_is_not_quartered_on():
+    """Its training may have been stopped half way."""
+    settings = RunSettings.from_options("smoke", dataset="synthpets", items=40, size=66, code="factored")
+    config = prepare_training(*resolve(settings)).config.as_dict()
+    assert make_aae(RunConfig.from_dict(config))[0].quartered
+    del config["quartered"]
+    assert not make_aae(RunConfig.from_dict(config))[0].quartered
+
+
 @pytest.mark.parametrize("size, asked, steps", [(64, None, 2), (66, None, 4), (66, 2, 2)])
-def test_a_training_has_what_was_asked_for_or_what_suits_the_size(size, asked, steps):
-    settings = RunSettings.from_options("smoke", dataset="synthpets", items=40, size=size, first_step=asked)
-    assert prepare_training(*resolve(settings)).config.first_step == steps
+@pytest.mark.parametrize("code", CODES)
+def test_a_training_has_what_was_asked_for_or_what_suits_the_size(size, asked, steps, code):
+    asked = {"size": size, "first_step": asked, "code": code}
+    config = prepare_training(
+        *resolve(RunSettings.from_options("smoke", dataset="synthpets", items=40, **asked))
+    ).config
+    assert config.first_step == steps and config.quartered == (steps == 4 and code == "factored")
+
+
+def test_what_is_quartered_is_shown_more_of_unless_epochs_are_asked_for():
+    asked = {"dataset": "synthpets", "items": 1000, "code": "factored"}
+    small, large, told = (
+        prepare_training(*resolve(RunSettings.from_options("default", **asked, size=size, epochs=epochs))).config.epochs
+        for size, epochs in ((64, None), (66, None), (66, 3))
+    )
+    assert 1.15 < large / small < 1.35 and told == 3
+
+
+def test_a_quartered_code_turns_back_what_it_looks_at():
+    """At half the size, by the same angle: the content of a picture and of its turned one is looked for in one."""
+    aae = FactoredAAE(128, 3, 6, 4, coordinates={"rotation": 0.0}, first_step=4, quartered=True, classes=2).eval()
+    seen, coordinate = [], aae.coordinates[0]
+    aae.encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    upright = draw_pets(4, 128)
+    turned = rotate(upright, torch.full((4,), 40.0))
+    angles = torch.tensor([0.0] * 4 + [40.0] * 4) / coordinate.scale
+    aae.glance.coordinates_of = lambda features, own=None: angles[:, None]
+    aae.encode(torch.cat([upright, turned]))
+    first, again = seen[0].chunk(2)
+    assert first.shape == (4, 3, 64, 64)
+    middle = (..., slice(16, 48), slice(16, 48))
+    assert (first[middle] - again[middle]).abs().mean() < 0.25 * (first[middle] - half_of(turned)[middle]).abs().mean()
 
 
 def test_the_thesis_has_layers_of_its_own():

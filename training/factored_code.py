@@ -20,11 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from xaae.callbacks import AAELoss, grain
+from xaae.callbacks import AAELoss, grain, half_of
 from xaae.experiment.errors import InputError
 from xaae.experiment.item_sizes import check_size, halvings, places_met
 from xaae.factors.coordinates import Coordinate, check_coordinates, plant_coordinates, undo_coordinates
-from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoding, step_down
+from xaae.model import AAE, LAYERS, NONLINEARITIES, Affine, Encoder, Encoding, step_down
 
 EQUIVARIANCE, SAME_CONTENT, CALM = 3.0, 0.001, 1.0  # weights of the parts of the loss that only pairs have
 BEYOND = 0.005  # share of the training items whose coordinates lie beyond each limit
@@ -78,7 +78,8 @@ class Glance(nn.Module):
 
 
 class GrowingDecoder(nn.Module):
-    """u (B, D) -> x_hat (B, C, *places) in [0, 1]: transposed convolutions that double each axis.
+    """u (B, D) -> x_hat (B, C, *places) in [0, 1]: transposed convolutions that grow from each of the sizes to the one
+    before it, the last of them to the pixels.
 
     Each value that a step gives takes a quarter of a kernel of 4 x 4, where a convolution after growing takes 3 x 3.
     """
@@ -139,8 +140,8 @@ class GrowingPixels(nn.Module):
 
 
 def _strides(before, after):
-    """By how much each axis grows from places `before` to `after`: 1 or 2."""
-    return tuple(1 if old == new else 2 for old, new in zip(before, after, strict=True))
+    """By how many times each axis grows from places `before` to at least `after`."""
+    return tuple(-(-new // old) for old, new in zip(before, after, strict=True))
 
 
 def _settle(layers, channels, act, again):
@@ -161,7 +162,8 @@ class FactoredAAE(AAE):
 
     coordinates: {name of a factor: its mean value in the training items}, in the order of planting. fill: of places
     that planting leaves empty. limits {name: (lowest, highest value that the decoder plants)}, see `keep_within`.
-    rate: samples a second of signals, None where it is not known.
+    rate: samples a second of signals, None where it is not known. quartered, of items whose first step quarters them:
+    they are drawn in a last step that does the same backwards, and their content is looked for at half of their size.
     Others as those of AAE; encoding_dims: D, of the content alone. Codes z are (B, D + P).
     The classifier reads the item as it is; it has no head on the code. `forward(x, moved)` of items in two versions (B
     each) returns (logits (B, K), x_hat (2 B, ...), z (2 B, D + P)), each version decoded from the other's content, and
@@ -169,13 +171,13 @@ class FactoredAAE(AAE):
     settings that make no sense.
     """
 
-    def __init__(self, *shape, coordinates, fill="zeros", limits=None, rate=None, **options):
+    def __init__(self, *shape, coordinates, fill="zeros", limits=None, rate=None, quartered=False, **options):
         super().__init__(*shape, **options)
         if not coordinates:
             raise InputError("A factored code needs a coordinate at least: name a factor.")
         check_coordinates(coordinates, self.kind, self.input_channels)
         own = SimpleNamespace(**self.arguments)  # what AAE was given, with its defaults
-        self.arguments |= {"coordinates": coordinates, "fill": fill, "rate": rate}
+        self.arguments |= {"coordinates": coordinates, "fill": fill, "rate": rate, "quartered": quartered}
         self.coordinates = [Coordinate(name, float(centre), rate=rate) for name, centre in coordinates.items()]
         self.keep_within(limits or {})
         self.dims, self.fill = own.encoding_dims, fill
@@ -183,12 +185,16 @@ class FactoredAAE(AAE):
         met = places_met(sizes, self.kind, own.first_step)
         wide = [own.input_channels, *(own.step_channels * 2 ** min(i, 3) for i in range(len(met) - 1))]
         narrow = [own.input_channels, *(max(4, own.step_channels // 2) * 2 ** min(i, 2) for i in range(len(met) - 1))]
-        drawn = [wide[0], *wide[1:2] * (len(sizes) - len(met)), *wide[1:]]  # what is quartered grows in two steps
+        # of models that are not quartered so, what the first step quarters grows in two steps
+        drawn = wide if quartered else [wide[0], *wide[1:2] * (len(sizes) - len(met)), *wide[1:]]
         named = own.nonlinearity
         act = NONLINEARITIES[named] if isinstance(named, str) else lambda: named
         self.softens = any(c.factor.softens for c in self.coordinates)
         self.glance = Glance(layers, met, narrow, act, self.coordinates, own.classes)
-        self.decoder = GrowingDecoder(layers, sizes, drawn, self.dims, act)
+        self.decoder = GrowingDecoder(layers, met if quartered else sizes, drawn, self.dims, act)
+        self.quartered = quartered
+        if quartered:
+            self.encoder = Encoder(layers, [sizes[1], *met[1:]], wide, self.dims, act)
         self.head = None
         self.to(memory_format=layers.memory)
 
@@ -220,7 +226,8 @@ class FactoredAAE(AAE):
     def _encode(self, x, features, own=None):
         """Codes of items whose `Glance.features` are known; own: see `Glance.coordinates_of`."""
         p = self.glance.coordinates_of(features, own)
-        u = super().encode(undo_coordinates(x, self.coordinates, p, self.fill))
+        looked_at = half_of(x.float()) if self.quartered else x
+        u = super().encode(undo_coordinates(looked_at, self.coordinates, p, self.fill))
         return torch.cat([u, p], 1)
 
     def decode(self, z):

@@ -165,7 +165,8 @@ def make_aae(config: RunConfig):
     stages = learner.default_stages(config.epochs, config.lr, *weights)
     if config.code == "plain":
         return models.AAE(*shape, **shared), stages, None, AAELoss(distance=distance, task=config.task), corrupt
-    aae = factored_code.FactoredAAE(*shape, coordinates=config.centres, fill=config.fill, rate=config.rate, **shared)
+    shared |= {"fill": config.fill, "rate": config.rate, "quartered": config.quartered}
+    aae = factored_code.FactoredAAE(*shape, coordinates=config.centres, **shared)
     loss = factored_code.FactoredLoss(aae.coordinates, aae.dims, task=config.task, distance=distance)
     features = FeatureNetwork(config.kind, config.input_channels, target.outputs, first // FIRST_STEPS[0])
     return aae, stages, None, loss, [Perceptual(features), *corrupt]

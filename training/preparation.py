@@ -16,6 +16,7 @@ from xaae.experiment.run_folder import CHECKPOINT, file_stem
 from xaae.experiment.settings import (
     BASELINE_SEEN,
     CODES,
+    SEEN_QUARTERED,
     USUAL_FACTORS,
     VERSIONS,
     VOLUME_SIZE,
@@ -32,7 +33,7 @@ from xaae.experiment.settings import (
 )
 from xaae.experiment.tasks import CLASSES, SEVERITY, UNKNOWN
 from xaae.experiment.text_tables import read_texts
-from xaae.experiment.vocabulary import SPLITS
+from xaae.experiment.vocabulary import FIRST_STEPS, SPLITS
 from xaae.factors.bias import Bias, make_bias, mislabel
 from xaae.factors.coordinates import check_coordinates
 from xaae.factors.registry import FACTORS, factors_for
@@ -270,15 +271,18 @@ def _bias_of(settings, classes, items):
     return replace(planted, rate=items.scale.rate if items.kind is SIGNAL else None)
 
 
-def _usual_epochs(settings, kind, n):
-    """Epochs of the AAE on n training items of a Kind where none are asked for."""
-    return epochs_for(seen_by_default(kind.name, settings.code, settings.dataset), n * VERSIONS[settings.code])
+def _usual_epochs(settings, kind, n, quartered):
+    """Epochs of the AAE on n training items of a Kind where none are asked for. quartered: as of a RunConfig."""
+    seen = seen_by_default(kind.name, settings.code, settings.dataset) * (SEEN_QUARTERED if quartered else 1)
+    return epochs_for(seen, n * VERSIONS[settings.code])
 
 
 def _complete(settings, table, items, target, planted):
     """The RunConfig of settings, data and machine."""
     n = int((table.split == "train").sum())
     asked = {f.name: getattr(settings, f.name) for f in fields(RunSettings)}
+    first_step = _first_step(settings, items)
+    quartered = settings.code == "factored" and first_step == FIRST_STEPS[1]
     found = {
         "classes": tuple(target.classes),
         "task": target.task,
@@ -289,10 +293,11 @@ def _complete(settings, table, items, target, planted):
         "ranges": {name: planted.of(name) for name in target.classes},
         "class_ranges": planted.ranges,
         "factor_about": FACTORS[planted.factor].about(),
-        "epochs": settings.epochs or _usual_epochs(settings, items.kind, n),
+        "epochs": settings.epochs or _usual_epochs(settings, items.kind, n, quartered),
         "centres": _centres(settings, table, items, planted),
         "reconstruction_loss": settings.reconstruction_loss or usual_loss(settings),
-        "first_step": _first_step(settings, items),
+        "first_step": first_step,
+        "quartered": quartered,
     }
     found |= getattr(items, "measured", {})
     usual = CODES[settings.code]

@@ -12,7 +12,7 @@ from xaae.experiment.vocabulary import ARMS
 from xaae.factors.registry import FACTORS
 
 PLACES = ("dataset", "data_root", "dataset_note", "out")  # settings that say where data are, not what they are
-RECIPE = 2  # raise it when training or asking changes what is found: older results are then not used
+RECIPE = 3  # raise it when training or asking changes what is found: older results are then not used
 
 
 @dataclass(frozen=True)

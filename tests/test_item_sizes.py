@@ -13,7 +13,7 @@ from xaae.experiment.item_sizes import LARGE, check_size, halvings, places_met, 
 from xaae.experiment.kinds import PICTURE, SIGNAL, VOLUME
 from xaae.experiment.settings import CODES, RunConfig, RunSettings
 from xaae.factors.picture_plants import rotate
-from xaae.training.factored_code import FactoredAAE
+from xaae.training.factored_code import FactoredAAE, GrowingPixels
 from xaae.training.feature_network import FeatureNetwork
 from xaae.training.fitting import make_aae
 from xaae.training.preparation import prepare_training, resolve
@@ -107,6 +107,18 @@ def test_what_is_quartered_is_shown_more_of_unless_epochs_are_asked_for():
         for size, epochs in ((64, None), (66, None), (66, 3))
     )
     assert 1.15 < large / small < 1.35 and told == 3
+
+
+@pytest.mark.parametrize("size", [(32, 32), (48, 20)])
+def test_pixels_of_a_quartering_step_are_even_where_nothing_changes(size):
+    """Inside, where a kernel sees no edge; what changes from place to place is drawn pixel by pixel."""
+    step = GrowingPixels(models.LAYERS["picture"], 5, 3, [side // 4 for side in size], size)
+    same = torch.randn(2, 5, 1, 1).expand(-1, -1, *(side // 4 for side in size))
+    inside = step(same)[..., 4:-4, 4:-4]
+    torch.testing.assert_close(inside, inside[..., :1, :1].expand_as(inside))
+    assert inside.std() > 0.01
+    drawn = step(torch.randn(2, 5, *(side // 4 for side in size))).unflatten(2, (-1, 4)).unflatten(4, (-1, 4))
+    assert (drawn.std((3, 5)) > 0).all()
 
 
 def test_a_quartered_code_turns_back_what_it_looks_at():

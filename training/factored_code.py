@@ -117,7 +117,8 @@ class GrowingPixels(nn.Module):
 
     Its kernel has three times its stride along each axis. Computed as a convolution with as many channels as each place
     has pixels, which are then laid side by side: to few channels that is twice or three times as quick as the
-    library's own.
+    library's own. Where it quarters, it draws an even area of what is the same all over, whatever its weights: each
+    pixel of a place has weights of its own, and would leave a lattice there.
     """
 
     def __init__(self, layers, c_in, c_out, before, after):
@@ -132,6 +133,9 @@ class GrowingPixels(nn.Module):
         # each axis of the kernel: the places that it reaches, last first, and the pixels of one place
         parts = self.weight.view(c_in, c_out, *(n for s in self.strides for n in (PIXELS_REACH, s)))
         reached, pixels = list(range(2, 2 + 2 * axes, 2)), list(range(3, 3 + 2 * axes, 2))
+        if max(self.strides) > 2:
+            drawn = parts.sum(reached, keepdim=True)  # of ones
+            parts = parts - (drawn - drawn.mean(pixels, keepdim=True)) / PIXELS_REACH**axes
         kernels = parts.flip(reached).permute(1, *pixels, 0, *reached).flatten(0, axes)
         drawn = self.convolve(x, kernels, self.bias.repeat_interleave(math.prod(self.strides)), padding=1)
         drawn = drawn.unflatten(1, (c_out, *self.strides))  # (B, O, *strides, *places)

@@ -134,8 +134,8 @@ class GrowingPixels(nn.Module):
         parts = self.weight.view(c_in, c_out, *(n for s in self.strides for n in (PIXELS_REACH, s)))
         reached, pixels = list(range(2, 2 + 2 * axes, 2)), list(range(3, 3 + 2 * axes, 2))
         if max(self.strides) > 2:
-            drawn = parts.sum(reached, keepdim=True)  # of ones
-            parts = parts - (drawn - drawn.mean(pixels, keepdim=True)) / PIXELS_REACH**axes
+            sums = parts.sum(reached, keepdim=True)  # what each pixel of a place is drawn as, of ones all over
+            parts = parts - (sums - sums.mean(pixels, keepdim=True)) / PIXELS_REACH**axes
         kernels = parts.flip(reached).permute(1, *pixels, 0, *reached).flatten(0, axes)
         drawn = self.convolve(x, kernels, self.bias.repeat_interleave(math.prod(self.strides)), padding=1)
         drawn = drawn.unflatten(1, (c_out, *self.strides))  # (B, O, *strides, *places)

@@ -189,6 +189,11 @@ def test_a_factored_model_comes_back_from_its_file(tmp_path):
     torch.testing.assert_close(again(x)[1], aae(x)[1])
 
 
+def test_what_a_first_step_does_not_quarter_is_not_quartered():
+    with pytest.raises(InputError, match="give a first step of 4"):
+        tiny(quartered=True)
+
+
 @pytest.mark.parametrize("coordinates", [{}, {"jpeg": 100.0}])
 def test_coordinates_that_make_no_sense(coordinates):
     with pytest.raises(InputError):
@@ -196,8 +201,9 @@ def test_coordinates_that_make_no_sense(coordinates):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_step_of_training_moves_every_part_in_both_precisions(dtype):
-    aae, network = tiny().train(), FeatureNetwork("picture", 3, 2)
+@pytest.mark.parametrize("layers", [{}, {"first_step": 4, "quartered": True}], ids=["halved", "quartered"])
+def test_a_step_of_training_moves_every_part_in_both_precisions(dtype, layers):
+    aae, network = tiny(**layers).train(), FeatureNetwork("picture", 3, 2)
     loss = FactoredLoss(aae.coordinates, aae.dims)
     x, y = draw_pets(8, 32), torch.tensor([0, 1, 0, 1])
     loss.model_input, loss.moves = x, torch.linspace(-1, 1, 4)[:, None]

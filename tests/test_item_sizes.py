@@ -21,7 +21,7 @@ from xaae.training.preparation import prepare_training, resolve
 OLD = {"classes": ["cat", "dog"], "input_channels": 3, "class_ranges": {}, "epochs": 1}  # of a version without it
 
 
-def both_codes(size, channels=3):
+def all_that_quarter(size, channels=3):
     """An AAE of each code that quarters its pictures first, and a factored one that is quartered on."""
     options = {"classes": 2, "first_step": 4}
     factored = partial(FactoredAAE, size, channels, 6, 4, coordinates={"brightness": 0.0}, **options)
@@ -32,7 +32,7 @@ def both_codes(size, channels=3):
 @pytest.mark.parametrize("channels", [1, 4])
 def test_pictures_of_any_size_keep_it(size, channels):
     x = torch.rand(2, channels, size, size)
-    for aae in both_codes(size, channels):
+    for aae in all_that_quarter(size, channels):
         logits, x_hat, z = aae(x)
         assert x_hat.shape == x.shape and 0 <= x_hat.min() and x_hat.max() <= 1
         assert len(z) == len(logits) == 2
@@ -40,13 +40,13 @@ def test_pictures_of_any_size_keep_it(size, channels):
 
 def test_pictures_that_are_not_square():
     x = torch.rand(2, 3, 96, 160)
-    assert all(aae(x)[1].shape == x.shape for aae in both_codes((96, 160)))
+    assert all(aae(x)[1].shape == x.shape for aae in all_that_quarter((96, 160)))
 
 
 @pytest.mark.parametrize("size", [65, 128])
 def test_every_pixel_is_looked_at_and_every_pixel_is_drawn(size):
     x = torch.rand(2, 3, size, size, requires_grad=True)
-    for aae in both_codes(size):
+    for aae in all_that_quarter(size):
         seen = torch.autograd.grad(aae.train().encode(x).square().sum() + aae.classify(x).square().sum(), x)[0]
         assert (seen != 0).all()
         drawn = aae.eval().decode(torch.randn(8, aae(x)[2].shape[1]))
@@ -93,10 +93,8 @@ def test_a_factored_run_of_before_is_not_quartered_on():
 @pytest.mark.parametrize("size, asked, steps", [(64, None, 2), (66, None, 4), (66, 2, 2)])
 @pytest.mark.parametrize("code", CODES)
 def test_a_training_has_what_was_asked_for_or_what_suits_the_size(size, asked, steps, code):
-    asked = {"size": size, "first_step": asked, "code": code}
-    config = prepare_training(
-        *resolve(RunSettings.from_options("smoke", dataset="synthpets", items=40, **asked))
-    ).config
+    asked = {"dataset": "synthpets", "items": 40, "size": size, "first_step": asked, "code": code}
+    config = prepare_training(*resolve(RunSettings.from_options("smoke", **asked))).config
     assert config.first_step == steps and config.quartered == (steps == 4 and code == "factored")
 
 
@@ -154,6 +152,6 @@ def test_the_feature_network_sees_what_is_quartered_at_half_its_size():
 
 def test_it_is_kept_with_the_weights(tmp_path):
     x = torch.rand(2, 3, 66, 66)
-    for i, aae in enumerate(both_codes(66)):
+    for i, aae in enumerate(all_that_quarter(66)):
         models.save(aae.eval(), tmp_path / f"{i}.safetensors")
         torch.testing.assert_close(models.load(tmp_path / f"{i}.safetensors")(x)[1], aae(x)[1])

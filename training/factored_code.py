@@ -187,6 +187,8 @@ class FactoredAAE(AAE):
         self.dims, self.fill = own.encoding_dims, fill
         layers, sizes = LAYERS[own.kind], halvings(check_size(own.input_size, self.kind))
         met = places_met(sizes, self.kind, own.first_step)
+        if quartered and met == sizes:
+            raise InputError("A code is quartered where its first step quarters: give a first step of 4.")
         wide = [own.input_channels, *(own.step_channels * 2 ** min(i, 3) for i in range(len(met) - 1))]
         narrow = [own.input_channels, *(max(4, own.step_channels // 2) * 2 ** min(i, 2) for i in range(len(met) - 1))]
         # of models that are not quartered so, what the first step quarters grows in two steps

@@ -3,7 +3,7 @@
 import click
 
 from xaae.cli.door import announce_loading, refuse_other_options, stoppable, timed, typed_command
-from xaae.cli.early_checks import check_dataset, check_run, check_window
+from xaae.cli.early_checks import check_dataset, check_trained, check_window
 from xaae.cli.option_types import (
     DATA_ROOT,
     NOISE_SHARE,
@@ -12,6 +12,7 @@ from xaae.cli.option_types import (
     TWO_OR_MORE,
     ZERO_OR_MORE,
     option,
+    parse_factors,
     parse_names,
     parse_numbers,
     with_options,
@@ -36,7 +37,8 @@ def _parse_shares(ctx, param, text):
 @click.command("audit")
 @with_options(
     option("--preset", type=click.Choice(list(AUDITS)), default="default", help="Sizes and lengths that go together."),
-    option("--factors", callback=parse_names, help=f"What is planted, with commas: {', '.join(FACTORS)}.  [by preset]"),
+    option("--factors", callback=parse_factors, help=f"What is planted, with commas: {', '.join(FACTORS)}.  "
+           "[by preset]"),
     option("--methods", callback=parse_names, help="Attribution methods with commas; `explain --list` names them.  "
            "[by preset]"),
     option("--directions", callback=parse_names, help="Which walks, with commas: lda, head, means, logistic, "
@@ -68,7 +70,7 @@ def _parse_shares(ctx, param, text):
     option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, such as tcp://HOST:8786, "
            "instead; see docs/clusters.md."),
     option("--arms", type=PATH, help="Where trained arms are kept, for every audit.  [runs/arms]"),
-    option("--unknown", metavar="RUN", type=PATH, callback=check_run, help="Ask about a trained RUN in which no "
+    option("--unknown", metavar="RUN", type=PATH, callback=check_trained, help="Ask about a trained RUN in which no "
            "factor is known; with it --data-root or --dataset say where its items are now, if they were moved."),
     option("--out", type=PATH, help="The audit's folder.  [runs/NNNN-audit-dataset]"),
 )  # fmt: skip

@@ -10,13 +10,14 @@ import click
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import quieten
-from xaae.experiment.process_group import process_count
+from xaae.experiment.process_group import process_count, process_rank
 from xaae.experiment.whole_file import disk_refusal
 
 USUAL = "run"  # the command of `python main.py` without a word
 SHARED = (USUAL, "train")  # commands whose training several processes can share
 TIMES = "xaae.times"  # name in a click context of (work, seconds) of what was timed
 STOPPED = 130  # exit status after Ctrl-C, as in a shell
+AFTERWARDS = "xaae.afterwards"  # name in a click context of what a job says of Ctrl-C in place of its parts
 
 
 class Door(click.Group):
@@ -63,6 +64,8 @@ class Door(click.Group):
             if not (sentence := disk_refusal(e)):
                 raise
             raise Refused(sentence) from None
+        except KeyboardInterrupt:
+            say_stopped("the same command does it from the beginning")
 
 
 class Refused(click.ClickException):
@@ -99,8 +102,21 @@ def stoppable(words, next_command=""):
     try:
         yield
     except KeyboardInterrupt:
+        say_stopped(words, next_command)
+
+
+def say_stopped(words, next_command=""):
+    """End the command after Ctrl-C, see `stoppable`; without a word where another process of one training speaks."""
+    if ctx := click.get_current_context(silent=True):
+        words, next_command = ctx.meta.get(AFTERWARDS, (words, next_command))
+    if not process_rank():
         click.echo(f"\nStopped: {words}." + (f" Next:\n  {next_command}" if next_command else ""), err=True)
-        sys.exit(STOPPED)
+    sys.exit(STOPPED)
+
+
+def going_on_by(words, next_command):
+    """From now on Ctrl-C ends this command with these words and the command to type next, whatever part is at work."""
+    click.get_current_context().meta[AFTERWARDS] = words, next_command
 
 
 def announce_loading():

@@ -11,6 +11,7 @@ from pathlib import Path
 from xaae.experiment.errors import InputError
 from xaae.experiment.item_sizes import check_size, check_thesis_size
 from xaae.experiment.kinds import KINDS, PICTURE, SIGNAL
+from xaae.experiment.machine import command_line
 from xaae.experiment.settings import arm_for, check_settings, is_own
 from xaae.sources.folder_walk import files_below
 
@@ -28,6 +29,18 @@ def check_run(ctx, param, path):
     return path
 
 
+def check_trained(ctx, param, path):
+    """The path of a run. InputError if it is no run folder, or one whose training is not finished."""
+    path = check_run(ctx, param, path)
+    if path and (Path(path) / "checkpoints").is_dir() and not (Path(path) / "train.json").is_file():
+        from xaae.experiment.run_folder import CHECKPOINT  # loads pandas, see above
+
+        if (Path(path) / CHECKPOINT).is_file():
+            again = command_line(["train", "--resume", path])
+            raise InputError(f"The training of {path} is not finished: if it was stopped, go on by `{again}`.")
+    return path
+
+
 def check_dataset(ctx, param, text):
     """The text of --dataset. InputError if it names no dataset and nothing on the disk."""
     names = _dataset_names()
@@ -36,6 +49,13 @@ def check_dataset(ctx, param, text):
     bare = [name for name in names if name not in AFTER_COLON]
     known = f"{', '.join(bare)}, auto, medmnist:NAME, or the path of a folder or CSV"
     raise InputError(f"There is no dataset {text!r}: use {known}.")
+
+
+def check_item(path):
+    """InputError if PATH is neither a file, nor a folder, nor an item FILE#ITEM of a file."""
+    files = path, path.partition("#")[0], path.rpartition("#")[0]
+    if path.strip() and not any(Path(each).exists() for each in files if each):
+        raise InputError(f"There is no file or folder {path}: give a file, a folder or a CSV with a column path.")
 
 
 def check_window(ctx, param, text):

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from xaae.cli.door import stoppable, timed
-from xaae.cli.early_checks import check_run
+from xaae.cli.early_checks import check_trained
 from xaae.cli.option_types import (
     ABOVE_ZERO,
     BACKGROUND,
@@ -104,10 +104,10 @@ def explain_command(what, listing, describe, **given):
     if a method failed.
     """
     file = bool(what) and os.path.isfile(what if os.path.exists(what) else what.rpartition("#")[0])  # or one item of it
-    if what and not (listing or describe or file or Path(what).exists()):
-        check_run(None, None, what)
-    elif file:
-        check_run(None, None, given["run"])
+    if file:
+        check_trained(None, None, given["run"])
+    elif what and not (listing or describe):
+        check_trained(None, None, what)
     from xaae.explain import explanation_run
 
     if listing or describe:

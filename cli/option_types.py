@@ -6,9 +6,11 @@ import math
 
 import click
 
-from xaae.cli.early_checks import check_cut, check_run, check_window
+from xaae.cli.early_checks import check_cut, check_trained, check_window
+from xaae.experiment.errors import InputError
 from xaae.experiment.tasks import TASKS
 from xaae.experiment.vocabulary import AXES, MODELS, SLICES, SPLIT_WAYS, WHOLE
+from xaae.factors.registry import FACTORS
 
 
 class FiniteRange(click.FloatRange):
@@ -30,7 +32,7 @@ NOISE_SHARE = FiniteRange(0, 0.5)
 PATH = click.Path()
 MODEL = click.Choice(list(MODELS))
 MODEL_OR_BOTH = click.Choice([*MODELS, "both"])
-RUN = click.argument("run", type=PATH, callback=check_run)
+RUN = click.argument("run", type=PATH, callback=check_trained)
 
 
 def option(*names, **attributes):
@@ -58,6 +60,14 @@ def parse_names(ctx, param, text):
         raise click.BadParameter(f"{text!r} has a quote that does not end: double quotes inside of quotes.") from None
     if text is not None and not names:
         raise click.BadParameter("write one name or more, with commas.")
+    return names
+
+
+def parse_factors(ctx, param, text):
+    """The same of names of factors. InputError for one that there is not."""
+    names = parse_names(ctx, param, text)
+    if unknown := [name for name in names if name not in FACTORS]:
+        raise InputError(f"There is no factor {unknown[0]!r}: choose from {', '.join(FACTORS)}.")
     return names
 
 

@@ -3,6 +3,7 @@
 import click
 
 from xaae.cli.door import timed
+from xaae.cli.early_checks import check_item
 from xaae.cli.option_types import MODEL, PATH, POSITIVE, RUN, TWO_OR_MORE, FiniteRange, option, with_options
 
 
@@ -24,6 +25,7 @@ def predict_command(run, path, **given):
     FILE.npz#KEY/INDEX or FILE.nii.gz#axial/17. Pictures are cropped to their middle square and scaled as in training,
     with the run's --window, and nothing is planted in them.
     """
+    check_item(path)
     from xaae.evaluation.prediction_run import predict_items, predictions_in_words
 
     with timed("Classifying"):

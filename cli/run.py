@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from xaae.cli.door import refuse_other_options, stoppable, timed, times_in_words
+from xaae.cli.door import going_on_by, refuse_other_options, stoppable, timed, times_in_words
 from xaae.cli.explain import ask_both_models, explain_by_methods
 from xaae.cli.report import write_run_page
 from xaae.cli.scan import scan_as_told
@@ -27,6 +27,8 @@ def run_command(**given):
         begin = partial(_begin_beside, second, beside)
         folder = _trained_already(given["resume"]) or train_as_told(given, second, begin)
         if folder:
+            what_follows = command_line(["run", "--resume", folder])
+            going_on_by(f"{folder} is trained, this does what follows", what_follows)
             shared = second.works or _is_shared(folder, beside)  # what is at work already will walk
             walked = _work_on(folder, second if shared else None)
             click.echo(times_in_words(time.perf_counter() - began, walked))
@@ -96,16 +98,14 @@ def _work_on(folder, second):
     click.echo(f"{WALKING}, in a second process ...")
     from xaae.latent_nav.health_run import add_health, health_of_run
 
-    again = command_line(["navigate", folder])
     with second.start(_walk, folder, False) as walking:
         scan_as_told(folder)
         ask_both_models(folder)
         explain_by_methods(folder)
-        with stoppable(f"{folder} is trained", again):
-            with timed(MEASURING):
-                health = health_of_run(folder)
-            seconds = walking.end()
-            add_health(folder, health)
+        with timed(MEASURING):
+            health = health_of_run(folder)
+        seconds = walking.end()
+        add_health(folder, health)
     write_run_page(folder)
     return {WALKING: seconds}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from xaae.cli.door import announce_loading, stoppable, timed
+from xaae.cli.early_checks import check_trained
 from xaae.cli.option_types import (
     FILE_WINDOW,
     MODEL_OR_BOTH,
@@ -12,7 +13,7 @@ from xaae.cli.option_types import (
     PATH,
     ZERO_OR_MORE,
     option,
-    parse_names,
+    parse_factors,
     with_options,
 )
 from xaae.experiment.errors import InputError
@@ -54,7 +55,7 @@ def _in_units():
     option("--of", type=MODEL_OR_BOTH, help="Which model of RUN is asked.  [both, where a run has both]"),
     option("--network", metavar="FILE.py:FUNCTION", help="Your own nn.Module, x -> logits, made by a function; with it "
            "FOLDER may be pictures, a folder a class, or a CSV."),
-    option("--factors", callback=parse_names, help=f"Which factors, with commas: {', '.join(FACTORS)}.  [all]"),
+    option("--factors", callback=parse_factors, help=f"Which factors, with commas: {', '.join(FACTORS)}.  [all]"),
     option("--range", "ranges", multiple=True, callback=_parse_ranges, metavar="FACTOR=LOW:HIGH", help="Values to ask "
            "about in place of what the data hold, in the unit in which the factor is planted; repeatable. "
            + _in_units()),
@@ -77,6 +78,10 @@ def scan_command(what, **given):
     """
     if not Path(what).exists():
         raise InputError(f"There is no file or folder {what}: give a run, or pictures with --network.")
+    if (Path(what) / "config.json").is_file():
+        check_trained(None, None, what)
+    elif not given["network"]:
+        raise InputError(f"{what} is not a run folder: say by --network FILE.py:FUNCTION which network to ask.")
     announce_loading()
     scan_as_told(what, **given)
 

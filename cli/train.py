@@ -30,7 +30,7 @@ from xaae.cli.option_types import (
 )
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import command_line
-from xaae.experiment.process_group import joined_processes, process_count, process_rank
+from xaae.experiment.process_group import joined_processes, process_count, process_rank, refuse_lone_process
 from xaae.experiment.second_process import SecondProcess
 from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, USUAL_FACTORS, RunSettings
 from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, FIRST_STEPS, LOSSES, OPTIMISERS
@@ -52,6 +52,8 @@ def _parse_ranges(ctx, param, texts):
             low, high = (float(b) for b in bounds.split(":"))
         except ValueError:
             raise click.BadParameter(f"{text!r} is no range: write it as CLASS=LOW:HIGH, such as cat=0:90.") from None
+        if low > high:
+            raise click.BadParameter(f"{text!r} ends below where it begins: give LOW <= HIGH.")
         ranges[label] = (low, high)
     return ranges or None
 
@@ -154,6 +156,7 @@ def train_as_told(given, second, begin=None):
     data or settings make no sense.
     """
     asked = given.pop("beside")
+    refuse_lone_process()
     if process_count() > 1:
         return _train_in_processes(given)
     if run := given.pop("resume"):

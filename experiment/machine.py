@@ -12,7 +12,8 @@ import warnings
 from pathlib import Path
 
 COLLECT_AFTER = 2_000, 10, 50  # objects, then collections of the new, then of the less new: see `gc.set_threshold`
-QUIET_LOADING = "ignore:`torch.jit"  # PYTHONWARNINGS of processes started from here, whose libraries warn as they load
+# PYTHONWARNINGS of processes started from here: libraries warn as they load, and what an ended one leaves is cleared
+QUIET_LOADING = "ignore:`torch.jit,ignore:resource_tracker"
 
 
 def quieten():

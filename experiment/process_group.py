@@ -20,6 +20,19 @@ def process_rank():
     return int(os.environ.get("RANK", 0))
 
 
+def refuse_lone_process():
+    """InputError where `accelerate launch` was asked for several processes and started one, as it does without GPUs.
+
+    It says so nowhere, and the training would be that of one process.
+    """
+    asked = "ACCELERATE_USE_CPU" in os.environ and "MASTER_ADDR" in os.environ  # which it sets for several alone
+    if asked and "WORLD_SIZE" not in os.environ:
+        raise InputError(
+            "accelerate launch starts one process only where it sees no GPUs: on CPUs use `torchrun --nproc_per_node 2"
+            " main.py train ...`, or give accelerate launch --multi_gpu, which starts as many there too."
+        )
+
+
 @contextmanager
 def joined_processes():
     """A context in which this process can speak with the others: over NCCL on GPUs, each with its own, else over gloo.

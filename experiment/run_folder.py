@@ -14,6 +14,7 @@ import pandas as pd
 
 from xaae.experiment import manifest
 from xaae.experiment.errors import InputError
+from xaae.experiment.machine import command_line
 from xaae.experiment.planes import lay_flat
 from xaae.experiment.tasks import UNKNOWN
 from xaae.experiment.text_tables import read_texts, typed_column
@@ -150,7 +151,10 @@ def open_run(folder, needs="model.safetensors"):
             f"{folder} holds the experiment `{experiment}`, not a run: make one with `python main.py train`."
         )
     if not (folder / needs).is_file():
-        raise InputError(f"{folder} holds no {needs}: its training did not finish; run `python main.py train` again.")
+        kept = (folder / CHECKPOINT).is_file()
+        again = command_line(["train", "--resume", folder]) if kept else "python main.py train"
+        on = f"go on by `{again}`" if kept else f"run `{again}` again"
+        raise InputError(f"{folder} holds no {needs}: its training did not finish; {on}.")
     return folder, config
 
 

@@ -31,12 +31,22 @@ def whole_file(path, durable=False):
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part
+        _like_other_files(part)
         if durable:
             with open(part, "rb+") as written:
                 os.fsync(written.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _like_other_files(part):
+    """Give a file the mode that new files have here, if a library made it for this user alone, as safetensors does."""
+    if part.is_file() and not part.stat().st_mode & 0o077:
+        other = part.with_name(f"{part.name}.mode")
+        other.touch()
+        part.chmod(other.stat().st_mode)
+        other.unlink()
 
 
 def fill_folder(folder, write, names=(), next_free=None):

@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import click
 import numpy as np
@@ -22,7 +23,7 @@ from helpers.places import HOME
 from helpers.sharing import copy_of
 
 from xaae.cli import run
-from xaae.cli.door import stoppable, timed, times_in_words
+from xaae.cli.door import say_stopped, stoppable, timed, times_in_words
 from xaae.main import COMMANDS
 
 COMMAND_FILES = sorted((HOME / "cli").glob("*.py"))
@@ -121,6 +122,38 @@ def test_ctrl_c_says_what_is_kept_and_is_no_success():
     result = CliRunner().invoke(long_work)
     assert result.exit_code == 130 and "Stopped: what was finished is kept." in result.stderr
     assert result.stdout == "Working ...\n"  # and no time, since it did not end
+
+
+def test_ctrl_c_where_nothing_is_kept_ends_a_command_in_a_sentence_too(door, toy_run, monkeypatch):
+    for name, place in (("navigate", "latent_nav.navigation.navigate"), ("report", "report.write_report")):
+        monkeypatch.setattr(f"xaae.{place}", MagicMock(side_effect=KeyboardInterrupt))
+        result = door(name, toy_run)
+        assert result.exit_code == 130 and "Stopped: the same command does it from the beginning." in result.stderr
+
+
+@pytest.mark.parametrize("part", ["scan.scan_run.scan", "explain.response_run.answer_to_factor", "report.write_report"])
+def test_the_whole_job_goes_on_as_a_whole_whatever_part_of_it_was_stopped(door, toy_run, tmp_path, monkeypatch, part):
+    """One command does all that is left, and not that part alone."""
+    folder = copy_of(toy_run, tmp_path / "run")
+    (folder / "report.html").unlink(missing_ok=True)
+    for each in ("scan.scan_run.scan", "latent_nav.navigation.navigate", "explain.explanation_run.explain_items"):
+        monkeypatch.setattr(f"xaae.{each}", MagicMock(return_value=({}, folder)))
+    monkeypatch.setattr("xaae.scan.scan_sentences.scan_in_words", lambda results: "scanned")
+    monkeypatch.setattr("xaae.report.write_scan_page", lambda folder: folder)
+    monkeypatch.setattr(f"xaae.{part}", MagicMock(side_effect=KeyboardInterrupt))
+    result = door("--resume", folder, "--one-by-one")
+    assert result.exit_code == 130 and f"Stopped: {folder} is trained, this does what follows." in result.stderr
+    assert result.stderr.rstrip().endswith(f"run --resume {folder}")
+
+
+def test_of_a_training_in_several_processes_the_first_alone_speaks_of_ctrl_c(monkeypatch):
+    said = {}
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        result = CliRunner().invoke(click.command()(lambda: say_stopped("all is kept")))
+        said[rank] = result.stderr
+        assert result.exit_code == 130
+    assert "Stopped: all is kept." in said["0"] and said["1"] == ""
 
 
 def test_a_training_that_is_stopped_says_how_to_start_it_again(door, pictures_folder, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from xaae.cli import early_checks
 from xaae.cli.early_checks import AFTER_COLON, _dataset_names, _picture_sets, check_dataset
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
+from xaae.experiment.run_folder import CHECKPOINT
 from xaae.experiment.settings import RunSettings
 from xaae.sources import class_folders
 from xaae.sources.class_folders import OwnData
@@ -43,6 +44,15 @@ REFUSED_AT_ONCE = {  # what the typed words, or a look at the disk, show to be w
     "--dataset folder:{pictures} --size 3": "An input size of 3 pixels makes no sense",
     "--dataset {pictures}/none.csv": "no column label",
     "--dataset {pictures}/one.csv": "has the one class 'a'",
+    "audit --factors rotation,hat": "no factor 'hat'",
+    "scan {runs}/trained --factors colour": "no factor 'colour'",
+    "scan {pictures}": "is not a run folder: say by --network",
+    "predict {runs}/trained nowhere.png": "There is no file or folder nowhere.png",
+    "predict {runs}/trained nowhere.nii#axial/3": "There is no file or folder nowhere.nii#axial/3",
+    **{
+        f"{name} {{runs}}/stopped": "is not finished: if it was stopped, go on by `python main.py train --resume"
+        for name in ("navigate", "scan", "explain", "evaluate", "report", "audit --unknown")
+    },
 }
 
 
@@ -50,8 +60,12 @@ def test_what_typed_words_show_to_be_wrong_is_refused_before_torch_is_loaded(tmp
     pictures, lines = save_pictures(tmp_path / "pictures", n=2), ["import runpy, sys"]
     (pictures / "none.csv").write_text("path\nleft/000.png\n")
     (pictures / "one.csv").write_text("path,label\nleft/000.png,a\nright/000.png,a\n")
+    for name, last in (("trained", "train.json"), ("stopped", CHECKPOINT)):
+        (tmp_path / name / last).parent.mkdir(parents=True)
+        for file in ("config.json", last):
+            (tmp_path / name / file).write_text("{}")
     for words in REFUSED_AT_ONCE:
-        words = words.format(pictures=pictures)
+        words = words.format(pictures=pictures, runs=tmp_path)
         lines += [f"sys.argv = ['main.py', *{words.split()}]", "try: runpy.run_path('main.py', run_name='__main__')"]
         lines += ["except SystemExit as e: assert e.code == 2, sys.argv"]
     lines += ["print('loaded:', sorted({'torch', 'fastai'} & set(sys.modules)))"]

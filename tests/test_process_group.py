@@ -12,6 +12,7 @@ from helpers.places import HOME
 from helpers.waiting import GENEROUS
 from safetensors.torch import load_file
 
+from xaae.experiment import process_group
 from xaae.experiment.errors import InputError
 from xaae.experiment.settings import RunSettings
 from xaae.training import fitting
@@ -92,6 +93,22 @@ def test_few_items_are_shared_out_in_batches_that_are_full(monkeypatch, count):
     monkeypatch.setattr(fitting, "place_among_processes", lambda: (0, 30))
     with pytest.raises(InputError, match="30 processes"):
         fitting.run_loaders(prepared)
+
+
+def test_how_many_processes_took_part_is_printed_and_kept(trained):
+    home, _, said = trained
+    assert "2 processes of 1 thread" in said[0]
+    assert json.loads((home / "run" / "train.json").read_text())["aae"]["processes"] == 2
+
+
+def test_one_process_where_several_were_asked_for_is_refused(monkeypatch):
+    """`accelerate launch --num_processes 2` starts one where it sees no GPUs, and sets these."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    process_group.refuse_lone_process()  # one was asked for
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    assert refused(call("train", "--preset", "smoke", "--dry-run"), "torchrun --nproc_per_node 2", "--multi_gpu")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    process_group.refuse_lone_process()
 
 
 def test_what_one_process_has_to_do_alone_is_refused(monkeypatch, tmp_path):

@@ -99,6 +99,19 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path):
     assert path.read_text() == "after" and os.listdir(tmp_path) == ["file.json"]
 
 
+def test_a_file_can_be_read_by_whom_other_new_files_can_be_read_by(tmp_path):
+    """Safetensors makes private ones, and a run on shared storage is for colleagues too."""
+    before = os.umask(0o027)
+    try:
+        (tmp_path / "other").touch()
+        with whole_file(tmp_path / "weights") as part:
+            part.touch(0o600)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "weights").stat().st_mode == (tmp_path / "other").stat().st_mode
+    assert sorted(os.listdir(tmp_path)) == ["other", "weights"]
+
+
 @pytest.mark.parametrize("durable", [True, False])
 def test_the_disk_has_what_must_outlive_a_power_cut_before_it_gets_its_name(tmp_path, monkeypatch, durable):
     path, flushed, flush = tmp_path / "weights", [], os.fsync

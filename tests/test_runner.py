@@ -293,3 +293,13 @@ def test_own_methods_leave_the_registry_as_it_was(case):
     with plugins(case.plugins):
         assert "nans" in METHODS
     assert before == METHODS
+
+
+def test_the_fork_server_hears_nothing_of_ctrl_c(monkeypatch):
+    """It is loading libraries when most are stopped, and would end in a traceback."""
+    asks = [sys.executable, "-c", "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"]
+    heard = []
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: heard.append(subprocess.check_output(asks, text=True)))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    runner.processes()
+    assert "SIGINT" in heard[0] and signal.pthread_sigmask(signal.SIG_BLOCK, []) == before

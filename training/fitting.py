@@ -184,6 +184,8 @@ def _train_aae(prepared, folder, quiet, progress):
     aae, stages, game, loss, more = make_aae(config)
     weights, epochs = models.count_parameters(aae), sum(stage.epochs for stage in stages)
     steps, threads = config.optimiser or USUAL_OPTIMISER, counted(torch.get_num_threads(), "threads")
+    processes = place_among_processes()[1]
+    threads = threads if processes == 1 else f"{processes} processes of {threads}"
     computed = f"{config.precision}, {_layout_in_words(aae, config.precision)}, {threads}, {steps} (Adam's steps fused)"
     computed += ", compiled" if config.compiled else ", not compiled"
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most; {computed}")
@@ -204,6 +206,7 @@ def _train_aae(prepared, folder, quiet, progress):
         "parameters": weights,
         "epochs": len(history),
         "seconds": seconds,
+        "processes": processes,
         "images_per_second": len(history) * VERSIONS[config.code] * len(dls.train_ds) / seconds,
     }
 

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from pathlib import Path
 
 import torch
@@ -91,6 +91,20 @@ def _environment(**values):
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
+@contextmanager
+def _interrupts_held():
+    """A context in which Ctrl-C waits; what is started in it never hears of it. Where there are no such signals, as on
+    Windows, one like any other."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def processes():
     """The multiprocessing context that makes workers: forks of a server that has loaded torch and the methods.
 
@@ -103,7 +117,8 @@ def processes():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "xaae.explain.process.server"])
     try:
-        with _environment(**SERVER):
+        resource_tracker.ensure_running()  # else the server starts it, and signals are let through again with that
+        with _environment(**SERVER), _interrupts_held():
             forkserver.ensure_running()
     except OSError:  # the folder of temporary files has too long a name for a socket
         return multiprocessing.get_context("spawn")

@@ -107,6 +107,20 @@ def test_walks_of_a_decoder_that_draws_nothing_are_no_answer(tmp_path, aae, told
     assert ("recognised, hardly more than by chance" in lead) == told
 
 
+@pytest.mark.parametrize(("already", "flips", "told"), [
+    (0.45, 0.0, True),
+    (0.02, 0.0, False),  # what decides is drawn: the direction is the wrong one
+    (0.45, 1.0, False),  # the walk shows what decides all the same
+    (None, 0.0, False),
+    (0.45, None, False),
+])  # fmt: skip
+def test_a_walk_is_no_answer_where_the_decoder_leaves_out_what_decides(tmp_path, already, flips, told):
+    summary = summarise(fake_run(tmp_path / "run", config={"arm": "normal"}))
+    changed = {"counterfactual": summary["counterfactual"] | {"already": already}}
+    lead = paragraphs(summary | changed | {"walk": summary["walk"] | {"flips": flips}})["lead"]
+    assert ("it is undecided: the AAE decides 45\u202f% of its own reconstructions otherwise" in lead) == told
+
+
 def test_where_the_main_walk_changes_nothing_the_one_that_the_aae_leads_is_told(tmp_path):
     still = {"change": 4.0, "change_words": "turns left by 4 degrees", "spearman": 0.1, "p_value": 0.6}
     summary = summarise(fake_run(tmp_path / "run", walk=still, config={"arm": "normal", "factor_asked": False}))

@@ -45,6 +45,7 @@ CHOSEN_WALK = (
 )
 JUDGED = 0.15  # more than chance: the least accuracy of a judge who can tell the classes of real items apart
 RECOGNISED = 0.1  # more than chance: what of reconstructions has to be recognised
+LOST = 0.2  # share of reconstructions that the AAE decides otherwise than the items, from which they lost what decides
 SHARES = ("flipped", "flipped_when_seen", "already", "accepted", "shorter")
 FAR_WITH_HEAD = "at eight times the distance at which the head alone would decide otherwise"
 FAR_WITHOUT = "at the nearest real item of another class"
@@ -159,15 +160,29 @@ def _led_instead(summary: dict) -> str:
 
 
 def _unrecognised(summary: dict) -> str:
-    """That nobody can tell what the decoder draws, so that its walks answer nothing; "" where it can be told."""
+    """That nobody can tell what the decoder draws, or that it leaves out what the AAE goes by, so that its walks answer
+    nothing; "" where they do."""
     aae, count = summary["aae"], len(summary.get("classes") or [])
     said, right = aae.get("recon_agreement"), aae.get("recon_judge_accuracy")
     chance = max(aae.get("valid_majority_share") or 0, 1 / max(count, 1))
     if said is None or count < 2 or right < chance + JUDGED or said > chance + RECOGNISED:
-        return ""
+        return _left_out(summary)
     return (
         f"Only {percent(said)} of the reconstructions are recognised, hardly more than by chance: this decoder draws "
         f"too little of the {_item(summary)}s for its walks to answer anything. Train for longer."
+    )
+
+
+def _left_out(summary: dict) -> str:
+    """That the decoder leaves out what the AAE goes by, so that a walk which changes no decision is no answer; ""
+    where it does not, or where the walk changes them all the same."""
+    lost, flips = summary["counterfactual"].get("already"), summary["walk"].get("flips")
+    if lost is None or lost < LOST or flips is None or flips >= MOST:
+        return ""
+    return (
+        f"That is no answer, it is undecided: the AAE decides {percent(lost)} of its own reconstructions otherwise than"
+        f" the {_item(summary)}s, so the decoder leaves out what it goes by, and no walk can show that. Train for"
+        " longer, or with the other --code."
     )
 
 

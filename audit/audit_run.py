@@ -1,5 +1,7 @@
 """An audit from settings to results: trains the arms, asks them, judges every explanation, writes audit.json."""
 
+import os
+import shutil
 import time
 from contextlib import contextmanager
 
@@ -46,6 +48,8 @@ def run_audit(settings, out=None):
             failed = _ask_arms(_open_questions(audit), pool)
     except BaseException:
         pool.close(at_once=True)
+        if not out and os.listdir(audit.folder) == [SETTINGS_FILE]:  # the next audit has a number of its own
+            shutil.rmtree(audit.folder, ignore_errors=True)
         raise
     pool.close()
     return audit.folder, write_results(audit, failed, seconds, began, len(missing))

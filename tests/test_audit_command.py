@@ -12,6 +12,7 @@ from helpers.command_line import refused, succeed
 from helpers.sharing import copy_of
 from helpers.waiting import wait_until
 
+from xaae.audit.audit_plan import SETTINGS_FILE
 from xaae.benchmarks import resume
 
 TINY = ["--preset", "smoke", "--items", "100", "--size", "16", "--epochs", "1", "--baseline-epochs", "0"]
@@ -163,3 +164,20 @@ def test_a_folder_with_something_else_is_left_alone(door, tmp_path, data_root):
     arguments = ["--preset", "smoke", "--data-root", data_root, "--out", tmp_path, "--arms", tmp_path / "a"]
     assert refused(door("audit", *arguments), "something other")
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_stopped_audit_leaves_no_folder_that_nothing_will_fill(door, tmp_path, data_root, monkeypatch, kept):
+    """Repeated it has the next number, and what was trained lies elsewhere."""
+
+    def stop(audit, missing, pool):
+        (audit.folder / SETTINGS_FILE).write_text("{}")
+        if kept:
+            (audit.folder / "notes.txt").write_text("mine")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xaae.audit.audit_run._train_arms", stop)
+    monkeypatch.chdir(tmp_path)
+    result = door("audit", *TINY, "--data-root", data_root)
+    assert result.exit_code == 130 and "repeat the command to go on" in result.stderr
+    assert [p.name for p in tmp_path.glob("runs/0*")] == ["0001-audit-synthpets"] * kept

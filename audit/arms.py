@@ -6,10 +6,9 @@ from dataclasses import dataclass, fields, replace
 from itertools import product
 
 from xaae.experiment.audit_settings import USUAL_CODE
-from xaae.experiment.errors import InputError
 from xaae.experiment.settings import RunSettings
 from xaae.experiment.vocabulary import ARMS
-from xaae.factors.registry import FACTORS
+from xaae.factors.registry import check_factors
 
 PLACES = ("dataset", "data_root", "dataset_note", "out")  # settings that say where data are, not what they are
 RECIPE = 3  # raise it when training or asking changes what is found: older results are then not used
@@ -93,9 +92,7 @@ def digest(value):
 
 def make_conditions(factors, strengths=(1.0,), contaminations=(1.0,)):
     """Every factor with every strength and contamination. InputError for a factor that does not exist."""
-    for factor in factors:
-        if factor not in FACTORS:
-            raise InputError(f"There is no factor {factor!r}: choose from {', '.join(FACTORS)}.")
+    check_factors(factors)
     return [Condition(*each) for each in product(dict.fromkeys(factors), strengths, contaminations)]
 
 

@@ -48,7 +48,7 @@ def run_audit(settings, out=None):
             failed = _ask_arms(_open_questions(audit), pool)
     except BaseException:
         pool.close(at_once=True)
-        if not out and os.listdir(audit.folder) == [SETTINGS_FILE]:  # the next audit has a number of its own
+        if not out and not set(os.listdir(audit.folder)) - {SETTINGS_FILE}:  # the next audit has a number of its own
             shutil.rmtree(audit.folder, ignore_errors=True)
         raise
     pool.close()

@@ -65,7 +65,7 @@ class Door(click.Group):
                 raise
             raise Refused(sentence) from None
         except KeyboardInterrupt:
-            say_stopped("the same command does it from the beginning")
+            say_stopped("the same command starts it again")
 
 
 class Refused(click.ClickException):

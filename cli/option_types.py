@@ -7,10 +7,9 @@ import math
 import click
 
 from xaae.cli.early_checks import check_cut, check_trained, check_window
-from xaae.experiment.errors import InputError
 from xaae.experiment.tasks import TASKS
 from xaae.experiment.vocabulary import AXES, MODELS, SLICES, SPLIT_WAYS, WHOLE
-from xaae.factors.registry import FACTORS
+from xaae.factors.registry import check_factors
 
 
 class FiniteRange(click.FloatRange):
@@ -64,11 +63,8 @@ def parse_names(ctx, param, text):
 
 
 def parse_factors(ctx, param, text):
-    """The same of names of factors. InputError for one that there is not."""
-    names = parse_names(ctx, param, text)
-    if unknown := [name for name in names if name not in FACTORS]:
-        raise InputError(f"There is no factor {unknown[0]!r}: choose from {', '.join(FACTORS)}.")
-    return names
+    """`blur,tag` -> ["blur", "tag"]; [] if the option is left out. InputError for a factor that does not exist."""
+    return check_factors(parse_names(ctx, param, text))
 
 
 def parse_numbers(number, words):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from xaae.cli.door import going_on_by, refuse_other_options, stoppable, timed, times_in_words
+from xaae.cli.door import going_on_by, refuse_other_options, timed, times_in_words
 from xaae.cli.explain import ask_both_models, explain_by_methods
 from xaae.cli.report import write_run_page
 from xaae.cli.scan import scan_as_told
@@ -27,8 +27,7 @@ def run_command(**given):
         begin = partial(_begin_beside, second, beside)
         folder = _trained_already(given["resume"]) or train_as_told(given, second, begin)
         if folder:
-            what_follows = command_line(["run", "--resume", folder])
-            going_on_by(f"{folder} is trained, this does what follows", what_follows)
+            going_on_by(f"{folder} is trained, this does what follows", command_line(["run", "--resume", folder]))
             shared = second.works or _is_shared(folder, beside)  # what is at work already will walk
             walked = _work_on(folder, second if shared else None)
             click.echo(times_in_words(time.perf_counter() - began, walked))
@@ -115,6 +114,6 @@ def _walk(folder, health=True):
     from xaae.latent_nav.navigation import navigate
 
     began = time.perf_counter()
-    with stoppable(f"{folder} is trained", command_line(["navigate", folder])), timed(WALKING):
+    with timed(WALKING):
         navigate(folder, health=health)
     return time.perf_counter() - began

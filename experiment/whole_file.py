@@ -43,10 +43,12 @@ def whole_file(path, durable=False):
 def _like_other_files(part):
     """Give a file the mode that new files have here, if a library made it for this user alone, as safetensors does."""
     if part.is_file() and not part.stat().st_mode & 0o077:
-        other = part.with_name(f"{part.name}.mode")
-        other.touch()
-        part.chmod(other.stat().st_mode)
-        other.unlink()
+        other = part.with_name(f"{part.name}.mode.part")
+        try:
+            other.touch()
+            part.chmod(other.stat().st_mode)
+        finally:
+            other.unlink(missing_ok=True)
 
 
 def fill_folder(folder, write, names=(), next_free=None):

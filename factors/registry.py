@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from operator import neg
 
+from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import KINDS, kind_of
 
 
@@ -253,6 +254,13 @@ LIGHT, FILE, FRAME = (BRIGHTNESS, CONTRAST, TINT), (BLUR, SHARPENING, NOISE, JPE
 OF_PICTURES = (ROTATION, *LIGHT, *FILE, *FRAME, BORDER, TAG)
 OF_SIGNALS = (HUM, DRIFT, DELAY, POLARITY, SPIKE, OFFSET, GAIN, NOISE_FLOOR, STRETCH)
 FACTORS = {factor.name: factor for factor in (*OF_PICTURES, *OF_SIGNALS)}
+
+
+def check_factors(names):
+    """The names of factors, as they were given. InputError for one that does not exist."""
+    if unknown := [name for name in names if name not in FACTORS]:
+        raise InputError(f"There is no factor {unknown[0]!r}: choose from {', '.join(FACTORS)}.")
+    return names
 
 
 def factors_for(kind, channels):

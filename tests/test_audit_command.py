@@ -166,18 +166,17 @@ def test_a_folder_with_something_else_is_left_alone(door, tmp_path, data_root):
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
-@pytest.mark.parametrize("kept", [False, True])
-def test_a_stopped_audit_leaves_no_folder_that_nothing_will_fill(door, tmp_path, data_root, monkeypatch, kept):
+@pytest.mark.parametrize("files", [[], [SETTINGS_FILE], [SETTINGS_FILE, "notes.txt"]])
+def test_a_stopped_audit_leaves_no_folder_that_nothing_will_fill(door, tmp_path, data_root, monkeypatch, files):
     """Repeated it has the next number, and what was trained lies elsewhere."""
 
     def stop(audit, missing, pool):
-        (audit.folder / SETTINGS_FILE).write_text("{}")
-        if kept:
-            (audit.folder / "notes.txt").write_text("mine")
+        for name in files:
+            (audit.folder / name).write_text("{}")
         raise KeyboardInterrupt
 
     monkeypatch.setattr("xaae.audit.audit_run._train_arms", stop)
     monkeypatch.chdir(tmp_path)
     result = door("audit", *TINY, "--data-root", data_root)
     assert result.exit_code == 130 and "repeat the command to go on" in result.stderr
-    assert [p.name for p in tmp_path.glob("runs/0*")] == ["0001-audit-synthpets"] * kept
+    assert [p.name for p in tmp_path.glob("runs/0*")] == ["0001-audit-synthpets"] * (len(files) > 1)

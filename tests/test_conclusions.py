@@ -121,6 +121,14 @@ def test_a_walk_is_no_answer_where_the_decoder_leaves_out_what_decides(tmp_path,
     assert ("it is undecided: the AAE decides 45\u202f% of its own reconstructions otherwise" in lead) == told
 
 
+@pytest.mark.parametrize("reading", ["changes", "does not change", "undecided"])
+def test_a_clear_change_of_the_factor_in_question_is_an_answer_whatever_else_is_lost(tmp_path, reading):
+    summary = summarise(fake_run(tmp_path / "run"))
+    changed = {"counterfactual": summary["counterfactual"] | {"already": 0.45}}
+    walk = summary["walk"] | {"flips": 0.0, "reading": reading}
+    assert ("it is undecided" in paragraphs(summary | changed | {"walk": walk})["lead"]) == (reading != "changes")
+
+
 def test_where_the_main_walk_changes_nothing_the_one_that_the_aae_leads_is_told(tmp_path):
     still = {"change": 4.0, "change_words": "turns left by 4 degrees", "spearman": 0.1, "p_value": 0.6}
     summary = summarise(fake_run(tmp_path / "run", walk=still, config={"arm": "normal", "factor_asked": False}))

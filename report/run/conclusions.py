@@ -80,7 +80,7 @@ def paragraphs(summary: dict) -> dict[str, str]:
     answered = summary["walk"]["reading"] in ("changes", "does not change")
     return {
         "title": _title(summary),
-        "lead": said((_headline, *((_disagreement, _arrival) if asked else (_arrival, _led_instead)), _unrecognised)),
+        "lead": said((_headline, *((_disagreement, _arrival) if asked else (_arrival, _led_instead)), _no_answer)),
         "body": said((*of_factor, *others) if asked else others),
         "caveat": _caveat(summary),
         "checked": "" if asked or not answered else said(of_factor),
@@ -159,14 +159,18 @@ def _led_instead(summary: dict) -> str:
     return f"Along the walk that the AAE leads it {and_list(changes)}{arrives}." if changes else ""
 
 
+def _no_answer(summary: dict) -> str:
+    """Why the walks answer nothing, if it is the decoder's fault; "" where they do."""
+    return _unrecognised(summary) or _left_out(summary)
+
+
 def _unrecognised(summary: dict) -> str:
-    """That nobody can tell what the decoder draws, or that it leaves out what the AAE goes by, so that its walks answer
-    nothing; "" where they do."""
+    """That nobody can tell what the decoder draws, so that its walks answer nothing; "" where it can be told."""
     aae, count = summary["aae"], len(summary.get("classes") or [])
     said, right = aae.get("recon_agreement"), aae.get("recon_judge_accuracy")
     chance = max(aae.get("valid_majority_share") or 0, 1 / max(count, 1))
     if said is None or count < 2 or right < chance + JUDGED or said > chance + RECOGNISED:
-        return _left_out(summary)
+        return ""
     return (
         f"Only {percent(said)} of the reconstructions are recognised, hardly more than by chance: this decoder draws "
         f"too little of the {_item(summary)}s for its walks to answer anything. Train for longer."
@@ -175,9 +179,10 @@ def _unrecognised(summary: dict) -> str:
 
 def _left_out(summary: dict) -> str:
     """That the decoder leaves out what the AAE goes by, so that a walk which changes no decision is no answer; ""
-    where it does not, or where the walk changes them all the same."""
+    where it does not, and where the walk changes decisions, or the factor that was asked about, all the same."""
     lost, flips = summary["counterfactual"].get("already"), summary["walk"].get("flips")
-    if lost is None or lost < LOST or flips is None or flips >= MOST:
+    shown = _is_asked(summary) and summary["walk"]["reading"] == "changes"  # of the factor in question
+    if shown or lost is None or lost < LOST or flips is None or flips >= MOST:
         return ""
     return (
         f"That is no answer, it is undecided: the AAE decides {percent(lost)} of its own reconstructions otherwise than"

@@ -178,7 +178,7 @@ def _unrecognised(summary: dict) -> str:
 
 
 def _left_out(summary: dict) -> str:
-    """That the decoder leaves out what the AAE goes by, so that a walk which changes no decision is no answer; ""
+    """That the decoder loses some of what the AAE goes by, so that a walk which changes no decision is no answer; ""
     where it does not, and where the walk changes decisions, or the factor that was asked about, all the same."""
     lost, flips = summary["counterfactual"].get("already"), summary["walk"].get("flips")
     shown = _is_asked(summary) and summary["walk"]["reading"] == "changes"  # of the factor in question
@@ -186,8 +186,8 @@ def _left_out(summary: dict) -> str:
         return ""
     return (
         f"That is no answer, it is undecided: the AAE decides {percent(lost)} of its own reconstructions otherwise than"
-        f" the {_item(summary)}s, so the decoder leaves out what it goes by, and no walk can show that. Train for"
-        " longer, or with the other --code."
+        f" the {_item(summary)}s, so the decoder loses some of what it goes by, and this walk need not show it."
+        " Train for longer, or with the other --code."
     )
 
 

@@ -17,7 +17,6 @@ is known of its items. To add one, put a function like this one here and name it
 datasets whose items are signals or volumes stand in SIGNAL_SETS or VOLUME_SETS too.
 """
 
-import configparser
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -28,7 +27,6 @@ import pandas as pd
 import torch
 from fastai.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock, TransformBlock
 from fastai.data.core import TfmdDL, fa_collate
-from fastai.data.external import fastai_cfg
 from fastai.data.transforms import IndexSplitter
 from fastai.torch_core import TensorBase, TensorImage
 from fasttransform import Transform
@@ -41,8 +39,9 @@ from xaae.experiment.vocabulary import COLUMNS, SLICES
 from xaae.sources.augmentations import augment
 from xaae.sources.cifar10_files import cifar10
 from xaae.sources.class_folders import folder, kind_of_own, own_data
+from xaae.sources.data_root import PETS_FOLDER, default_root
 from xaae.sources.medmnist_sets import is_of_volumes, medmnist
-from xaae.sources.oxford_pets import PETS_FOLDER, pets
+from xaae.sources.oxford_pets import pets
 from xaae.sources.refusals import nothing_found, why_no_classes
 from xaae.sources.splits import SplitPlan, split_by_plan
 from xaae.sources.synthbeats import synthbeats
@@ -61,14 +60,6 @@ DATASETS = {
 SIGNAL_SETS = ("synthbeats",)  # those whose items are signals; of the others they are pictures, but of "folder" any
 VOLUME_SETS = ()  # those whose items are volumes; of "medmnist" the name of the set says it
 DRAWN = ("synthpets", "synthbeats")  # those that are made here
-
-
-def default_root():
-    """The folder where fastai keeps data on this machine; it is not made, and may be one that cannot be written."""
-    try:
-        return fastai_cfg().path("data", "data")
-    except (OSError, configparser.Error, UnicodeError):  # a home that cannot be written, or settings cut off there once
-        return Path(os.environ.get("FASTAI_HOME", "~/.fastai")).expanduser() / "data"
 
 
 def kept_root(data_root=None):

@@ -15,8 +15,10 @@ from fastai.vision.core import imagenet_stats
 from fastai.vision.learner import create_vision_model
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import init
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.overrides import TorchFunctionMode
 from torchvision.models import resnet34
 
 from xaae.experiment.errors import InputError
@@ -327,16 +329,25 @@ def load(path):
 def _with_weights(build, arguments, weights):
     """The model that build(**arguments) makes, with these weights {name: tensor}.
 
-    The baseline, the largest, is built without any first: drawing 21 million at random takes longer than reading them.
+    The baseline, the largest, is built without first ones: drawing 21 million at random takes longer than reading them.
     """
     if build is not baseline:
         model = build(**arguments)
         model.load_state_dict(weights)
         return model
-    with torch.device("meta"):
+    with _Undrawn():
         model = build(**arguments)
     model.load_state_dict(weights, assign=True)
     return model
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves first weights undrawn. (A model without any, on torch's device "meta", loads torch's compiler.)"""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__module__", "") == init.__name__ or function in (Tensor.normal_, Tensor.uniform_):
+            return (kwargs or {}).get("tensor", *args[:1])
+        return function(*args, **(kwargs or {}))
 
 
 def count_parameters(model):

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from fastai.callback.core import Callback
 
+from xaae.experiment.light_adam import LightAdam
+
 
 def one_hot(y, classes):
     """Targets as floats (B, K), whether they came as categories (B,) or one-hot (B, K)."""
@@ -52,7 +54,7 @@ class Adversarial(Callback):
         net = self.model.discriminator
         if not hasattr(self, "discriminator_opt"):
             options = {"betas": self.betas, "fused": True}
-            self.discriminator_opt = torch.optim.Adam(net.parameters(), self.discriminator_lr, **options)
+            self.discriminator_opt = LightAdam(net.parameters(), self.discriminator_lr, **options)
 
     def after_loss(self):
         if not self.yb:

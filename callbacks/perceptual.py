@@ -8,6 +8,7 @@ from torch.autograd.function import once_differentiable
 from xaae.callbacks.adversarial import one_hot
 from xaae.callbacks.losses import label_loss, severity_loss
 from xaae.callbacks.pyramid import in_turn
+from xaae.experiment.light_adam import LightAdam
 
 WARM_UP = 300  # steps until the part has its full weight: features of an untrained network mean little
 SETTLED = 150  # steps before its answers count at all: meanwhile the code finds out which way up all items are
@@ -93,7 +94,7 @@ class Perceptual(Callback):
 
     def __init__(self, network, weight=3.0, answers=1.0, lr=2e-3):
         self.network, self.weight, self.answers, self.steps = network, weight, answers, 0
-        self.feature_opt = torch.optim.Adam(network.parameters(), lr, fused=True)
+        self.feature_opt = LightAdam(network.parameters(), lr, fused=True)
 
     def before_fit(self):
         self.network.to(next(self.model.parameters()).device)

@@ -32,10 +32,11 @@ from xaae.experiment.errors import InputError
 from xaae.experiment.machine import command_line
 from xaae.experiment.process_group import joined_processes, process_count, process_rank, refuse_lone_process
 from xaae.experiment.second_process import SecondProcess
-from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, USUAL_FACTORS, RunSettings
+from xaae.experiment.settings import CODES, PRESETS, USUAL_FACTOR, USUAL_FACTORS, RunSettings, drawn_by
 from xaae.experiment.vocabulary import ARMS, AUGMENTATIONS, BALANCES, FILLS, FIRST_STEPS, LOSSES, OPTIMISERS
 from xaae.experiment.whole_file import disk_refusal
 from xaae.factors.registry import FACTORS
+from xaae.sources.drawing_ahead import draw_ahead
 
 WEIGHT = FiniteRange(min=0)
 TOLD = "dataset arm factor ranges input_size code epochs baseline_epochs seed precision device".split()  # at a start
@@ -192,6 +193,8 @@ def _train_anew(given, second=None, beside=False, begin=None):
     folder = planned_out(out, overwrite)
     check_own(asked)
     announce_loading()
+    if process_count() == 1:
+        draw_ahead(asked.dataset, asked.data_root, *drawn_by(asked))
     from xaae.experiment import run_folder
     from xaae.training.fitting import train_run
     from xaae.training.preparation import prepare_training, resolve, run_name

@@ -11,6 +11,8 @@ import sys
 import warnings
 from pathlib import Path
 
+from xaae.experiment.late_compiler import load_compiler_late
+
 COLLECT_AFTER = 2_000, 10, 50  # objects, then collections of the new, then of the less new: see `gc.set_threshold`
 # PYTHONWARNINGS of processes started from here: libraries warn as they load, and what an ended one leaves is cleared
 QUIET_LOADING = "ignore:`torch.jit,ignore:resource_tracker"
@@ -19,7 +21,9 @@ QUIET_LOADING = "ignore:`torch.jit,ignore:resource_tracker"
 def quieten():
     """Before torch is loaded: no warnings that a user can do nothing about, nor in processes started from here; threads
     sleep while they wait (spinning is several times slower beside any other busy program); memory is kept between steps
-    (glibc). Garbage is not looked for again and again in the libraries while they load, nor once more at the end."""
+    (glibc). Garbage is not looked for again and again in the libraries while they load, nor once more at the end. The
+    compiler of torch is loaded by what uses it."""
+    load_compiler_late()
     gc.set_threshold(*COLLECT_AFTER)
     atexit.register(gc.freeze)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

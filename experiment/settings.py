@@ -271,6 +271,16 @@ def native_size(dataset):
     return 32 if dataset.startswith(("medmnist", "cifar10")) else 64
 
 
+def data_seed_of(settings):
+    """The seed of a run's data, where it is not that of its training."""
+    return settings.seed if settings.data_seed is None else settings.data_seed
+
+
+def drawn_by(settings):
+    """(how many items, None for the usual number; pixels; seed) by which a run's data are drawn, where they are."""
+    return settings.items, settings.size or native_size(settings.dataset), data_seed_of(settings)
+
+
 def seen_by_default(kind, code, dataset=""):
     """How many items of a kind the default shows an AAE with this code."""
     return SEEN_DRAWN.get(dataset, {}).get(code) or SEEN_FEWER.get((kind, code), SEEN[kind])

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xaae.experiment.device import batches
+from xaae.experiment.light_adam import LightAdamW
 from xaae.experiment.whole_file import whole_file
 from xaae.factors.geometry import COARSE, disc_weight, plane, smooth
 from xaae.factors.measuring import Meter, wrap
@@ -66,7 +67,7 @@ def train_rotation_network(items, rows, turn, rng, steps=STEPS):
         torch.manual_seed(seed)
         network = RotationNetwork()
     schedule = torch.optim.lr_scheduler.OneCycleLR
-    optimiser = torch.optim.AdamW(network.parameters(), LR)
+    optimiser = LightAdamW(network.parameters(), LR)
     rate = schedule(optimiser, LR, total_steps=steps)
     for _ in range(steps):
         chosen = rng.choice(rows, min(BATCH, len(rows)), replace=len(rows) < BATCH)

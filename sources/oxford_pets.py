@@ -12,8 +12,7 @@ from PIL import Image, ImageOps
 
 from xaae.experiment.errors import InputError
 from xaae.experiment.manifest import locked
-
-PETS_FOLDER = "oxford-iiit-pet"
+from xaae.sources.data_root import PETS_FOLDER
 
 
 def _fetched(root):

@@ -25,6 +25,8 @@ from xaae.experiment.settings import (
     arm_for,
     baseline_from_scratch,
     check_settings,
+    data_seed_of,
+    drawn_by,
     epochs_for,
     is_own,
     native_size,
@@ -123,7 +125,7 @@ def prepare_training(settings: RunSettings, note=""):
     _, _, _, loss, _ = make_aae(config)  # refuses settings that make no sense before anything is written
     loss.distance(items[[0]], items[[0]])  # some losses ask for pictures of some size
     _warn_of_few_steps(config, table)
-    seed = _data_seed(settings)
+    seed = data_seed_of(settings)
     if settings.label_noise:
         table = mislabel(table, settings.label_noise, seed)
     return Prepared(data.plant(table, planted, settings.seed), items, planted, skipped, config)
@@ -164,10 +166,6 @@ def _check_task(settings, task):
         raise InputError("--balance is for classes and labels; a severity has none: leave it out.")
 
 
-def _data_seed(settings):
-    return settings.seed if settings.data_seed is None else settings.data_seed
-
-
 SIZES_ASKED = {  # kind -> settings -> the size of an item that they ask for, None for that of the files
     "picture": lambda settings: settings.size or native_size(settings.dataset),
     "signal": lambda settings: settings.length,
@@ -187,8 +185,7 @@ def _read(settings):
     """
     root = settings.data_root or data.default_root()
     plan = SplitPlan(settings.split, settings.group, settings.split_file)
-    drawn = settings.size or native_size(settings.dataset)
-    given = (settings.dataset, root, settings.items, drawn, _data_seed(settings))
+    given = (settings.dataset, root, *drawn_by(settings))
     asked = {"columns": settings.predict, "task": settings.task, "unit": settings.unit} if settings.predict else {}
     found = data.find_dataset(*given, asked | {"cut": settings.cut, "outside": settings.outside_files}, settings.slices)
     kind, found = KINDS[found.kind], data.split_dataset(found, plan)

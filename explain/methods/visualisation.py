@@ -8,6 +8,7 @@ volumes work like pictures.
 import torch
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.light_adam import LightAdam
 from xaae.explain.method import Refusal, method
 from xaae.explain.methods import transforms
 from xaae.explain.network.subject import stretch
@@ -60,7 +61,7 @@ def _ascend(u, value, steps, rate, correct=lambda u, step: u):
 
 def _minimise(parameter, loss, steps, rate):
     """Change the tensor `parameter` by Adam so that loss() (B,) falls, for `steps` steps; weights get no gradient."""
-    adam = torch.optim.Adam([parameter.requires_grad_()], rate)
+    adam = LightAdam([parameter.requires_grad_()], rate)
     for _ in range(steps):
         (parameter.grad,) = torch.autograd.grad(loss().sum(), parameter)
         adam.step()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from xaae.experiment import fork_server
 from xaae.experiment.errors import InputError
 from xaae.experiment.machine import QUIET_LOADING
 from xaae.explain.method_plan import Entry
@@ -30,7 +31,7 @@ TICK = 0.2  # seconds between two looks at time limits and memory
 SERVER = {  # environment variables of the fork server
     "CUDA_VISIBLE_DEVICES": "",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
-    "XAAE_FORK_SERVER": "1",
+    fork_server.LOADED: work.__module__,
     "PYTHONWARNINGS": QUIET_LOADING,
 }
 
@@ -115,7 +116,7 @@ def processes():
     if "forkserver" not in multiprocessing.get_all_start_methods() or sys.platform == "darwin":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "xaae.explain.process.server"])
+    context.set_forkserver_preload(["__main__", fork_server.__name__])
     try:
         resource_tracker.ensure_running()  # else the server starts it, and signals are let through again with that
         with _environment(**SERVER), _interrupts_held():

@@ -28,10 +28,11 @@ from xaae.explain.process.worker import work
 START = 300.0  # seconds that a process has to load the libraries
 GRACE = 2.0  # seconds that a process has to end after a signal
 TICK = 0.2  # seconds between two looks at time limits and memory
+SHAPES = "torch.fx.experimental.symbolic_shapes"  # a second of loading, by every method that reads a network's graph
 SERVER = {  # environment variables of the fork server
     "CUDA_VISIBLE_DEVICES": "",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
-    fork_server.LOADED: work.__module__,
+    fork_server.LOADED: f"{work.__module__} {SHAPES}",
     "PYTHONWARNINGS": QUIET_LOADING,
 }
 

@@ -15,8 +15,10 @@ LOADED = "XAAE_FORK_SERVER"  # environment variable: the names of these modules
 
 if os.environ.get(LOADED):
     load_compiler_late()
+    gc.disable()  # nothing of what is loaded is garbage, and looking for it takes a fifth of the time
     for name in os.environ[LOADED].split():
         import_module(name)
     gc.collect()
+    gc.enable()
     gc.freeze()  # the garbage collectors of forks then leave the shared memory alone, which keeps it shared
     atexit.register(os._exit, 0)  # the server ends with the command, without unloading all modules, which takes seconds

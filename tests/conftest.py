@@ -21,6 +21,10 @@ from helpers.places import REAL  # noqa: E402  loads torch: the process that han
 from helpers.sharing import common_folder, copy_of, lent, made_once  # noqa: E402
 from helpers.warm_process import processes  # noqa: E402
 
+from xaae.experiment.late_compiler import load_compiler_late  # noqa: E402
+
+load_compiler_late()  # as every command does
+
 FORKING = "explain_command door runner refusing_disks labels item_paths item_cache navigation targets".split()
 FORKING += "led_walks nifti_files".split()  # all these explain in other processes
 LONGEST = ["train", *FORKING, *"audit_command second_process resume app_page house jobs factored_run".split()]

@@ -281,13 +281,3 @@ def test_an_item_that_disobeys_does_so_in_every_epoch(loaded):
         assert all(low <= value <= high for value in drawn) == row.obeys
     block = data.datablock(found, bias, CLASSES)
     assert [item.obeys for item, _ in block.datasets(table).train] == list(table.obeys[table.split != "valid"])
-
-
-@pytest.mark.parametrize("written", [b"", b"data = elsewhere\n", b"[DEFAULT]\n", b"\xff\xfe\x00", None], ids=repr)
-def test_data_have_their_place_whatever_became_of_fastais_settings(tmp_path, monkeypatch, written):
-    """A disk that was full when they were first written leaves them empty, or cut off."""
-    monkeypatch.setenv("FASTAI_HOME", str(tmp_path))
-    if written is not None:
-        (tmp_path / "config.ini").write_bytes(written)
-    monkeypatch.setattr(data, "fastai_cfg", data.fastai_cfg.__wrapped__)
-    assert data.default_root() == tmp_path / "data"

@@ -24,15 +24,17 @@ from xaae.explain.process import status
 from xaae.explain.process.case import Case
 from xaae.explain.process.limits import memory_held
 from xaae.explain.process.worker import work
+from xaae.model import ARCHITECTURES
 
 START = 300.0  # seconds that a process has to load the libraries
 GRACE = 2.0  # seconds that a process has to end after a signal
 TICK = 0.2  # seconds between two looks at time limits and memory
 SHAPES = "torch.fx.experimental.symbolic_shapes"  # a second of loading, by every method that reads a network's graph
+LOADED = [work.__module__, SHAPES, *sorted({each.partition(":")[0] for each in ARCHITECTURES.values()})]
 SERVER = {  # environment variables of the fork server
     "CUDA_VISIBLE_DEVICES": "",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
-    fork_server.LOADED: f"{work.__module__} {SHAPES}",
+    fork_server.LOADED: " ".join(LOADED),
     "PYTHONWARNINGS": QUIET_LOADING,
 }
 

@@ -22,14 +22,14 @@ WALKING, MEASURING = "Walking the latent space", "Measuring the health of the co
 @training_options
 def run_command(**given):
     """Everything: train, scan, navigate, explain, report. This is what `python main.py` does."""
-    began, beside = time.perf_counter(), given["beside"]
+    began, beside, ahead = time.perf_counter(), given["beside"], []
     with SecondProcess() as second:
-        begin = partial(_begin_beside, second, beside)
+        begin = partial(_begin_beside, second, beside, ahead)
         folder = _trained_already(given["resume"]) or train_as_told(given, second, begin)
         if folder:
             going_on_by(f"{folder} is trained, this does what follows", command_line(["run", "--resume", folder]))
             shared = second.works or _is_shared(folder, beside)  # what is at work already will walk
-            walked = _work_on(folder, second if shared else None)
+            walked = _work_on(folder, second if shared else None, *ahead)
             click.echo(times_in_words(time.perf_counter() - began, walked))
 
 
@@ -45,16 +45,25 @@ def _trained_already(run):
     return folder
 
 
-def _begin_beside(second, beside, folder):
+def _begin_beside(second, beside, ahead, folder):
     """Give a SecondProcess what needs nothing of the AAE, while this one trains that; the Work that training waits for.
 
-    Where it walks afterwards, it asks ahead what the walks ask of the baseline. beside: as of `_is_shared`.
+    Where it walks afterwards, it asks ahead what the walks ask of the baseline, and finds what the scan asks of the
+    items: that Work is put into the list `ahead`. beside: as of `_is_shared`.
     """
     shared = _is_shared(folder, beside)  # before they share the cores
     training = second.start(_beside_the_training, folder)
     if shared:
         second.start(_ahead_of_the_walks, folder)
+        ahead.append(second.start(_ahead_of_the_scan, folder))
     return training
+
+
+def _ahead_of_the_scan(folder):
+    """What the second process finds for the scan while this one still trains the AAE."""
+    from xaae.scan.scan_run import ranges_ahead
+
+    return ranges_ahead(folder)
 
 
 def _ahead_of_the_walks(folder):
@@ -81,11 +90,11 @@ def _is_shared(folder, asked):
     return cores_for_two() and not small if asked is None else asked
 
 
-def _work_on(folder, second):
+def _work_on(folder, second, ahead=None):
     """The commands that follow training; the last one says where the report is.
 
-    second: a SecondProcess that walks while this one does the others, None to do one after the other. Returns what it
-    did {work: seconds}.
+    second: a SecondProcess that walks while this one does the others, None to do one after the other. ahead: a Work
+    of its that finds what the scan asks of the items. Returns what it did {work: seconds}.
     """
     if not second:
         scan_as_told(folder)
@@ -98,7 +107,7 @@ def _work_on(folder, second):
     from xaae.latent_nav.health_run import add_health, health_of_run
 
     with second.start(_walk, folder, False) as walking:
-        scan_as_told(folder)
+        scan_as_told(folder, ahead=ahead)
         ask_both_models(folder)
         explain_by_methods(folder)
         with timed(MEASURING):

@@ -24,15 +24,13 @@ from xaae.experiment.vocabulary import MODELS, WEIGHTS, models_of
 from xaae.explain.network.answer_form import as_probabilities
 from xaae.explain.network.quick_network import quick_network
 from xaae.explain.process.case import Case
-from xaae.factors.class_separation import separations
 from xaae.factors.registry import FACTORS, factors_for
 from xaae.factors.signal_plants import hum_cycles
 from xaae.scan import scan_figures
 from xaae.scan.factor_scan import ScanItems, scan_factors
 from xaae.scan.learned_labels import answers_as_trained, chance_of_labels, without_use
 from xaae.scan.scan_sentences import headline, limit_in_words, one_answer, tell_row
-from xaae.scan.scanned_run import READ, read_rows, scan_items, value_grid
-from xaae.scan.value_ranges import only_compares, readings_of
+from xaae.scan.scanned_run import READ, ranges_of, read_rows, scan_items
 from xaae.scan.verdicts import NOT_USED, RULE
 from xaae.sources.class_folders import kind_of_own, own_data
 from xaae.sources.items import guess_channels, open_items, reading_options
@@ -76,21 +74,20 @@ class Scene:
     signal_scale: dict = field(default_factory=dict)
 
 
-def scan(what, settings=DEFAULTS):
+def scan(what, settings=DEFAULTS, ranges=None):
     """Write `scan.json`, `scan.png` and the folder `scan/` of strips; what scan.json holds, and the folder.
 
-    what: a run folder, or a folder or CSV of items for settings.network. InputError for settings that do not fit it.
+    what: a run folder, or a folder or CSV of items for settings.network. ranges: of `ranges_ahead`, where these are
+    DEFAULTS. InputError for settings that do not fit it.
     """
-    began = time.perf_counter()
-    rng_of = lambda seed: generator(seed, "scan")  # noqa: E731
-    run = run_folder.is_run(Path(what))
-    scene = _scene_of_run(what, settings, rng_of) if run else _scene_of_files(what, settings, rng_of)
-    names, rng = _factor_names(settings, scene), rng_of(scene.seed)
+    began, run = time.perf_counter(), run_folder.is_run(Path(what))
+    scene = (_scene_of_run if run else _scene_of_files)(what, settings)
+    names, rng = _factor_names(settings, scene), generator(scene.seed, "scan")
     subjects = {name: case.subject(scene.items.x[:2]) for name, case in scene.cases.items()}  # InputError before work
     scene.folder.mkdir(parents=True, exist_ok=True)
     steps = len(names) + len(subjects) * (2 * len(names) + 1)
     with recording(scene.folder, scene.run), tqdm(total=steps, desc="ranges", leave=False, disable=None) as bar:
-        grids, data = _ranges(scene, settings, names, rng, bar.update)
+        grids, data, rng = ranges or ranges_of(scene, settings.ranges or {}, names, rng, bar.update)
         found, strips = {}, {}
         for name, subject in subjects.items():
             bar.set_description(f"scan, {models_of(scene.kind).get(name, name)}")
@@ -103,33 +100,28 @@ def scan(what, settings=DEFAULTS):
     return results, scene.folder
 
 
-def _ranges(scene, settings, names, rng, step):
-    """(a ValueGrid for each factor, how far the classes differ in it {name: separation or None})."""
-    grids, readings = [], {}
-    for name in names:
-        apart = readings_of(FACTORS[name], scene.train if scene.apart is None else scene.apart, scene.items.rate)
-        as_apart = scene.apart is None or only_compares(FACTORS[name])  # a turn moves the middle of the edges
-        readings[name] = apart if as_apart else readings_of(FACTORS[name], scene.train, scene.items.rate)
-        grids.append(value_grid(name, scene.items, apart, (settings.ranges or {}).get(name)))
-        step()
-    if scene.train_values is not None and scene.planted in readings:
-        readings[scene.planted] = scene.train_values
-    return grids, separations(readings, scene.train_labels, rng)
+def ranges_ahead(run):
+    """What a `scan` of a run asks of its items alone, found while its models may still learn: `ranges` for that."""
+    scene = _scene_of_run(run, DEFAULTS, ahead=True)
+    return ranges_of(scene, {}, _factor_names(DEFAULTS, scene), generator(scene.seed, "scan"))
 
 
 # ---- what is scanned --------------------------------------------------------------------------------------------
 
 
-def _scene_of_run(run, settings, rng_of):
-    """The Scene of a trained run. InputError if it is none, or has not the model that is asked about."""
-    trained = open_trained_run(run, data_root=settings.data_root)
+def _scene_of_run(run, settings, ahead=False):
+    """The Scene of a trained run. InputError if it is none, or has not the model that is asked about.
+
+    ahead: without models, which may still learn.
+    """
+    trained = open_trained_run(run, data_root=settings.data_root, **{"needs": "items.csv"} if ahead else {})
     run_folder.check_writable(trained.folder, "folder")
     if settings.size not in (None, trained.config.input_size):
         raise InputError(f"--size {settings.size} does not fit: this run's items have {trained.config.input_size}.")
     if settings.window:
         raise InputError(f"--window is part of the run ({trained.config.window}): leave it out.")
     seed = trained.config.seed if settings.seed is None else settings.seed
-    rng = rng_of(seed)
+    rng = generator(seed, "scan")
     rows = trained.starts(settings.items or (ITEMS_OF_SMOKE if trained.config.preset == "smoke" else ITEMS), rng)
     planted = trained.bias if trained.config.arm != "normal" else None
     items = scan_items(trained, rows, planted, rng)
@@ -142,7 +134,7 @@ def _scene_of_run(run, settings, rng_of):
         table.label.to_numpy().astype(str),
         table.value.to_numpy() if planted else None,
     )
-    cases = _cases(trained, settings, settings.precision or trained.config.precision)
+    cases = {} if ahead else _cases(trained, settings, settings.precision or trained.config.precision)
     about = (tuple(trained.classes), planted.factor if planted else "", trained.config.arm, seed)
     return Scene(
         str(run),
@@ -191,7 +183,7 @@ def _cases(trained, settings, precision):
     return {name: Case(name, weights=weights[name], sides=trained.sides(name), **shared) for name in names}
 
 
-def _scene_of_files(path, settings, rng_of):
+def _scene_of_files(path, settings):
     """The Scene of a folder or CSV of items for a network of the user's own."""
     if not Path(path).exists():
         raise InputError(f"There is no file or folder {path}: give a run, or pictures with --network.")
@@ -205,7 +197,7 @@ def _scene_of_files(path, settings, rng_of):
             f" (python main.py train --dataset {path}) and scan that, by `scan RUN --network {settings.network}`."
         )
     kind, seed, size, asked = PICTURE, settings.seed or 0, settings.size or SIZE, settings.items or ITEMS
-    rng = rng_of(seed)
+    rng = generator(seed, "scan")
     table = _some_of_each(_table_of(path, kind), asked + READ, rng)
     channels = guess_channels(kind, list(table.path), list(table.label))
     options = reading_options(kind, RunSettings(window=settings.window or "file"))

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from xaae.factors.class_separation import separations
+from xaae.factors.registry import FACTORS
 from xaae.scan.factor_scan import ScanItems
-from xaae.scan.value_ranges import grid_of, random_values
+from xaae.scan.value_ranges import grid_of, only_compares, random_values, readings_of
 
 READ = 600  # training items whose readings say what range the data hold
 
@@ -33,3 +35,20 @@ def value_grid(name, items, readings, given=None):
     """
     planted = items.bias if items.bias is not None and name == items.bias.factor else None
     return grid_of(name, items.x, readings, planted, given, items.rate)
+
+
+def ranges_of(scene, given, names, rng, step=lambda: None):
+    """(a ValueGrid for each factor, how far the classes differ in it {name: separation or None}, rng) of a Scene.
+
+    given {name: (low, high)}: values that the user asked for. names: of the factors. step(): called after each.
+    """
+    grids, readings = [], {}
+    for name in names:
+        apart = readings_of(FACTORS[name], scene.train if scene.apart is None else scene.apart, scene.items.rate)
+        as_apart = scene.apart is None or only_compares(FACTORS[name])  # a turn moves the middle of the edges
+        readings[name] = apart if as_apart else readings_of(FACTORS[name], scene.train, scene.items.rate)
+        grids.append(value_grid(name, scene.items, apart, given.get(name)))
+        step()
+    if scene.train_values is not None and scene.planted in readings:
+        readings[scene.planted] = scene.train_values
+    return grids, separations(readings, scene.train_labels, rng), rng

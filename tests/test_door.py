@@ -339,10 +339,12 @@ def test_the_whole_job_is_its_commands_each_as_it_would_be_alone(monkeypatch, tm
         place = f"xaae.{places.get(name, 'cli.run')}.{name}"
         monkeypatch.setattr(place, lambda *args, name=name, **given: done.append((name, args, given)))
     monkeypatch.setattr("xaae.latent_nav.health_run.add_health", lambda *args: done.append(("add_health", args, {})))
-    beside = run._work_on(tmp_path, second)
+    ahead = SimpleNamespace(end=lambda: "ranges")
+    beside = run._work_on(tmp_path, second, *[ahead] if second else [])
     names = [name for name, _, _ in done]
     assert all(args[0] == tmp_path for _, args, _ in done) and names[-1] == "write_run_page"
     assert dict(zip(names, (given for *_, given in done), strict=True))["navigate"] == {"health": not second}
+    assert done[names.index("scan_as_told")][2] == ({"ahead": ahead} if second else {})
     assert list(beside) == ([run.WALKING] if second else [])
     if second:  # the health is measured here, and put where the walks have been written
         assert sorted(names) == sorted([*steps, "health_of_run", "add_health"])
@@ -372,10 +374,15 @@ def test_where_it_walks_it_asks_ahead_what_training_does_not_wait_for(monkeypatc
     monkeypatch.setattr(run, "train_as_told", lambda _, second, begin: begun.append(begin(tmp_path)) or tmp_path)
     monkeypatch.setattr(run.SecondProcess, "start", start)
     monkeypatch.setattr(run, "_is_shared", lambda folder, asked: answers.pop(0))
-    monkeypatch.setattr(run, "_work_on", lambda folder, second: after.append(second is not None) or {})
+    monkeypatch.setattr(
+        run, "_work_on", lambda folder, second, *ahead: after.append((second is not None, *ahead)) or {}
+    )
     succeed("run")
-    beside, ahead = (run._beside_the_training, tmp_path), (run._ahead_of_the_walks, tmp_path)
-    assert begun == [beside] and started == ([beside, ahead] if shared else [beside]) and after == [shared]
+    beside, walks, scan = (
+        (work, tmp_path) for work in (run._beside_the_training, run._ahead_of_the_walks, run._ahead_of_the_scan)
+    )
+    assert begun == [beside] and started == ([beside, walks, scan] if shared else [beside])
+    assert after == ([(True, scan)] if shared else [(False,)])
 
 
 def test_each_command_can_run_again_alone(door, toy_run, tmp_path):

@@ -227,7 +227,7 @@ def test_a_finished_training_says_so(half):
 
 def test_run_goes_on_with_what_follows_a_training(half, monkeypatch):
     done = []
-    monkeypatch.setattr("xaae.cli.run._work_on", lambda folder, second: done.append(folder))
+    monkeypatch.setattr("xaae.cli.run._work_on", lambda folder, second, *_: done.append(folder))
     succeed("run", "--resume", half)
     assert "trained already" in succeed("--resume", half) and done == [half, half]
     (half / "report.html").touch()

@@ -120,12 +120,12 @@ def explain_command(what, listing, describe, **given):
         sys.exit(1)
 
 
-def ask_both_models(run, data_root=None):
-    """What both models of a run answer at every value of the planted factor."""
+def ask_both_models(run, data_root=None, ahead=None):
+    """What both models of a run answer at every value of the planted factor. ahead: a Work that asked one before."""
     from xaae.explain.response_run import answer_to_factor
 
     with timed("Asking both models at every value of the factor"):
-        answer_to_factor(run, data_root)
+        answer_to_factor(run, data_root, ahead and ahead.end())
 
 
 def explain_by_methods(what, **given):

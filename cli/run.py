@@ -49,13 +49,14 @@ def _begin_beside(second, beside, ahead, folder):
     """Give a SecondProcess what needs nothing of the AAE, while this one trains that; the Work that training waits for.
 
     Where it walks afterwards, it asks ahead what the walks ask of the baseline, and finds what the scan asks of the
-    items: that Work is put into the list `ahead`. beside: as of `_is_shared`.
+    items and what the baseline answers to the factor: the Works of both are put into the list `ahead`. beside: as of
+    `_is_shared`.
     """
     shared = _is_shared(folder, beside)  # before they share the cores
     training = second.start(_beside_the_training, folder)
     if shared:
         second.start(_ahead_of_the_walks, folder)
-        ahead.append(second.start(_ahead_of_the_scan, folder))
+        ahead += [second.start(work, folder) for work in (_ahead_of_the_scan, _ahead_of_the_answers)]
     return training
 
 
@@ -64,6 +65,13 @@ def _ahead_of_the_scan(folder):
     from xaae.scan.scan_run import ranges_ahead
 
     return ranges_ahead(folder)
+
+
+def _ahead_of_the_answers(folder):
+    """What the second process asks the baseline at every value of the factor while this one still trains the AAE."""
+    from xaae.explain.response_run import answers_ahead
+
+    return answers_ahead(folder)
 
 
 def _ahead_of_the_walks(folder):
@@ -90,11 +98,12 @@ def _is_shared(folder, asked):
     return cores_for_two() and not small if asked is None else asked
 
 
-def _work_on(folder, second, ahead=None):
+def _work_on(folder, second, ranges=None, answers=None):
     """The commands that follow training; the last one says where the report is.
 
-    second: a SecondProcess that walks while this one does the others, None to do one after the other. ahead: a Work
-    of its that finds what the scan asks of the items. Returns what it did {work: seconds}.
+    second: a SecondProcess that walks while this one does the others, None to do one after the other. ranges, answers:
+    Works of its that found what the scan asks of the items and what the baseline answers. Returns what it did
+    {work: seconds}.
     """
     if not second:
         scan_as_told(folder)
@@ -107,8 +116,8 @@ def _work_on(folder, second, ahead=None):
     from xaae.latent_nav.health_run import add_health, health_of_run
 
     with second.start(_walk, folder, False) as walking:
-        scan_as_told(folder, ahead=ahead)
-        ask_both_models(folder)
+        scan_as_told(folder, ahead=ranges)
+        ask_both_models(folder, ahead=answers)
         explain_by_methods(folder)
         with timed(MEASURING):
             health = health_of_run(folder)

@@ -23,10 +23,11 @@ SAMPLE = 8  # items by which a faster copy of a network is checked
 HEAT_ITEMS, HEAT_VALUES = 6, 5  # items with heat maps, and values of the factor for each
 
 
-def answer_to_factor(run, data_root=None):
+def answer_to_factor(run, data_root=None, ahead=None):
     """Write `explanations/response.csv`, `explanations/gradcam.npz` and `explain.json` into the run folder.
 
-    data_root: where the run's items are now, if they were moved. InputError if the folder holds no trained run.
+    data_root: where the run's items are now, if they were moved. ahead: of `answers_ahead`. InputError if the folder
+    holds no trained run.
     """
     began = time.perf_counter()
     trained = open_trained_run(run, data_root=data_root)
@@ -35,14 +36,29 @@ def answer_to_factor(run, data_root=None):
         raise InputError(f"No factor of {plural} can be planted and asked about yet: explain a run of pictures.")
     runner.processes()  # starts to load what the methods need later
     networks = {name: trained.model(name) for name in trained.model_names()}
-    rng = generator(trained.config.seed, "explained items")
-    rows = trained.starts(ITEMS, rng)
+    rows, rng = _asked_items(trained)
     with recording(trained.folder):
         with autocast_in(trained.config.precision):
-            numbers = _respond(trained, networks, rows, rng)
+            numbers = _respond(trained, networks, rows, rng, ahead or {})
         if "baseline" in networks:
             numbers["gradcam"] = _heat(trained, networks["baseline"], rows[:HEAT_ITEMS])
         run_folder.write_json(trained.folder / "explain.json", numbers | {"seconds": time.perf_counter() - began})
+
+
+def answers_ahead(run):
+    """{"baseline": what a run's baseline answers} where it has one, while its AAE may still learn."""
+    trained = open_trained_run(run, needs="items.csv")
+    if not (trained.has_baseline() and trained.factor.fits(trained.kind)):
+        return {}
+    rows, _ = _asked_items(trained)
+    with autocast_in(trained.config.precision):
+        return {"baseline": _answers(trained, trained.model("baseline"), trained.upright(rows), rows)}
+
+
+def _asked_items(trained):
+    """(table rows of the held-out items that are asked about, the generator that drew them)."""
+    rng = generator(trained.config.seed, "explained items")
+    return trained.starts(ITEMS, rng), rng
 
 
 def score_of(network):
@@ -50,20 +66,28 @@ def score_of(network):
     return lambda x: models.classify(network, x.to(default_device()))
 
 
-def _respond(trained, networks, rows, rng):
-    """Write response.csv: class probability at each value of the factor. Returns swing and spurious score, by model."""
-    x, labels = trained.upright(rows), trained.table.label.to_numpy()[rows]
-    grid, middles = trained.bias.grid(), trained.bias.middles()
+def _respond(trained, networks, rows, rng, ahead):
+    """Write response.csv: class probability at each value of the factor. Returns swing and spurious score, by model.
+
+    ahead: what is known already of `_answers`, by model.
+    """
+    x, labels, grid = trained.upright(rows), trained.table.label.to_numpy()[rows], trained.bias.grid()
     tables, scores = {}, {}
     for name, network in networks.items():
-        score = score_of(quick_network(network, x[:SAMPLE].to(default_device())))
-        probability = factor_response.probabilities(score, x, grid, trained.plant)
+        probability, scores[name] = ahead.get(name) or _answers(trained, network, x, rows)
         tables[name] = factor_response.response_table(probability, labels, grid, rng)
-        scores[name] = factor_response.spurious_score(score, x, labels, trained.classes, middles, trained.plant)
     (trained.folder / "explanations").mkdir(exist_ok=True)
     table = pd.concat([t.assign(model=name) for name, t in tables.items()])
     write_texts(table, trained.folder / "explanations" / "response.csv")
     return {"response": {name: factor_response.swing(t) for name, t in tables.items()}, "spurious_score": scores}
+
+
+def _answers(trained, network, x, rows):
+    """(class probabilities (N, A, K) of items x (N, C, *places) at each value of the factor, their spurious score)."""
+    labels, bias = trained.table.label.to_numpy()[rows], trained.bias
+    score = score_of(quick_network(network, x[:SAMPLE].to(default_device())))
+    probability = factor_response.probabilities(score, x, bias.grid(), trained.plant)
+    return probability, factor_response.spurious_score(score, x, labels, trained.classes, bias.middles(), trained.plant)
 
 
 def _heat(trained, network, rows):

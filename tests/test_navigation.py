@@ -1,6 +1,7 @@
 """Laws of `navigate`: what it promises is there, its flags do what they say, and what makes no sense is refused."""
 
 import json
+import pickle
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from xaae.experiment import run_folder
 from xaae.experiment.kinds import PICTURE
 from xaae.experiment.manifest import written_files
 from xaae.experiment.walk_words import FADE, GLIDE
-from xaae.explain.response_run import answer_to_factor
+from xaae.explain.response_run import answer_to_factor, answers_ahead
 from xaae.factors.meters import METERS
 from xaae.factors.registry import FACTORS
 from xaae.latent_nav import walks
@@ -329,6 +330,12 @@ def test_nothing_is_written_before_a_refusal(door, toy_run, tmp_path, flags):
 # ---- another factor ---------------------------------------------------------------------------------------------
 
 
+def _explained(run):
+    """What both models answered: the table, and the numbers without the seconds."""
+    numbers = json.loads((run / "explain.json").read_text())
+    return (run / "explanations" / "response.csv").read_text(), numbers | {"seconds": None}
+
+
 @pytest.mark.usefixtures("small_baseline")
 def test_a_run_of_another_factor_and_with_other_settings_goes_through_to_its_page(data_root, tmp_path):
     run = tmp_path / "bright"
@@ -337,6 +344,9 @@ def test_a_run_of_another_factor_and_with_other_settings_goes_through_to_its_pag
     succeed("train", *TINY, *where, *other, "--items", 120)  # enough for the health of codes
     succeed("navigate", run, *BRIEFLY)
     answer_to_factor(run)
+    found = _explained(run)
+    answer_to_factor(run, ahead=pickle.loads(pickle.dumps(answers_ahead(run))))  # it comes from another process
+    assert found == _explained(run)
     succeed("report", run)
     assert np.isfinite(json.loads((run / "summary.json").read_text())["baseline"]["valid_accuracy"])
     config, found, table = json.loads((run / "config.json").read_text()), told(run), run_folder.read_items(run)

@@ -16,7 +16,6 @@ LEARNS = """
 import torch
 from xaae import model
 from xaae.experiment.light_adam import LightAdam
-from xaae.training.fitting import train_run
 network = torch.nn.Linear(2, 1)
 adam = LightAdam(network.parameters())
 network(torch.ones(3, 2)).sum().backward()

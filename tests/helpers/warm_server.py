@@ -15,13 +15,16 @@ import socket
 import sys
 import types
 import warnings
+from pathlib import Path
 
+LATE = Path(__file__).parents[2] / "experiment" / "late_compiler.py"  # run as a file: nothing of the project is loaded
 LIBRARIES = ("fastai.vision.all", "torchmetrics")
 MESSAGE = 1 << 20  # bytes of the longest command with its environment
 
 
 def load_libraries():
     """Import what takes long, quietly: which of it a command needs is not for this process to say."""
+    runpy.run_path(LATE)["load_compiler_late"]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in LIBRARIES:

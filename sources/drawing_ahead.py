@@ -21,12 +21,12 @@ def draw_ahead(dataset, root=None, items=None, size=64, seed=0):
     and draws what is missing then.
 
     dataset, root: of a run, as they were typed; root None for the usual one. Nothing is begun for few pictures, nor
-    where there is one core.
+    where there is one core or OMP_NUM_THREADS allows one.
     """
     root = Path(root or default_root()).absolute()
     wanted = dataset == "synthpets" or (dataset == "auto" and not (root / PETS_FOLDER).is_dir())
-    cores = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-    if wanted and cores > 1 and (items is None or items >= MANY):
+    room = (os.cpu_count() or 1) > 1 and os.environ.get("OMP_NUM_THREADS") != "1"
+    if wanted and room and (items is None or items >= MANY):
         spawn = multiprocessing.get_context("spawn")
         spawn.Process(target=_draw, args=(root, items, size, seed), daemon=True).start()
 

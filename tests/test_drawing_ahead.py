@@ -17,7 +17,8 @@ from xaae.sources.synthpets import synthpets
 
 @pytest.fixture
 def two_cores(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")  # which OpenMP understands
 
 
 @pytest.fixture
@@ -71,6 +72,9 @@ def test_nothing_else_is_begun(tmp_path, begun, monkeypatch):
     (tmp_path / "found" / "oxford-iiit-pet").mkdir(parents=True)
     draw_ahead("auto", tmp_path / "found")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    draw_ahead("synthpets", tmp_path)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
     draw_ahead("synthpets", tmp_path)
     assert begun == []
 

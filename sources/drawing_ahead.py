@@ -17,8 +17,7 @@ MANY = 1000  # fewer are drawn in about the time in which a process begins
 
 
 def draw_ahead(dataset, root=None, items=None, size=64, seed=0):
-    """Begin to draw what the dataset function `synthpets` will be asked for, if it will; it waits until that is done,
-    and draws what is missing then.
+    """Begin to draw what the dataset function `synthpets` will be asked for, if it will be; asked, that waits for it.
 
     dataset, root: of a run, as they were typed; root None for the usual one. Nothing is begun for few pictures, nor
     where there is one core or OMP_NUM_THREADS allows one.

@@ -6,6 +6,7 @@ Most are callbacks of an option. The commands check again, and more, when they r
 import ast
 import os
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from xaae.experiment.errors import InputError
@@ -162,7 +163,13 @@ def _dataset_names():
 
 def _written_in_data(name):
     """What data.py gives the name `name`, as it is written there; None if it does not."""
-    for node in ast.parse(DATA.read_text(encoding="utf-8")).body:
+    for node in _statements(DATA.read_text(encoding="utf-8")):
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
             return node.value
     return None
+
+
+@cache
+def _statements(text):
+    """The statements of a program; a text is looked at once."""
+    return ast.parse(text).body

@@ -1,6 +1,7 @@
 """The device and the precision that arithmetic is done in, and what is known of this machine."""
 
 import sys
+from functools import cache
 from importlib import metadata
 from math import prod
 
@@ -64,6 +65,12 @@ def fast_precision(device):
 def machine_facts(precision):
     """Where a run happens, for its config.json: device, precision ("auto" resolved) and versions of packages."""
     device = default_device()
-    versions = {name: metadata.version(name) for name in PACKAGES} | {"python": sys.version.split()[0]}
+    versions = {name: _version_of(name) for name in PACKAGES} | {"python": sys.version.split()[0]}
     chosen = fast_precision(device) if precision == "auto" else precision
     return {"device": device.type, "precision": chosen, "versions": versions}
+
+
+@cache
+def _version_of(package):
+    """The version of an installed package; each is looked for once."""
+    return metadata.version(package)

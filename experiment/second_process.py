@@ -141,7 +141,7 @@ def _serve(pipe, threads, modules):
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the first process, which ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     quieten()
-    _set_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # read by torch as it is loaded, by what is done here or for it
     for name in modules:
         importlib.import_module(name)
     while True:

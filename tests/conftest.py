@@ -58,6 +58,12 @@ def pytest_collection_finish():
     gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure():
+    """What is left at the end was looked through once, for errors in what nobody holds: pytest would do it twice."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def same_draws():
     """Global generators begin anew with each test, whichever tests this process ran before."""

@@ -255,9 +255,11 @@ def test_a_run_is_scanned_by_its_models_and_read_by_its_report(toy_run, tmp_path
     assert "What each model goes by" in page and page.index('id="scan"') < page.index('id="walks"')
 
 
-def test_what_is_found_ahead_of_the_models_is_what_the_scan_finds(toy_run, tmp_path):
+def test_what_is_found_ahead_of_the_models_is_what_the_scan_finds(toy_run, tmp_path, monkeypatch):
+    """Of a factor of each way to find a range: planted, read by a meter, usual, local."""
     from helpers.sharing import copy_of
 
+    monkeypatch.setattr(scan_run, "factors_for", lambda kind, channels: ["rotation", "brightness", "jpeg", "tag"])
     run, found, weights = copy_of(toy_run, tmp_path / "run"), [], list(WEIGHTS.values())
     for name in weights:
         (run / name).rename(tmp_path / name)

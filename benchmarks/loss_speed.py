@@ -1,4 +1,6 @@
-"""How fast the losses of a training step are, beside the same composed of the library's steps with their gradients."""
+"""How fast a training step's losses and a turn are, beside the same of the library's steps with their gradients."""
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from xaae.benchmarks.pairs import compare
 from xaae.callbacks import DISTANCES, neighbour_means
 from xaae.callbacks.perceptual import TINY, feature_distance
 from xaae.callbacks.pyramid import LEVELS, MODES, POOLS, SMALLEST
+from xaae.factors.sampling import sampled
 from xaae.training.feature_network import WIDTHS
 
 BATCH, TIMES = 64, 5  # pictures; computations that are timed as one
@@ -39,19 +42,21 @@ def composed_features(seen, wanted):
 
 
 def losses(size, precision, repeats):
-    """The distances in a pyramid and of features, and the means of neighbours, with their gradients.
+    """The distances in a pyramid and of features, the means of neighbours and a turn, with their gradients.
 
     Features are of the precision of a training, the others in full precision whatever it is.
     """
     device = default_device()
     x, x_hat = (torch.rand(BATCH, 3, size, size, device=device) for _ in range(2))
     seen, wanted = (_some_features(size, precision, device) for _ in range(2))
-    for each in (x_hat, *seen):
+    turn = _half_turns(x)
+    for each in (x_hat, turn, *seen):
         each.requires_grad_()
     in_full = lambda features: [each.float() for each in features]  # noqa: E731
     rivals = {
         "pyramid": (lambda: DISTANCES["pyramid"](x_hat, x), lambda: composed_pyramid(x_hat, x)),
         "neighbours": (lambda: neighbour_means(x_hat), lambda: composed_means(x_hat)),
+        "turn": (lambda: sampled(x_hat, turn, "zeros"), lambda: F.grid_sample(x_hat, turn, align_corners=False)),
         "features": (
             lambda: feature_distance(seen, wanted),
             lambda: composed_features(in_full(seen), in_full(wanted)),
@@ -69,6 +74,14 @@ def _some_features(size, precision, device):
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     shapes = [(BATCH, width, *2 * [size // 2**depth]) for depth, width in enumerate(WIDTHS, 1)]
     return [torch.rand(shape, device=device).to(kind, memory_format=torch.channels_last) for shape in shapes]
+
+
+def _half_turns(x):
+    """Points (B, H, W, 2) of pictures x (B, C, H, W) that are turned by up to half a turn, each a little further."""
+    angle = torch.linspace(0, math.pi, len(x), device=x.device)
+    nothing = torch.zeros_like(angle)
+    rows = [[angle.cos(), -angle.sin(), nothing], [angle.sin(), angle.cos(), nothing]]
+    return F.affine_grid(torch.stack([torch.stack(row, 1) for row in rows], 1), x.shape, align_corners=False)
 
 
 def _with_gradient(function):

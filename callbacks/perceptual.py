@@ -7,7 +7,7 @@ from torch.autograd.function import once_differentiable
 
 from xaae.callbacks.adversarial import one_hot
 from xaae.callbacks.losses import label_loss, severity_loss
-from xaae.callbacks.pyramid import in_turn
+from xaae.experiment.device import in_turn
 from xaae.experiment.light_adam import LightAdam
 
 WARM_UP = 300  # steps until the part has its full weight: features of an untrained network mean little

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
+from xaae.experiment.device import in_turn
+
 LEVELS = 4  # of the pyramid
 SMALLEST = 4  # places along an axis below which there is no coarser band
-AT_ONCE = 400_000  # values a core takes at once, so that what it has just made is in its cache still
 NEAR, FAR = 0.75, 0.25  # weights of the two coarse values that a fine one lies between
 POOLS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}  # by axes of places
 MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -99,13 +100,6 @@ class _Band(torch.autograd.Function):
             to_half = (of_half[some] - doubled_backward(back)).mul_(0.5**axes)
             _pairs(back).add_(_for_pairs(to_half))
         return found
-
-
-def in_turn(x):
-    """Slices of the items of x: for a processor as large as the caches of its cores, else of all of them."""
-    cached = AT_ONCE * torch.get_num_threads() // math.prod(x.shape[1:])
-    step = max(1, cached if x.device.type == "cpu" else len(x))
-    return [slice(at, at + step) for at in range(0, len(x), step)]
 
 
 def _pairs(x):

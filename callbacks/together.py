@@ -46,10 +46,24 @@ class Together(Callback):
         return [each for cb in self.learn.cbs for each in vars(cb).values() if isinstance(each, kind)]
 
 
+def of_several():
+    """The callbacks of a training in several processes; none where there is one."""
+    return [Together()] if place_among_processes()[1] > 1 else []
+
+
 def place_among_processes():
     """(number of this process, number of all that have joined a training): (0, 1) for one alone."""
     joined = dist.is_available() and dist.is_initialized()
     return (dist.get_rank(), dist.get_world_size()) if joined else (0, 1)
+
+
+def happens_in_one(happens):
+    """Does it happen in any of the processes of a training, which all ask at once? happens: does it in this one?"""
+    if place_among_processes()[1] == 1:
+        return happens
+    anywhere = torch.tensor(float(happens))
+    dist.all_reduce(anywhere)
+    return bool(anywhere)
 
 
 def average_over_processes(tensors):

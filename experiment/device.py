@@ -10,6 +10,7 @@ from fastai.torch_core import default_device
 
 FASTEST = {4: torch.channels_last, 5: torch.channels_last_3d}  # dimensions of items or weights -> memory format
 AT_ONCE = 2**21  # places of items that a network answers at once: what it computes of them has to fit into memory
+CACHED = 400_000  # values that a core takes at once, so that what it has just made is in its cache still
 PACKAGES = ("torch", "torchvision", "fastai", "fastcore", "torchmetrics", "scikit-learn", "captum", "numpy")
 
 
@@ -25,6 +26,13 @@ def batches(n, size=64, places=1):
     """
     size = max(1, min(size, AT_ONCE // places))
     return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+
+
+def in_turn(x):
+    """Slices of the items of x: for a processor as large as the caches of its cores, else of all of them."""
+    cached = CACHED * torch.get_num_threads() // prod(x.shape[1:])
+    step = max(1, cached if x.device.type == "cpu" else len(x))
+    return [slice(at, at + step) for at in range(0, len(x), step)]
 
 
 def places_of(model):

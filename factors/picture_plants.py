@@ -7,6 +7,8 @@ shifts). What a camera or a file leaves in a picture (noise, JPEG, sharpening, a
 import torch
 import torch.nn.functional as F
 
+from xaae.factors.sampling import sampled
+
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # of red, green and blue in luma, Rec. 601
 
 
@@ -35,8 +37,7 @@ def _moved(x, matrix, fill):
     Points are in half sides from the middle, y down.
     """
     grid = _points(matrix, *x.shape[2:])
-    padding = "reflection" if fill == "reflect" else "zeros"
-    moved = F.grid_sample(x, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    moved = sampled(x, grid, "reflection" if fill == "reflect" else "zeros")
     return moved * disc_mask(x.shape[-1], x.device) if fill == "circle" else moved
 
 

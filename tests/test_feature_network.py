@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch.autograd import gradcheck
 
 from xaae.benchmarks.loss_speed import composed_features
-from xaae.callbacks import pyramid
 from xaae.callbacks.perceptual import feature_distance
+from xaae.experiment import device
 from xaae.model import LAYERS
 from xaae.training.factored_code import CONVOLUTIONS
 from xaae.training.feature_network import Cells, FeatureNetwork
@@ -22,7 +22,7 @@ def random_numbers(*shape, seed=0):
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("cached", [10**6, 1])  # values at once: all items, and one item after the other
 def test_the_distance_is_that_of_features_of_length_one(shape, cached, monkeypatch):
-    monkeypatch.setattr(pyramid, "AT_ONCE", cached)
+    monkeypatch.setattr(device, "CACHED", cached)
     a, b = random_numbers(*shape).requires_grad_(), random_numbers(*shape, seed=1)
     found, wanted = feature_distance([a, a], [b, 2 * b]), composed_features([a, a], [b, 2 * b])
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=0)

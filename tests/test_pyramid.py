@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch.autograd import gradcheck
 
 from xaae.benchmarks.loss_speed import composed_means, composed_pyramid
-from xaae.callbacks import half_of, neighbour_means, pyramid
+from xaae.callbacks import half_of, neighbour_means
 from xaae.callbacks.pyramid import MODES, POOLS, doubled, halved, pyramid_distance, size_of_band
+from xaae.experiment import device
 
 SHAPES = [(2, 1, 64), (3, 2, 50), (2, 3, 32, 32), (2, 3, 28, 20), (1, 1, 9, 16), (2, 1, 8, 12, 16), (1, 2, 7, 8, 8)]
 
@@ -55,7 +56,7 @@ def test_no_items_have_no_distances():
 
 def test_items_that_are_taken_in_turns_are_all_there(monkeypatch):
     """Two of them at a time for each thread, and one that is left over."""
-    monkeypatch.setattr(pyramid, "AT_ONCE", 2 * 3 * 32 * 32)
+    monkeypatch.setattr(device, "CACHED", 2 * 3 * 32 * 32)
     x = torch.rand(6 * torch.get_num_threads() + 1, 3, 32, 32)
     found, wanted = (with_gradient(partial(distance, x=x), 1 - x) for distance in (pyramid_distance, composed_pyramid))
     torch.testing.assert_close(found, wanted)

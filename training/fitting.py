@@ -19,7 +19,7 @@ from xaae.callbacks import (
     KeepAnswers,
     KeepPairs,
     Perceptual,
-    Together,
+    of_several,
     place_among_processes,
 )
 from xaae.experiment import run_folder
@@ -137,11 +137,6 @@ def _compiled(config):
     return [Compiled()] if config.compiled else []
 
 
-def _together():
-    """The callback of a training in several processes; none where there is one."""
-    return [Together()] if place_among_processes()[1] > 1 else []
-
-
 def _counts(prepared):
     """How many items each split has, and how many were left out."""
     split = prepared.table.split.value_counts()
@@ -190,7 +185,7 @@ def _train_aae(prepared, folder, quiet, progress):
     computed += ", compiled" if config.compiled else ", not compiled"
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most; {computed}")
     learn = learner.aae_learner(
-        dls, aae, folder, game, loss, config.precision, [*more, *_together(), *_compiled(config)]
+        dls, aae, folder, game, loss, config.precision, [*more, *of_several(), *_compiled(config)]
     )
     learn.opt_func = MAKERS[steps]
     learn.loss_func.weights = _balance_of(prepared)
@@ -238,7 +233,7 @@ def _train_baseline(prepared, folder, quiet, progress):
         raise InputError(f"The training began with weights that cannot be had any more ({note}): repeat it later.")
     note = progress.facts.get("note", note)
     progress.facts = {"pretrained": pretrained, "note": note}
-    learn.add_cbs([*_together(), *_compiled(config)])
+    learn.add_cbs([*of_several(), *_compiled(config)])
     if balance is not None:
         learn.loss_func = learner.PlainLoss(config.task, balance)
     epochs, *rate = (not pretrained and config.baseline_from_scratch) or (config.baseline_epochs,)

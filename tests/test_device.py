@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from xaae.experiment.device import autocast_in, batches, exact, fast_precision, machine_facts
+from xaae.experiment import device
+from xaae.experiment.device import EXACT, autocast_in, batches, exact, fast_precision, machine_facts, quick_products
 
 
 @pytest.mark.parametrize(("features", "expected"), [((), "fp32"), (("avx512_bf16",), "bf16"), (("amx_tile",), "bf16")])
@@ -30,3 +31,37 @@ def test_batches_cover_everything_once(n, size):
     found = batches(n, size)
     assert [i for each in found for i in range(n)[each]] == list(range(n))
     assert all(0 < each.stop - each.start <= size for each in found)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_other_library_multiplies_where_it_is_as_exact(exact, monkeypatch):
+    monkeypatch.setattr(device, "_other_is_exact", lambda _: exact)
+    with pytest.raises(RuntimeError), quick_products(torch.device("cpu")):
+        assert torch.get_float32_matmul_precision() == ("medium" if exact else "highest")
+        raise RuntimeError
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_products_are_exact_whatever_this_processor_does_in_bf16():
+    left, right = torch.randn(2, 300, 300, generator=torch.Generator().manual_seed(1))
+    with quick_products(torch.device("cpu")):
+        found = left @ right
+    assert (found - left.double() @ right.double()).norm() < EXACT * found.norm()
+
+
+def test_what_is_rounded_is_not_taken_for_exact(monkeypatch):
+    device._other_is_exact.cache_clear()
+    monkeypatch.setattr(torch.Tensor, "float", lambda x: x.bfloat16().to(torch.float32))
+    try:
+        assert not device._other_is_exact(torch.device("cpu"))
+    finally:
+        device._other_is_exact.cache_clear()
+
+
+def test_what_a_user_has_chosen_for_products_is_left_alone():
+    torch.set_float32_matmul_precision("high")
+    try:
+        with quick_products(torch.device("cpu")):
+            assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision("highest")

@@ -10,6 +10,7 @@ import math
 
 import torch
 
+from xaae.experiment.device import quick_products
 from xaae.training.fused_adam import FusedAdam
 
 ROUNDS = 5  # of Newton and Schulz
@@ -30,7 +31,7 @@ def orthogonalisers(matrices):
     for i, matrix in enumerate(matrices):
         alike.setdefault((len(matrix), matrix.device), []).append(i)
     for (_, device), places in alike.items():
-        with torch.autocast(device.type, enabled=False):
+        with torch.autocast(device.type, enabled=False), quick_products(device):
             square = torch.stack([x @ x.T for x in (matrices[i].float() for i in places)])
             length = square.diagonal(dim1=1, dim2=2).sum(1).sqrt().clamp_min(TINY)[:, None, None]
             rounds = _all_rounds(square / length**2) / length
@@ -62,7 +63,7 @@ class Muon(FusedAdam):
         for (p, numbers, state), x, left in zip(own, ahead, orthogonalisers(ahead), strict=True):
             kept = 1 - numbers["lr"] * numbers["wd"] if state.get("do_wd", True) else 1
             far = numbers["lr"] * LIKE_ADAM * math.sqrt(max(x.shape))
-            with torch.autocast(p.device.type, enabled=False):
+            with torch.autocast(p.device.type, enabled=False), quick_products(p.device):
                 _matrix(p, like=p).addmm_(left, x, beta=kept, alpha=-far)
         super().take_steps(row for row in rows if not _is_convolution(row[0]))
 

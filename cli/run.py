@@ -48,23 +48,16 @@ def _trained_already(run):
 def _begin_beside(second, beside, ahead, folder):
     """Give a SecondProcess what needs nothing of the AAE, while this one trains that; the Work that training waits for.
 
-    Where it walks afterwards, it asks ahead what the walks ask of the baseline, and finds what the scan asks of the
-    items and what the baseline answers to the factor: the Works of both are put into the list `ahead`. beside: as of
+    Where it walks afterwards, it asks ahead what the walks ask of the baseline, and what the baseline answers to the
+    factor; the Work of this is put into the list `ahead`. Any more would keep it from the walks. beside: see
     `_is_shared`.
     """
     shared = _is_shared(folder, beside)  # before they share the cores
     training = second.start(_beside_the_training, folder)
     if shared:
         second.start(_ahead_of_the_walks, folder)
-        ahead += [second.start(work, folder) for work in (_ahead_of_the_scan, _ahead_of_the_answers)]
+        ahead.append(second.start(_ahead_of_the_answers, folder))
     return training
-
-
-def _ahead_of_the_scan(folder):
-    """What the second process finds for the scan while this one still trains the AAE."""
-    from xaae.scan.scan_run import ranges_ahead
-
-    return ranges_ahead(folder)
 
 
 def _ahead_of_the_answers(folder):
@@ -98,12 +91,11 @@ def _is_shared(folder, asked):
     return cores_for_two() and not small if asked is None else asked
 
 
-def _work_on(folder, second, ranges=None, answers=None):
+def _work_on(folder, second, answers=None):
     """The commands that follow training; the last one says where the report is.
 
-    second: a SecondProcess that walks while this one does the others, None to do one after the other. ranges, answers:
-    Works of its that found what the scan asks of the items and what the baseline answers. Returns what it did
-    {work: seconds}.
+    second: a SecondProcess that walks while this one does the others, None to do one after the other. answers: a Work
+    of its that asked what the baseline answers to the factor. Returns what it did {work: seconds}.
     """
     if not second:
         scan_as_told(folder)
@@ -116,7 +108,7 @@ def _work_on(folder, second, ranges=None, answers=None):
     from xaae.latent_nav.health_run import add_health, health_of_run
 
     with second.start(_walk, folder, False) as walking:
-        scan_as_told(folder, ahead=ranges)
+        scan_as_told(folder)
         ask_both_models(folder, ahead=answers)
         explain_by_methods(folder)
         with timed(MEASURING):

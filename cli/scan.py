@@ -86,8 +86,8 @@ def scan_command(what, **given):
     scan_as_told(what, **given)
 
 
-def scan_as_told(what, ahead=None, **given):
-    """Scan, and say what came out and where it is. ahead: a Work that finds the ranges of a run beforehand."""
+def scan_as_told(what, **given):
+    """Scan, and say what came out and where it is."""
     from xaae import report
     from xaae.experiment.command_settings import ScanSettings
     from xaae.scan.scan_run import scan
@@ -97,5 +97,5 @@ def scan_as_told(what, ahead=None, **given):
         stoppable("nothing of the scan was written", command_line(["scan", what])),
         timed("Scanning the factors"),
     ):
-        results, folder = scan(what, ScanSettings(**given), ahead and ahead.end())
+        results, folder = scan(what, ScanSettings(**given))
     click.echo(f"{scan_in_words(results)}\nWritten: {report.write_scan_page(folder)}")

@@ -74,11 +74,10 @@ class Scene:
     signal_scale: dict = field(default_factory=dict)
 
 
-def scan(what, settings=DEFAULTS, ranges=None):
+def scan(what, settings=DEFAULTS):
     """Write `scan.json`, `scan.png` and the folder `scan/` of strips; what scan.json holds, and the folder.
 
-    what: a run folder, or a folder or CSV of items for settings.network. ranges: of `ranges_ahead`, where these are
-    DEFAULTS. InputError for settings that do not fit it.
+    what: a run folder, or a folder or CSV of items for settings.network. InputError for settings that do not fit it.
     """
     began, run = time.perf_counter(), run_folder.is_run(Path(what))
     scene = (_scene_of_run if run else _scene_of_files)(what, settings)
@@ -87,7 +86,7 @@ def scan(what, settings=DEFAULTS, ranges=None):
     scene.folder.mkdir(parents=True, exist_ok=True)
     steps = len(names) + len(subjects) * (2 * len(names) + 1)
     with recording(scene.folder, scene.run), tqdm(total=steps, desc="ranges", leave=False, disable=None) as bar:
-        grids, data, rng = ranges or ranges_of(scene, settings.ranges or {}, names, rng, bar.update)
+        grids, data = ranges_of(scene, settings.ranges or {}, names, rng, bar.update)
         found, strips = {}, {}
         for name, subject in subjects.items():
             bar.set_description(f"scan, {models_of(scene.kind).get(name, name)}")
@@ -100,21 +99,12 @@ def scan(what, settings=DEFAULTS, ranges=None):
     return results, scene.folder
 
 
-def ranges_ahead(run):
-    """What a `scan` of a run asks of its items alone, found while its models may still learn: `ranges` for that."""
-    scene = _scene_of_run(run, DEFAULTS, ahead=True)
-    return ranges_of(scene, {}, _factor_names(DEFAULTS, scene), generator(scene.seed, "scan"))
-
-
 # ---- what is scanned --------------------------------------------------------------------------------------------
 
 
-def _scene_of_run(run, settings, ahead=False):
-    """The Scene of a trained run. InputError if it is none, or has not the model that is asked about.
-
-    ahead: without models, which may still learn.
-    """
-    trained = open_trained_run(run, data_root=settings.data_root, **{"needs": "items.csv"} if ahead else {})
+def _scene_of_run(run, settings):
+    """The Scene of a trained run. InputError if it is none, or has not the model that is asked about."""
+    trained = open_trained_run(run, data_root=settings.data_root)
     run_folder.check_writable(trained.folder, "folder")
     if settings.size not in (None, trained.config.input_size):
         raise InputError(f"--size {settings.size} does not fit: this run's items have {trained.config.input_size}.")
@@ -134,7 +124,7 @@ def _scene_of_run(run, settings, ahead=False):
         table.label.to_numpy().astype(str),
         table.value.to_numpy() if planted else None,
     )
-    cases = {} if ahead else _cases(trained, settings, settings.precision or trained.config.precision)
+    cases = _cases(trained, settings, settings.precision or trained.config.precision)
     about = (tuple(trained.classes), planted.factor if planted else "", trained.config.arm, seed)
     return Scene(
         str(run),

@@ -38,7 +38,7 @@ def value_grid(name, items, readings, given=None):
 
 
 def ranges_of(scene, given, names, rng, step=lambda: None):
-    """(a ValueGrid for each factor, how far the classes differ in it {name: separation or None}, rng) of a Scene.
+    """(a ValueGrid for each factor, how far the classes differ in it {name: separation or None}) of a Scene.
 
     given {name: (low, high)}: values that the user asked for. names: of the factors. step(): called after each.
     """
@@ -51,4 +51,4 @@ def ranges_of(scene, given, names, rng, step=lambda: None):
         step()
     if scene.train_values is not None and scene.planted in readings:
         readings[scene.planted] = scene.train_values
-    return grids, separations(readings, scene.train_labels, rng), rng
+    return grids, separations(readings, scene.train_labels, rng)

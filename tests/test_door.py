@@ -339,12 +339,11 @@ def test_the_whole_job_is_its_commands_each_as_it_would_be_alone(monkeypatch, tm
         place = f"xaae.{places.get(name, 'cli.run')}.{name}"
         monkeypatch.setattr(place, lambda *args, name=name, **given: done.append((name, args, given)))
     monkeypatch.setattr("xaae.latent_nav.health_run.add_health", lambda *args: done.append(("add_health", args, {})))
-    beside = run._work_on(tmp_path, second, *["ranges", "answers"] if second else [])
+    beside = run._work_on(tmp_path, second, *["answers"] if second else [])
     names = [name for name, _, _ in done]
     assert all(args[0] == tmp_path for _, args, _ in done) and names[-1] == "write_run_page"
     assert dict(zip(names, (given for *_, given in done), strict=True))["navigate"] == {"health": not second}
-    ahead = [done[names.index(name)][2].get("ahead") for name in ("scan_as_told", "ask_both_models")]
-    assert ahead == (["ranges", "answers"] if second else [None, None])
+    assert done[names.index("ask_both_models")][2].get("ahead") == ("answers" if second else None)
     assert list(beside) == ([run.WALKING] if second else [])
     if second:  # the health is measured here, and put where the walks have been written
         assert sorted(names) == sorted([*steps, "health_of_run", "add_health"])
@@ -378,10 +377,10 @@ def test_where_it_walks_it_asks_ahead_what_training_does_not_wait_for(monkeypatc
         run, "_work_on", lambda folder, second, *ahead: after.append((second is not None, *ahead)) or {}
     )
     succeed("run")
-    works = run._beside_the_training, run._ahead_of_the_walks, run._ahead_of_the_scan, run._ahead_of_the_answers
-    beside, *ahead = ((work, tmp_path) for work in works)
-    assert begun == [beside] and started == ([beside, *ahead] if shared else [beside])
-    assert after == ([(True, *ahead[1:])] if shared else [(False,)])
+    works = run._beside_the_training, run._ahead_of_the_walks, run._ahead_of_the_answers
+    beside, walks, answers = ((work, tmp_path) for work in works)
+    assert begun == [beside] and started == ([beside, walks, answers] if shared else [beside])
+    assert after == ([(True, answers)] if shared else [(False,)])
 
 
 def test_each_command_can_run_again_alone(door, toy_run, tmp_path):

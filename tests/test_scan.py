@@ -1,7 +1,6 @@
 """Laws of the factor scan: networks whose answer is known go by what they go by, and by nothing else."""
 
 import json
-import pickle
 import re
 
 import numpy as np
@@ -14,7 +13,6 @@ from xaae import report
 from xaae.experiment.command_settings import ScanSettings
 from xaae.experiment.errors import InputError
 from xaae.experiment.kinds import PICTURE
-from xaae.experiment.vocabulary import WEIGHTS
 from xaae.factors.registry import FACTORS, factors_for
 from xaae.scan import scan_run, scan_sentences, value_ranges
 from xaae.scan.factor_scan import ScanItems, scan_factors
@@ -253,24 +251,6 @@ def test_a_run_is_scanned_by_its_models_and_read_by_its_report(toy_run, tmp_path
     assert {q["factor"] for q in summary["questions"]} == {r["factor"] for r in kept["models"]["aae"]["factors"]}
     page = report.write_report(run).read_text()
     assert "What each model goes by" in page and page.index('id="scan"') < page.index('id="walks"')
-
-
-def test_what_is_found_ahead_of_the_models_is_what_the_scan_finds(toy_run, tmp_path, monkeypatch):
-    """Of a factor of each way to find a range: planted, read by a meter, usual, local."""
-    from helpers.sharing import copy_of
-
-    monkeypatch.setattr(scan_run, "factors_for", lambda kind, channels: ["rotation", "brightness", "jpeg", "tag"])
-    run, found, weights = copy_of(toy_run, tmp_path / "run"), [], list(WEIGHTS.values())
-    for name in weights:
-        (run / name).rename(tmp_path / name)
-    ahead = pickle.loads(pickle.dumps(scan_run.ranges_ahead(run)))  # it comes from another process
-    for name in weights:
-        (tmp_path / name).rename(run / name)
-    for ranges in (None, ahead):
-        results, _ = scan(run, ranges=ranges)
-        models = {name: (each["headline"], each["factors"]) for name, each in results["models"].items()}
-        found.append(json.dumps([results["data"], models]))
-    assert found[0] == found[1]
 
 
 def test_another_network_does_not_replace_the_scan_of_a_runs_models(toy_run, networks, tmp_path):

@@ -67,9 +67,7 @@ class _Half(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, g):
         """The gradient of x (B, C, *places)."""
-        found = g.new_empty(*g.shape[:2], *(2 * side for side in g.shape[2:]))
-        _pairs(found).copy_(_for_pairs(g * 0.5 ** (g.ndim - 2)))
-        return found
+        return F.interpolate(g * 0.5 ** (g.ndim - 2), scale_factor=2.0)
 
 
 class _Band(torch.autograd.Function):

@@ -7,6 +7,7 @@ weights of other layers take the steps of Adam. torch's own Muon takes matrices 
 """
 
 import math
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -16,6 +17,7 @@ from xaae.training.fused_adam import FusedAdam
 ROUNDS = 5  # of Newton and Schulz
 FACTORS_OF_ROUND = (3.4445, -4.7750, 2.0315)  # of x, x^3, x^5: singular values end near 1, from 0.7 to 1.2
 LIKE_ADAM = 0.2  # root mean square of a step's values at a learning rate of 1, about that of Adam (Liu et al. 2025)
+LARGE = 128  # the shorter side of a matrix from which quicker products pay for what it takes to begin them
 TINY = 1e-7
 
 
@@ -30,14 +32,21 @@ def orthogonalisers(matrices):
     found, alike = [None] * len(matrices), {}
     for i, matrix in enumerate(matrices):
         alike.setdefault((len(matrix), matrix.device), []).append(i)
-    for (_, device), places in alike.items():
-        with torch.autocast(device.type, enabled=False), quick_products(device):
+    for (side, device), places in alike.items():
+        with _full_precision(side, device):
             square = torch.stack([x @ x.T for x in (matrices[i].float() for i in places)])
             length = square.diagonal(dim1=1, dim2=2).sum(1).sqrt().clamp_min(TINY)[:, None, None]
             rounds = _all_rounds(square / length**2) / length
             for i, own in zip(places, rounds, strict=True):
                 found[i] = own.to(matrices[i].dtype)
     return found
+
+
+@contextmanager
+def _full_precision(side, device):
+    """A context for products of matrices with this shorter side on a device."""
+    with torch.autocast(device.type, enabled=False), quick_products(device) if side >= LARGE else nullcontext():
+        yield
 
 
 def _all_rounds(square):
@@ -63,7 +72,7 @@ class Muon(FusedAdam):
         for (p, numbers, state), x, left in zip(own, ahead, orthogonalisers(ahead), strict=True):
             kept = 1 - numbers["lr"] * numbers["wd"] if state.get("do_wd", True) else 1
             far = numbers["lr"] * LIKE_ADAM * math.sqrt(max(x.shape))
-            with torch.autocast(p.device.type, enabled=False), quick_products(p.device):
+            with _full_precision(len(x), p.device):
                 _matrix(p, like=p).addmm_(left, x, beta=kept, alpha=-far)
         super().take_steps(row for row in rows if not _is_convolution(row[0]))
 

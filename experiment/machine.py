@@ -6,9 +6,11 @@ import gc
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 from xaae.experiment.late_compiler import load_compiler_late
@@ -35,6 +37,20 @@ def quieten():
     if keep:
         keep(-3, 2**30)  # M_MMAP_THRESHOLD: large tensors from the heap
         keep(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: and the heap kept
+
+
+@contextmanager
+def interrupts_held():
+    """A context in which Ctrl-C waits; what is started in it never hears of it. Where there are no such signals, as on
+    Windows, one like any other."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def command_line(words):

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from xaae.experiment.errors import InputError
+from xaae.experiment.machine import interrupts_held
 from xaae.sources.data_root import PETS_FOLDER, default_root
 
 MANY = 1000  # fewer are drawn in about the time in which a process begins
@@ -27,12 +28,12 @@ def draw_ahead(dataset, root=None, items=None, size=64, seed=0):
     room = (os.cpu_count() or 1) > 1 and os.environ.get("OMP_NUM_THREADS") != "1"
     if wanted and room and (items is None or items >= MANY):
         spawn = multiprocessing.get_context("spawn")
-        spawn.Process(target=_draw, args=(root, items, size, seed), daemon=True).start()
+        with interrupts_held():  # Ctrl-C is for the run, at whose end the process is ended
+            spawn.Process(target=_draw, args=(root, items, size, seed), daemon=True).start()
 
 
 def _draw(root, items, size, seed):
     """What the process does. What goes wrong is told by the run, which then does the same."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, at whose end this is ended
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what is half drawn is removed
     from xaae.sources.synthpets import synthpets
 

@@ -18,7 +18,7 @@ import torch
 
 from xaae.experiment import fork_server
 from xaae.experiment.errors import InputError
-from xaae.experiment.machine import QUIET_LOADING
+from xaae.experiment.machine import QUIET_LOADING, interrupts_held
 from xaae.explain.method_plan import Entry
 from xaae.explain.process import status
 from xaae.explain.process.case import Case
@@ -95,20 +95,6 @@ def _environment(**values):
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-@contextmanager
-def _interrupts_held():
-    """A context in which Ctrl-C waits; what is started in it never hears of it. Where there are no such signals, as on
-    Windows, one like any other."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def processes():
     """The multiprocessing context that makes workers: forks of a server that has loaded torch and the methods.
 
@@ -122,7 +108,7 @@ def processes():
     context.set_forkserver_preload(["__main__", fork_server.__name__])
     try:
         resource_tracker.ensure_running()  # else the server starts it, and signals are let through again with that
-        with _environment(**SERVER), _interrupts_held():
+        with _environment(**SERVER), interrupts_held():
             forkserver.ensure_running()
     except OSError:  # the folder of temporary files has too long a name for a socket
         return multiprocessing.get_context("spawn")

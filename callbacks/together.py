@@ -57,15 +57,6 @@ def place_among_processes():
     return (dist.get_rank(), dist.get_world_size()) if joined else (0, 1)
 
 
-def happens_in_one(happens):
-    """Does it happen in any of the processes of a training, which all ask at once? happens: does it in this one?"""
-    if place_among_processes()[1] == 1:
-        return happens
-    anywhere = torch.tensor(float(happens))
-    dist.all_reduce(anywhere)
-    return bool(anywhere)
-
-
 def average_over_processes(tensors):
     """Replace tensors by their averages over all processes, which must give the same shapes in the same order."""
     if not tensors:

@@ -12,7 +12,7 @@ from fastai.torch_core import default_device
 FASTEST = {4: torch.channels_last, 5: torch.channels_last_3d}  # dimensions of items or weights -> memory format
 AT_ONCE = 2**21  # places of items that a network answers at once: what it computes of them has to fit into memory
 CACHED = 400_000  # values that a core takes at once, so that what it has just made is in its cache still
-EXACT = 1e-5  # relative error of a product of full precision; one in bf16 has 2e-3
+EXACT = 1e-5  # largest relative error of a product that counts as exact; one in bf16 has 2e-3
 PACKAGES = ("torch", "torchvision", "fastai", "fastcore", "torchmetrics", "scikit-learn", "captum", "numpy")
 
 
@@ -31,9 +31,9 @@ def batches(n, size=64, places=1):
 
 
 def in_turn(x):
-    """Slices of the items of x: for a processor as large as the caches of its cores, else of all of them."""
-    cached = CACHED * torch.get_num_threads() // prod(x.shape[1:])
-    step = max(1, cached if x.device.type == "cpu" else len(x))
+    """Slices of the items of x: on a processor as many for each core as its cache holds, elsewhere one slice of all."""
+    of_core = max(1, CACHED // prod(x.shape[1:]))
+    step = of_core * torch.get_num_threads() if x.device.type == "cpu" else max(1, len(x))
     return [slice(at, at + step) for at in range(0, len(x), step)]
 
 
@@ -61,31 +61,34 @@ def exact():
 
 @contextmanager
 def quick_products(device):
-    """A context in which matrices of full precision are multiplied by torch's other library where that is as exact.
+    """A context in which matrices of full precision on this device are multiplied by oneDNN where that is as exact.
 
-    On processors of AMD it takes less than half of the time. torch uses it where it may compute in bf16, which it does
-    on some processors and not on others: so it is looked at once for each device.
+    On processors of AMD it takes less than half of the time. torch takes it only where bf16 is allowed. Whether oneDNN
+    then rounds to bf16 depends on the processor, so that one product is tried.
     """
-    usual = torch.get_float32_matmul_precision()
-    if usual == "highest" and _other_is_exact(device):
-        torch.set_float32_matmul_precision("medium")
+    if device.type != "cpu" or torch.get_float32_matmul_precision() != "highest" or not _stays_exact():
+        yield
+        return
+    torch.set_float32_matmul_precision("medium")
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(usual)
+        torch.set_float32_matmul_precision("highest")
 
 
 @cache
-def _other_is_exact(device):
-    """Is a product as exact if torch may compute it in bf16?"""
-    left, right = torch.randn(2, 256, 256, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    wanted = left @ right
-    usual = torch.get_float32_matmul_precision()
+def _stays_exact():
+    """Is a product of full precision as exact on this processor where torch may compute it in bf16?"""
+    left, right = torch.randn(
+        2, 256, 256, generator=torch.Generator().manual_seed(0), dtype=torch.float64, device="cpu"
+    )
     torch.set_float32_matmul_precision("medium")
     try:
-        found = (left.float().to(device) @ right.float().to(device)).cpu()
+        with torch.autocast("cpu", enabled=False):
+            found = left.float() @ right.float()
+            wanted = left @ right
     finally:
-        torch.set_float32_matmul_precision(usual)
+        torch.set_float32_matmul_precision("highest")
     return bool((found - wanted).norm() < EXACT * wanted.norm())
 
 

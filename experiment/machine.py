@@ -11,6 +11,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from xaae.experiment.late_compiler import load_compiler_late
@@ -41,11 +42,12 @@ def quieten():
 
 @contextmanager
 def interrupts_held():
-    """A context in which Ctrl-C waits; what is started in it never hears of it. Where there are no such signals, as on
-    Windows, one like any other."""
+    """A context in which Ctrl-C waits, to be entered by the main thread; a process that is started in it never hears of
+    it. Where there are no such signals, as on Windows, one like any other."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # else what is started starts it, and signals are let through again with that
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -9,12 +9,13 @@ import io
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.connection import wait
 
-from xaae.experiment.machine import quieten
+from xaae.experiment.machine import interrupts_held, quieten
 from xaae.experiment.process_group import process_count
 
 PATIENCE = 20.0  # seconds in which a process whose work is done ends
@@ -73,7 +74,8 @@ class SecondProcess:
         spawn = multiprocessing.get_context("spawn")  # a fork would inherit the locks of torch's threads
         self.pipe, theirs = spawn.Pipe()
         self.process = spawn.Process(target=_serve, args=(theirs, max(1, _threads() // 2), modules))
-        self.process.start()
+        with interrupts_held():  # until it has said what it does about them
+            self.process.start()
         theirs.close()
 
     def _share(self):
@@ -139,9 +141,13 @@ def _serve(pipe, threads, modules):
     """What the second process does: loads modules of these names, then calls what comes through the pipe, until nobody
     is at its other end any more."""
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the first process, which ends this one
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # what is started from here hears of it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     quieten()
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # read by torch as it is loaded, by what is done here or for it
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))  # torch reads them as it loads
+    if "torch" in sys.modules:  # of the program's own script
+        _set_threads(threads)
     for name in modules:
         importlib.import_module(name)
     while True:

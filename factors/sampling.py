@@ -23,9 +23,10 @@ def sampled(x, grid, padding):
     padding: a name in PADDINGS, of what lies beyond the border. There are no gradients of gradients.
     """
     exact = {x.dtype, grid.dtype} <= {torch.float32, torch.float64}  # others are cast by the library
-    if not exact or prod(x.shape[1:]) < LARGE or len(in_turn(x)) < 2:
-        return F.grid_sample(x, grid, "bilinear", padding, align_corners=False)
-    return _InTurn.apply(x, grid, padding)
+    far = x.device.type == "cpu" and exact and prod(x.shape[1:]) >= LARGE
+    if far and len(in_turn(x)) > 1:
+        return _InTurn.apply(x, grid, padding)
+    return F.grid_sample(x, grid, "bilinear", padding, align_corners=False)
 
 
 class _InTurn(torch.autograd.Function):
@@ -45,14 +46,14 @@ class _InTurn(torch.autograd.Function):
     def backward(ctx, of_found):
         """The gradients of x (B, C, H, W) and of grid (B, H', W', 2)."""
         x, grid = ctx.saved_tensors
-        of_x, of_grid = x.new_empty(x.shape), grid.new_empty(grid.shape)
         wanted, backward = list(ctx.needs_input_grad[:2]), torch.ops.aten.grid_sampler_2d_backward
+        gradients = [a.new_empty(a.shape) if needed else None for a, needed in zip((x, grid), wanted, strict=True)]
         for some in in_turn(x):
             found = backward(of_found[some], _near(x[some]), grid[some], BILINEAR, PADDINGS[ctx.padding], False, wanted)
-            of_grid[some] = found[1]
-            if wanted[0]:
-                of_x[some] = found[0]
-        return of_x if wanted[0] else None, of_grid if wanted[1] else None, None
+            for gradient, part in zip(gradients, found, strict=True):
+                if gradient is not None:
+                    gradient[some] = part
+        return *gradients, None
 
 
 def _near(x):

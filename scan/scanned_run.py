@@ -37,7 +37,7 @@ def value_grid(name, items, readings, given=None):
     return grid_of(name, items.x, readings, planted, given, items.rate)
 
 
-def ranges_of(scene, given, names, rng, step=lambda: None):
+def ranges_of(scene, given, names, rng, step):
     """(a ValueGrid for each factor, how far the classes differ in it {name: separation or None}) of a Scene.
 
     given {name: (low, high)}: values that the user asked for. names: of the factors. step(): called after each.

@@ -34,6 +34,7 @@ def draw_ahead(dataset, root=None, items=None, size=64, seed=0):
 
 def _draw(root, items, size, seed):
     """What the process does. What goes wrong is told by the run, which then does the same."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # what is half drawn is removed
     from xaae.sources.synthpets import synthpets
 

@@ -35,7 +35,7 @@ def test_batches_cover_everything_once(n, size):
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_the_other_library_multiplies_where_it_is_as_exact(exact, monkeypatch):
-    monkeypatch.setattr(device, "_other_is_exact", lambda _: exact)
+    monkeypatch.setattr(device, "_stays_exact", lambda: exact)
     with pytest.raises(RuntimeError), quick_products(torch.device("cpu")):
         assert torch.get_float32_matmul_precision() == ("medium" if exact else "highest")
         raise RuntimeError
@@ -49,13 +49,16 @@ def test_products_are_exact_whatever_this_processor_does_in_bf16():
     assert (found - left.double() @ right.double()).norm() < EXACT * found.norm()
 
 
-def test_what_is_rounded_is_not_taken_for_exact(monkeypatch):
-    device._other_is_exact.cache_clear()
-    monkeypatch.setattr(torch.Tensor, "float", lambda x: x.bfloat16().to(torch.float32))
-    try:
-        assert not device._other_is_exact(torch.device("cpu"))
-    finally:
-        device._other_is_exact.cache_clear()
+@pytest.mark.parametrize("rounds", [True, False])
+def test_what_is_rounded_is_not_taken_for_exact(rounds, monkeypatch):
+    """Whatever this processor does: products are made by the test."""
+
+    def product(a, b):
+        return torch.matmul((a.bfloat16() if rounds and a.dtype == torch.float32 else a).double(), b.double())
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", product)
+    assert device._stays_exact.__wrapped__() is not rounds
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_what_a_user_has_chosen_for_products_is_left_alone():

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from functools import partial
+from multiprocessing import resource_tracker
 
 import pytest
 from helpers.command_line import succeed
@@ -44,10 +45,14 @@ def test_what_is_drawn_ahead_is_what_the_run_asks_for(tmp_path, two_cores):
     assert json.loads((folder / "settings.json").read_text())["seed"] == 3
 
 
-def test_an_ended_command_leaves_nothing_half_drawn(tmp_path, two_cores):
+def test_an_ended_command_leaves_nothing_half_drawn(tmp_path, two_cores, monkeypatch):
+    monkeypatch.setattr(resource_tracker, "_resource_tracker", tracker := resource_tracker.ResourceTracker())
+    for name in ("ensure_running", "getfd"):
+        monkeypatch.setattr(resource_tracker, name, getattr(tracker, name))  # as in a command: none runs so far
     before = set(multiprocessing.active_children())
     draw_ahead("synthpets", str(tmp_path), None, 64)
     (process,) = set(multiprocessing.active_children()) - before
+    os.kill(process.pid, signal.SIGINT)  # Python has not begun yet
     drawn = lambda: len(list(tmp_path.glob(".synthpets-*/new/images/*.png")))  # noqa: E731
     wait_until(drawn)
     os.kill(process.pid, signal.SIGINT)  # Ctrl-C reaches all processes of a terminal: it is the first one's to end it

@@ -12,9 +12,10 @@ SIDE = 112  # pixels, of which three channels are a large picture
 
 
 @pytest.fixture
-def pictures(monkeypatch):
+def pictures(monkeypatch, threads):
     """Five pictures and points (B, H', W', 2) in them and beyond their borders; two at a time are near."""
-    monkeypatch.setattr(device, "CACHED", 2 * 3 * SIDE**2 // torch.get_num_threads() + 1)
+    threads(1)
+    monkeypatch.setattr(device, "CACHED", 2 * 3 * SIDE**2)
     rng = torch.Generator().manual_seed(0)
     return torch.rand(5, 3, SIDE, SIDE, generator=rng), 2.6 * torch.rand(5, 90, SIDE, 2, generator=rng) - 1.3
 
@@ -26,8 +27,7 @@ def by_library(x, grid, padding):
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("asked", ["x", "grid", "x and grid"])
-def test_values_and_gradients_are_those_of_the_library_to_the_last_bit(pictures, padding, asked, layout, threads):
-    threads(1)
+def test_values_and_gradients_are_those_of_the_library_to_the_last_bit(pictures, padding, asked, layout):
     found = []
     for function in (sampled, by_library):
         x, grid = pictures[0].contiguous(memory_format=layout), pictures[1].clone()

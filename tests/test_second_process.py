@@ -66,14 +66,15 @@ def test_it_loads_what_it_will_need_and_keeps_nobody_waiting():
     assert process.exitcode == -signal.SIGKILL
 
 
-def test_the_cores_are_shared_while_it_works_and_given_back(two_threads):
+def test_the_cores_are_shared_while_it_works_and_given_back(threads):
+    threads(4)
     with SecondProcess() as second:
         work = second.start(torch.get_num_threads)
-        assert torch.get_num_threads() == 1
-        assert work.end() == 1 and torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2
+        assert work.end() == 2 and torch.get_num_threads() == 4
         second.start(time.sleep, 1e9)
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 4
 
 
 def test_what_a_killed_one_left_undone_is_done_here(capsys):

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing import connection, forkserver, resource_tracker
+from multiprocessing import connection, forkserver
 from pathlib import Path
 
 import torch
@@ -107,7 +107,6 @@ def processes():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", fork_server.__name__])
     try:
-        resource_tracker.ensure_running()  # else the server starts it, and signals are let through again with that
         with _environment(**SERVER), interrupts_held():
             forkserver.ensure_running()
     except OSError:  # the folder of temporary files has too long a name for a socket

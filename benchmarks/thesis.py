@@ -22,7 +22,7 @@ from fastai.torch_core import default_device, set_seed
 from xaae import data
 from xaae import model as models
 from xaae.benchmarks.training_speed import plain_aae
-from xaae.callbacks import AAELoss, huber, of_several, place_among_processes
+from xaae.callbacks import AAELoss, callbacks_of_several, huber, place_among_processes
 from xaae.experiment.amounts import counted
 from xaae.experiment.device import fast_precision
 from xaae.experiment.machine import quieten
@@ -77,9 +77,15 @@ def loaders(items, size, batch):
 def learners(dls, folder, precision):
     """name -> Learner of the thesis's architecture and of the plain code, with the weights of the stage compared."""
     old = learner.aae_learner(
-        dls, thesis.ThesisAAE(SIZE), folder, thesis.thesis_game(), AAELoss(distance=huber), precision, of_several()
+        dls,
+        thesis.ThesisAAE(SIZE),
+        folder,
+        thesis.thesis_game(),
+        AAELoss(distance=huber),
+        precision,
+        callbacks_of_several(),
     )
-    new = learner.aae_learner(dls, plain_aae(SIZE), folder, precision=precision, more=of_several())
+    new = learner.aae_learner(dls, plain_aae(SIZE), folder, precision=precision, more=callbacks_of_several())
     for learn, stage in ((old, thesis.thesis_stages(1)[0]), (new, learner.default_stages(1)[0])):
         learn.loss_func.reconstruction, learn.loss_func.classification = stage.reconstruction, stage.classification
         learn.adversarial.weight = stage.adversarial
@@ -99,7 +105,9 @@ def as_train_makes(folder, **asked):
     prepared = prepare_training(*resolve(RunSettings.from_options(**asked)))
     aae, (stage, *_), game, loss, more = make_aae(prepared.config)
     dls = run_loaders(prepared, in_pairs=True)
-    learn = learner.aae_learner(dls, aae, folder, game, loss, prepared.config.precision, [*more, *of_several()])
+    learn = learner.aae_learner(
+        dls, aae, folder, game, loss, prepared.config.precision, [*more, *callbacks_of_several()]
+    )
     learn.opt_func = MAKERS[prepared.config.optimiser or USUAL_OPTIMISER]
     loss.reconstruction, loss.classification = stage.reconstruction, stage.classification
     learn.adversarial.weight = stage.adversarial

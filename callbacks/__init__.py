@@ -20,7 +20,7 @@ from xaae.callbacks.loop import (
 from xaae.callbacks.losses import PAIR_PARTS, PARTS, TARGET_LOSSES, AAELoss, LossPart, TorchMetric
 from xaae.callbacks.perceptual import Perceptual
 from xaae.callbacks.pyramid import half_of
-from xaae.callbacks.together import Together, of_several, place_among_processes
+from xaae.callbacks.together import Together, callbacks_of_several, place_among_processes
 
 __all__ = [
     "DISTANCES",
@@ -53,6 +53,6 @@ __all__ = [
     "half_of",
     "huber",
     "neighbour_means",
-    "of_several",
+    "callbacks_of_several",
     "place_among_processes",
 ]

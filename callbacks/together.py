@@ -46,7 +46,7 @@ class Together(Callback):
         return [each for cb in self.learn.cbs for each in vars(cb).values() if isinstance(each, kind)]
 
 
-def of_several():
+def callbacks_of_several():
     """The callbacks of a training in several processes; none where there is one."""
     return [Together()] if place_among_processes()[1] > 1 else []
 

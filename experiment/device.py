@@ -63,8 +63,8 @@ def exact():
 def quick_products(device):
     """A context in which matrices of full precision on this device are multiplied by oneDNN where that is as exact.
 
-    On processors of AMD it takes less than half of the time. torch takes it only where bf16 is allowed. Whether oneDNN
-    then rounds to bf16 depends on the processor, so that one product is tried.
+    On the AMD processor of docs/figures.md it takes less than half of the time. torch takes it only where bf16 is
+    allowed. Whether oneDNN then rounds to bf16 depends on the processor, so that one product is tried.
     """
     if device.type != "cpu" or torch.get_float32_matmul_precision() != "highest" or not _stays_exact():
         yield
@@ -105,15 +105,12 @@ def fast_precision(device):
     return "bf16" if device.type == "cpu" and any(has) else "fp32"
 
 
+version_of = cache(metadata.version)  # of an installed package; each is looked for once
+
+
 def machine_facts(precision):
     """Where a run happens, for its config.json: device, precision ("auto" resolved) and versions of packages."""
     device = default_device()
-    versions = {name: _version_of(name) for name in PACKAGES} | {"python": sys.version.split()[0]}
+    versions = {name: version_of(name) for name in PACKAGES} | {"python": sys.version.split()[0]}
     chosen = fast_precision(device) if precision == "auto" else precision
     return {"device": device.type, "precision": chosen, "versions": versions}
-
-
-@cache
-def _version_of(package):
-    """The version of an installed package; each is looked for once."""
-    return metadata.version(package)

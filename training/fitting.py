@@ -19,7 +19,7 @@ from xaae.callbacks import (
     KeepAnswers,
     KeepPairs,
     Perceptual,
-    of_several,
+    callbacks_of_several,
     place_among_processes,
 )
 from xaae.experiment import run_folder
@@ -185,7 +185,7 @@ def _train_aae(prepared, folder, quiet, progress):
     computed += ", compiled" if config.compiled else ", not compiled"
     print(f"AAE: {weights:,} weights, {counted(epochs, 'epochs')} at most; {computed}")
     learn = learner.aae_learner(
-        dls, aae, folder, game, loss, config.precision, [*more, *of_several(), *_compiled(config)]
+        dls, aae, folder, game, loss, config.precision, [*more, *callbacks_of_several(), *_compiled(config)]
     )
     learn.opt_func = MAKERS[steps]
     learn.loss_func.weights = _balance_of(prepared)
@@ -233,7 +233,7 @@ def _train_baseline(prepared, folder, quiet, progress):
         raise InputError(f"The training began with weights that cannot be had any more ({note}): repeat it later.")
     note = progress.facts.get("note", note)
     progress.facts = {"pretrained": pretrained, "note": note}
-    learn.add_cbs([*of_several(), *_compiled(config)])
+    learn.add_cbs([*callbacks_of_several(), *_compiled(config)])
     if balance is not None:
         learn.loss_func = learner.PlainLoss(config.task, balance)
     epochs, *rate = (not pretrained and config.baseline_from_scratch) or (config.baseline_epochs,)
